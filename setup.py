@@ -1,0 +1,5 @@
+"""All package metadata is in setup.cfg."""
+
+from setuptools import setup
+
+setup()

@@ -1,0 +1,1 @@
+"""Stage `generate`: Monte Carlo events to ROOT files."""

@@ -1,0 +1,116 @@
+"""Generation in blocks: one file, one seed and one process each, so that a run can be killed and resumed.
+
+The number of blocks depends on the size of the sample alone. What is generated is therefore the same
+whatever the number of workers, and no two of them ever write to one file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import uproot
+
+from xaug import manifest, workers
+from xaug.command import bar
+from xaug.errors import ConfigurationError
+from xaug.generate.tree import read_metadata
+
+__all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
+
+JETS_PER_BLOCK = 1000
+EVENTS_PER_BLOCK = 5000
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a sample: its name, its class (1 signal, 0 background) and its settings."""
+
+    name: str
+    label: int
+    card: list[str]
+
+
+def sizes(total: int, most: int) -> list[int]:
+    """Sizes of the blocks that make up a total, all full but the last."""
+    return [min(most, total - start) for start in range(0, total, most)]
+
+
+def run(
+    function: str,
+    processes: list[Process],
+    output: str | Path,
+    *,
+    seed: int,
+    jets: int | None = None,
+    events: int | None = None,
+    workers_wanted: int | None = None,
+    sample: str,
+) -> dict:
+    """Generate all blocks of all processes; return the manifest.
+
+    Parameters
+    ----------
+    function
+        "module:function" that generates one block
+    jets, events
+        selected jets a process, or generated events a process: one of the two
+    workers_wanted
+        processes at a time; default: one a core
+    """
+    if (jets is None) == (events is None):
+        raise ConfigurationError("give either --jets (selected jets a class) or --events (generated a process)")
+    unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets else ("events", events, EVENTS_PER_BLOCK)
+    if not total or total < 1:
+        raise ConfigurationError(f"--{unit} {total}: must be at least 1")
+    if not 0 <= seed < 2**63:
+        raise ConfigurationError(f"--seed {seed}: must be between 0 and 2^63 - 1")
+    output = Path(output)
+    config = {
+        "sample": sample,
+        unit: total,
+        "seed": seed,
+        "processes": {p.name: {"label": p.label, "card": p.card} for p in processes},
+    }
+    finished = manifest.begin(output, "generate", config)
+    if finished:
+        return finished
+
+    tasks = []
+    for stream, process in enumerate(processes):
+        for block, size in enumerate(sizes(total, most)):
+            path = output / f"{sample}_{process.name}_{block:05d}.root"
+            tasks.append(
+                {
+                    "path": str(path.resolve()),
+                    "process": process.name,
+                    "label": process.label,
+                    "card": process.card,
+                    "seed": seed,
+                    "stream": stream,
+                    "block": block,
+                    unit: size,
+                }
+            )
+    waiting = [task for task in tasks if not Path(task["path"]).exists()]
+    with bar(total * len(processes), f"generate {sample}", unit) as progress:
+        progress.update(total * len(processes) - sum(task[unit] for task in waiting))
+
+        def count(report: dict) -> None:
+            progress.update(report[unit])
+
+        count_of = workers_wanted or workers.cores()
+        for _ in workers.run_tasks(function, waiting, count_of, count, {"OMP_NUM_THREADS": "1"}):
+            pass
+    files = []
+    for task in tasks:
+        with uproot.open(task["path"]) as file:
+            files.append({"file": Path(task["path"]).name, **read_metadata(file)})
+    totals = {}
+    for process in processes:
+        own = [file for file in files if file["process"] == process.name]
+        totals[process.name] = {
+            key: sum(file[key] for file in own)
+            for key in ("events_generated", "events_failed", "events_stored", "sum_weight", "jets_selected")
+        }
+    return manifest.write(output, "generate", config, files=files, totals=totals)

@@ -1,0 +1,129 @@
+"""Provenance: every stage leaves a `manifest.json` that says how its directory was made.
+
+The manifest is written last, so a directory that has one is whole; `started.json` is written first.
+Their `config` decides whether a second run finds its work done or resumes it (same config), or must
+refuse (another config in the same place).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from xaug._version import __version__
+from xaug.errors import ConfigurationError, DatasetError
+from xaug.storage import read_json, write_json
+
+__all__ = ["begin", "differences", "read", "write"]
+
+NAME = "manifest.json"
+STARTED = "started.json"
+PACKAGES = (
+    "tensorflow", "innvestigate", "numpy", "awkward", "uproot", "coffea", "fastjet", "pythia8mc",
+    "vector", "hist", "h5py", "scikit-learn", "dask", "distributed", "matplotlib",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, xaug and the packages whose numbers can change ours."""
+    found = {"python": platform.python_version(), "xaug": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command_line() -> str:
+    """The command that runs now, as a user could type it again (without paths of this machine)."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        name = f"python -m xaug.{program.parent.name}" if program.parent.name != "xaug" else "python -m xaug"
+    elif program.suffix == ".py":
+        name = f"python -m xaug.{program.stem}" if program.parent.name == "xaug" else f"python {program.name}"
+    else:
+        name = program.name
+    return " ".join([name, *sys.argv[1:]])
+
+
+def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> dict:
+    """Write the manifest of a finished stage and return it."""
+    manifest = {
+        "stage": stage,
+        "command": command_line(),
+        "config": config,
+        "versions": versions(),
+        **content,
+    }
+    write_json(Path(directory) / NAME, manifest)
+    return manifest
+
+
+def read(directory: str | os.PathLike, stage: str | None = None) -> dict:
+    """The manifest of a finished directory.
+
+    Raises
+    ------
+    DatasetError
+        if there is no manifest (the stage never finished) or it belongs to another stage
+    """
+    path = Path(directory) / NAME
+    what = f"{stage} output" if stage else "xaug output"
+    if not Path(directory).is_dir():
+        raise DatasetError(f"{directory} is not a directory; expected the {what} of `python -m xaug.{stage}`")
+    if not path.exists():
+        raise DatasetError(
+            f"{directory} has no {NAME}: it is no {what}, or was not finished. "
+            f"Run `python -m xaug.{stage} ... -o {directory}` (again): finished parts are kept"
+        )
+    manifest = read_json(path)
+    if stage and manifest.get("stage") != stage:
+        raise DatasetError(f"{directory} was written by stage {manifest.get('stage')!r}, expected {stage!r}")
+    return manifest
+
+
+def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """The settings that differ, as lines `name: old -> new`."""
+    lines = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key, "(unset)"), new.get(key, "(unset)")
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {a} -> {b}")
+    return lines
+
+
+def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None:
+    """Claim `directory` for a stage with this config; the manifest if all of it is already done.
+
+    Returns None where work is left to do (nothing there, or an interrupted run of the same config).
+
+    Raises
+    ------
+    ConfigurationError
+        if the directory holds results, finished or not, of another stage or another config
+    """
+    directory = Path(directory)
+    if (directory / NAME).exists():
+        before = finished = read(directory)
+    elif (directory / STARTED).exists():
+        before, finished = read_json(directory / STARTED), None
+    else:
+        write_json(directory / STARTED, {"stage": stage, "config": config})
+        return None
+    if before["stage"] != stage:
+        raise ConfigurationError(f"{directory} holds results of stage {before['stage']!r}. Choose another -o")
+    # through JSON, so that tuples and lists compare equal
+    changed = differences(before["config"], json.loads(json.dumps(config)))
+    if changed:
+        raise ConfigurationError(
+            f"{directory} was made with other settings ({'; '.join(changed)}). "
+            "Choose another -o, or delete that directory"
+        )
+    return finished

@@ -1,0 +1,211 @@
+"""The calls to fastjet: clustering, grooming, subjets, N-subjettiness.
+
+Every call is on packed arrays of a whole chunk. Arrays that still carry options or indices would make
+fastjet walk the entire underlying buffer for each jet.
+
+References
+----------
+anti-kT: M. Cacciari, G. Salam, G. Soyez, JHEP 04 (2008) 063. mMDT: M. Dasgupta et al., JHEP 09 (2013) 029.
+Soft drop: A. Larkoski et al., JHEP 05 (2014) 146. N-subjettiness: J. Thaler, K. Van Tilburg, JHEP 03 (2011) 015.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import awkward as ak
+import fastjet
+import numpy as np
+import vector
+
+from xaug.process.jets import BETAS, MAX_AXES
+
+
+__all__ = [
+    "AXES",
+    "MEASURE",
+    "FourVectors",
+    "cluster",
+    "groom",
+    "kinematics",
+    "n_subjettiness",
+    "recluster",
+    "regroup",
+    "split",
+]
+
+MEASURE = "UnnormalizedMeasure"
+AXES = "OnePass_WTA_KT_Axes"
+"""fastjet falls back to other definitions without a word where it does not know these strings."""
+_ONE_JET = 100.0
+"""A Cambridge-Aachen radius that gathers all constituents into one jet."""
+_greeted = False
+
+
+class FourVectors:
+    """Momenta of jagged particles: flat (m,) components [GeV] and how many belong to each event or jet."""
+
+    def __init__(self, px, py, pz, e, counts):
+        self.px, self.py, self.pz, self.e = (np.asarray(c, dtype=np.float64) for c in (px, py, pz, e))
+        self.counts = np.asarray(counts, dtype=np.int64)
+
+    @classmethod
+    def from_pt_eta_phi_mass(cls, pt, eta, phi, mass, counts) -> FourVectors:
+        """From flat pT [GeV], pseudorapidity, azimuth and mass [GeV]."""
+        pt, eta, phi, mass = (np.asarray(c, dtype=np.float64) for c in (pt, eta, phi, mass))
+        pz = pt * np.sinh(eta)
+        return cls(pt * np.cos(phi), pt * np.sin(phi), pz, np.sqrt(pt**2 + pz**2 + mass**2), counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @property
+    def owner(self) -> np.ndarray:
+        """Event or jet of each particle, (m,)."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def take(self, index: np.ndarray, counts: np.ndarray) -> FourVectors:
+        """The particles at flat positions `index`, in new groups."""
+        return FourVectors(self.px[index], self.py[index], self.pz[index], self.e[index], counts)
+
+    def packed(self) -> ak.Array:
+        """As fastjet wants them: (groups, var) records of px, py, pz, E."""
+        records = ak.zip({"px": self.px, "py": self.py, "pz": self.pz, "E": self.e})
+        return ak.unflatten(records, self.counts)
+
+    def sums(self, group: np.ndarray, n: int) -> np.ndarray:
+        """Four-momenta (n, 4) as px, py, pz, E, summed over particles of equal `group`."""
+        return np.stack([np.bincount(group, c, n) for c in (self.px, self.py, self.pz, self.e)], axis=1)
+
+
+def kinematics(p: np.ndarray) -> dict[str, np.ndarray]:
+    """pt, eta, rapidity, phi, mass, energy of four-momenta (..., 4) given as px, py, pz, E [GeV]."""
+    four = vector.arr({"px": p[..., 0], "py": p[..., 1], "pz": p[..., 2], "E": p[..., 3]})
+    return {
+        "pt": four.pt,
+        "eta": four.eta,
+        "rapidity": four.rapidity,
+        "phi": four.phi,
+        "mass": np.maximum(four.mass, 0.0),  # rounding makes massless particles slightly spacelike
+        "energy": four.E,
+    }
+
+
+def _sequence(particles: FourVectors, definition) -> fastjet.ClusterSequence:
+    # fastjet greets on the C++ standard output at its first clustering, once a process
+    global _greeted
+    if _greeted:
+        return fastjet.ClusterSequence(particles.packed(), definition)
+    _greeted = True
+    saved, quiet = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(quiet, 1)
+        return fastjet.ClusterSequence(particles.packed(), definition)
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(quiet)
+
+
+def cluster(particles: FourVectors, radius: float, min_pt: float) -> tuple[np.ndarray, np.ndarray, FourVectors]:
+    """anti-kT jets of all events.
+
+    Parameters
+    ----------
+    particles
+        grouped by event
+    radius
+        distance parameter R
+    min_pt
+        least jet pT [GeV]
+
+    Returns
+    -------
+    event : (n,)
+        event of each jet; jets are ordered by event, then by descending pT
+    index : (m,)
+        flat positions in `particles` of the jets' constituents, jet after jet
+    constituents : FourVectors
+        the constituents, grouped by jet
+    """
+    filled = particles.counts > 0
+    if not filled.any():
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, particles.take(none, none)
+    starts = np.cumsum(particles.counts) - particles.counts
+    compact = FourVectors(particles.px, particles.py, particles.pz, particles.e, particles.counts[filled])
+    sequence = _sequence(compact, fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
+    found = sequence.constituent_index(min_pt=min_pt)
+    jets_per_event = ak.to_numpy(ak.num(found, axis=1))
+    event = np.repeat(np.flatnonzero(filled), jets_per_event)
+    counts = ak.to_numpy(ak.flatten(ak.num(found, axis=2)))
+    index = ak.to_numpy(ak.flatten(found, axis=None)) + np.repeat(starts[event], counts)
+    momenta = particles.take(index, counts)
+    p = momenta.sums(momenta.owner, len(counts))
+    order = np.lexsort((-np.hypot(p[:, 0], p[:, 1]), event))
+    return event[order], *regroup(momenta, index, order)
+
+
+def regroup(momenta: FourVectors, index: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, FourVectors]:
+    """`index` and `momenta` of the given groups only, in the given order."""
+    starts = np.cumsum(momenta.counts) - momenta.counts
+    counts = momenta.counts[groups]
+    ends = np.cumsum(counts)
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+    flat = np.repeat(starts[groups], counts) + within
+    return index[flat], momenta.take(flat, counts)
+
+
+def recluster(constituents: FourVectors) -> fastjet.ClusterSequence:
+    """The Cambridge-Aachen sequence of each jet's constituents, all in one jet."""
+    return _sequence(constituents, fastjet.JetDefinition(fastjet.cambridge_algorithm, _ONE_JET))
+
+
+def groom(constituents: FourVectors, z_cut: float, radius: float) -> FourVectors:
+    """Constituents that remain after the modified mass-drop tagger (soft drop with beta = 0), by jet.
+
+    The jet is reclustered with Cambridge-Aachen and declustered until the softer of two branches carries
+    more than `z_cut` of their scalar pT sum.
+    """
+    groomed = recluster(constituents).exclusive_jets_softdrop_grooming(
+        njets=1, beta=0.0, symmetry_cut=z_cut, R0=radius
+    )
+    kept = groomed.constituents
+    p = [ak.to_numpy(ak.flatten(kept[c], axis=None)) for c in ("px", "py", "pz", "E")]
+    return FourVectors(*p, ak.to_numpy(ak.num(kept, axis=1)))
+
+
+def split(groomed: FourVectors, sequence: fastjet.ClusterSequence) -> np.ndarray:
+    """Prong (0 leading in pT, 1 subleading) of each groomed constituent, (m,), at the last declustering.
+
+    Cambridge-Aachen on the constituents of a groomed jet rebuilds its tree (`sequence`); undoing the last
+    step gives the two branches that passed the mass-drop condition. Every jet must have two constituents.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fastjet warns of exclusive jets in general; this is C/A
+        found = sequence.exclusive_jets_constituent_index(njets=2)
+    starts = np.cumsum(groomed.counts) - groomed.counts
+    sizes = ak.to_numpy(ak.flatten(ak.num(found, axis=2)))  # two a jet
+    index = ak.to_numpy(ak.flatten(found, axis=None)) + np.repeat(np.repeat(starts, 2), sizes)
+    prong = np.empty(len(groomed.px), dtype=np.int64)
+    prong[index] = np.repeat(np.tile([0, 1], len(groomed)), sizes)
+    p = groomed.sums(2 * groomed.owner + prong, 2 * len(groomed))
+    pt = np.hypot(p[:, 0], p[:, 1]).reshape(-1, 2)
+    return np.where((pt[:, 0] < pt[:, 1])[groomed.owner], 1 - prong, prong)
+
+
+def n_subjettiness(sequence: fastjet.ClusterSequence) -> np.ndarray:
+    """sum_i pT_i min_k (Delta R_ik)^beta [GeV] for all N and beta, not divided by any pT.
+
+    Returns
+    -------
+    (n_jets, len(BETAS), MAX_AXES) float64
+    """
+    taus = [
+        sequence.njettiness(
+            measure_definition=MEASURE, axes_definition=AXES, njets=list(range(1, MAX_AXES + 1)), beta=beta
+        )
+        for beta in BETAS
+    ]
+    return np.stack([ak.to_numpy(tau).reshape(-1, MAX_AXES) for tau in taus], axis=1)

@@ -1,0 +1,54 @@
+"""The selected jets of a chunk, as flat numpy arrays: what all input variables are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["BETAS", "MAX_AXES", "Jets", "delta_phi", "first_of"]
+
+BETAS = (0.5, 1.0, 2.0)
+"""Angular exponents at which N-subjettiness is computed."""
+MAX_AXES = 3
+"""N-subjettiness is computed for N = 1 .. MAX_AXES."""
+
+
+@dataclass(frozen=True)
+class Jets:
+    """Selected jets, n of them with m constituents in all.
+
+    Momenta are in GeV, lengths in mm. Angles of jets and subjets among each other use the rapidity y,
+    which keeps them invariant under boosts along the beam although jets are massive; `eta` is the
+    pseudorapidity.
+    """
+
+    event: np.ndarray  # (n,) index of the event within the chunk
+    pt: np.ndarray  # (n,) ungroomed jet
+    eta: np.ndarray  # (n,)
+    rapidity: np.ndarray  # (n,)
+    phi: np.ndarray  # (n,) in (-pi, pi]
+    mass: np.ndarray  # (n,)
+    softdrop_mass: np.ndarray  # (n,) mass after mMDT
+    subjet_pt: np.ndarray  # (n, 2), the leading subjet first
+    subjet_rapidity: np.ndarray  # (n, 2)
+    subjet_eta: np.ndarray  # (n, 2)
+    subjet_phi: np.ndarray  # (n, 2)
+    tau: np.ndarray  # (n, 2, len(BETAS), MAX_AXES): ungroomed and groomed, divided by ungroomed jet pt
+    owner: np.ndarray  # (m,) jet of each constituent, ascending
+    constituents: dict[str, np.ndarray]  # name -> (m,): pt eta rapidity phi energy id vx vy vz
+    prong_owner: np.ndarray  # (k,) jet of each constituent of a leading subjet
+    prong: dict[str, np.ndarray]  # name -> (k,): pt rapidity phi of the leading subjets' constituents
+
+    def __len__(self) -> int:
+        return len(self.pt)
+
+
+def delta_phi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Azimuthal difference a - b, wrapped to [-pi, pi)."""
+    return np.remainder(a - b + np.pi, 2 * np.pi) - np.pi
+
+
+def first_of(owner: np.ndarray, n: int) -> np.ndarray:
+    """Index of the first constituent of each of n jets, given the ascending `owner` of each; (n,)."""
+    return np.searchsorted(owner, np.arange(n))

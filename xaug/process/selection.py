@@ -1,0 +1,165 @@
+"""From the particles of events to the selected jets, with a cut flow (arXiv:2011.13466, section 4).
+
+Used by the processor on files, and by the generator to count the jets that it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+
+import awkward as ak
+import numpy as np
+
+from xaug.errors import ConfigurationError, unknown_name
+from xaug.process import clustering
+from xaug.process.clustering import FourVectors, kinematics
+from xaug.process.flavour import NEUTRINOS
+from xaug.process.jets import BETAS, MAX_AXES, Jets, delta_phi
+
+__all__ = ["CUTS", "Events", "Selection", "select_jets"]
+
+CUTS = ("events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets", "b quarks matched")
+"""Steps of the cut flow. All count jets, but for the first."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which jets are taken. Defaults are those of arXiv:2011.13466, section 4."""
+
+    radius: float = 0.8  # anti-kT R, also the distance in which the b quarks must be
+    pt_min: float = 200.0  # [GeV]
+    eta_max: float = 2.4
+    mass_min: float = 50.0  # soft-drop mass [GeV]
+    mass_max: float = 150.0
+    z_cut: float = 0.1  # mMDT
+    jets_per_event: int = 1  # 1: the leading jet; 2: both leading jets
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if not np.isfinite(value) or value < 0:
+                raise ConfigurationError(f"selection {name} = {value}: must be a number >= 0")
+        if self.jets_per_event not in (1, 2):
+            raise ConfigurationError(f"selection jets_per_event = {self.jets_per_event}: must be 1 or 2")
+        if self.mass_min >= self.mass_max:
+            raise ConfigurationError(f"selection mass window ({self.mass_min}, {self.mass_max}) is empty")
+
+    def changed(self, settings: dict[str, str]) -> Selection:
+        """This selection with some values replaced; unknown names are refused."""
+        types = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        values = {}
+        for name, text in settings.items():
+            if name not in types:
+                raise unknown_name("selection setting", name, types)
+            try:
+                values[name] = types[name](text)
+            except ValueError:
+                raise ConfigurationError(f"selection {name} = {text!r} is not a {types[name].__name__}") from None
+        return replace(self, **values)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Particles of a chunk of events: flat constituents and generator partons, with counts per event."""
+
+    constituents: dict[str, np.ndarray]  # name -> (m,): pt eta phi mass id vx vy vz
+    counts: np.ndarray  # (n_events,) constituents
+    partons: ak.Array | None  # (n_events, var) records id, status, mother1, eta, phi; None for background
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+def matched(partons: ak.Array, event: np.ndarray, eta: np.ndarray, phi: np.ndarray, radius: float) -> np.ndarray:
+    """Whether both b quarks of one decaying boson are within `radius` of each jet axis, (n_jets,)."""
+    b = partons[(abs(partons.id) == 5) & (abs(partons.status) == 23)][event]
+    near = b[(b.eta - eta) ** 2 + delta_phi(b.phi, phi) ** 2 < radius**2]
+    pairs = ak.combinations(near, 2, fields=["one", "two"])
+    siblings = (pairs.one.mother1 == pairs.two.mother1) & (pairs.one.id == -pairs.two.id)
+    return ak.to_numpy(ak.any(siblings, axis=1))
+
+
+def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> tuple[Jets, dict[str, int]]:
+    """The selected jets of a chunk, and how many remained after each cut.
+
+    Parameters
+    ----------
+    substructure
+        False leaves N-subjettiness out (nan): all that counting jets does not need
+
+    Returns
+    -------
+    Jets, {cut: count}
+    """
+    visible = ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS)
+    particles = {name: values[visible] for name, values in events.constituents.items()}
+    event_of = np.repeat(np.arange(len(events)), events.counts)[visible]
+    counts = np.bincount(event_of, minlength=len(events))
+    momenta = FourVectors.from_pt_eta_phi_mass(*(particles[c] for c in ("pt", "eta", "phi", "mass")), counts)
+    flow = dict.fromkeys(CUTS, 0)
+    flow["events"] = len(events)
+
+    event, index, jets = clustering.cluster(momenta, cuts.radius, cuts.pt_min)
+    rank = np.arange(len(event)) - np.searchsorted(event, event)
+    chosen = np.flatnonzero(rank < cuts.jets_per_event)
+    flow["jet with pT"] = len(chosen)
+    p = kinematics(jets.sums(jets.owner, len(jets)))
+    chosen = chosen[np.abs(p["eta"][chosen]) < cuts.eta_max]
+    flow["|eta|"] = len(chosen)
+
+    event, p = event[chosen], {name: values[chosen] for name, values in p.items()}
+    index, jets = clustering.regroup(jets, index, chosen)
+    groomed = clustering.groom(jets, cuts.z_cut, cuts.radius) if len(jets) else jets
+    softdrop = kinematics(groomed.sums(groomed.owner, len(groomed)))["mass"]
+    window = (softdrop > cuts.mass_min) & (softdrop < cuts.mass_max)
+    flow["soft-drop mass window"] = int(window.sum())
+    window &= groomed.counts >= 2
+    flow["two subjets"] = int(window.sum())
+    if events.partons is not None:
+        window &= matched(events.partons, event, p["eta"], p["phi"], cuts.radius)
+    flow["b quarks matched"] = int(window.sum())
+
+    chosen = np.flatnonzero(window)
+    index, jets = clustering.regroup(jets, index, chosen)
+    _, groomed = clustering.regroup(groomed, np.zeros(len(groomed.px)), chosen)
+    kept = {name: values[chosen] for name, values in p.items()}
+    kinds = {name: particles[name][index] for name in ("id", "vx", "vy", "vz")}
+    return _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, substructure), flow
+
+
+def _jets(event, p, softdrop_mass, jets: FourVectors, kinds, groomed: FourVectors, substructure: bool) -> Jets:
+    n = len(jets)
+    shape = (n, 2, len(BETAS), MAX_AXES)
+    if n:
+        tree = clustering.recluster(groomed)
+        prong = clustering.split(groomed, tree)
+    else:
+        prong = np.zeros(0, dtype=np.int64)
+    subjets = kinematics(groomed.sums(2 * groomed.owner + prong, 2 * n).reshape(n, 2, 4))
+    if n and substructure:
+        tau = np.stack(
+            [clustering.n_subjettiness(clustering.recluster(jets)), clustering.n_subjettiness(tree)], axis=1
+        )
+        tau = tau / p["pt"][:, None, None, None]
+    else:
+        tau = np.full(shape, np.nan)
+    each = kinematics(np.stack([jets.px, jets.py, jets.pz, jets.e], axis=1))
+    leading = prong == 0
+    prongs = kinematics(np.stack([groomed.px, groomed.py, groomed.pz, groomed.e], axis=1)[leading])
+    return Jets(
+        event=event,
+        pt=p["pt"],
+        eta=p["eta"],
+        rapidity=p["rapidity"],
+        phi=p["phi"],
+        mass=p["mass"],
+        softdrop_mass=softdrop_mass,
+        subjet_pt=subjets["pt"],
+        subjet_rapidity=subjets["rapidity"],
+        subjet_eta=subjets["eta"],
+        subjet_phi=subjets["phi"],
+        tau=tau,
+        owner=jets.owner,
+        constituents={**{c: each[c] for c in ("pt", "eta", "rapidity", "phi", "energy")}, **kinds},
+        prong_owner=groomed.owner[leading],
+        prong={c: prongs[c] for c in ("pt", "rapidity", "phi")},
+    )

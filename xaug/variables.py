@@ -1,0 +1,176 @@
+"""THE table of input variables: processor, scaler, networks, plots and report read this and nothing else.
+
+Adding an expert variable is adding one row here and one function in `xaug.process.expert`.
+
+A *kind* of dataset ("jets") has *blocks* of inputs: "image" (pixels), "list" (columns of the particle
+list) and "xaug" (one number a jet). Names, order and labels of each block are those of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from xaug.errors import unknown_name
+from xaug.process import expert, particles
+
+__all__ = ["GROUPS", "Variable", "labels", "names", "rows", "select"]
+
+GROUPS = ("kinematic", "substructure", "flavour", "image", "list", "event")
+
+XAUG_LRP = "arXiv:2011.13466"
+PADDING = 0.0
+"""Padded particles are 0 in every column, before and after scaling; the mask tells them apart."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row: a variable of one block."""
+
+    name: str
+    label: str  # LaTeX, without the unit
+    unit: str  # "" if dimensionless
+    group: str  # one of GROUPS
+    reference: str
+    compute: Callable | None = None  # of Jets for XAUGs, of Constituents for list columns
+    padding: float | None = None  # value where there is no particle; None where that cannot be
+
+    @property
+    def axis_label(self) -> str:
+        """Label with unit, as it stands at an axis."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+def _tau_rows() -> list[Variable]:
+    exponents = {0.5: "b05", 1.0: "b10", 2.0: "b20"}
+    rows = []
+    for groomed in (False, True):
+        for axes in (1, 2, 3):
+            for beta, suffix in exponents.items():
+                name = f"tau{axes}_sd_{suffix}" if groomed else f"tau{axes}_{suffix}"
+                mark = r",\mathrm{SD}" if groomed else ""
+                label = rf"$\tau_{{{axes}{mark}}}^{{({beta:g})}}$"
+                compute = expert.tau(axes, beta, groomed)
+                rows.append(Variable(name, label, "", "substructure", "JHEP 03 (2011) 015", compute))
+    return rows
+
+
+def _multiplicity(name: str, label: str, kind: str) -> Variable:
+    return Variable(name, label, "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.multiplicity(kind))
+
+
+def _kinematic(name: str, label: str, unit: str, compute: Callable) -> Variable:
+    return Variable(name, label, unit, "kinematic", f"{XAUG_LRP} sec. 4.1", compute)
+
+
+def _substructure(name: str, label: str, reference: str, compute: Callable, unit: str = "") -> Variable:
+    return Variable(name, label, unit, "substructure", reference, compute)
+
+
+def _column(name: str, label: str, compute: Callable) -> Variable:
+    return Variable(name, label, "", "list", f"{XAUG_LRP} table 2", compute, PADDING)
+
+
+JET_XAUGS = (
+    _kinematic("pt", r"$p_T$", "GeV", expert.pt),
+    _kinematic("eta", r"$\eta$", "", expert.eta),
+    _kinematic("phi", r"$\phi$", "", expert.phi),
+    _kinematic("mass", r"$m$", "GeV", expert.mass),
+    _kinematic("softdrop_mass", r"$m_\mathrm{SD}$", "GeV", expert.softdrop_mass),
+    _kinematic("delta_r_subjets", r"$\Delta R_\mathrm{subjets}$", "", expert.delta_r_subjets),
+    _kinematic("z", r"$z$", "", expert.z),
+    *_tau_rows(),
+    _substructure("beta3", r"$\beta_3$", "PRD 100 (2019) 095016", expert.beta3),
+    _substructure("beta3_sd", r"$\beta_{3,\mathrm{SD}}$", "PRD 100 (2019) 095016", expert.beta3_sd),
+    _substructure("tau21", r"$\tau_{21}$", "JHEP 03 (2011) 015", expert.tau21),
+    _substructure("pull_angle", r"$|\phi_\mathrm{pull}|$", "PRL 105 (2010) 022001", expert.pull_angle, "rad"),
+    _multiplicity("n_charged_hadrons", r"$N_\mathrm{ch.had.}$", "is_charged_hadron"),
+    _multiplicity("n_neutral_hadrons", r"$N_\mathrm{neut.had.}$", "is_neutral_hadron"),
+    _multiplicity("n_photons", r"$N_\gamma$", "is_photon"),
+    _multiplicity("n_electrons", r"$N_e$", "is_electron"),
+    _multiplicity("n_muons", r"$N_\mu$", "is_muon"),
+    Variable(
+        "dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.dxy_max
+    ),
+    Variable("dz_max", r"$\ln(d_{z,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.dz_max),
+)
+
+JET_LIST = (
+    _column("log_pt", r"$\ln(p_T/\mathrm{GeV})$", particles.log_pt),
+    _column("log_pt_rel", r"$\ln(p_T/p_T^\mathrm{jet})$", particles.log_pt_rel),
+    _column("log_energy", r"$\ln(E/\mathrm{GeV})$", particles.log_energy),
+    _column("abs_eta", r"$|\eta|$", particles.abs_eta),
+    _column("delta_phi", r"$\Delta\phi(\mathrm{jet})$", particles.delta_phi_jet),
+    _column("delta_eta", r"$\Delta\eta(\mathrm{jet})$", particles.delta_eta_jet),
+    _column("delta_r", r"$\Delta R(\mathrm{jet})$", particles.delta_r_jet),
+    _column("delta_r_subjet1", r"$\Delta R(\mathrm{subjet}_1)$", particles.delta_r_subjet(0)),
+    _column("delta_r_subjet2", r"$\Delta R(\mathrm{subjet}_2)$", particles.delta_r_subjet(1)),
+    _column("charge", r"$q/e$", particles.charge_column),
+    _column("is_muon", r"is $\mu$", particles.is_kind("is_muon")),
+    _column("is_electron", r"is $e$", particles.is_kind("is_electron")),
+    _column("is_photon", r"is $\gamma$", particles.is_kind("is_photon")),
+    _column("is_charged_hadron", "is charged hadron", particles.is_kind("is_charged_hadron")),
+    _column("is_neutral_hadron", "is neutral hadron", particles.is_kind("is_neutral_hadron")),
+    _column("dxy", r"$\ln(d_{xy}/\mathrm{mm})$", particles.dxy),
+    _column("dz", r"$\ln(|d_z|/\mathrm{mm})$", particles.dz),
+)
+
+JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4"),)
+
+TABLES: dict[str, dict[str, tuple[Variable, ...]]] = {
+    "jets": {"image": JET_IMAGE, "list": JET_LIST, "xaug": JET_XAUGS},
+}
+
+AUTHORS5 = ("dz_max", "dxy_max", "softdrop_mass", "tau2_sd_b05", "tau3_b10")
+"""The five that the authors of arXiv:2011.13466 add in their "+5" networks."""
+
+
+def rows(kind: str, block: str) -> tuple[Variable, ...]:
+    """The rows of one block of a kind of dataset, in column order."""
+    if kind not in TABLES:
+        raise unknown_name("kind of dataset", kind, TABLES)
+    if block not in TABLES[kind]:
+        raise unknown_name(f"block of {kind}", block, TABLES[kind])
+    return TABLES[kind][block]
+
+
+def names(kind: str, block: str) -> list[str]:
+    """Column names of a block, in order."""
+    return [variable.name for variable in rows(kind, block)]
+
+
+def labels(kind: str) -> dict[str, Variable]:
+    """All variables of a kind by name, for plots and tables."""
+    return {variable.name: variable for block in TABLES[kind].values() for variable in block}
+
+
+def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
+    """Names of the variables that a choice means, in the order of the table.
+
+    Parameters
+    ----------
+    choice
+        "all", "none", "no_flavour", "authors5", or names (a list, or separated by commas)
+
+    Raises
+    ------
+    ConfigurationError
+        if a name is unknown; the message suggests the nearest
+    """
+    table = rows(kind, block)
+    known = [variable.name for variable in table]
+    special = {
+        "all": known,
+        "none": [],
+        "no_flavour": [variable.name for variable in table if variable.group != "flavour"],
+        "authors5": [name for name in known if name in AUTHORS5],
+    }
+    if isinstance(choice, str):
+        if choice in special:
+            return special[choice]
+        choice = [name.strip() for name in choice.split(",") if name.strip()]
+    chosen = set(choice)
+    for name in sorted(chosen):
+        if name not in known:
+            raise unknown_name(f"{block} variable", name, [*special, *known])
+    return [name for name in known if name in chosen]
