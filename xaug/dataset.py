@@ -1,0 +1,209 @@
+"""Datasets on disk: parts in HDF5, listed by a manifest, read as plain arrays.
+
+A part holds the jets of one chunk of one input file; the manifest lists the parts by (file, start), so
+their order never depends on who wrote them first. Arrays are unscaled, float32; padded particles are 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xaug import manifest, variables
+from xaug.errors import DatasetError, unknown_name
+from xaug.storage import atomic_path, digest_json
+
+__all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "write_part"]
+
+SPLITS = ("train", "validation", "test")
+CHUNK = 1024
+"""Rows per HDF5 chunk: what random access reads at least."""
+_ROW_FIELDS = ("label", "weight", "process", "event_id")
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    """The finaliser of splitmix64 (S. Vigna): a bijection of 64-bit integers that scrambles all bits."""
+    x = x.astype(np.uint64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _word(text: str) -> np.ndarray:
+    """A 64-bit hash of a text, (1,): arrays wrap around in silence, scalars would warn."""
+    return np.array([int(digest_json(text), 16)], dtype=np.uint64)
+
+
+def event_ids(identity: str, entries: np.ndarray) -> np.ndarray:
+    """Ids (n,) uint64 of events: a hash of what the file is and of the event's entry in it."""
+    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
+    """The split (n,) int8 of each event, an index of SPLITS, from a hash of its id and the seed.
+
+    All jets of an event, and all copies of it, land in the same split, whatever the chunks or files.
+    """
+    uniform = _mix(ids ^ _mix(_word(f"split {seed}"))) / 2.0**64
+    return np.searchsorted(np.cumsum(fractions)[:-1], uniform, side="right").astype(np.int8)
+
+
+def write_part(path: Path, columns: dict[str, np.ndarray], counts: dict[str, np.ndarray], summary: dict) -> None:
+    """Write one part: row columns, control histogram counts, and what it is; whole or not at all."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in columns.items():
+            values = np.asarray(values)
+            rows = max(1, min(CHUNK, len(values)))
+            file.create_dataset(
+                name, data=values, chunks=(rows, *values.shape[1:]), compression="lzf", shuffle=True
+            )
+        for name, values in counts.items():
+            file[f"control/{name}"] = values
+        file.attrs["summary"] = json.dumps(summary)
+
+
+def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """What a part says of itself, and its control histogram counts; DatasetError if it is damaged."""
+    try:
+        with h5py.File(path) as file:
+            control = {name: values[()] for name, values in file["control"].items()}
+            return json.loads(file.attrs["summary"]), control
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again") from None
+
+
+class Dataset:
+    """A finished dataset.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+    kind : str
+        "jets"; the key into the variables table
+    digest : str
+        of the contents' provenance: input digests, settings and versions of the parts
+    """
+
+    def __init__(self, path: Path, content: dict):
+        self.path = path
+        self.manifest = content
+        self.kind: str = content["config"]["kind"]
+        self.parts: list[dict] = content["parts"]
+        self.digest: str = content["digest"]
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> Dataset:
+        """Open a dataset directory.
+
+        Raises
+        ------
+        DatasetError
+            if it is not a finished dataset, or parts are missing
+        """
+        path = Path(path)
+        content = manifest.read(path, "process")
+        for part in content["parts"]:
+            if not (path / part["part"]).exists():
+                raise DatasetError(
+                    f"{path} lacks its part {part['part']} (from {part['file']}). "
+                    "Delete its manifest.json and run `python -m xaug.process` again: only what lacks is made"
+                )
+        return cls(path, content)
+
+    def __len__(self) -> int:
+        return sum(part["jets"] for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.path}: {len(self)} {self.kind} in {len(self.parts)} parts>"
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Label of each process."""
+        return {part["process"]: part["label"] for part in self.parts}
+
+    def names(self, block: str) -> list[str]:
+        """Column names of a block ("xaug", "list", "image"), in order."""
+        return variables.names(self.kind, block)
+
+    @property
+    def fields(self) -> list[str]:
+        """What `load` can give."""
+        blocks = list(variables.TABLES[self.kind])
+        return [*blocks, *(["mask"] if "list" in blocks else []), *_ROW_FIELDS]
+
+    def load(
+        self, fields: Iterable[str] | None = None, split: str | None = None, max_rows: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Arrays of the whole dataset or of one split, unscaled, in the order of the manifest.
+
+        Parameters
+        ----------
+        fields
+            of "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20), "xaug" (n, 36), float32;
+            "label" (n,) int8, "weight" (n,) float64, "process" (n,) str, "event_id" (n,) uint64;
+            default: all
+        split
+            "train", "validation", "test" or None for all
+        max_rows
+            a subset of about this many rows, the same share from every part
+        """
+        fields = self._check(self.fields if fields is None else fields, split)
+        blocks = list(self.iterate(fields, split, max_rows))
+        return {name: np.concatenate([block[name] for block in blocks]) for name in fields}
+
+    def iterate(
+        self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
+        fields = self._check(fields, split)
+        share = 1.0
+        if max_rows is not None:
+            total = self.size(split)
+            share = min(1.0, max_rows / total) if total else 1.0
+        for part in self.parts:
+            with self._read(part) as file:
+                rows = slice(None)
+                if split is not None:
+                    rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))
+                    if share < 1.0:
+                        rows = rows[: round(share * len(rows))]
+                elif share < 1.0:
+                    rows = slice(0, round(share * part["jets"]))
+                yield {name: self._column(file, part, name, rows) for name in fields}
+
+    def size(self, split: str | None = None) -> int:
+        """Number of rows, or of those in a split."""
+        if split is None:
+            return len(self)
+        return sum(part["splits"][split] for part in self.parts)
+
+    def _check(self, fields: Iterable[str], split: str | None) -> list[str]:
+        fields = [fields] if isinstance(fields, str) else list(fields)
+        for name in fields:
+            if name not in self.fields:
+                raise unknown_name("field", name, self.fields)
+        if split is not None and split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
+        return fields
+
+    def _read(self, part: dict) -> h5py.File:
+        try:
+            return h5py.File(self.path / part["part"])
+        except OSError as error:
+            raise DatasetError(
+                f"{self.path / part['part']} is damaged ({error}). Delete it and {manifest.NAME}, then run "
+                "`python -m xaug.process` again"
+            ) from None
+
+    @staticmethod
+    def _column(file: h5py.File, part: dict, name: str, rows) -> np.ndarray:
+        if name == "process":
+            n = len(file["label"][()][rows])
+            return np.full(n, part["process"])
+        return file[name][()][rows]

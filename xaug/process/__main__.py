@@ -1,0 +1,81 @@
+"""`python -m xaug.process`: ROOT files to a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from xaug.command import xaug_command
+from xaug.errors import ConfigurationError
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a dict."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigurationError(f"{pair!r} is not NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+@click.argument("inputs", nargs=-1, required=True, metavar="FILES|DIR|FILESET.json...")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Dataset directory to write.")
+@click.option("--kind", type=click.Choice(["jets"]), default="jets", help="What a row of the dataset is.")
+@click.option(
+    "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="futures",
+    help="This process, local processes, or Dask.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1), help="Local processes, or Dask workers.  [default: one a core]")
+@click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...); default: a cluster here.")
+@click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events per chunk.")
+@click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Selection, e.g. pt_min=300.")
+@click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
+@click.option("--split", default="0.6,0.2,0.2", help="Fractions of train, validation, test.")
+@click.option("--allow-skips", is_flag=True, help="Exit with 0 although input files were left out.")
+@click.option("--strict", is_flag=True, help="Stop at the first input file that cannot be used.")
+@click.option("--dry-run", is_flag=True, help="Check the inputs and say what would be done.")
+@xaug_command
+def main(
+    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, split_seed, split, allow_skips, strict,
+    dry_run,
+) -> dict:  # fmt: skip
+    """Cluster, groom and select jets; write images, particle lists and expert variables.
+
+    Input is ROOT files with the tree T (as `xaug.generate` writes it), directories of them, or a coffea
+    fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}. Files by xaug carry
+    label and process inside. Files that cannot be used are left out and listed, and the command exits
+    with 3. A killed run resumes.
+
+    Example: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
+    """
+    from xaug.process.processor import Settings
+    from xaug.process.selection import Selection
+    from xaug.process.stage import process
+
+    if strict and allow_skips:
+        raise ConfigurationError("--strict and --allow-skips exclude each other")
+    try:
+        fractions = tuple(float(part) for part in split.split(","))
+    except ValueError:
+        raise ConfigurationError(f"--split {split!r}: must be three numbers, as 0.6,0.2,0.2") from None
+    settings = Settings(kind, Selection().changed(parse_settings(cuts)), split_seed, fractions)
+    result = process(
+        inputs, output, settings, executor=executor, workers=workers, scheduler=scheduler, chunksize=chunksize,
+        strict=strict, dry_run=dry_run,
+    )  # fmt: skip
+    skips = result["skips"]
+    lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]
+    content = {"skips": skips, "skips_not_allowed": bool(skips) and not allow_skips}
+    if dry_run:
+        lines.append(
+            f"{result['files']} files, {result['events']} events, {result['chunks']} chunks "
+            f"({result['chunks_done']} already done)"
+        )
+        return {**content, **result, "summary": lines}
+    for name, flow in result["cut_flow"].items():
+        lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()))
+    return {**content, "output": str(output), "jets": result["jets"], "cut_flow": result["cut_flow"], "summary": lines}
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m xaug.process")
