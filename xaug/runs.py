@@ -1,0 +1,128 @@
+"""A run on disk: N trainings of one network, with the scaler and the names of what went in."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xaug import manifest
+from xaug.dataset import Dataset
+from xaug.errors import DatasetError, ModelError
+from xaug.networks import Inputs
+from xaug.scaling import Scaler
+from xaug.storage import atomic_path, read_json
+
+__all__ = ["Run", "load_run", "training_directory"]
+
+
+def training_directory(run: Path, training: int) -> Path:
+    """Where one training of a run is."""
+    return run / f"training_{training}"
+
+
+def write_scores(path: Path, label: np.ndarray, score: np.ndarray, event_id: np.ndarray) -> None:
+    """Write the scores of the test split."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in (("label", label), ("score", score), ("event_id", event_id)):
+            file.create_dataset(name, data=values, compression="lzf")
+
+
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+    scaler : Scaler
+        fitted on the training split of the run's dataset
+    input_spec : Inputs
+    metrics : list of dict
+        one per training, on the test split
+    """
+
+    def __init__(self, path: Path, content: dict):
+        self.path = path
+        self.manifest = content
+        self.metrics: list[dict] = content["metrics"]
+        self.scaler = Scaler.load(path / "scaler.json")
+        inputs = content["inputs"]
+        self.input_spec = Inputs(inputs["kind"], inputs["network"], inputs["columns"])
+
+    def __len__(self) -> int:
+        return len(self.metrics)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {len(self)} trainings of {self.input_spec.network}>"
+
+    @property
+    def name(self) -> str:
+        """The directory's name, as it stands in legends."""
+        return self.path.name
+
+    @property
+    def variables(self) -> dict[str, list[str]]:
+        """Names of the variables of each input, in column order."""
+        return self.input_spec.columns
+
+    @cached_property
+    def models(self) -> list:
+        """The trained Keras models, one a training, loaded in safe mode at first use."""
+        return [self.model(i) for i in range(len(self))]
+
+    def model(self, training: int):
+        """The Keras model of one training."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import keras
+
+        path = training_directory(self.path, training) / "model.keras"
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path} cannot be loaded: {error}") from error
+
+    def inputs(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
+        needed = [*self.variables, *(["mask"] if "list" in self.variables else [])]
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise DatasetError(f"run {self.name} needs {', '.join(missing)}; given are {', '.join(arrays)}")
+        return self.input_spec.take(self.scaler.scale({name: arrays[name] for name in needed}))
+
+    def fields(self) -> list[str]:
+        """The fields of a dataset that `inputs` needs."""
+        return [*self.variables, *(["mask"] if "list" in self.variables else [])]
+
+    def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
+        """The dataset that this run was trained on (or the one at `path`, of the same kind)."""
+        dataset = Dataset.open(path or self.manifest["dataset"])
+        if dataset.kind != self.input_spec.kind:
+            raise DatasetError(f"run {self.name} is of {self.input_spec.kind}, {dataset.path} holds {dataset.kind}")
+        if path is None and dataset.digest != self.manifest["config"]["dataset"]:
+            raise DatasetError(
+                f"{dataset.path} is no longer the dataset that run {self.name} was trained on; name one with --dataset"
+            )
+        return dataset
+
+    def scores(self, training: int) -> dict[str, np.ndarray]:
+        """Test-split `label`, `score` and `event_id` of one training."""
+        path = training_directory(self.path, training) / "scores.h5"
+        try:
+            with h5py.File(path) as file:
+                return {name: file[name][()] for name in file}
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read ({error}); train again") from None
+
+    def history(self, training: int) -> dict[str, list[float]]:
+        """Loss and accuracy by epoch of one training, on the training and the validation split."""
+        return read_json(training_directory(self.path, training) / "metrics.json")["history"]
+
+
+def load_run(path: str | os.PathLike) -> Run:
+    """Open the directory of a finished run."""
+    path = Path(path)
+    return Run(path, manifest.read(path, "train"))
