@@ -1,0 +1,29 @@
+"""Stage `explain`: what in the input a trained model's answer came from.
+
+    A = xaug.explain.lrp(model, x)              # one Attribution per model
+    xaug.explain.summary([A1, A2, ...])         # a row a feature, with the spread over trainings
+"""
+
+from __future__ import annotations
+
+import importlib
+
+# Public name -> module, loaded on first use: none of them is needed to import the others.
+_LAZY = {
+    "Attribution": "xaug.explain.attribution",
+    "lrp": "xaug.explain.propagation",
+    "feature_relevance": "xaug.explain.relevance",
+    "summary": "xaug.explain.relevance",
+}
+
+__all__ = ["Attribution", "feature_relevance", "lrp", "summary"]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'xaug.explain' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__():
+    return sorted(__all__)

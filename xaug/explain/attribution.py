@@ -1,0 +1,89 @@
+"""The one result of every explanation method: relevance by input, and how far it adds up."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xaug.errors import DatasetError
+from xaug.storage import atomic_path
+
+__all__ = ["Attribution"]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Relevance of every input element for the explained output of n events.
+
+    Attributes
+    ----------
+    relevance
+        by input name, arrays of that input's shape (n, ...)
+    logit
+        (n,) the explained output
+    residual
+        (n,) sum of all relevance - explained output (conservation for LRP)
+    variables
+        by input name, the names of its columns ([] for images without names)
+    settings
+        method, rule, target, engine and whatever else decides the numbers
+    rows
+        (n,) rows of the dataset's split that were explained; None for arrays of the user's own
+    label
+        (n,) class of each event, if known
+    """
+
+    relevance: dict[str, np.ndarray]
+    logit: np.ndarray
+    variables: dict[str, list[str]]
+    settings: dict
+    rows: np.ndarray | None = None
+    label: np.ndarray | None = None
+    residual: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        total = sum(
+            values.reshape(len(values), -1).sum(axis=1, dtype=np.float64) for values in self.relevance.values()
+        )
+        object.__setattr__(self, "residual", total - self.logit)
+
+    def __len__(self) -> int:
+        return len(self.logit)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {values.shape}" for name, values in self.relevance.items())
+        return f"<Attribution by {self.settings.get('method')} of {len(self)} events: {shapes}>"
+
+    @property
+    def conserved(self) -> np.ndarray:
+        """(n,) sum of relevance over explained output; 1 where all of it is accounted for, nan at 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.logit != 0, 1 + self.residual / self.logit, np.nan)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write as HDF5."""
+        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+            for name, values in self.relevance.items():
+                file.create_dataset(f"relevance/{name}", data=values, compression="lzf", shuffle=True)
+            for name in ("logit", "residual", "rows", "label"):
+                if getattr(self, name) is not None:
+                    file[name] = getattr(self, name)
+            file.attrs["variables"] = json.dumps(self.variables)
+            file.attrs["settings"] = json.dumps(self.settings)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Attribution:
+        """Read what `save` wrote."""
+        try:
+            with h5py.File(Path(path)) as file:
+                variables = json.loads(file.attrs["variables"])
+                relevance = {name: file[f"relevance/{name}"][()] for name in variables}
+                optional = {name: file[name][()] if name in file else None for name in ("rows", "label")}
+                return cls(relevance, file["logit"][()], variables, json.loads(file.attrs["settings"]), **optional)
+        except (OSError, KeyError, ValueError) as error:
+            raise DatasetError(f"{path} is no attribution file or is damaged ({error}); explain again") from None

@@ -1,0 +1,63 @@
+"""iNNvestigate's side: lives in a process of its own, since it needs TensorFlow without eager mode.
+
+Nothing else of xaug may import this module: `disable_eager_execution` cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+tf.compat.v1.disable_eager_execution()
+tf.get_logger().setLevel("ERROR")
+
+import innvestigate  # noqa: E402
+import keras  # noqa: E402
+
+RULES = {"preset_a": "lrp.sequential_preset_a", "epsilon": "lrp.epsilon"}
+
+_analyzers: dict[str, keras.Model] = {}
+
+
+def _build(task: dict, weights: dict[str, np.ndarray]) -> keras.Model:
+    """A model from inputs to the relevance of each input and, last, the explained output.
+
+    Both come from one graph, so that the forward pass is run once.
+    """
+    model = keras.models.model_from_json(json.dumps(task["config"]))
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
+    options = {} if task["epsilon"] is None else {"epsilon": task["epsilon"]}
+    analyzer = innvestigate.create_analyzer(
+        RULES[task["rule"]], model, neuron_selection_mode="max_activation", **options
+    )
+    analyzer.create_analyzer_model()
+    explain, selected = analyzer._analyzer_model, analyzer._prepared_model
+    return keras.Model(explain.inputs, [*explain.outputs, *selected.outputs])
+
+
+def analyze(task: dict, arrays: dict[str, np.ndarray], report) -> tuple[dict, dict[str, np.ndarray]]:
+    """Relevance of the inputs in `arrays` (a task of `xaug.workers`); one analyzer is kept per model.
+
+    The first task with a new `key` must bring the model (`config` and arrays `weights:LAYER/I`).
+    """
+    key = task["key"]
+    if key not in _analyzers:
+        weights = {name[8:]: array for name, array in arrays.items() if name.startswith("weights:")}
+        _analyzers[key] = _build(task, weights)
+    names, batch = task["inputs"], task["batch"]
+    x = [arrays[f"input:{name}"] for name in names]
+    n = len(x[0])
+    relevance = {name: np.empty(values.shape, np.float32) for name, values in zip(names, x, strict=True)}
+    logit = np.empty(n, np.float32)
+    for start in range(0, n, batch):
+        rows = slice(start, start + batch)
+        *scores, selected = _analyzers[key].predict_on_batch([values[rows] for values in x])
+        for name, values in zip(names, scores, strict=True):
+            relevance[name][rows] = values
+        logit[rows] = np.ravel(selected)
+        report(events=len(logit[rows]))
+    return {}, {"logit": logit, **{f"relevance:{name}": values for name, values in relevance.items()}}
