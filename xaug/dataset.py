@@ -59,9 +59,7 @@ def write_part(path: Path, columns: dict[str, np.ndarray], counts: dict[str, np.
         for name, values in columns.items():
             values = np.asarray(values)
             rows = max(1, min(CHUNK, len(values)))
-            file.create_dataset(
-                name, data=values, chunks=(rows, *values.shape[1:]), compression="lzf", shuffle=True
-            )
+            file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), compression="lzf", shuffle=True)
         for name, values in counts.items():
             file[f"control/{name}"] = values
         file.attrs["summary"] = json.dumps(summary)
@@ -74,7 +72,9 @@ def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
             control = {name: values[()] for name, values in file["control"].items()}
             return json.loads(file.attrs["summary"]), control
     except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again") from None
+        raise DatasetError(
+            f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
+        ) from None
 
 
 class Dataset:

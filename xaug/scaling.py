@@ -136,7 +136,8 @@ class Scaler:
     def save(self, path: str | os.PathLike) -> None:
         """Write as JSON."""
         ranges = {
-            block: {"names": r.names, "low": r.low.tolist(), "high": r.high.tolist()} for block, r in self.ranges.items()
+            block: {"names": r.names, "low": r.low.tolist(), "high": r.high.tolist()}
+            for block, r in self.ranges.items()
         }
         write_json(path, {"kind": self.kind, "n_sigma": N_SIGMA, "fitted_on": self.fitted_on, "ranges": ranges})
 

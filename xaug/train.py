@@ -224,7 +224,9 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run directory to write.")
 @click.option("--network", default="cnn2d", help="cnn2d (images, with XAUGs joined) or mlp (XAUGs alone).")
 @click.option("--xaug", default="all", help="all, none, no_flavour, authors5, or names separated by commas.")
-@click.option("--trainings", type=int, default=Training.trainings, help="Independent trainings; their spread is the error.")
+@click.option(
+    "--trainings", type=int, default=Training.trainings, help="Independent trainings; their spread is the error."
+)
 @click.option("--epochs", type=int, default=Training.epochs, help="Epochs at most.")
 @click.option("--patience", type=int, default=Training.patience, help="Epochs without a better validation loss.")
 @click.option("--batch-size", type=int, default=Training.batch_size)

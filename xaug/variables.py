@@ -89,9 +89,7 @@ JET_XAUGS = (
     _multiplicity("n_photons", r"$N_\gamma$", "is_photon"),
     _multiplicity("n_electrons", r"$N_e$", "is_electron"),
     _multiplicity("n_muons", r"$N_\mu$", "is_muon"),
-    Variable(
-        "dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.dxy_max
-    ),
+    Variable("dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.dxy_max),
     Variable("dz_max", r"$\ln(d_{z,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", expert.dz_max),
 )
 

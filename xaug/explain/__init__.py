@@ -1,7 +1,7 @@
 """Stage `explain`: what in the input a trained model's answer came from.
 
-    A = xaug.explain.lrp(model, x)              # one Attribution per model
-    xaug.explain.summary([A1, A2, ...])         # a row a feature, with the spread over trainings
+A = xaug.explain.lrp(model, x)              # one Attribution per model
+xaug.explain.summary([A1, A2, ...])         # a row a feature, with the spread over trainings
 """
 
 from __future__ import annotations

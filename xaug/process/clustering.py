@@ -168,9 +168,7 @@ def groom(constituents: FourVectors, z_cut: float, radius: float) -> FourVectors
     The jet is reclustered with Cambridge-Aachen and declustered until the softer of two branches carries
     more than `z_cut` of their scalar pT sum.
     """
-    groomed = recluster(constituents).exclusive_jets_softdrop_grooming(
-        njets=1, beta=0.0, symmetry_cut=z_cut, R0=radius
-    )
+    groomed = recluster(constituents).exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=z_cut, R0=radius)
     kept = groomed.constituents
     p = [ak.to_numpy(ak.flatten(kept[c], axis=None)) for c in ("px", "py", "pz", "E")]
     return FourVectors(*p, ak.to_numpy(ak.num(kept, axis=1)))

@@ -136,9 +136,7 @@ def _jets(event, p, softdrop_mass, jets: FourVectors, kinds, groomed: FourVector
         prong = np.zeros(0, dtype=np.int64)
     subjets = kinematics(groomed.sums(2 * groomed.owner + prong, 2 * n).reshape(n, 2, 4))
     if n and substructure:
-        tau = np.stack(
-            [clustering.n_subjettiness(clustering.recluster(jets)), clustering.n_subjettiness(tree)], axis=1
-        )
+        tau = np.stack([clustering.n_subjettiness(clustering.recluster(jets)), clustering.n_subjettiness(tree)], axis=1)
         tau = tau / p["pt"][:, None, None, None]
     else:
         tau = np.full(shape, np.nan)

@@ -27,9 +27,7 @@ CHUNKSIZE = 4000
 def _work_items(file: InputFile, chunksize: int) -> list[WorkItem]:
     usermeta = {key: value for key, value in asdict(file).items() if key != "uuid"}
     return [
-        WorkItem(
-            file.dataset, file.path, file.tree, start, min(start + chunksize, file.entries), file.uuid, usermeta
-        )
+        WorkItem(file.dataset, file.path, file.tree, start, min(start + chunksize, file.entries), file.uuid, usermeta)
         for start in range(0, file.entries, chunksize)
     ]
 
@@ -77,10 +75,7 @@ def process(
     output = Path(output).resolve()
     files, skips = _inspect_all(inputs, strict)
     items = [item for file in files for item in _work_items(file, chunksize)]
-    names = {
-        part_name(item.usermeta, settings, item.entrystart, item.entrystop): item
-        for item in items
-    }
+    names = {part_name(item.usermeta, settings, item.entrystart, item.entrystop): item for item in items}
     missing = [name for name in names if not (output / name).exists()]
     if dry_run:
         counts = {"files": len(files), "events": sum(f.entries for f in files), "chunks": len(items)}
