@@ -21,7 +21,6 @@ import vector
 
 from xaug.process.jets import BETAS, MAX_AXES
 
-
 __all__ = [
     "AXES",
     "MEASURE",

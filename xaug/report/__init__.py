@@ -1,0 +1,1 @@
+"""Stage `report`: runs and attributions to figures, tables and one self-contained page."""

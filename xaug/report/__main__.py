@@ -1,0 +1,32 @@
+"""`python -m xaug.report`: runs and attributions to figures, tables and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from xaug.command import xaug_command
+
+
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
+@click.option("--title", default="xaug report", help="Title of the page.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@xaug_command
+def main(runs, attributions, title, output) -> dict:
+    """Draw the figures of runs and their attributions; write tables and one self-contained HTML page.
+
+    Every figure is PNG and PDF, with the numbers behind it as CSV or JSON beside it.
+
+    Example: python -m xaug.report zbb_cnn2d zbb_mlp --attributions zbb_cnn2d_lrp -o zbb_report
+    """
+    from xaug.report.stage import report
+
+    result = report(runs, output, attributions, title)
+    lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
+    return {"output": str(output), "figures": list(result["figures"]), "summary": lines}
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m xaug.report")

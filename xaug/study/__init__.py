@@ -1,0 +1,1 @@
+"""A paper's study as one configuration: all stages, from generation to the report, in one directory."""
