@@ -24,8 +24,8 @@ def roc(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def background_efficiency(background: np.ndarray, signal: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Background efficiency of a ROC curve at given signal efficiencies."""
-    return np.interp(at, signal, background)
+    """Background efficiency at the tightest threshold that reaches each of the given signal efficiencies."""
+    return background[np.searchsorted(signal, np.asarray(at) - 1e-12, side="left")]
 
 
 def metrics(label: np.ndarray, score: np.ndarray) -> dict:

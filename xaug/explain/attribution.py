@@ -47,7 +47,7 @@ class Attribution:
     residual: np.ndarray = field(init=False)
 
     def __post_init__(self):
-        total = sum(values.reshape(len(values), -1).sum(axis=1, dtype=np.float64) for values in self.relevance.values())
+        total = sum(r.sum(axis=tuple(range(1, r.ndim)), dtype=np.float64) for r in self.relevance.values())
         object.__setattr__(self, "residual", total - self.logit)
 
     def __len__(self) -> int:

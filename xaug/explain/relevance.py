@@ -30,9 +30,8 @@ def normalized(attribution: Attribution) -> dict[str, np.ndarray]:
 
     An event all of whose scores are zero stays zero.
     """
-    n = len(attribution)
-    flat = {name: values.reshape(n, -1) for name, values in attribution.relevance.items()}
-    largest = np.max([np.abs(values).max(axis=1, initial=0.0) for values in flat.values()], axis=0)
+    per_input = [np.abs(r).max(axis=tuple(range(1, r.ndim)), initial=0.0) for r in attribution.relevance.values()]
+    largest = np.max(per_input, axis=0).astype(np.float64)  # and so are the scores below
     scale = 1.0 / np.where(largest > 0, largest, 1.0)
     return {
         name: values * scale.reshape(-1, *[1] * (values.ndim - 1)) for name, values in attribution.relevance.items()

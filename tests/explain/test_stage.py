@@ -1,0 +1,107 @@
+"""The explain stage: a run to attributions on disk."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.errors import ConfigurationError, DatasetError
+from xaug.explain.__main__ import main
+from xaug.explain.stage import explain_run, load_attributions
+from xaug.train import train
+
+
+@pytest.fixture(scope="module")
+def run_path(zbb_dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("explained") / "cnn2d"
+    train(zbb_dataset, path, network="cnn2d", trainings=2, epochs=1, seed=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def attributions(run_path, tmp_path_factory):
+    path = tmp_path_factory.mktemp("attributions") / "lrp"
+    explain_run(run_path, path)
+    return path
+
+
+def test_attributions_are_of_the_test_split_and_equal_the_library(run_path, attributions):
+    run = xaug.load_run(run_path)
+    arrays = run.dataset().load(["image", "xaug", "label"], "test")
+    found = load_attributions(attributions)
+    assert len(found) == 2
+    for model, a in zip(run.models, found, strict=True):
+        expected = xaug.explain.lrp(model, run.inputs(arrays))
+        for name in ("image", "xaug"):
+            np.testing.assert_allclose(a.relevance[name], expected.relevance[name], rtol=1e-5, atol=1e-7)
+        np.testing.assert_array_equal(a.label, arrays["label"])
+        assert a.settings["rule"] == "preset_a"
+
+
+def test_ranking_is_written_as_a_table(attributions):
+    table = pd.read_csv(attributions / "relevance.csv", index_col="feature")
+    expected = xaug.explain.summary(load_attributions(attributions))
+    pd.testing.assert_frame_equal(table, expected, check_names=False)
+    assert len(table) == 37
+
+
+def test_interrupted_explanation_goes_on(run_path, attributions, tmp_path):
+    copy = tmp_path / "lrp"
+    shutil.copytree(attributions, copy)
+    (copy / "manifest.json").unlink()
+    (copy / "attribution_1.h5").unlink()
+    explain_run(run_path, copy)
+    for one, other in zip(load_attributions(attributions), load_attributions(copy), strict=True):
+        np.testing.assert_allclose(one.relevance["image"], other.relevance["image"], rtol=1e-5, atol=1e-7)
+
+
+def test_max_events(run_path, tmp_path):
+    result = explain_run(run_path, tmp_path / "few", max_events=10)
+    assert abs(result["events"] - 10) <= 2
+
+
+def test_bad_settings(run_path, tmp_path, attributions):
+    with pytest.raises(ConfigurationError, match="did you mean 'lrp'"):
+        explain_run(run_path, tmp_path / "x", method="lpr")
+    with pytest.raises(DatasetError, match=r"xaug\.train"):
+        explain_run(tmp_path, tmp_path / "y")
+    with pytest.raises(ConfigurationError, match="target: predicted -> signal"):
+        explain_run(run_path, attributions, target="signal")
+
+
+def test_damaged_attribution_is_named(run_path, attributions, tmp_path):
+    copy = tmp_path / "lrp"
+    shutil.copytree(attributions, copy)
+    (copy / "attribution_0.h5").write_bytes(b"half")
+    with pytest.raises(DatasetError, match=r"attribution_0\.h5"):
+        load_attributions(copy)
+
+
+def test_command(run_path, tmp_path):
+    options = ["--max-events", "8", "--rule", "epsilon", "--target", "signal"]
+    done = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "a"), "--json", *options])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["top5"]) == 5
+    wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--rule", "presetA"])
+    assert wrong.exit_code == 1
+    assert "did you mean 'preset_a'" in wrong.output
+
+
+def test_a_run_without_softmax_is_refused_by_the_command(run_path, tmp_path):
+    """A model whose head was changed after training: one line that names layer and remedy, exit 1."""
+    import keras
+
+    copy = tmp_path / "run"
+    shutil.copytree(run_path, copy)
+    path = copy / "training_0" / "model.keras"
+    model = keras.models.load_model(path, compile=False)
+    model.get_layer("output").activation = keras.activations.linear
+    model.save(path)
+    done = CliRunner().invoke(main, [str(copy), "-o", str(tmp_path / "a")])
+    assert done.exit_code == 1
+    assert "'output'" in done.output
+    assert "Softmax()" in done.output

@@ -1,0 +1,107 @@
+"""Plots: what is drawn is what was given; signs and orientation by inspection of the artists."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaug import variables
+from xaug.plots.distributions import class_histogram, plot_distribution
+from xaug.plots.figures import figure, save, save_table
+from xaug.plots.history import plot_history
+from xaug.plots.images import plot_heatmap, plot_image
+from xaug.plots.relevance import plot_relevance
+from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
+
+
+def test_distributions_have_unit_area():
+    rng = np.random.default_rng(0)
+    values, label = rng.normal(90, 10, 1000), np.arange(1000) % 2
+    counts = class_histogram(values, label)
+    with figure() as (_, ax):
+        plot_distribution(counts, variables.labels("jets")["softdrop_mass"], ax)
+        assert ax.get_xlabel() == r"$m_\mathrm{SD}$ [GeV]"
+    assert counts.sum(flow=True) == 1000
+
+
+def test_integers_get_a_bin_each():
+    counts = class_histogram(np.array([0, 1, 1, 5.0]), np.array([0, 1, 0, 1]))
+    np.testing.assert_allclose(counts.axes[0].centers, np.arange(6))
+
+
+def test_constant_variable_has_a_histogram():
+    assert class_histogram(np.full(10, 0.3), np.zeros(10, int)).sum(flow=True) == 10
+
+
+def test_heatmap_is_blue_for_support_and_red_against():
+    relevance = np.zeros((16, 16))
+    relevance[4, 8], relevance[10, 3] = 1.0, -1.0
+    with figure() as (_, ax):
+        artist = plot_heatmap(relevance, ax)
+        colors = artist.cmap(artist.norm(relevance))
+    for where, strong, weak in (((4, 8), 2, 0), ((10, 3), 0, 2)):  # channels red 0, blue 2
+        assert colors[where][strong] > 0.3
+        assert colors[where][weak] < 0.2
+
+
+def test_images_are_drawn_with_phi_up_and_eta_right():
+    """The subleading subjet, row 3 or 4 of axis 1 (phi = -1), is drawn below the leading one."""
+    image = np.zeros((16, 16))
+    image[4, 8] = 0.5
+    with figure() as (_, ax):
+        artist = plot_image(image, ax)
+        assert artist.origin == "lower"
+        assert artist.get_extent() == [-2, 2, -2, 2] or tuple(artist.get_extent()) == (-2, 2, -2, 2)
+
+
+def test_roc_band_of_two_trainings():
+    label = np.repeat([0, 1], 500)
+    rng = np.random.default_rng(1)
+    curves = [(label, rng.normal(1.5 * label)) for _ in range(2)]
+    band = roc_band(curves)
+    from sklearn.metrics import roc_auc_score
+
+    areas = [roc_auc_score(*curve) for curve in curves]
+    assert band.auc == pytest.approx(np.mean(areas))
+    assert band.auc_rms == pytest.approx(np.std(areas))
+    # full signal efficiency needs a threshold at the lowest signal score
+    passing = [(score[label == 0] >= score[label == 1].min()).mean() for _, score in curves]
+    assert band.mean[-1] == pytest.approx(np.mean(passing))
+    with figure() as (_, ax):
+        plot_roc({"a": band}, ax, floor=1e-3)
+        assert ax.get_yscale() == "log"
+    assert len(band.mean) == len(GRID)
+
+
+def test_bars_show_largest_on_top_with_their_spread():
+    table = pd.DataFrame({"mean": [0.7, 0.3, 0.1], "rms": [0.1, 0.05, 0.0]}, index=["image", "dxy_max", "tau21"])
+    with figure() as (_, ax):
+        bars = plot_relevance(table, variables.labels("jets"), ax)
+        widths = [bar.get_width() for bar in bars]
+        heights = [bar.get_y() for bar in bars]
+        assert widths == [0.7, 0.3, 0.1]
+        assert heights[0] > heights[1] > heights[2]
+        assert ax.get_yticklabels()[0].get_text() == "image (all pixels)"
+
+
+def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
+    with figure() as (_, ax):
+        artists = plot_history([{"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}], ax)
+        assert list(artists[-1].get_xdata()) == [2]
+    with figure() as (_, ax):
+        plot_learning_curve({"a": [(100, 0.8, 0.01), (50, 0.7, 0.02)]}, ax)
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "100"]
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    for name in ("one", "two"):
+        with figure() as (fig, ax):
+            ax.plot([1, 2])
+            save(fig, tmp_path / name)
+    for suffix in (".png", ".pdf"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+
+
+def test_tables_of_unequal_columns_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="argument 2"):
+        save_table(tmp_path / "t", {"a": [1, 2], "b": [1]})
+    assert not list(tmp_path.iterdir())

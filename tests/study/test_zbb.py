@@ -1,0 +1,163 @@
+"""The whole line, at a scale of seconds: one command, again, after a kill, and what it leaves behind."""
+
+import base64
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.study import zbb
+from xaug.study.__main__ import main
+
+TINY = """
+import sys
+from xaug.study import zbb
+zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, (0.5,), 1, 20)
+zbb.study(sys.argv[1], scale="tiny", seed=11)
+"""
+
+
+def run_tiny(directory):
+    return subprocess.Popen(
+        [sys.executable, "-c", TINY, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("study") / "tiny"
+    process = run_tiny(directory)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    return directory
+
+
+def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
+    report = finished / "report"
+    stems = {path.stem for path in report.glob("*.png")}
+    expected = {
+        "fig08_distributions", "fig09_images", "fig19_heatmaps_cnn2d_xaug", "fig23_relevance_cnn2d_xaug",
+        "fig23_relevance_mlp_xaug", "fig25_roc", "history_cnn2d_xaug", "history_mlp_xaug", "learning_curve",
+    }  # fmt: skip
+    assert stems == expected
+    for stem in stems:
+        assert (report / f"{stem}.pdf").read_bytes()[:4] == b"%PDF"
+        numbers = [report / f"{stem}{suffix}" for suffix in (".json", ".csv")]
+        assert any(path.exists() for path in numbers)
+
+
+def test_page_stands_alone(finished):
+    page = (finished / "report" / "report.html").read_text()
+    assert "http" not in re.sub(r"data:image/png;base64,[^\"]+", "", page)
+    images = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    assert len(images) == 9
+    assert all(base64.b64decode(image)[:4] == b"\x89PNG" for image in images)
+
+
+def test_numbers_behind_figures_are_those_of_the_dataset(finished):
+    """Figure 8 and 9 counted again from the parts with h5py and NumPy."""
+    parts = sorted((finished / "dataset").glob("*.h5"))
+    image, label, xaugs = [], [], []
+    for part in parts:
+        with h5py.File(part) as file:
+            image.append(file["image"][()])
+            label.append(file["label"][()])
+            xaugs.append(file["xaug"][()])
+    image, label, xaugs = np.concatenate(image), np.concatenate(label), np.concatenate(xaugs)
+    report = finished / "report"
+    means = json.loads((report / "fig09_images.json").read_text())
+    np.testing.assert_allclose(means["signal"], image[label == 1].mean(axis=0)[..., 0], atol=1e-6)
+    mass = json.loads((report / "fig08_distributions.json").read_text())["softdrop_mass"]
+    column = xaug.variables.names("jets", "xaug").index("softdrop_mass")
+    counts, _ = np.histogram(xaugs[label == 1, column], bins=np.array(mass["edges"]))
+    assert np.abs(counts - np.array(mass["signal"])).sum() <= 1  # the upper edge belongs to numpy's last bin
+
+
+def test_bars_are_the_mean_over_trainings(finished):
+    with open(finished / "report" / "fig23_relevance_mlp_xaug.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 36
+    for row in rows:
+        values = np.array([float(row["training_0"]), float(row["training_1"])])
+        assert float(row["mean"]) == pytest.approx(values.mean())
+        assert float(row["rms"]) == pytest.approx(values.std())
+
+
+def test_second_run_does_nothing(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    start = time.monotonic()
+    process = run_tiny(finished)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert time.monotonic() - start < 20  # imports and the digests of the inputs; the work takes minutes
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
+
+
+def results(directory):
+    data = xaug.Dataset.open(directory / "dataset").load()
+    metrics = {
+        path.relative_to(directory): path.read_text()
+        for path in sorted(directory.glob("runs/*/training_*/metrics.json"))
+    }
+    bars = (directory / "report" / "fig23_relevance_cnn2d_xaug.csv").read_text()
+    return data, metrics, bars
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_it_ends_as_unbroken(finished, tmp_path):
+    """SIGKILL while generating, processing, training and explaining: same data, metrics, relevances."""
+    directory = tmp_path / "tiny"
+    waited_for = [
+        "files",
+        "files/*.root",
+        "dataset",
+        "runs/mlp_xaug/training_0",
+        "runs/cnn2d_xaug",
+        "attributions/cnn2d_xaug",
+    ]
+    for pattern in waited_for:
+        process = run_tiny(directory)
+        while not list(directory.glob(pattern)) and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    process = run_tiny(directory)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    (data, metrics, bars), (data_again, metrics_again, bars_again) = results(finished), results(directory)
+    for name in data:
+        np.testing.assert_array_equal(data[name], data_again[name])
+    assert metrics == metrics_again
+    assert bars == bars_again
+    assert not list(directory.rglob(".part-*")) or all("files" in str(p) for p in directory.rglob(".part-*"))
+
+
+def test_another_seed_in_the_same_place_is_refused(finished):
+    zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, (0.5,), 1, 20)
+    try:
+        done = CliRunner().invoke(main, ["zbb", "--scale", "tiny", "--seed", "12", "-o", str(finished)])
+    finally:
+        del zbb.SCALES["tiny"]
+    assert done.exit_code == 1
+    assert "seed: 11 -> 12" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--scale", "quik"], "did you mean 'quick'"), (["--networks", "cnn"], "did you mean 'cnn2d'")],
+)
+def test_unknown_names(tmp_path, options, words):
+    done = CliRunner().invoke(main, ["zbb", *options, "-o", str(tmp_path / "x")])
+    assert done.exit_code == 1
+    assert words in done.output
+    assert not (tmp_path / "x").exists()

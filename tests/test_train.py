@@ -1,0 +1,155 @@
+"""Training: best weights, determinism, resuming, and the metrics of what was written."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug import train as stage
+from xaug.errors import ConfigurationError, DatasetError
+from xaug.runs import training_directory
+
+OPTIONS = {"network": "mlp", "trainings": 2, "epochs": 3, "batch_size": 32, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def run(zbb_dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "mlp"
+    stage.train(zbb_dataset, path, **OPTIONS)
+    return xaug.load_run(path)
+
+
+def weights_of(run):
+    return [[w for w in model.get_weights()] for model in run.models]
+
+
+def test_scores_on_disk_are_the_models_on_the_test_split(run, zbb_dataset):
+    """From the saved model and plain arrays again, and AUC by scikit-learn."""
+    from sklearn.metrics import roc_auc_score
+
+    arrays = xaug.Dataset.open(zbb_dataset).load(["xaug", "label"], "test")
+    for i, model in enumerate(run.models):
+        score = model.predict(run.inputs(arrays), verbose=0)[:, 1]
+        saved = run.scores(i)
+        np.testing.assert_allclose(saved["score"], score, rtol=1e-5)
+        np.testing.assert_array_equal(saved["label"], arrays["label"])
+        assert run.metrics[i]["auc"] == pytest.approx(roc_auc_score(arrays["label"], saved["score"]))
+
+
+def test_kept_weights_are_those_of_the_best_epoch(run, zbb_dataset):
+    """Cross-entropy of the saved model on the validation split is the least of its history."""
+    arrays = xaug.Dataset.open(zbb_dataset).load(["xaug", "label"], "validation")
+    for i, model in enumerate(run.models):
+        p = model.predict(run.inputs(arrays), verbose=0)
+        loss = -np.log(p[np.arange(len(p)), arrays["label"]]).mean()
+        assert loss == pytest.approx(min(run.history(i)["val_loss"]), rel=1e-4)
+
+
+def test_trainings_differ_and_a_seed_repeats_them(run, zbb_dataset, tmp_path):
+    first, second = weights_of(run)
+    assert not np.array_equal(first[0], second[0])
+    stage.train(zbb_dataset, tmp_path / "again", workers_wanted=1, **OPTIONS)
+    for one, other in zip(weights_of(run), weights_of(xaug.load_run(tmp_path / "again")), strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_interrupted_run_goes_on_and_ends_with_the_same(run, zbb_dataset, tmp_path):
+    """The second training lost half-way: it is made again, the first is kept, the results are the same."""
+    copy = tmp_path / "mlp"
+    shutil.copytree(run.path, copy)
+    (copy / "manifest.json").unlink()
+    lost = training_directory(copy, 1)
+    (lost / "metrics.json").unlink()
+    (lost / "model.keras").write_bytes(b"half")
+    kept = training_directory(copy, 0) / "model.keras"
+    before = kept.stat().st_mtime_ns
+    stage.train(zbb_dataset, copy, **OPTIONS)
+    assert kept.stat().st_mtime_ns == before
+    resumed = xaug.load_run(copy)
+    assert resumed.metrics == run.metrics
+    for one, other in zip(weights_of(run), weights_of(resumed), strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_finished_run_is_found_and_other_settings_are_refused(run, zbb_dataset):
+    before = (run.path / "manifest.json").stat().st_mtime_ns
+    stage.train(zbb_dataset, run.path, **OPTIONS)
+    assert (run.path / "manifest.json").stat().st_mtime_ns == before
+    with pytest.raises(ConfigurationError, match="epochs: 3 -> 4"):
+        stage.train(zbb_dataset, run.path, **{**OPTIONS, "epochs": 4})
+
+
+def test_history_is_written_as_csv_and_figure(run):
+    import pandas as pd
+
+    for i in range(2):
+        table = pd.read_csv(training_directory(run.path, i) / "history.csv")
+        np.testing.assert_allclose(table["val_loss"], run.history(i)["val_loss"])
+    assert (run.path / "history.png").stat().st_size > 5000
+
+
+def test_a_run_says_which_variables_go_in(run):
+    assert list(run.variables) == ["xaug"]
+    assert run.variables["xaug"] == xaug.variables.names("jets", "xaug")
+    with pytest.raises(DatasetError, match="needs xaug"):
+        run.inputs({"image": np.zeros((1, 16, 16, 1))})
+
+
+def test_max_jets_trains_and_scales_on_fewer(zbb_dataset, tmp_path):
+    stage.train(zbb_dataset, tmp_path / "few", max_jets=60, **{**OPTIONS, "trainings": 1})
+    fitted = xaug.load_run(tmp_path / "few").scaler.fitted_on
+    assert abs(fitted["signal"] + fitted["background"] - 60) <= 4  # the same share of every part, rounded
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"network": "mpl"}, ["mpl", "mlp"]),
+        ({"xaug": "tau_21"}, ["tau_21", "tau21"]),
+        ({"network": "mlp", "xaug": "none"}, ["mlp", "--xaug"]),
+        ({"trainings": 0}, ["--trainings 0"]),
+        ({"batch_size": -1}, ["--batch-size -1"]),
+        ({"learning_rate": 0.0}, ["--learning-rate 0.0"]),
+        ({"max_jets": 1}, ["--max-jets 1"]),
+    ],
+)
+def test_bad_settings_are_named(zbb_dataset, tmp_path, options, words):
+    with pytest.raises(ConfigurationError) as error:
+        stage.train(zbb_dataset, tmp_path / "bad", **options)
+    for word in words:
+        assert word in str(error.value)
+    assert not (tmp_path / "bad" / "manifest.json").exists()
+
+
+def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path):
+    from xaug.errors import ModelError
+
+    with pytest.raises(ModelError, match="--learning-rate"):
+        stage.train(zbb_dataset, tmp_path / "wild", **{**OPTIONS, "learning_rate": 1e30, "trainings": 1})
+
+
+def test_command_prints_json(zbb_dataset, tmp_path):
+    command = [
+        str(zbb_dataset), "--network", "mlp", "--trainings", "1", "--epochs", "1", "-o", str(tmp_path / "r"), "--json",
+    ]  # fmt: skip
+    result = CliRunner().invoke(stage.main, command)
+    assert result.exit_code == 0, result.output
+    assert 0 <= json.loads(result.stdout)["metrics"][0]["auc"] <= 1
+    missing = CliRunner().invoke(stage.main, [str(tmp_path / "nothing"), "-o", str(tmp_path / "x")])
+    assert missing.exit_code == 1
+    assert "xaug.process" in missing.output
+
+
+def test_damaged_model_is_named(run, tmp_path):
+    from xaug.errors import ModelError
+
+    copy = tmp_path / "run"
+    shutil.copytree(run.path, copy)
+    (training_directory(copy, 0) / "model.keras").write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"training_0/model\.keras"):
+        xaug.load_run(copy).models  # noqa: B018
