@@ -66,7 +66,7 @@ def bare_fastjet(path, label):
     p = clustering.kinematics(found.sums(found.owner, len(found)))
     first = first[np.abs(p["eta"][first]) < 2.4]
     leading = clustering.regroup(found, index, first)[1]
-    groomed = clustering.groom(leading, 0.1, 0.8)
+    _, groomed, _ = clustering.groom(leading, 0.1)
     chosen = np.flatnonzero(np.isin(event[first], jets.event))
     selected = clustering.regroup(leading, np.zeros(len(leading.px)), chosen)[1].packed()
     kept = clustering.regroup(groomed, np.zeros(len(groomed.px)), chosen)[1].packed()

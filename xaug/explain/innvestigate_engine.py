@@ -19,8 +19,8 @@ from xaug.workers import Worker
 
 __all__ = ["BATCH", "explain", "refuse"]
 
-BATCH = 256
-"""Events per call of iNNvestigate; 128 to 512 are the fastest."""
+BATCH = 64
+"""Events per call of iNNvestigate: its intermediate results then stay in the processor's caches."""
 LAYERS = (
     "InputLayer", "Dense", "Conv1D", "Conv2D", "MaxPooling1D", "MaxPooling2D", "Flatten", "Reshape",
     "Concatenate", "Dropout", "Activation", "ReLU",

@@ -28,7 +28,12 @@ def plot_history(histories: list[dict[str, list[float]]], ax) -> list:
         artists += ax.plot(epochs, history["val_loss"], color=f"C{i}", lw=1.4, label=f"validation, training {i + 1}")
         best = int(np.argmin(history["val_loss"]))
         artists += ax.plot(
-            best + 1, history["val_loss"][best], "o", color=f"C{i}", ms=5, label="kept weights" if i == len(histories) - 1 else None
+            best + 1,
+            history["val_loss"][best],
+            "o",
+            color=f"C{i}",
+            ms=5,
+            label="kept weights" if i == len(histories) - 1 else None,
         )
     ax.set_xlabel("epoch")
     ax.set_ylabel("cross-entropy")

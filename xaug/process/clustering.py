@@ -161,35 +161,69 @@ def recluster(constituents: FourVectors) -> fastjet.ClusterSequence:
     return _sequence(constituents, fastjet.JetDefinition(fastjet.cambridge_algorithm, _ONE_JET))
 
 
-def groom(constituents: FourVectors, z_cut: float, radius: float) -> FourVectors:
-    """Constituents that remain after the modified mass-drop tagger (soft drop with beta = 0), by jet.
+def split(jets: FourVectors) -> np.ndarray:
+    """Branch (0 the harder in pT, 1 the softer) of each constituent, (m,), at the last Cambridge-Aachen step.
 
-    The jet is reclustered with Cambridge-Aachen and declustered until the softer of two branches carries
-    more than `z_cut` of their scalar pT sum.
-    """
-    groomed = recluster(constituents).exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=z_cut, R0=radius)
-    kept = groomed.constituents
-    p = [ak.to_numpy(ak.flatten(kept[c], axis=None)) for c in ("px", "py", "pz", "E")]
-    return FourVectors(*p, ak.to_numpy(ak.num(kept, axis=1)))
-
-
-def split(groomed: FourVectors, sequence: fastjet.ClusterSequence) -> np.ndarray:
-    """Prong (0 leading in pT, 1 subleading) of each groomed constituent, (m,), at the last declustering.
-
-    Cambridge-Aachen on the constituents of a groomed jet rebuilds its tree (`sequence`); undoing the last
-    step gives the two branches that passed the mass-drop condition. Every jet must have two constituents.
+    Every jet must have two constituents or more.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fastjet warns of exclusive jets in general; this is C/A
-        found = sequence.exclusive_jets_constituent_index(njets=2)
-    starts = np.cumsum(groomed.counts) - groomed.counts
+        found = recluster(jets).exclusive_jets_constituent_index(njets=2)
+    starts = np.cumsum(jets.counts) - jets.counts
     sizes = ak.to_numpy(ak.flatten(ak.num(found, axis=2)))  # two a jet
     index = ak.to_numpy(ak.flatten(found, axis=None)) + np.repeat(np.repeat(starts, 2), sizes)
-    prong = np.empty(len(groomed.px), dtype=np.int64)
-    prong[index] = np.repeat(np.tile([0, 1], len(groomed)), sizes)
-    p = groomed.sums(2 * groomed.owner + prong, 2 * len(groomed))
-    pt = np.hypot(p[:, 0], p[:, 1]).reshape(-1, 2)
-    return np.where((pt[:, 0] < pt[:, 1])[groomed.owner], 1 - prong, prong)
+    branch = np.empty(len(jets.px), dtype=np.int64)
+    branch[index] = np.repeat(np.tile([0, 1], len(jets)), sizes)
+    pt = branch_pt(jets, branch)
+    return np.where((pt[:, 0] < pt[:, 1])[jets.owner], 1 - branch, branch)
+
+
+def branch_pt(jets: FourVectors, branch: np.ndarray) -> np.ndarray:
+    """pT (n, 2) of the two branches of each jet [GeV]."""
+    p = jets.sums(2 * jets.owner + branch, 2 * len(jets))
+    return np.hypot(p[:, 0], p[:, 1]).reshape(-1, 2)
+
+
+def groom(jets: FourVectors, z_cut: float) -> tuple[np.ndarray, FourVectors, np.ndarray]:
+    """Jets after the modified mass-drop tagger (soft drop with beta = 0), and the two prongs it found.
+
+    The jet is declustered with Cambridge-Aachen, always along the harder branch, until the softer one
+    carries more than `z_cut` of the two branches' scalar pT sum. What is dropped never changes the tree of
+    what remains, so each step reclusters the remaining constituents of all jets that go on, at once.
+    fastjet's own soft drop gives the same jets; its Python interface takes a time quadratic in the number
+    of constituents to return them, ten times as long for 60.
+
+    Returns
+    -------
+    index : (m,)
+        flat positions in `jets` of the remaining constituents, jet after jet
+    groomed : FourVectors
+    prong : (m,)
+        0 leading, 1 subleading in pT; all 0 where a single particle is left
+    """
+    number = np.arange(len(jets))  # of the jets that go on
+    index, rest = np.arange(len(jets.px)), jets
+    done: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # jet, position, prong of each constituent
+    while len(number):
+        single = rest.counts < 2
+        if single.any():
+            kept, _ = regroup(rest, index, np.flatnonzero(single))
+            done.append((number[single], kept, np.zeros(len(kept), dtype=np.int64)))
+            index, rest = regroup(rest, index, np.flatnonzero(~single))
+            number = number[~single]
+            continue
+        branch = split(rest)
+        pt = branch_pt(rest, branch)
+        passed = pt[:, 1] > z_cut * pt.sum(axis=1)
+        ends = passed[rest.owner]
+        done.append((number[rest.owner][ends], index[ends], branch[ends]))
+        goes_on = ~ends & (branch == 0)
+        counts = np.bincount(rest.owner[goes_on], minlength=len(number))[~passed]
+        index, rest, number = index[goes_on], rest.take(np.flatnonzero(goes_on), counts), number[~passed]
+    owner, index, prong = (np.concatenate(parts) for parts in zip(*done, strict=True)) if done else [index] * 3
+    order = np.lexsort((index, owner))
+    counts = np.bincount(owner, minlength=len(jets))
+    return index[order], jets.take(index[order], counts), prong[order]
 
 
 def n_subjettiness(sequence: fastjet.ClusterSequence) -> np.ndarray:

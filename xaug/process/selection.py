@@ -108,7 +108,7 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
 
     event, p = event[chosen], {name: values[chosen] for name, values in p.items()}
     index, jets = clustering.regroup(jets, index, chosen)
-    groomed = clustering.groom(jets, cuts.z_cut, cuts.radius) if len(jets) else jets
+    _, groomed, prong = clustering.groom(jets, cuts.z_cut)
     softdrop = kinematics(groomed.sums(groomed.owner, len(groomed)))["mass"]
     window = (softdrop > cuts.mass_min) & (softdrop < cuts.mass_max)
     flow["soft-drop mass window"] = int(window.sum())
@@ -120,26 +120,20 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
 
     chosen = np.flatnonzero(window)
     index, jets = clustering.regroup(jets, index, chosen)
-    _, groomed = clustering.regroup(groomed, np.zeros(len(groomed.px)), chosen)
+    prong, groomed = clustering.regroup(groomed, prong, chosen)
     kept = {name: values[chosen] for name, values in p.items()}
     kinds = {name: particles[name][index] for name in ("id", "vx", "vy", "vz")}
-    return _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, substructure), flow
+    return _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, prong, substructure), flow
 
 
-def _jets(event, p, softdrop_mass, jets: FourVectors, kinds, groomed: FourVectors, substructure: bool) -> Jets:
+def _jets(event, p, softdrop_mass, jets: FourVectors, kinds, groomed: FourVectors, prong, substructure: bool) -> Jets:
     n = len(jets)
-    shape = (n, 2, len(BETAS), MAX_AXES)
-    if n:
-        tree = clustering.recluster(groomed)
-        prong = clustering.split(groomed, tree)
-    else:
-        prong = np.zeros(0, dtype=np.int64)
     subjets = kinematics(groomed.sums(2 * groomed.owner + prong, 2 * n).reshape(n, 2, 4))
     if n and substructure:
-        tau = np.stack([clustering.n_subjettiness(clustering.recluster(jets)), clustering.n_subjettiness(tree)], axis=1)
-        tau = tau / p["pt"][:, None, None, None]
+        trees = clustering.recluster(jets), clustering.recluster(groomed)
+        tau = np.stack([clustering.n_subjettiness(tree) for tree in trees], axis=1) / p["pt"][:, None, None, None]
     else:
-        tau = np.full(shape, np.nan)
+        tau = np.full((n, 2, len(BETAS), MAX_AXES), np.nan)
     each = kinematics(np.stack([jets.px, jets.py, jets.pz, jets.e], axis=1))
     leading = prong == 0
     prongs = kinematics(np.stack([groomed.px, groomed.py, groomed.pz, groomed.e], axis=1)[leading])
