@@ -40,7 +40,8 @@ def zbb(jets, events, seed, workers, cards, output) -> dict:
     result = generate(output, jets=jets, events=events, seed=seed, workers=workers, cards=own)
     summary = [
         f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "
-        f"{t['events_stored']} stored, {t['jets_selected']} with a selected leading jet"
+        f"{t['events_stored']} stored"
+        + (f", {t['jets_selected']} with a selected leading jet" if t["jets_selected"] else "")
         for name, t in result["totals"].items()
     ]
     return {"output": str(output), "totals": result["totals"], "summary": summary}

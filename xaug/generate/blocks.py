@@ -109,8 +109,7 @@ def run(
     totals = {}
     for process in processes:
         own = [file for file in files if file["process"] == process.name]
-        totals[process.name] = {
-            key: sum(file[key] for file in own)
-            for key in ("events_generated", "events_failed", "events_stored", "sum_weight", "jets_selected")
-        }
+        keys = ("events_generated", "events_failed", "events_stored", "sum_weight")
+        totals[process.name] = {key: sum(file[key] for file in own) for key in keys}
+        totals[process.name]["jets_selected"] = sum(file["jets_selected"] for file in own) if jets else None
     return manifest.write(output, "generate", config, files=files, totals=totals)

@@ -24,7 +24,7 @@ __all__ = ["MAX_SEED", "Batch", "Generator", "read_card", "seed_of"]
 
 MAX_SEED = 900_000_000
 """Pythia refuses larger seeds."""
-BATCH = 200
+BATCH = 500
 """Events per call of nextBatch: large enough to hide its overhead, small enough for memory and progress."""
 
 

@@ -27,6 +27,8 @@ STORED_PT = 170.0
 """Least pT [GeV] of a jet that is stored: below the selection's 200 GeV, so that the cut can be moved a bit."""
 STORED_JETS = 2
 """Leading jets stored per event."""
+SMALLEST_BATCH = 50
+"""Events per batch at least, when the last jets of a block are generated."""
 
 
 def shipped_card(name: str) -> Path:
@@ -148,13 +150,18 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     with atomic_path(task["path"]) as path:
         writer = TreeWriter(path)
         while (jets < wanted_jets) if wanted_jets else (generated < wanted_events):
-            batch = generator.next(BATCH if wanted_jets else min(BATCH, wanted_events - generated))
+            if wanted_jets:  # as many events as the jets that lack will take, going by those so far
+                left = (wanted_jets - jets) * max(generated, 5) / max(jets, 1)
+            else:
+                left = wanted_events - generated
+            batch = generator.next(int(min(max(left, SMALLEST_BATCH if wanted_jets else 1), BATCH)))
             events, collections = stored_events(batch)
-            passed = events[selected(collections, task["label"])]
-            used = len(batch)
-            if wanted_jets and jets + len(passed) >= wanted_jets:
-                used = int(passed[wanted_jets - jets - 1]) + 1  # not one event more than needed
-            passed = passed[passed < used]
+            used, passed = len(batch), events[:0]
+            if wanted_jets:
+                passed = events[selected(collections, task["label"])]
+                if jets + len(passed) >= wanted_jets:
+                    used = int(passed[wanted_jets - jets - 1]) + 1  # not one event more than needed
+                passed = passed[passed < used]
             keep = int(np.searchsorted(events, used))
             scalars = {"eventNum": generated + events[:keep].astype(np.int64), "weight": batch.weight[events[:keep]]}
             writer.add(scalars, first_events(collections, keep))
@@ -162,7 +169,7 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
             sum_weight += float(batch.weight[:used].sum())
             jets += len(passed)
             report(jets=len(passed), events=used)
-            if generated >= 20 * blocks.EVENTS_PER_BLOCK and jets == 0:
+            if wanted_jets and generated >= 20 * blocks.EVENTS_PER_BLOCK and jets == 0:
                 raise ConfigurationError(
                     f"process {task['process']}: no jet passed the selection in {generated} events; check its card"
                 )
@@ -183,7 +190,7 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
             "events_failed": generator.failed,
             "events_stored": writer.events,
             "sum_weight": sum_weight,
-            "jets_selected": jets,
+            "jets_selected": jets if wanted_jets else None,  # counted only where jets are asked for
             "card": task["card"],
         }
         writer.close(metadata)

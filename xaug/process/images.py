@@ -54,12 +54,11 @@ def make_images(jets: Jets) -> np.ndarray:
     x, y = (np.round(c * (PIXELS / (2 * HALF_WIDTH)), _SNAP) for c in image_coordinates(jets))
     fraction = jets.constituents["pt"] / jets.pt[owner]
     half = PIXELS // 2
-    inside = (np.abs(x) <= half) & (y >= -half) & (y < half)
+    inside = (np.abs(x) < half) & (y >= -half) & (y < half)  # open in x, so that the flip loses nothing
     x, y, owner, fraction = x[inside], y[inside], owner[inside], fraction[inside]
     heavier = np.bincount(owner, np.sign(x) * fraction, n)
     x = np.where(heavier[owner] < 0, -x, x)
     column, row = np.floor(x).astype(int) + half, np.floor(y).astype(int) + half
-    kept = column < PIXELS  # x = +2 exactly is outside, on either side of the flip
-    pixel = (owner[kept] * PIXELS + row[kept]) * PIXELS + column[kept]
-    images = np.bincount(pixel, fraction[kept], n * PIXELS * PIXELS)
+    pixel = (owner * PIXELS + row) * PIXELS + column
+    images = np.bincount(pixel, fraction, n * PIXELS * PIXELS)
     return images.reshape(n, PIXELS, PIXELS, 1).astype(np.float32)

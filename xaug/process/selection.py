@@ -38,6 +38,8 @@ class Selection:
         for name, value in asdict(self).items():
             if not np.isfinite(value) or value < 0:
                 raise ConfigurationError(f"selection {name} = {value}: must be a number >= 0")
+        if not self.radius or self.z_cut >= 0.5:
+            raise ConfigurationError(f"selection radius = {self.radius}, z_cut = {self.z_cut}: no jet could pass")
         if self.jets_per_event not in (1, 2):
             raise ConfigurationError(f"selection jets_per_event = {self.jets_per_event}: must be 1 or 2")
         if self.mass_min >= self.mass_max:
@@ -90,7 +92,8 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
     -------
     Jets, {cut: count}
     """
-    visible = ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS)
+    # neutrinos are not seen, and a particle exactly along the beam has no direction in (eta, phi)
+    visible = ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS) & (events.constituents["pt"] > 0)
     particles = {name: values[visible] for name, values in events.constituents.items()}
     event_of = np.repeat(np.arange(len(events)), events.counts)[visible]
     counts = np.bincount(event_of, minlength=len(events))
@@ -105,6 +108,8 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
     p = kinematics(jets.sums(jets.owner, len(jets)))
     chosen = chosen[np.abs(p["eta"][chosen]) < cuts.eta_max]
     flow["|eta|"] = len(chosen)
+    # grooming only ever lowers the mass (all momenta are timelike): light jets need not be groomed
+    chosen = chosen[p["mass"][chosen] > cuts.mass_min * (1 - 1e-9)]
 
     event, p = event[chosen], {name: values[chosen] for name, values in p.items()}
     index, jets = clustering.regroup(jets, index, chosen)

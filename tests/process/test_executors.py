@@ -1,0 +1,180 @@
+"""The same dataset, bit by bit, whoever computes it."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import uproot
+
+from xaug.dataset import SPLITS, Dataset
+from xaug.errors import ConfigurationError
+from xaug.process.stage import process
+
+CHUNKSIZE = 100  # as of zbb_dataset, which the iterative executor made
+
+
+def assert_same_dataset(found: Path, expected: Path) -> None:
+    """Part files byte by byte, histograms, and all of the manifest but the command."""
+    one, two = (sorted(path.name for path in directory.glob("*.h5")) for directory in (found, expected))
+    assert one == two
+    for name in two:
+        with h5py.File(found / name) as one, h5py.File(expected / name) as two:
+            for column in set(two) - {"control"}:
+                np.testing.assert_array_equal(one[column][()], two[column][()], err_msg=f"{name} {column}")
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+    one, two = (json.loads((directory / "manifest.json").read_text()) for directory in (found, expected))
+    assert {**one, "command": ""} == {**two, "command": ""}
+    with uproot.open(found / "control.root") as one, uproot.open(expected / "control.root") as two:
+        assert one.keys() == two.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name].values(flow=True), two[name].values(flow=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def refused(zbb_files, tmp_path_factory):
+    """A run with the address of no scheduler, started first since it waits for an answer: result and seconds."""
+    output = tmp_path_factory.mktemp("refused") / "out"
+    command = [sys.executable, "-m", "xaug.process", str(zbb_files), "-o", str(output)]
+    command += ["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"]
+    start = time.monotonic()
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish():
+        stdout, stderr = run.communicate(timeout=60)
+        return run.returncode, stdout, stderr, time.monotonic() - start, output
+
+    yield finish
+    if run.poll() is None:
+        run.kill()
+        run.communicate()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """Address of a Dask scheduler with one worker, started by hand as on a cluster."""
+    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [
+        subprocess.Popen(
+            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
+            **quiet,
+        )
+    ]
+    try:
+        end = time.monotonic() + 30
+        while not file.exists() or not file.read_text():
+            assert started[0].poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        address = json.loads(file.read_text())["address"]
+        started.append(
+            subprocess.Popen([*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], **quiet)
+        )
+        yield address
+    finally:
+        for run in reversed(started):
+            run.terminate()
+        for run in started:
+            run.wait(timeout=30)
+
+
+class TestSameDataset:
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_futures(self, zbb_files, zbb_dataset, tmp_path, workers):
+        process([zbb_files], tmp_path / "out", executor="futures", workers=workers, chunksize=CHUNKSIZE)
+        assert_same_dataset(tmp_path / "out", zbb_dataset)
+
+    def test_dask_on_this_machine(self, zbb_files, zbb_dataset, tmp_path, python):
+        out = tmp_path / "out"
+        options = ["--executor", "dask", "--workers", 2, "--chunksize", CHUNKSIZE, "--json"]
+        done = python("-m", "xaug.process", zbb_files, "-o", out, *options)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["jets"] == {"qcd": 150, "zbb": 150}  # and nothing else
+        assert "Traceback" not in done.stderr
+        assert_same_dataset(out, zbb_dataset)
+
+    def test_dask_elsewhere(self, scheduler, zbb_files, zbb_dataset, tmp_path, python):
+        out = tmp_path / "out"
+        options = ["--executor", "dask", "--scheduler", scheduler, "--chunksize", CHUNKSIZE, "--json"]
+        done = python("-m", "xaug.process", zbb_files, "-o", out, *options)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["output"] == str(out)
+        assert_same_dataset(out, zbb_dataset)
+
+    def test_dask_from_python_and_half_done(self, scheduler, zbb_files, zbb_dataset, tmp_path):
+        """Another executor goes on where one stopped."""
+        out = tmp_path / "out"
+        process([zbb_files], out, executor="iterative", chunksize=CHUNKSIZE)
+        (out / "manifest.json").unlink()
+        for part in sorted(out.glob("*.h5"))[::2]:
+            part.unlink()
+        process([zbb_files], out, executor="dask", scheduler=scheduler, chunksize=CHUNKSIZE)
+        assert_same_dataset(out, zbb_dataset)
+
+    @pytest.mark.parametrize("executor", ["iterative", "futures", "dask"])
+    def test_bad_files_too(self, executor, scheduler, signal_events, write_root_file, tmp_path):
+        """Skips come back in the same order, with the same words."""
+        branches, metadata = signal_events
+        files = tmp_path / "files"
+        files.mkdir()
+        for name in ("d", "a", "c"):
+            bad = dict(branches)
+            if name != "c":
+                bad["constituent_pt"] = -bad["constituent_pt"]
+            write_root_file(files / f"{name}.root", bad, {**metadata, "identity": name})
+        (files / "b.root").write_bytes(b"")
+        manifest = process(
+            [files], tmp_path / "out", executor=executor, workers=2, chunksize=7,
+            scheduler=scheduler if executor == "dask" else None,
+        )  # fmt: skip
+        first = -float(branches["constituent_pt"][0, 0]), -float(branches["constituent_pt"][7, 0])
+        assert [Path(skip["file"]).name for skip in manifest["skips"]] == ["b.root", *["a.root"] * 3, *["d.root"] * 3]
+        reasons = [skip["reason"] for skip in manifest["skips"]]
+        assert reasons[1:4] == reasons[4:]
+        for reason, entry in zip(reasons[1:4], (0, 7, 14), strict=True):
+            assert re.search(rf"constituent_pt is -[0-9.]+ in entry {entry};", reason)
+        assert f"{first[0]:.4g}"[:5] in reasons[1]
+
+    @pytest.mark.parametrize("chunksize", [37, 10_000])
+    def test_chunksize_changes_no_array(self, zbb_files, zbb_dataset, tmp_path, chunksize):
+        process([zbb_files], tmp_path / "out", executor="iterative", chunksize=chunksize)
+        one, two = Dataset.open(tmp_path / "out"), Dataset.open(zbb_dataset)
+        assert len(one.parts) != len(two.parts)
+        for split in (None, *SPLITS):
+            found, expected = one.load(split=split), two.load(split=split)
+            assert list(found) == list(expected)
+            for name in expected:
+                np.testing.assert_array_equal(found[name], expected[name], err_msg=f"{name} {split}")
+        assert one.manifest["cut_flow"] == two.manifest["cut_flow"]
+
+
+class TestWrong:
+    def test_executor(self, zbb_files, tmp_path):
+        with pytest.raises(ConfigurationError, match=r"unknown executor 'futurs'; did you mean 'futures'\?"):
+            process([zbb_files], tmp_path / "out", executor="futurs")
+
+    @pytest.mark.parametrize("executor", ["iterative", "futures"])
+    def test_scheduler_without_dask(self, zbb_files, tmp_path, executor):
+        with pytest.raises(ConfigurationError, match=f"--scheduler goes with --executor dask, not {executor}"):
+            process([zbb_files], tmp_path / "out", executor=executor, scheduler="tcp://127.0.0.1:9")
+
+    @pytest.mark.parametrize("address", ["nonsense://host:1", "tcp://127.0.0.1:port", "tcp://", " "])
+    def test_address(self, zbb_files, tmp_path, address, process_command):
+        result = process_command(zbb_files, "-o", tmp_path / "out", "--executor", "dask", "--scheduler", address)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1].startswith(f"error: no Dask scheduler answers at {address}")
+
+    def test_no_scheduler_there(self, refused):
+        code, stdout, stderr, seconds, output = refused()
+        assert code == 1
+        assert stdout == ""
+        assert "Traceback" not in stderr
+        assert stderr.splitlines()[-1].startswith("error: no Dask scheduler answers at tcp://127.0.0.1:9")
+        assert seconds < 45  # 20 to wait for it; other tests run meanwhile
+        assert not (output / "manifest.json").exists()
