@@ -10,6 +10,8 @@ import traceback
 from pathlib import Path
 
 import awkward as ak
+import h5py
+import numpy as np
 import pytest
 import uproot
 from click.testing import CliRunner
@@ -81,6 +83,63 @@ def write_root_file():
 def signal_events(zbb_files, read_root_file) -> tuple[dict[str, ak.Array], dict]:
     """Branches and metadata of the first 20 signal events: half of them have a selected jet."""
     return read_root_file(zbb_files / "zbb_zbb_00000.root", stop=20)
+
+
+@pytest.fixture(scope="session")
+def read_parts():
+    """Reads all finished parts of a dataset with plain h5py: {part: {name: array, or text of the summary}}.
+
+    Not bytes of files: what the LZF compression of HDF5 writes depends on what its memory held before.
+    """
+
+    def read(directory: Path) -> dict[str, dict]:
+        parts = {}
+        for path in sorted(Path(directory).glob("*.h5")):
+            if path.name.startswith("."):
+                continue
+            with h5py.File(path) as file:
+                columns = {"summary": file.attrs["summary"]}
+                file.visititems(
+                    lambda name, item, columns=columns: (
+                        columns.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                    )
+                )
+            parts[path.name] = columns
+        return parts
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_parts():
+    """Compares what `read_parts` gave: the same parts with the same columns, bit by bit."""
+
+    def check(found: dict[str, dict], expected: dict[str, dict]) -> None:
+        assert list(found) == list(expected)
+        for part, columns in expected.items():
+            assert list(found[part]) == list(columns)
+            for name, values in columns.items():
+                if isinstance(values, np.ndarray):
+                    assert found[part][name].dtype == values.dtype
+                np.testing.assert_array_equal(found[part][name], values, err_msg=f"{part} {name}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def assert_same_dataset(read_parts, assert_same_parts):
+    """Compares two dataset directories: parts, control histograms, and all of the manifest but the command."""
+
+    def check(found: Path, expected: Path) -> None:
+        assert_same_parts(read_parts(found), read_parts(expected))
+        one, two = (json.loads((directory / "manifest.json").read_text()) for directory in (found, expected))
+        assert {**one, "command": ""} == {**two, "command": ""}
+        with uproot.open(found / "control.root") as one, uproot.open(expected / "control.root") as two:
+            assert one.keys() == two.keys()
+            for name in two:
+                np.testing.assert_array_equal(one[name].values(flow=True), two[name].values(flow=True))
+
+    return check
 
 
 @pytest.fixture(scope="session")

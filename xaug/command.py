@@ -6,9 +6,14 @@ input was skipped (and listed); 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +28,7 @@ from xaug.storage import storage_errors
 __all__ = ["bar", "option_list", "xaug_command"]
 
 SKIPPED = 3
+INTERRUPTED = "interrupted; finished parts are kept, run the same command again to go on"
 
 
 def bar(total: float | None, description: str, unit: str, **options) -> tqdm:
@@ -45,6 +51,16 @@ def option_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def interrupted(*_) -> None:
+    """Leave at once on Ctrl-C: all that is finished is on disk, and executors would first work off their queue."""
+    sys.stderr.write(f"\n{INTERRUPTED}\n")
+    sys.stderr.flush()
+    for child in multiprocessing.active_children():
+        with contextlib.suppress(OSError):
+            os.kill(child.pid, signal.SIGKILL)  # loky's processes have no kill() of their own
+    os._exit(130)
+
+
 def xaug_command(function: Callable[..., dict]) -> click.Command:
     """Make a click command of a function that returns its result as a dict.
 
@@ -56,6 +72,8 @@ def xaug_command(function: Callable[..., dict]) -> click.Command:
     @functools.wraps(function)
     def run(as_json: bool, **options):
         start = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupted)
         try:
             with storage_errors(Path(options.get("output") or ".")):
                 result = function(**options)
@@ -65,7 +83,7 @@ def xaug_command(function: Callable[..., dict]) -> click.Command:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
         except KeyboardInterrupt:
-            click.echo("interrupted; finished parts are kept, run the same command again to go on", err=True)
+            click.echo(INTERRUPTED, err=True)
             sys.exit(130)
         if as_json:
             click.echo(json.dumps(result, default=str))

@@ -16,7 +16,7 @@ import numpy as np
 
 from xaug import manifest, variables
 from xaug.errors import DatasetError, unknown_name
-from xaug.storage import atomic_path, digest_json
+from xaug.storage import digest_json, new_hdf5
 
 __all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "write_part"]
 
@@ -55,11 +55,13 @@ def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, floa
 
 def write_part(path: Path, columns: dict[str, np.ndarray], counts: dict[str, np.ndarray], summary: dict) -> None:
     """Write one part: row columns, control histogram counts, and what it is; whole or not at all."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         for name, values in columns.items():
             values = np.asarray(values)
-            rows = max(1, min(CHUNK, len(values)))
-            file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), compression="lzf", shuffle=True)
+            rows = min(CHUNK, len(values))
+            # a part without jets has nothing to chunk or compress
+            packed = {"chunks": (rows, *values.shape[1:]), "compression": "lzf", "shuffle": True} if rows else {}
+            file.create_dataset(name, data=values, **packed)
         for name, values in counts.items():
             file[f"control/{name}"] = values
         file.attrs["summary"] = json.dumps(summary)
@@ -108,6 +110,9 @@ class Dataset:
         """
         path = Path(path)
         content = manifest.read(path, "process")
+        for key in ("config", "parts", "digest"):
+            if key not in content:
+                raise DatasetError(f"{path / manifest.NAME} is damaged (no {key!r}). Delete it and process again")
         for part in content["parts"]:
             if not (path / part["part"]).exists():
                 raise DatasetError(
@@ -161,7 +166,9 @@ class Dataset:
         self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
-        fields = self._check(fields, split)
+        return self._iterate(self._check(fields, split), split, max_rows)
+
+    def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
         share = 1.0
         if max_rows is not None:
             total = self.size(split)
@@ -179,6 +186,7 @@ class Dataset:
 
     def size(self, split: str | None = None) -> int:
         """Number of rows, or of those in a split."""
+        self._check([], split)
         if split is None:
             return len(self)
         return sum(part["splits"][split] for part in self.parts)
@@ -206,4 +214,8 @@ class Dataset:
         if name == "process":
             n = len(file["label"][()][rows])
             return np.full(n, part["process"])
+        if name not in file:
+            raise DatasetError(
+                f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
+            )
         return file[name][()][rows]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -48,7 +49,7 @@ def command_line() -> str:
         name = f"python -m xaug.{program.stem}" if program.parent.name == "xaug" else f"python {program.name}"
     else:
         name = program.name
-    return " ".join([name, *sys.argv[1:]])
+    return f"{name} {shlex.join(sys.argv[1:])}".strip()
 
 
 def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> dict:
@@ -64,6 +65,14 @@ def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> 
     return manifest
 
 
+def _object(path: Path) -> dict:
+    """A manifest's content, which must at least say its stage and config."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"stage", "config"} <= content.keys():
+        raise DatasetError(f"{path} is damaged (no stage and config). Delete it and run the stage again")
+    return content
+
+
 def read(directory: str | os.PathLike, stage: str | None = None) -> dict:
     """The manifest of a finished directory.
 
@@ -74,14 +83,15 @@ def read(directory: str | os.PathLike, stage: str | None = None) -> dict:
     """
     path = Path(directory) / NAME
     what = f"{stage} output" if stage else "xaug output"
+    how = f" of `python -m xaug.{stage}`" if stage else ""
     if not Path(directory).is_dir():
-        raise DatasetError(f"{directory} is not a directory; expected the {what} of `python -m xaug.{stage}`")
+        raise DatasetError(f"{directory} is not a directory; expected the {what}{how}")
     if not path.exists():
         raise DatasetError(
             f"{directory} has no {NAME}: it is no {what}, or was not finished. "
-            f"Run `python -m xaug.{stage} ... -o {directory}` (again): finished parts are kept"
+            f"Run `python -m xaug.{stage or 'STAGE'} ... -o {directory}` (again): finished parts are kept"
         )
-    manifest = read_json(path)
+    manifest = _object(path)
     if stage and manifest.get("stage") != stage:
         raise DatasetError(f"{directory} was written by stage {manifest.get('stage')!r}, expected {stage!r}")
     return manifest
@@ -111,9 +121,9 @@ def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None
     """
     directory = Path(directory)
     if (directory / NAME).exists():
-        before = finished = read(directory)
+        before = finished = _object(directory / NAME)
     elif (directory / STARTED).exists():
-        before, finished = read_json(directory / STARTED), None
+        before, finished = _object(directory / STARTED), None
     else:
         write_json(directory / STARTED, {"stage": stage, "config": config})
         return None

@@ -14,7 +14,7 @@ from xaug.dataset import Dataset
 from xaug.errors import DatasetError, ModelError
 from xaug.networks import Inputs
 from xaug.scaling import Scaler
-from xaug.storage import atomic_path, read_json
+from xaug.storage import new_hdf5, read_json
 
 __all__ = ["Run", "load_run", "training_directory"]
 
@@ -26,7 +26,7 @@ def training_directory(run: Path, training: int) -> Path:
 
 def write_scores(path: Path, label: np.ndarray, score: np.ndarray, event_id: np.ndarray) -> None:
     """Write the scores of the test split."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         for name, values in (("label", label), ("score", score), ("event_id", event_id)):
             file.create_dataset(name, data=values, compression="lzf")
 

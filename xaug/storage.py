@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,16 @@ from pathlib import Path
 
 from xaug.errors import DatasetError, StorageError
 
-__all__ = ["atomic_path", "digest_file", "digest_json", "read_json", "storage_errors", "write_json"]
+__all__ = [
+    "atomic_path",
+    "clear_leftovers",
+    "digest_file",
+    "digest_json",
+    "new_hdf5",
+    "read_json",
+    "storage_errors",
+    "write_json",
+]
 
 TEMPORARY = ".part-"
 """Files whose name starts so are unfinished; no reader of xaug ever looks at them."""
@@ -26,7 +36,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         # h5py and uproot pass the errno on in the text only
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or re.search("No space left|quota exceeded", str(error))
         if full:
             raise StorageError(
                 f"{path}: the disk is full. Free some space and run the same command again; "
@@ -34,6 +44,11 @@ def storage_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError(f"{path}: not writable ({error.strerror}). Choose another -o") from error
+        if isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError)):
+            place = error.filename or path
+            raise StorageError(
+                f"{place}: something else is in this place ({error.strerror}). Choose another -o"
+            ) from error
         raise
 
 
@@ -56,6 +71,28 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         finally:
             if temporary is not None and temporary.exists():
                 temporary.unlink()
+
+
+@contextmanager
+def new_hdf5(path: str | os.PathLike) -> Iterator:
+    """Yield an HDF5 file to fill; it is written to `path`, whole, if the block succeeds.
+
+    It is put together in memory: on a full disk, the HDF5 library crashes the process when it closes a file.
+    """
+    import h5py
+
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(image)
+
+
+def clear_leftovers(directory: str | os.PathLike) -> None:
+    """Remove what killed writers left unfinished in a directory."""
+    for path in Path(directory).glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike, content) -> None:

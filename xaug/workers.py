@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,12 +38,12 @@ def cores() -> int:
 
 def send(stream: BinaryIO, message: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
     """Write one message and its arrays."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in (arrays or {}).items()}
     heads = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
     stream.write(json.dumps({"message": message, "arrays": heads}).encode() + b"\n")
     for array in arrays.values():
         if array.size:
-            stream.write(memoryview(array).cast("B"))
+            stream.write(memoryview(array.reshape(-1)).cast("B"))
     stream.flush()
 
 
@@ -55,7 +56,7 @@ def receive(stream: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
     arrays = {}
     for name, (dtype, shape) in head["arrays"].items():
         array = np.empty(shape, dtype)
-        view = memoryview(array).cast("B") if array.size else memoryview(b"")
+        view = memoryview(array.reshape(-1)).cast("B") if array.size else memoryview(b"")
         read = 0
         while read < len(view):
             count = stream.readinto(view[read:])
@@ -140,6 +141,7 @@ def _rebuild(error: dict) -> XaugError:
         return WorkerError(f"{error['type']}: {error['text']}\n{error['trace']}")
     rebuilt = kind.__new__(kind)
     Exception.__init__(rebuilt, error["text"])
+    rebuilt.__dict__.update(error["attributes"])
     return rebuilt
 
 
@@ -200,8 +202,13 @@ def run_tasks(
             worker.close()
 
 
-def _end_with(parent: int) -> None:
-    """Leave when the parent is gone: a killed command must not leave workers behind."""
+def end_with(parent: int) -> None:
+    """Leave when the parent is gone: a killed command must not leave workers behind.
+
+    Ctrl-C in a terminal reaches all processes of a command; it is left to the parent to end.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -213,7 +220,7 @@ def _end_with(parent: int) -> None:
 
 def main(function: str, parent: str) -> None:
     """The child's side: serve tasks from standard input until it closes."""
-    _end_with(int(parent))
+    end_with(int(parent))
     # What libraries print must not mix with messages: keep the real stdout, point fd 1 at stderr.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -233,8 +240,9 @@ def main(function: str, parent: str) -> None:
             result, found = work(task, arrays, report)
             send(replies, {"result": result}, found)
         except Exception as error:
-            text = {"type": type(error).__name__, "text": str(error), "trace": traceback.format_exc()}
-            send(replies, {"error": text})
+            content = {"type": type(error).__name__, "text": str(error), "trace": traceback.format_exc()}
+            content["attributes"] = {k: v for k, v in vars(error).items() if isinstance(v, str)}
+            send(replies, {"error": content})
 
 
 if __name__ == "__main__":

@@ -97,9 +97,13 @@ class TestHowMuch:
 
 
 class TestReproducible:
-    def test_workers_change_nothing(self, sample, tmp_path):
-        generate(tmp_path / "one", jets=JETS, seed=SEED, workers=1)
-        one, two = content(tmp_path / "one"), content(sample)
+    def test_workers_change_nothing(self, sample, copy):
+        """A block of each process again, one after the other: as when two were generated at a time."""
+        (copy / "manifest.json").unlink()
+        for name in (NAMES[0], NAMES[3]):
+            (copy / name).unlink()
+        generate(copy, jets=JETS, seed=SEED, workers=1)
+        one, two = content(copy), content(sample)
         assert list(two) == NAMES
         assert one == two
 

@@ -7,33 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-import uproot
 
 from xaug.dataset import SPLITS, Dataset
 from xaug.errors import ConfigurationError
 from xaug.process.stage import process
 
 CHUNKSIZE = 100  # as of zbb_dataset, which the iterative executor made
-
-
-def assert_same_dataset(found: Path, expected: Path) -> None:
-    """Part files byte by byte, histograms, and all of the manifest but the command."""
-    one, two = (sorted(path.name for path in directory.glob("*.h5")) for directory in (found, expected))
-    assert one == two
-    for name in two:
-        with h5py.File(found / name) as one, h5py.File(expected / name) as two:
-            for column in set(two) - {"control"}:
-                np.testing.assert_array_equal(one[column][()], two[column][()], err_msg=f"{name} {column}")
-        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
-    one, two = (json.loads((directory / "manifest.json").read_text()) for directory in (found, expected))
-    assert {**one, "command": ""} == {**two, "command": ""}
-    with uproot.open(found / "control.root") as one, uproot.open(expected / "control.root") as two:
-        assert one.keys() == two.keys()
-        for name in one:
-            np.testing.assert_array_equal(one[name].values(flow=True), two[name].values(flow=True))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,11 +67,11 @@ def scheduler(tmp_path_factory):
 
 class TestSameDataset:
     @pytest.mark.parametrize("workers", [1, 3])
-    def test_futures(self, zbb_files, zbb_dataset, tmp_path, workers):
+    def test_futures(self, zbb_files, zbb_dataset, tmp_path, assert_same_dataset, workers):
         process([zbb_files], tmp_path / "out", executor="futures", workers=workers, chunksize=CHUNKSIZE)
         assert_same_dataset(tmp_path / "out", zbb_dataset)
 
-    def test_dask_on_this_machine(self, zbb_files, zbb_dataset, tmp_path, python):
+    def test_dask_on_this_machine(self, zbb_files, zbb_dataset, tmp_path, assert_same_dataset, python):
         out = tmp_path / "out"
         options = ["--executor", "dask", "--workers", 2, "--chunksize", CHUNKSIZE, "--json"]
         done = python("-m", "xaug.process", zbb_files, "-o", out, *options)
@@ -99,7 +80,7 @@ class TestSameDataset:
         assert "Traceback" not in done.stderr
         assert_same_dataset(out, zbb_dataset)
 
-    def test_dask_elsewhere(self, scheduler, zbb_files, zbb_dataset, tmp_path, python):
+    def test_dask_elsewhere(self, scheduler, zbb_files, zbb_dataset, tmp_path, assert_same_dataset, python):
         out = tmp_path / "out"
         options = ["--executor", "dask", "--scheduler", scheduler, "--chunksize", CHUNKSIZE, "--json"]
         done = python("-m", "xaug.process", zbb_files, "-o", out, *options)
@@ -107,7 +88,7 @@ class TestSameDataset:
         assert json.loads(done.stdout)["output"] == str(out)
         assert_same_dataset(out, zbb_dataset)
 
-    def test_dask_from_python_and_half_done(self, scheduler, zbb_files, zbb_dataset, tmp_path):
+    def test_dask_from_python_and_half_done(self, scheduler, zbb_files, zbb_dataset, tmp_path, assert_same_dataset):
         """Another executor goes on where one stopped."""
         out = tmp_path / "out"
         process([zbb_files], out, executor="iterative", chunksize=CHUNKSIZE)

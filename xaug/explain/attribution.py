@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from xaug.errors import DatasetError
-from xaug.storage import atomic_path
+from xaug.storage import new_hdf5
 
 __all__ = ["Attribution"]
 
@@ -65,7 +65,7 @@ class Attribution:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write as HDF5."""
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        with new_hdf5(path) as file:
             for name, values in self.relevance.items():
                 file.create_dataset(f"relevance/{name}", data=values, compression="lzf", shuffle=True)
             for name in ("logit", "residual", "rows", "label"):

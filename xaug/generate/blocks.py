@@ -13,8 +13,9 @@ import uproot
 
 from xaug import manifest, workers
 from xaug.command import bar
-from xaug.errors import ConfigurationError
+from xaug.errors import ConfigurationError, InputFileError
 from xaug.generate.tree import read_metadata
+from xaug.storage import clear_leftovers
 
 __all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
 
@@ -34,6 +35,15 @@ class Process:
 def sizes(total: int, most: int) -> list[int]:
     """Sizes of the blocks that make up a total, all full but the last."""
     return [min(most, total - start) for start in range(0, total, most)]
+
+
+def block_metadata(path: str) -> dict:
+    """What the file of a block says of itself."""
+    try:
+        with uproot.open(path) as file:
+            return read_metadata(file)
+    except (OSError, ValueError, uproot.DeserializationError) as error:
+        raise InputFileError(path, f"is damaged ({error}); delete it and run the same command again") from None
 
 
 def run(
@@ -60,8 +70,8 @@ def run(
     """
     if (jets is None) == (events is None):
         raise ConfigurationError("give either --jets (selected jets a class) or --events (generated a process)")
-    unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets else ("events", events, EVENTS_PER_BLOCK)
-    if not total or total < 1:
+    unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets is not None else ("events", events, EVENTS_PER_BLOCK)
+    if total < 1:
         raise ConfigurationError(f"--{unit} {total}: must be at least 1")
     if not 0 <= seed < 2**63:
         raise ConfigurationError(f"--seed {seed}: must be between 0 and 2^63 - 1")
@@ -99,13 +109,13 @@ def run(
         def count(report: dict) -> None:
             progress.update(report[unit])
 
-        count_of = workers_wanted or workers.cores()
-        for _ in workers.run_tasks(function, waiting, count_of, count, {"OMP_NUM_THREADS": "1"}):
-            pass
-    files = []
-    for task in tasks:
-        with uproot.open(task["path"]) as file:
-            files.append({"file": Path(task["path"]).name, **read_metadata(file)})
+        at_once = workers_wanted or workers.cores()
+        try:
+            for _ in workers.run_tasks(function, waiting, at_once, count, {"OMP_NUM_THREADS": "1"}):
+                pass
+        finally:
+            clear_leftovers(output)  # of this run, if a block failed, or of one that was killed before
+    files = [{"file": Path(task["path"]).name, **block_metadata(task["path"])} for task in tasks]
     totals = {}
     for process in processes:
         own = [file for file in files if file["process"] == process.name]

@@ -32,8 +32,9 @@ def read_card(path: str | Path) -> list[str]:
     """The settings of a card, one a line, without comments (`!` or `#`)."""
     try:
         text = Path(path).read_text()
-    except OSError as error:
-        raise ConfigurationError(f"card {path} cannot be read ({error.strerror})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigurationError(f"card {path} cannot be read ({reason})") from None
     lines = [line.split("!")[0].split("#")[0].strip() for line in text.splitlines()]
     return [line for line in lines if line]
 

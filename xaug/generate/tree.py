@@ -97,6 +97,9 @@ def read_metadata(file: uproot.ReadOnlyDirectory) -> dict:
     if METADATA not in file.keys(recursive=False, cycle=False):
         return {}
     try:
-        return json.loads(str(file[METADATA]))
+        content = json.loads(str(file[METADATA]))
     except (ValueError, uproot.DeserializationError) as error:
         raise InputFileError(file.file_path, f"its {METADATA!r} metadata is damaged ({error})") from None
+    if not isinstance(content, dict):
+        raise InputFileError(file.file_path, f"its {METADATA!r} metadata is damaged (no JSON object)")
+    return content

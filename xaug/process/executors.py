@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 from coffea.processor.executor import WorkItem
@@ -20,6 +22,8 @@ from xaug.workers import cores
 __all__ = ["EXECUTORS", "run", "watched"]
 
 EXECUTORS = ("iterative", "futures", "dask")
+UNREADABLE = (OSError, uproot.DeserializationError)
+"""What opening a file raises that has gone or was damaged since it was checked."""
 
 
 @contextmanager
@@ -101,5 +105,9 @@ def run(
 ) -> dict:
     """Process all items; the accumulated output of the processor."""
     with coffea_executor(executor, workers, scheduler) as chosen:
-        runner = processor.Runner(executor=chosen, schema=BaseSchema, skipbadfiles=False)
-        return runner.run(items, work)["out"]
+        # a file may be lost after it was checked; what is then missing is found by comparing with the parts
+        runner = processor.Runner(executor=chosen, schema=BaseSchema, skipbadfiles=UNREADABLE)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipping bad file")
+            found = runner.run(items, work)
+    return found["out"] if found else {"parts": [], "skips": [], "failures": []}

@@ -78,21 +78,31 @@ def gather(inputs: Iterable[str]) -> list[Candidate]:
 
 
 def _from_fileset(path: Path) -> list[Candidate]:
+    def bad(reason: str) -> ConfigurationError:
+        return ConfigurationError(f"fileset {path}: {reason}")
+
     try:
         fileset = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"fileset {path} cannot be read: {error}") from None
-    if not isinstance(fileset, dict):
-        raise ConfigurationError(f"fileset {path}: expected {{dataset: {{files, metadata}}}}, see the README")
+    if not isinstance(fileset, dict) or not fileset:
+        raise bad("expected {dataset: {files, metadata}}, see `python -m xaug.process -h`")
     found = []
     for dataset, content in fileset.items():
         content = content if isinstance(content, dict) else {"files": content}
         files, metadata = content.get("files"), content.get("metadata") or {}
-        if not files:
-            raise ConfigurationError(f"fileset {path}: dataset {dataset!r} lists no files")
+        if not isinstance(files, (list, dict)) or not files:
+            raise bad(f"dataset {dataset!r} lists no files; give a list of paths, or {{path: tree}}")
+        if not isinstance(metadata, dict):
+            raise bad(f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
+        if not isinstance(metadata.get("xsec", 0.0), (int, float)):
+            raise bad(f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
         tree = content.get("treename", TREE)
+        if not all(isinstance(file, str) for file in files):
+            raise bad(f"dataset {dataset!r} lists {files!r}; paths are text")
         trees = files if isinstance(files, dict) else dict.fromkeys(files, tree)
         for file, own in trees.items():
+            own = own.get("object_path") if isinstance(own, dict) else own  # the longer form that coffea knows
             where = str((path.parent / file).resolve()) if _local(file) else file
             found.append(Candidate(dataset, where, own or tree, metadata))
     return found
@@ -111,21 +121,33 @@ def inspect(candidate: Candidate) -> InputFile:
     def bad(reason: str) -> InputFileError:
         return InputFileError(path, reason)
 
-    if _local(path):
+    local = _local(path)
+    if local:
         file = Path(path)
         if not file.exists():
             raise bad("does not exist")
         if file.stat().st_size == 0:
             raise bad("is empty (0 bytes); copy or generate it again")
-        with open(file, "rb") as stream:
-            if stream.read(4) != b"root":
-                raise bad("is not a ROOT file")
+        try:
+            with open(file, "rb") as stream:
+                magic = stream.read(4)
+        except OSError as error:
+            raise bad(f"cannot be read ({error.strerror})") from None
+        if magic != b"root":
+            raise bad("is not a ROOT file")
     try:
         with uproot.open(path) as root:
+            if local and root.file._fEND > file.stat().st_size:
+                raise bad(
+                    f"is truncated or damaged ({file.stat().st_size} of {root.file._fEND} bytes); "
+                    "copy or generate it again"
+                )
             return _inspect_open(candidate, root, bad)
     except InputFileError:
         raise
     except Exception as error:  # uproot raises most kinds of errors on a damaged file
+        if not local:
+            raise bad(f"cannot be read ({_first_line(error)}); is the server reachable?") from None
         raise bad(f"is truncated or damaged ({_first_line(error)}); copy or generate it again") from error
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
+import functools
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import hist
 import numpy as np
-import uproot
 from coffea import processor
 
 from xaug import variables
@@ -21,13 +21,12 @@ from xaug.process.particles import make_list
 from xaug.process.schemas import BadValues, event_weights, read_events
 from xaug.process.selection import Selection, select_jets
 from xaug.storage import digest_json
+from xaug.workers import end_with
 
 __all__ = ["CONTROL", "JetProcessor", "Settings", "control_histogram", "part_name"]
 
 VERSION = 1
 """Raise it when the same events and settings give other numbers: old parts are then not taken for new ones."""
-READ_ERRORS = (OSError, EOFError, ValueError, IndexError, zlib.error, uproot.DeserializationError)
-"""What uproot raises on a file that is damaged in the middle."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Settings:
 
     def __post_init__(self):
         fractions = self.split_fractions
-        if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+        if len(fractions) != 3 or not all(0 <= f <= 1 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
             raise ConfigurationError(
                 f"split fractions {fractions}: must be three numbers >= 0 (train, validation, test) that sum to 1"
             )
@@ -96,6 +95,13 @@ def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
     }
 
 
+@functools.cache
+def follow(parent: int) -> None:
+    """In a worker started by `parent`, end when it ends (once); elsewhere, as on a cluster, do nothing."""
+    if os.getppid() == parent:
+        end_with(parent)
+
+
 class JetProcessor(processor.ProcessorABC):
     """Clusters, grooms, selects and describes the jets of a chunk, and writes them as a part.
 
@@ -112,9 +118,11 @@ class JetProcessor(processor.ProcessorABC):
     def __init__(self, output: str | Path, settings: Settings):
         self.output = Path(output)
         self.settings = settings
+        self.parent = os.getpid()
 
     def process(self, events) -> dict:
         """Write the part of a chunk (coffea NanoEvents with our metadata)."""
+        follow(self.parent)
         file = events.metadata
         start, stop = int(file["entrystart"]), int(file["entrystop"])
         name = part_name(file, self.settings, start, stop)
@@ -123,11 +131,11 @@ class JetProcessor(processor.ProcessorABC):
             return {"parts": [name], "skips": [], "failures": []}
         try:
             particles = read_events(events, file["label"], start)
-            weights = event_weights(events)
+            weights = event_weights(events, start)
         except BadValues as error:
             reason = f"{error}; leave the file out or mend it"
             return {"parts": [], "skips": [{**where, "reason": reason}], "failures": []}
-        except READ_ERRORS as error:
+        except Exception as error:  # nothing but uproot's decoding runs here, and it fails in many ways
             text = (str(error).strip().splitlines() or [type(error).__name__])[0]
             reason = f"entries {start} to {stop} cannot be read ({text}); copy or generate the file again"
             return {"parts": [], "skips": [{**where, "reason": reason}], "failures": []}

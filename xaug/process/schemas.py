@@ -9,7 +9,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from xaug.process.selection import Events
+from xaug.process.selection import Events, is_decay_b
 
 __all__ = ["PARTICLE_BRANCHES", "PARTON_BRANCHES", "BadValues", "read_events", "required_branches"]
 
@@ -60,29 +60,46 @@ def read_events(chunk, label: int, first: int) -> Events:
     BadValues
         naming branch and entry, where a momentum or vertex is not finite or a pT is negative
     """
-    jagged = {name: chunk[branch] for name, branch in PARTICLE_BRANCHES.items()}
-    counts = ak.to_numpy(ak.num(jagged["pt"], axis=1))
-    columns = {}
-    for name, array in jagged.items():
-        values = ak.to_numpy(ak.flatten(array, axis=1))
-        if len(values) != counts.sum():
-            raise BadValues(f"{PARTICLE_BRANCHES[name]} has not as many entries as {PARTICLE_BRANCHES['pt']}")
-        bad = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-        if name == "pt":
-            bad |= values < 0
-        if bad.any():
-            particle = int(np.flatnonzero(bad)[0])
-            entry = first + int(np.searchsorted(np.cumsum(counts), particle, side="right"))
-            raise BadValues(f"{PARTICLE_BRANCHES[name]} is {values[particle]} in entry {entry}")
-        columns[name] = values
+    columns, counts = _flat(chunk, PARTICLE_BRANCHES)
+    event = np.repeat(np.arange(len(counts)), counts)
+    for name, values in columns.items():
+        bad = ~np.isfinite(values) | (values < 0 if name == "pt" else False)
+        _refuse(PARTICLE_BRANCHES[name], values, bad, event, first)
     partons = None
     if label == 1:
-        partons = ak.zip({name: chunk[branch] for name, branch in PARTON_BRANCHES.items()})
-    return Events(columns, counts, ak.to_packed(partons) if partons is not None else None)
+        own, counts_of_partons = _flat(chunk, PARTON_BRANCHES)
+        # only the b quarks of a decay are ever used; incoming partons have an infinite pseudorapidity
+        b = is_decay_b(own["id"], own["status"])
+        event = np.repeat(np.arange(len(counts_of_partons)), counts_of_partons)
+        for name in ("eta", "phi"):
+            _refuse(PARTON_BRANCHES[name], own[name], b & ~np.isfinite(own[name]), event, first)
+        partons = ak.unflatten(ak.zip(own), counts_of_partons)
+    return Events(columns, counts, partons)
 
 
-def event_weights(chunk) -> np.ndarray:
+def _flat(chunk, branches: dict[str, str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Flat columns of jagged branches by our names, and how many entries each event has."""
+    columns, counts = {}, None
+    for name, branch in branches.items():
+        own = ak.to_numpy(ak.num(chunk[branch], axis=1))
+        counts = own if counts is None else counts
+        if not np.array_equal(own, counts):
+            raise BadValues(f"{branch} has not as many values as {next(iter(branches.values()))}")
+        columns[name] = ak.to_numpy(ak.flatten(chunk[branch], axis=1))
+    return columns, counts
+
+
+def _refuse(branch: str, values: np.ndarray, bad: np.ndarray, event: np.ndarray, first: int) -> None:
+    """Raise BadValues for the first bad value, naming branch, value and entry."""
+    if bad.any():
+        where = int(np.flatnonzero(bad)[0])
+        raise BadValues(f"{branch} is {values[where]} in entry {first + int(event[where])}")
+
+
+def event_weights(chunk, first: int) -> np.ndarray:
     """Generator weights (n_events,); 1 where the file has none."""
-    if "weight" in chunk.fields:
-        return ak.to_numpy(chunk["weight"]).astype(np.float64)
-    return np.ones(len(chunk))
+    if "weight" not in chunk.fields:
+        return np.ones(len(chunk))
+    weights = ak.to_numpy(chunk["weight"]).astype(np.float64)
+    _refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
+    return weights

@@ -71,9 +71,14 @@ class Events:
         return len(self.counts)
 
 
+def is_decay_b(ids, status):
+    """Whether partons are b quarks out of the hard process, as those of a Z decay (Pythia status 23)."""
+    return (abs(ids) == 5) & (abs(status) == 23)
+
+
 def matched(partons: ak.Array, event: np.ndarray, eta: np.ndarray, phi: np.ndarray, radius: float) -> np.ndarray:
     """Whether both b quarks of one decaying boson are within `radius` of each jet axis, (n_jets,)."""
-    b = partons[(abs(partons.id) == 5) & (abs(partons.status) == 23)][event]
+    b = partons[is_decay_b(partons.id, partons.status)][event]
     near = b[(b.eta - eta) ** 2 + delta_phi(b.phi, phi) ** 2 < radius**2]
     pairs = ak.combinations(near, 2, fields=["one", "two"])
     siblings = (pairs.one.mother1 == pairs.two.mother1) & (pairs.one.id == -pairs.two.id)

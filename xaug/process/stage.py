@@ -96,17 +96,26 @@ def process(
         if done["failures"]:
             first = done["failures"][0]
             raise XaugError(f"{first['file']}, entries {first['start']} to {first['stop']}: {first['reason']}")
+        told = {(skip["file"], skip["start"]) for skip in done["skips"]}
+        for name in missing:
+            file, start = _place(names[name])
+            if not (output / name).exists() and (file, start) not in told:
+                stop = names[name].entrystop
+                lost = {"file": file, "start": start, "stop": stop, "reason": "was lost or changed while processing"}
+                done["skips"].append(lost)
         if done["skips"] and strict:
             raise InputFileError(done["skips"][0]["file"], done["skips"][0]["reason"])
         skips += sorted(done["skips"], key=lambda skip: (skip["file"], skip["start"]))
-    return _finish(output, config, files, sorted(names, key=lambda name: _place(names[name])), skips)
+    return _finish(output, config, files, sorted(names, key=lambda name: _place(names[name])), skips, strict)
 
 
 def _place(item: WorkItem) -> tuple[str, int]:
     return item.filename, item.entrystart
 
 
-def _finish(output: Path, config: dict, files: list[InputFile], names: list[str], skips: list[dict]) -> dict:
+def _finish(
+    output: Path, config: dict, files: list[InputFile], names: list[str], skips: list[dict], strict: bool
+) -> dict:
     """Sum up the parts in the order of (file, start) and write control histograms and manifest."""
     parts, flows, control = [], {}, {}
     for name in names:
@@ -124,11 +133,13 @@ def _finish(output: Path, config: dict, files: list[InputFile], names: list[str]
     for file in files:
         own = [part for part in parts if part["file"] == file.path]
         if own and not any(part["cut_flow"]["jet with pT"] for part in own):
-            skips.append(
-                {"file": file.path, "reason": f"none of its {file.entries} events has a jet that passes the pT cut"}
-            )
+            reason = f"none of its {file.entries} events has a jet that passes the pT cut; is it in GeV?"
+            if strict:
+                raise InputFileError(file.path, reason)
+            skips.append({"file": file.path, "reason": reason})
     if not sum(part["jets"] for part in parts):
-        raise ConfigurationError(f"no jet of {len(files)} files passes the selection: {flows}")
+        reasons = "".join(f"; {skip['file']} {skip['reason']}" for skip in skips)
+        raise ConfigurationError(f"no jet of {len(files)} files passes the selection (cut flow: {flows}){reasons}")
     with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
         for name, histogram in sorted(control.items()):
             root[name] = histogram
