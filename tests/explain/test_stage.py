@@ -86,7 +86,7 @@ def test_command(run_path, tmp_path):
     done = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "a"), "--json", *options])
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["top5"]) == 5
-    wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--rule", "presetA"])
+    wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--rule", "preset_aa"])
     assert wrong.exit_code == 1
     assert "did you mean 'preset_a'" in wrong.output
 

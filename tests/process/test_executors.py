@@ -60,9 +60,8 @@ def scheduler(tmp_path_factory):
         yield address
     finally:
         for run in reversed(started):
-            run.terminate()
-        for run in started:
-            run.wait(timeout=30)
+            run.kill()
+            run.wait()
 
 
 class TestSameDataset:

@@ -12,9 +12,15 @@ from xaug.command import xaug_command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @click.option("--method", default="lrp", help="lrp: layer-wise relevance propagation.")
-@click.option("--rule", help="preset_a or epsilon.  [default: preset_a for CNNs, epsilon for all others]")
+@click.option(
+    "--rule", help="preset_a, preset_b, epsilon, z, alpha1_beta0, ...  [default: preset_a for CNNs, else epsilon]"
+)
 @click.option("--epsilon", type=float, help="Stabiliser.  [default: 0.1 in preset_a, 1e-7 in epsilon]")
-@click.option("--engine", default="auto", help="auto or innvestigate.")
+@click.option(
+    "--engine",
+    default="auto",
+    help="innvestigate, native, or auto: iNNvestigate for what it does right, native for the rest.",
+)
 @click.option("--target", default="predicted", help="predicted, signal or background: the neuron explained.")
 @click.option("--dataset", type=click.Path(path_type=Path), help="Another dataset than the run's own.")
 @click.option("--max-events", type=click.IntRange(1), help="Explain about this many events of the test split.")

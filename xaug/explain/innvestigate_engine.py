@@ -63,8 +63,9 @@ def _running() -> Worker:
     return _worker
 
 
-def _key(model: Logits, rule: str, epsilon: float | None) -> str:
-    digest = hashlib.blake2b(json.dumps([model.config, rule, epsilon], sort_keys=True).encode(), digest_size=16)
+def model_key(model: Logits) -> str:
+    """A digest of architecture and weights."""
+    digest = hashlib.blake2b(json.dumps(model.config, sort_keys=True).encode(), digest_size=16)
     for arrays in model.weights.values():
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
@@ -74,15 +75,23 @@ def _key(model: Logits, rule: str, epsilon: float | None) -> str:
 def explain(
     model: Logits,
     inputs: dict[str, np.ndarray],
-    rule: str,
+    analyzer: str,
     epsilon: float | None,
+    force: bool = False,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Relevance by input name, and the explained output (n,), of the largest output of each event."""
     with _lock:
-        key = _key(model, rule, epsilon)
+        key = f"{model_key(model)} {analyzer} {epsilon}"
         worker = _running()
-        task = {"key": key, "rule": rule, "epsilon": epsilon, "inputs": list(inputs), "batch": BATCH}
+        task = {
+            "key": key,
+            "analyzer": analyzer,
+            "epsilon": epsilon,
+            "force": force,
+            "inputs": list(inputs),
+            "batch": BATCH,
+        }
         arrays = {f"input:{name}": values for name, values in inputs.items()}
         if key not in _known:
             task["config"] = model.config

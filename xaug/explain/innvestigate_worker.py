@@ -17,8 +17,6 @@ tf.get_logger().setLevel("ERROR")
 import innvestigate  # noqa: E402
 import keras  # noqa: E402
 
-RULES = {"preset_a": "lrp.sequential_preset_a", "epsilon": "lrp.epsilon"}
-
 _analyzers: dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]] = {}
 
 
@@ -33,7 +31,7 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
             layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
     options = {} if task["epsilon"] is None else {"epsilon": task["epsilon"]}
     analyzer = innvestigate.create_analyzer(
-        RULES[task["rule"]], model, neuron_selection_mode="max_activation", **options
+        task["analyzer"], model, neuron_selection_mode="max_activation", disable_model_checks=task["force"], **options
     )
     analyzer.create_analyzer_model()
     explain, selected = analyzer._analyzer_model, analyzer._prepared_model

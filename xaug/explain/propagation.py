@@ -12,18 +12,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xaug.errors import ConfigurationError, unknown_name
-from xaug.explain import innvestigate_engine
+from xaug.errors import ConfigurationError, ModelError, unknown_name
+from xaug.explain import innvestigate_engine, rules
 from xaug.explain.attribution import Attribution
 from xaug.explain.canonical import Logits, Target, logits_of, named_inputs
+from xaug.explain.rules import BIAS, Composite
 
-__all__ = ["ENGINES", "RULES", "lrp"]
+__all__ = ["ENGINES", "lrp"]
 
-RULES = {
-    "preset_a": "alpha1-beta0 on convolutions, epsilon (0.1) on dense layers; for CNNs",
-    "epsilon": "epsilon (1e-7) on all layers; for dense and recurrent networks",
-}
-ENGINES = ("auto", "innvestigate")
+ENGINES = ("auto", "innvestigate", "native")
+MANY_INPUTS = 4
+"""Above so many inputs "auto" takes the native engine: iNNvestigate needs minutes to begin with 17 towers."""
 
 
 def default_rule(model: Logits) -> str:
@@ -32,13 +31,34 @@ def default_rule(model: Logits) -> str:
     return "preset_a" if any(kind.startswith("Conv") for kind in kinds) else "epsilon"
 
 
+def choose_engine(engine: str, model: Logits, composite: Composite, bias: str, force: bool) -> str:
+    """The engine that is used; an error where iNNvestigate is asked for what it does wrong, unless forced."""
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    if engine == "native":
+        return engine
+    try:
+        if composite.innvestigate is None or bias != "innvestigate":
+            raise ConfigurationError(f"iNNvestigate has not this rule with bias {bias!r}; use engine='native'")
+        if not force:
+            innvestigate_engine.refuse(model)
+    except (ConfigurationError, ModelError):
+        if engine == "innvestigate":
+            raise
+        return "native"
+    many = len(model.input_names) > MANY_INPUTS
+    return "native" if engine == "auto" and many else "innvestigate"
+
+
 def lrp(
     model,
     x,
-    rule: str | None = None,
+    rule: str | Composite | None = None,
     target: str | int = "predicted",
     engine: str = "auto",
     epsilon: float | None = None,
+    bias: str | None = None,
+    force: bool = False,
     *,
     variables: dict[str, list[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
@@ -52,13 +72,17 @@ def lrp(
     x
         scaled inputs: a dict by input name, or a list in the model's order
     rule
-        one of RULES; None: Preset A for CNNs, epsilon for all others
+        a name in `xaug.explain.rules.COMPOSITES`, or a Composite; None: Preset A for CNNs, epsilon for all others
     target
         "predicted" (the largest output of each event), "signal", "background" or an index
     engine
-        "auto" or "innvestigate"
+        "innvestigate", "native", or "auto": iNNvestigate for what it does right, native for the rest
     epsilon
-        stabiliser of the epsilon rule; None: 0.1 in Preset A, 1e-7 in epsilon, as in iNNvestigate
+        stabiliser of the epsilon rule; None: 0.1 in the presets, 1e-7 in epsilon, as in iNNvestigate
+    bias
+        where biases stand in the denominators, see `xaug.explain.rules.BIAS`; None: as in iNNvestigate
+    force
+        let iNNvestigate explain what it has no right rule for (recurrent layers, BatchNormalization)
     variables
         names of the columns of each input, carried along
     on_events
@@ -70,21 +94,28 @@ def lrp(
     """
     logits = logits_of(model)
     rule = rule or default_rule(logits)
-    if rule not in RULES:
-        raise unknown_name("rule", rule, RULES)
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
-    if epsilon is not None and not epsilon > 0:
-        raise ConfigurationError(f"epsilon {epsilon}: must be positive")
-    innvestigate_engine.refuse(logits)
+    composite = rules.choose(rule, epsilon)
+    bias = bias or "innvestigate"
+    if bias not in BIAS:
+        raise unknown_name("bias convention", bias, BIAS)
+    engine = choose_engine(engine, logits, composite, bias, force)
     inputs = named_inputs(model, x)
     choice = Target.choose(target, logits.units)
-    explained = logits if choice.unit is None else logits.only(choice.unit)
-    relevance, logit = innvestigate_engine.explain(explained, inputs, rule, epsilon, on_events)
-    # the relevance of -f is minus that of f, for every rule: flip where background is explained by one logit
-    sign = np.where(logit < 0, -1.0, 1.0) if choice.sign is None else np.full(len(logit), choice.sign)
-    for name, values in relevance.items():
-        relevance[name] = (values * sign.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float32)
+    if engine == "native":
+        from xaug.explain.native_engine import explain
+
+        relevance, logit = explain(model, logits, inputs, composite, bias, choice, on_events)
+    else:
+        explained = logits if choice.unit is None else logits.only(choice.unit)
+        stabiliser = composite.dense.epsilon if composite.dense.kind == "epsilon" and composite.dense.epsilon else None
+        relevance, logit = innvestigate_engine.explain(
+            explained, inputs, composite.innvestigate, stabiliser, force, on_events
+        )
+        # the relevance of -f is minus that of f, for every rule: flip where one logit explains background
+        sign = np.where(logit < 0, -1.0, 1.0) if choice.sign is None else np.full(len(logit), choice.sign)
+        relevance = {n: (r * sign.reshape(-1, *[1] * (r.ndim - 1))).astype(np.float32) for n, r in relevance.items()}
+        logit = (logit * sign).astype(np.float32)
     names = {name: list((variables or {}).get(name, [])) for name in inputs}
-    settings = {"method": "lrp", "rule": rule, "epsilon": epsilon, "target": target, "engine": "innvestigate"}
-    return Attribution(relevance, (logit * sign).astype(np.float32), names, settings)
+    name = rule if isinstance(rule, str) else rule.summary
+    settings = {"method": "lrp", "rule": name, "epsilon": epsilon, "bias": bias, "target": target, "engine": engine}
+    return Attribution(relevance, logit, names, settings)

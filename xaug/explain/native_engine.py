@@ -1,0 +1,96 @@
+"""Our engine for whole samples: graph and compiled functions are kept per model, events go through in batches."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+
+from xaug.errors import ModelError
+from xaug.explain.canonical import Logits, Target
+from xaug.explain.graph import make_graph
+from xaug.explain.innvestigate_engine import model_key
+from xaug.explain.native import Propagator
+from xaug.explain.rules import Composite
+
+__all__ = ["BATCH", "explain", "propagator"]
+
+BATCH = 256
+"""Events per batch."""
+KEPT = 16
+"""Compiled models kept; the one not used for longest goes first."""
+_kept: OrderedDict[tuple, Propagator] = OrderedDict()
+
+
+def propagator(
+    model, logits: Logits, composite: Composite, bias: str, dtype: str = "float32", nonnegative: frozenset = frozenset()
+) -> Propagator:
+    """The compiled graph of a model, made at its first use."""
+    key = (model_key(logits), composite, bias, dtype, nonnegative)
+    if key not in _kept:
+        shapes = {layer.name: output_shape(layer) for layer in model.layers}
+        _kept[key] = Propagator(make_graph(logits, shapes), composite, bias, dtype, nonnegative)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]
+
+
+def output_shape(layer) -> tuple[int, ...]:
+    """Shape of a layer's output without the event axis."""
+    shape = layer.output_shape[0] if isinstance(layer.output_shape, list) else layer.output_shape
+    return tuple(shape[1:])
+
+
+def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
+    """Assert that the graph gives the model's outputs, on some events, before anything is explained.
+
+    Raises
+    ------
+    ModelError
+        if they differ by more than float32 rounding can explain
+    """
+    some = {name: values[:32] for name, values in inputs.items()}
+    logits = propagate.logits(some).astype(np.float64)
+    if logits.shape[1] == 1:
+        expected = 1.0 / (1.0 + np.exp(-logits))
+    else:
+        expected = np.exp(logits - logits.max(axis=1, keepdims=True))
+        expected /= expected.sum(axis=1, keepdims=True)
+    found = model.predict_on_batch([some[name] for name in model.input_names])
+    worst = float(np.abs(found - expected).max(initial=0.0))
+    if not worst < 1e-4:
+        raise ModelError(
+            f"model {model.name!r}: its canonical form gives other outputs (by {worst:.2g}); "
+            "this is a mistake of xaug, please report the model"
+        )
+
+
+def explain(
+    model,
+    logits: Logits,
+    inputs: dict[str, np.ndarray],
+    composite: Composite,
+    bias: str,
+    target: Target,
+    on_events: Callable[[int], None] = lambda n: None,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Relevance by input name, and the explained output (n,)."""
+    nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
+    propagate = propagator(model, logits, composite, bias, nonnegative=nonnegative)
+    n = len(next(iter(inputs.values())))
+    relevance = {name: np.empty(values.shape, np.float32) for name, values in inputs.items()}
+    explained = np.empty(n, np.float32)
+    if n:
+        check(propagate, model, inputs)
+    direction = None
+    if target.sign is not None and target.unit is not None:
+        direction = target.sign * np.eye(logits.units)[target.unit]
+    for start in range(0, n, BATCH):
+        rows = slice(start, start + BATCH)
+        found, explained[rows], _ = propagate({name: values[rows] for name, values in inputs.items()}, direction)
+        for name, values in found.items():
+            relevance[name][rows] = values
+        on_events(len(explained[rows]))
+    return relevance, explained
