@@ -27,7 +27,6 @@ STYLE = {
     "ytick.direction": "in",
     "xtick.top": True,
     "ytick.right": True,
-    "figure.constrained_layout.use": True,
     "savefig.dpi": 150,
     "svg.hashsalt": "xaug",
 }
@@ -41,7 +40,8 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.0, 4.
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=size)
+        fig = Figure(figsize=size, layout="constrained")
+        fig.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # inches
         FigureCanvasAgg(fig)
         yield fig, fig.subplots(rows, columns, **options)
 

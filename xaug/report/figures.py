@@ -50,6 +50,8 @@ def distributions(data: Dataset, output: Path) -> Figure:
                 "signal": counts[:, 1].values().tolist(),
             }
         axes[0, 0].legend()
+        for ax in axes[:, 1:].flat:
+            ax.set_ylabel("")
         figures.save(fig, output / "fig08_distributions")
     figures.save_numbers(output / "fig08_distributions", numbers)
     n = np.bincount(arrays["label"], minlength=2)

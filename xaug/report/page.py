@@ -14,9 +14,11 @@ __all__ = ["make_page"]
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: .9rem; }
+figure { margin: 1.5rem 0; } img { max-width: min(100%, 52rem); height: auto; }
+figcaption { color: #444; font-size: .9rem; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
 th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
+td, th { white-space: nowrap; padding: .2rem .5rem; }
 .wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
 """
 

@@ -20,6 +20,9 @@ from xaug.storage import atomic_path, digest_json
 
 __all__ = ["report"]
 
+HEADINGS = {"auc": "AUC"} | {f"rejection_{round(100 * e)}": f"rejection at {100 * e:.0f}%" for e in EFFICIENCIES}
+"""What the page calls the columns of performance.csv; rejections are 1 / background efficiency."""
+
 
 def performance(runs: list[Run]) -> pd.DataFrame:
     """A row a run: AUC, accuracy and background rejections, mean and standard deviation over trainings."""
@@ -106,7 +109,7 @@ def report(
     introduction = [
         f"Dataset: {counts} jets; test split {data.size('test')}. Errors are standard deviations over trainings.",
     ]
-    page = make_page(title, introduction, {"Performance on the test split": table}, drawn)
+    page = make_page(title, introduction, {"Performance on the test split": table.rename(columns=HEADINGS)}, drawn)
     with atomic_path(output / "report.html") as path:
         path.write_text(page)
     return manifest.write(
