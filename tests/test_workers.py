@@ -118,11 +118,11 @@ def gone(pid: int, seconds: float) -> bool:
 
 
 def no_workers_left() -> bool:
-    """Whether all workers that this process started end within two seconds."""
+    """Whether all workers of our tasks that this process started end within two seconds."""
     workers = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # or a zombie, which has ended
-            if "xaug.workers" in child.cmdline():
+            if any(part.startswith("worker_tasks:") for part in child.cmdline()):
                 workers.append(child.pid)
     return all(gone(pid, 2) for pid in workers)
 
