@@ -130,7 +130,7 @@ def test_killed_in_every_stage_it_ends_as_unbroken(finished, tmp_path):
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
     process = run_tiny(directory)
     output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output

@@ -8,16 +8,18 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 from coffea.processor.executor import WorkItem
+from loky import ProcessPoolExecutor
 
 from xaug.command import bar
 from xaug.errors import ConfigurationError, unknown_name
-from xaug.workers import cores
+from xaug.workers import cores, end_with
 
 __all__ = ["EXECUTORS", "run", "watched"]
 
@@ -38,7 +40,9 @@ def coffea_executor(name: str, workers: int | None, scheduler: str | None) -> It
     if name == "iterative":
         yield processor.IterativeExecutor(**options, retries=0)
     elif name == "futures":
-        yield processor.FuturesExecutor(workers=workers, **options, retries=0)
+        # from their first moment workers end with this process, not only once they have work
+        pool = partial(ProcessPoolExecutor, initializer=end_with, initargs=(os.getpid(),))
+        yield processor.FuturesExecutor(workers=workers, pool=pool, **options, retries=0)
     elif scheduler:
         with dask_client(scheduler) as client:
             # a cluster loses workers for reasons of its own, and a part is never written twice: retry
