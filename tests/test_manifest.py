@@ -105,7 +105,7 @@ def test_content(tmp_path, monkeypatch):
         (["/s/xaug/train.py", "a"], "python -m xaug.train a"),
         (["/s/xaug/__main__.py", "study"], "python -m xaug study"),
         (["/usr/bin/xaug", "study", "zbb"], "xaug study zbb"),
-        (["/home/me/mine.py"], "python mine.py"),
+        (["/somewhere/mine.py"], "python mine.py"),
         (["/s/xaug/process/__main__.py", "my file.root"], "python -m xaug.process 'my file.root'"),
     ],
 )

@@ -5,7 +5,7 @@ References
 [LRP] G. Agarwal et al., Explainable AI for ML jet taggers using expert variables and layerwise
       relevance propagation, JHEP 05 (2021) 208, arXiv:2011.13466, section 4.1.
 [TvT] J. Thaler, K. Van Tilburg, Identifying boosted objects with N-subjettiness, JHEP 03 (2011) 015.
-[DLM] K. Datta, A. Larkoski, A. Metodiev, Automating the construction of jet observables with machine
+[DLN] K. Datta, A. Larkoski, B. Nachman, Automating the construction of jet observables with machine
       learning, Phys. Rev. D 100 (2019) 095016.
 [GS]  J. Gallicchio, M. Schwartz, Seeing in color: jet superstructure, Phys. Rev. Lett. 105 (2010) 022001.
 """
@@ -74,13 +74,13 @@ def floored_tau(jets: Jets, axes: int, beta: float, groomed: bool) -> np.ndarray
 
 
 def beta3(jets: Jets) -> np.ndarray:
-    """ln[(tau_1^(0.5))^2 (tau_2^(1))^(1/2) / tau_2^(2)] of the ungroomed jet [DLM]."""
+    """ln[(tau_1^(0.5))^2 (tau_2^(1))^(1/2) / tau_2^(2)] of the ungroomed jet [DLN]."""
     t1, t2, t3 = (floored_tau(jets, n, b, False) for n, b in ((1, 0.5), (2, 1.0), (2, 2.0)))
     return np.log(t1**2 * np.sqrt(t2) / t3)
 
 
 def beta3_sd(jets: Jets) -> np.ndarray:
-    """ln[tau_2^(2) / (tau_1^(0.5) tau_2^(1))] of the groomed jet [DLM]."""
+    """ln[tau_2^(2) / (tau_1^(0.5) tau_2^(1))] of the groomed jet [DLN]."""
     t1, t2, t3 = (floored_tau(jets, n, b, True) for n, b in ((1, 0.5), (2, 1.0), (2, 2.0)))
     return np.log(t3 / (t1 * t2))
 
