@@ -139,8 +139,7 @@ class Dataset:
     @property
     def fields(self) -> list[str]:
         """What `load` can give."""
-        blocks = list(variables.TABLES[self.kind])
-        return [*blocks, *(["mask"] if "list" in blocks else []), *_ROW_FIELDS]
+        return [*variables.fields(self.kind, variables.TABLES[self.kind]), *_ROW_FIELDS]
 
     def load(
         self, fields: Iterable[str] | None = None, split: str | None = None, max_rows: int | None = None

@@ -50,8 +50,7 @@ class Run:
         self.manifest = content
         self.metrics: list[dict] = content["metrics"]
         self.scaler = Scaler.load(path / "scaler.json")
-        inputs = content["inputs"]
-        self.input_spec = Inputs(inputs["kind"], inputs["network"], inputs["columns"])
+        self.input_spec = Inputs(**content["inputs"])
 
     def __len__(self) -> int:
         return len(self.metrics)
@@ -67,7 +66,7 @@ class Run:
     @property
     def variables(self) -> dict[str, list[str]]:
         """Names of the variables of each input, in column order."""
-        return self.input_spec.columns
+        return self.input_spec.variables
 
     @cached_property
     def models(self) -> list:
@@ -87,15 +86,11 @@ class Run:
 
     def inputs(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
-        needed = [*self.variables, *(["mask"] if "list" in self.variables else [])]
+        needed = self.input_spec.fields
         missing = [name for name in needed if name not in arrays]
         if missing:
             raise DatasetError(f"run {self.name} needs {', '.join(missing)}; given are {', '.join(arrays)}")
         return self.input_spec.take(self.scaler.scale({name: arrays[name] for name in needed}))
-
-    def fields(self) -> list[str]:
-        """The fields of a dataset that `inputs` needs."""
-        return [*self.variables, *(["mask"] if "list" in self.variables else [])]
 
     def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
         """The dataset that this run was trained on (or the one at `path`, of the same kind)."""

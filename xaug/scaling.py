@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xaug import variables
 from xaug.dataset import Dataset
 from xaug.errors import DatasetError
 from xaug.storage import read_json, write_json
@@ -100,13 +101,13 @@ class Scaler:
                 "both classes are needed. Process more files"
             )
         moments = {block: _Moments(len(dataset.names(block))) for block in blocks}
-        fields = [*blocks, "label", *(["mask"] if "list" in blocks else [])]
+        fields = [*variables.fields(dataset.kind, blocks), "label"]
         for part in dataset.iterate(fields, "train", max_rows):
             weights = (1.0 / sizes)[part["label"]]
             for block in blocks:
                 values, of_row = part[block], weights
                 if block == "list":
-                    real = part["mask"] > 0
+                    real = part["mask"] > 0 if "mask" in part else np.ones(values.shape[:2], bool)
                     values, of_row = values[real], np.repeat(weights, real.sum(axis=1))
                 moments[block].add(values, of_row)
         ranges = {block: moments[block].range(dataset.names(block)) for block in blocks}
@@ -114,12 +115,12 @@ class Scaler:
         return cls(dataset.kind, ranges, fitted)
 
     def scale(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Scaled copies of the blocks in `arrays` (for "list", `arrays` must have "mask"); the rest as it is."""
+        """Scaled copies of the blocks in `arrays` (for a padded "list", with "mask"); the rest as it is."""
         scaled = dict(arrays)
         for block, ranges in self.ranges.items():
             if block in arrays:
                 scaled[block] = ranges.scale(arrays[block])
-        if "list" in self.ranges and "list" in arrays:
+        if "list" in self.ranges and "list" in arrays and variables.is_padded(self.kind):
             scaled["list"] *= arrays["mask"][..., None]
         return scaled
 
@@ -129,7 +130,7 @@ class Scaler:
         for block, ranges in self.ranges.items():
             if block in arrays:
                 values[block] = ranges.unscale(arrays[block])
-        if "list" in self.ranges and "list" in arrays:
+        if "list" in self.ranges and "list" in arrays and variables.is_padded(self.kind):
             values["list"] *= arrays["mask"][..., None]
         return values
 

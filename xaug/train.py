@@ -14,7 +14,7 @@ from xaug import manifest, workers
 from xaug.command import bar, xaug_command
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, ModelError
-from xaug.networks import Inputs, choose_inputs
+from xaug.networks import NETWORKS, Inputs, choose_inputs
 from xaug.runs import training_directory, write_scores
 from xaug.scaling import Scaler
 from xaug.storage import atomic_path, read_json, write_json
@@ -56,6 +56,8 @@ def train(
     *,
     network: str = "cnn2d",
     xaug: str | list[str] = "all",
+    particle_list: str | list[str] | None = None,
+    rows_per_step: int = 1,
     workers_wanted: int | None = None,
     **options,
 ) -> dict:
@@ -63,8 +65,8 @@ def train(
 
     Parameters
     ----------
-    network, xaug
-        see `xaug.networks.NETWORKS` and `xaug.variables.select`
+    network, xaug, particle_list, rows_per_step
+        see `xaug.networks.choose_inputs`
     workers_wanted
         trainings at a time; default: as many as the cores allow
     options
@@ -72,9 +74,9 @@ def train(
     """
     how = Training(**options)
     data = Dataset.open(dataset)
-    inputs = choose_inputs(data.kind, network, xaug)
+    inputs = choose_inputs(data.kind, network, xaug, particle_list, rows_per_step)
     output = Path(output)
-    config = {"dataset": data.digest, "network": network, "columns": inputs.columns, **asdict(how)}
+    config = {"dataset": data.digest, **asdict(inputs), **asdict(how)}
     finished = manifest.begin(output, "train", config)
     if finished:
         return finished
@@ -165,8 +167,7 @@ def train_once(task: dict, arrays: dict, report) -> tuple[dict, dict]:
 
 def read(data: Dataset, inputs: Inputs, scaler: Scaler, split: str, max_rows: int | None = None):
     """Scaled inputs by name, and labels (n,), of a split."""
-    fields = [*inputs.columns, "label", *(["mask"] if "list" in inputs.columns else [])]
-    arrays = data.load(fields, split, max_rows)
+    arrays = data.load([*inputs.fields, "label"], split, max_rows)
     return inputs.take(scaler.scale(arrays)), arrays["label"]
 
 
@@ -186,7 +187,8 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     x, y = read(data, inputs, scaler, "train", how.max_jets)
     validation = read(data, inputs, scaler, "validation")
     model = build(inputs)
-    model.compile(keras.optimizers.Adam(how.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(how.learning_rate, clipnorm=NETWORKS[inputs.network].clipnorm)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     class Follow(keras.callbacks.Callback):
         """Keeps the best weights, stops early, and reports each epoch."""
@@ -222,8 +224,19 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run directory to write.")
-@click.option("--network", default="cnn2d", help="cnn2d (images, with XAUGs joined) or mlp (XAUGs alone).")
+@click.option(
+    "--network",
+    default="cnn2d",
+    help="cnn2d (images), cnn1d or rnn (particle lists), each with XAUGs joined, or mlp (XAUGs alone).",
+)
 @click.option("--xaug", default="all", help="all, none, no_flavour, authors5, or names separated by commas.")
+@click.option(
+    "--list",
+    "particle_list",
+    help="Columns of the particle list: all, four_momentum, or names separated by commas.  "
+    "[default: all; of rnn: log_pt, delta_eta, delta_phi]",
+)
+@click.option("--rows-per-step", type=int, default=1, help="Rows of the list that rnn reads at a time.")
 @click.option(
     "--trainings", type=int, default=Training.trainings, help="Independent trainings; their spread is the error."
 )
@@ -236,14 +249,14 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 @click.option("--threads", type=int, default=Training.threads, help="Threads per training.")
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @xaug_command
-def main(dataset, output, network, xaug, workers, **options) -> dict:
+def main(dataset, output, workers, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
 
     Finished trainings are kept when a run is killed and started again.
 
     Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
     """
-    result = train(dataset, output, network=network, xaug=xaug, workers_wanted=workers, **options)
+    result = train(dataset, output, workers_wanted=workers, **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),

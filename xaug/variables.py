@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from xaug.errors import unknown_name
 from xaug.process import expert, particles
 
-__all__ = ["GROUPS", "Variable", "labels", "names", "rows", "select"]
+__all__ = [
+    "GROUPS", "IMAGE_SHAPE", "LIST_LENGTH", "SELECTIONS", "TABLES", "Variable",
+    "block_shape", "fields", "is_padded", "labels", "names", "rows", "select",
+]  # fmt: skip
 
 GROUPS = ("kinematic", "substructure", "flavour", "image", "list", "event")
 
@@ -119,8 +122,21 @@ TABLES: dict[str, dict[str, tuple[Variable, ...]]] = {
     "jets": {"image": JET_IMAGE, "list": JET_LIST, "xaug": JET_XAUGS},
 }
 
-AUTHORS5 = ("dz_max", "dxy_max", "softdrop_mass", "tau2_sd_b05", "tau3_b10")
-"""The five that the authors of arXiv:2011.13466 add in their "+5" networks."""
+LIST_LENGTH = {"jets": particles.LIST_LENGTH, "toy": 10}
+"""Rows of the particle list of a kind of dataset."""
+IMAGE_SHAPE = (16, 16, 1)
+
+SELECTIONS = {
+    ("jets", "xaug"): {
+        "no_flavour": tuple(row.name for row in JET_XAUGS if row.group != "flavour"),
+        # the five that the authors of arXiv:2011.13466 add in their "+5" networks
+        "authors5": ("dz_max", "dxy_max", "softdrop_mass", "tau2_sd_b05", "tau3_b10"),
+    },
+    ("jets", "list"): {
+        "four_momentum": tuple(row.name for row in JET_LIST[: [row.name for row in JET_LIST].index("charge")]),
+    },
+}
+"""Named choices of variables of a block, beside "all" and "none"."""
 
 
 def rows(kind: str, block: str) -> tuple[Variable, ...]:
@@ -137,6 +153,24 @@ def names(kind: str, block: str) -> list[str]:
     return [variable.name for variable in rows(kind, block)]
 
 
+def block_shape(kind: str, block: str, columns: int) -> tuple[int, ...]:
+    """Shape of so many columns of a block, without the event axis."""
+    if block == "image":
+        return IMAGE_SHAPE
+    return (LIST_LENGTH[kind], columns) if block == "list" else (columns,)
+
+
+def is_padded(kind: str) -> bool:
+    """Whether lists of this kind can be shorter than their length, so that a mask goes with them."""
+    return any(variable.padding is not None for variable in TABLES[kind].get("list", ()))
+
+
+def fields(kind: str, blocks: Iterable[str]) -> list[str]:
+    """The fields of a dataset that some blocks are read with: themselves, and the mask of a padded list."""
+    blocks = list(blocks)
+    return [*blocks, *(["mask"] if "list" in blocks and is_padded(kind) else [])]
+
+
 def labels(kind: str) -> dict[str, Variable]:
     """All variables of a kind by name, for plots and tables."""
     return {variable.name: variable for block in TABLES[kind].values() for variable in block}
@@ -148,27 +182,19 @@ def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
     Parameters
     ----------
     choice
-        "all", "none", "no_flavour", "authors5", or names (a list, or separated by commas)
+        "all", "none", a name in SELECTIONS, or names of variables (a list, or separated by commas)
 
     Raises
     ------
     ConfigurationError
         if a name is unknown; the message suggests the nearest
     """
-    table = rows(kind, block)
-    known = [variable.name for variable in table]
-    special = {
-        "all": known,
-        "none": [],
-        "no_flavour": [variable.name for variable in table if variable.group != "flavour"],
-        "authors5": [name for name in known if name in AUTHORS5],
-    }
+    known = names(kind, block)
+    named = {"all": known, "none": (), **SELECTIONS.get((kind, block), {})}
     if isinstance(choice, str):
-        if choice in special:
-            return special[choice]
-        choice = [name.strip() for name in choice.split(",") if name.strip()]
+        choice = named[choice] if choice in named else [name.strip() for name in choice.split(",") if name.strip()]
     chosen = set(choice)
     for name in sorted(chosen):
         if name not in known:
-            raise unknown_name(f"{block} variable", name, [*special, *known])
+            raise unknown_name(f"{block} variable", name, [*named, *known])
     return [name for name in known if name in chosen]

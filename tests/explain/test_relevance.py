@@ -59,6 +59,22 @@ def test_signed_shares():
     assert table["signed_share"].abs().sum() == pytest.approx(1)
 
 
+def test_inputs_of_one_column_each_are_the_list():
+    """A network with a tower a column says the same as one that reads them together."""
+    lists = np.random.default_rng(0).normal(size=(4, 3, 2))
+    together = attribution(np.zeros((4, 1, 1, 1)), np.zeros((4, 2)), lists)
+    relevance = {"p": lists[..., :1], "q": lists[..., 1:]}
+    towers = Attribution(relevance, np.zeros(4), {"p": ["p"], "q": ["q"]}, {})
+    for way in ("absolute", "signed"):
+        np.testing.assert_allclose(
+            feature_relevance(towers, way)["list"], feature_relevance(together, way)["list"], rtol=1e-6
+        )
+    largest = np.abs(lists).max(axis=(1, 2))
+    by_column = feature_relevance(towers, "columns")
+    np.testing.assert_allclose(by_column["q"], np.abs(lists[..., 1]).sum(axis=1) / largest, rtol=1e-6)
+    assert list(by_column) == ["p", "q"]
+
+
 def test_scale_of_an_event_does_not_matter():
     rng = np.random.default_rng(0)
     image, xaug = rng.normal(size=(5, 4, 4, 1)), rng.normal(size=(5, 2))

@@ -20,9 +20,10 @@ from xaug.explain.attribution import Attribution
 
 __all__ = ["LIST_RELEVANCE", "feature_relevance", "normalized", "summary"]
 
-LIST_RELEVANCE = ("absolute", "signed")
-"""How the scores of a particle list add up to one number: absolute values of all elements; or, as in the code
-of the authors of arXiv:2011.13466, absolute values of each column's sum over particles."""
+LIST_RELEVANCE = ("absolute", "signed", "columns")
+"""How the scores of a particle list add up: absolute values of all elements, to one number; as in the code of
+the authors of arXiv:2011.13466, absolute values of each column's sum over particles, to one number; or absolute
+values over particles, to one number a column."""
 
 
 def normalized(attribution: Attribution) -> dict[str, np.ndarray]:
@@ -41,7 +42,8 @@ def normalized(attribution: Attribution) -> dict[str, np.ndarray]:
 def feature_relevance(attribution: Attribution, list_relevance: str = "absolute") -> pd.DataFrame:
     """Normalised absolute relevance (n events, n features): "image", "list" and each XAUG or event variable.
 
-    Columns of an input that is one vector of named variables stand alone; images and lists are one feature.
+    Columns of an input that is one vector of named variables stand alone; images and lists are one feature,
+    and so are all inputs that hold one column of a list each.
     """
     return _features(attribution, list_relevance, signed=False)
 
@@ -60,13 +62,18 @@ def _features(attribution: Attribution, list_relevance: str, signed: bool) -> pd
             names = attribution.variables.get(name) or [f"{name}[{i}]" for i in range(values.shape[1])]
             columns |= dict(zip(names, (values if signed else np.abs(values)).T, strict=True))
             continue
-        elements = tuple(range(1, values.ndim))
-        if signed:
-            columns[name] = values.sum(axis=elements)
-        elif values.ndim == 3 and list_relevance == "signed":
-            columns[name] = np.abs(values.sum(axis=1)).sum(axis=1)  # particles, then columns
+        names = attribution.variables.get(name, [])
+        if values.ndim == 4 or not names:
+            elements = tuple(range(1, values.ndim))
+            columns[name] = values.sum(axis=elements) if signed else np.abs(values).sum(axis=elements)
+            continue
+        particles = values if signed or list_relevance == "signed" else np.abs(values)
+        of_column = particles.sum(axis=1)
+        of_column = of_column if signed else np.abs(of_column)
+        if list_relevance == "columns":
+            columns |= dict(zip(names, of_column.T, strict=True))
         else:
-            columns[name] = np.abs(values).sum(axis=elements)
+            columns["list"] = columns.get("list", 0.0) + of_column.sum(axis=1)
     return pd.DataFrame(columns)
 
 

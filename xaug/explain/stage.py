@@ -71,7 +71,7 @@ def explain_run(
         return finished
     waiting = [i for i in range(len(run)) if not attribution_path(output, i).exists()]
     if waiting:
-        arrays = data.load([*run.fields(), "label"], SPLIT, max_events)
+        arrays = data.load([*run.input_spec.fields, "label"], SPLIT, max_events)
         n = len(arrays["label"])
         if n == 0:
             raise DatasetError(f"{data.path}: its {SPLIT} split is empty; there is nothing to explain")

@@ -1,7 +1,7 @@
 """Networks: what each eats, and the Keras functional model that it is.
 
 A network has at most one low-level block ("image", "list"), to which the expert variables ("xaug") are
-joined behind its convolutions. Adding a network is adding one entry here and one function.
+joined behind its convolutions or recurrent layers. Adding a network is adding one entry here and one function.
 """
 
 from __future__ import annotations
@@ -22,15 +22,26 @@ __all__ = ["NETWORKS", "Architecture", "Inputs", "build", "choose_inputs"]
 class Architecture:
     """An entry of the table of networks."""
 
-    build: str  # "module:function" of input shapes, so that the table does not import TensorFlow
+    build: str  # "module:function" of `Inputs`, so that the table does not import TensorFlow
     block: str | None  # low-level block
     summary: str
+    xaug: bool = True  # whether expert variables can join
+    towers: bool = False  # each column of the list is an input of its own, named after it
+    list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
+    clipnorm: float | None = None  # largest norm of a gradient in training
 
 
 NETWORKS = {
-    "cnn2d": Architecture("xaug.networks.cnn2d:build", "image", "2D CNN on jet images, with or without XAUGs"),
+    "cnn2d": Architecture("xaug.networks.cnn2d:build", "image", "2D CNN on images, with or without XAUGs"),
+    "cnn1d": Architecture(
+        "xaug.networks.cnn1d:build", "list", "1D CNN, a tower a column of the particle list", towers=True
+    ),
+    "rnn": Architecture(
+        "xaug.networks.rnn:build", "list", "recurrent network (GRU) on the particle list",
+        list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0,
+    ),
     "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,38 +51,99 @@ class Inputs:
     kind: str
     network: str
     columns: dict[str, list[str]] = field(default_factory=dict)  # block -> variables, in column order
+    rows_per_step: int = 1  # rows of the list that a recurrent network reads at a time
+
+    @property
+    def variables(self) -> dict[str, list[str]]:
+        """Names of the variables of each input, by input name."""
+        found = {}
+        for block, chosen in self.columns.items():
+            found |= {name: [name] for name in chosen} if self._is_towers(block) else {block: chosen}
+        return found
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each input, by name, without the event axis."""
-        shapes = {"image": (16, 16, 1), "xaug": (len(self.columns.get("xaug", ())),)}
-        return {name: shapes[name] for name in self.columns}
+        found = {}
+        for block, chosen in self.columns.items():
+            if self._is_towers(block):
+                found |= {name: variables.block_shape(self.kind, block, 1) for name in chosen}
+            else:
+                found[block] = variables.block_shape(self.kind, block, len(chosen))
+        return found
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of a dataset that the inputs are made of."""
+        return variables.fields(self.kind, self.columns)
 
     def take(self, scaled: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the model eats, of scaled arrays of a dataset: the chosen columns, by input name."""
         taken = {}
         for block, chosen in self.columns.items():
             known = variables.names(self.kind, block)
-            every = chosen == known
-            taken[block] = scaled[block] if every else scaled[block][..., [known.index(name) for name in chosen]]
+            if self._is_towers(block):
+                taken |= {name: scaled[block][..., [known.index(name)]] for name in chosen}
+            else:
+                every = chosen == known
+                taken[block] = scaled[block] if every else scaled[block][..., [known.index(name) for name in chosen]]
         return taken
 
+    def _is_towers(self, block: str) -> bool:
+        return block == "list" and NETWORKS[self.network].towers
 
-def choose_inputs(kind: str, network: str, xaug: str | Iterable[str]) -> Inputs:
-    """The inputs that a network takes, given a choice of expert variables (see `variables.select`)."""
+
+def choose_inputs(
+    kind: str,
+    network: str,
+    xaug: str | Iterable[str] = "all",
+    particle_list: str | Iterable[str] | None = None,
+    rows_per_step: int = 1,
+) -> Inputs:
+    """The inputs that a network takes, given a choice of expert variables and of columns of the list.
+
+    Parameters
+    ----------
+    kind
+        of dataset
+    network
+        a name in NETWORKS
+    xaug, particle_list
+        see `variables.select`; None: the network's own choice
+    rows_per_step
+        rows of the list that a recurrent network reads at a time
+    """
     if network not in NETWORKS:
         raise unknown_name("network", network, NETWORKS)
-    block = NETWORKS[network].block
-    columns = {} if block is None else {block: variables.names(kind, block)}
-    chosen = variables.select(kind, "xaug", xaug)
+    architecture = NETWORKS[network]
+    for block in [architecture.block or "xaug"]:
+        if block not in variables.TABLES[kind]:
+            raise ConfigurationError(f"network {network} needs {block!r}, which a dataset of {kind} does not have")
+    columns = {}
+    if architecture.block == "list":
+        own = architecture.list_columns if kind == "jets" else None
+        columns["list"] = variables.select(kind, "list", particle_list or own or "all")
+        if not columns["list"]:
+            raise ConfigurationError(f"network {network} has no particle list without columns: choose some with --list")
+    elif particle_list is not None:
+        raise ConfigurationError(f"network {network} has no particle list; --list is for cnn1d and rnn")
+    elif architecture.block:
+        columns[architecture.block] = variables.names(kind, architecture.block)
+    if network != "rnn" and rows_per_step != 1:
+        raise ConfigurationError(f"network {network} reads no steps; --rows-per-step is for rnn")
+    if "list" in columns and (rows_per_step < 1 or variables.LIST_LENGTH[kind] % rows_per_step):
+        raise ConfigurationError(
+            f"--rows-per-step {rows_per_step}: must divide the length of the list, {variables.LIST_LENGTH[kind]}"
+        )
+    chosen = variables.select(kind, "xaug", xaug) if architecture.xaug else []
     if chosen:
         columns["xaug"] = chosen
     if not columns:
         raise ConfigurationError(f"network {network} has no input without XAUGs: choose some with --xaug")
-    return Inputs(kind, network, columns)
+    return Inputs(kind, network, columns, rows_per_step)
 
 
 def build(inputs: Inputs):
-    """The untrained Keras functional model, one named input per block, softmax of (background, signal)."""
+    """The untrained Keras functional model, its inputs named as in `Inputs.shapes`, softmax of (background, signal)."""
     module, _, function = NETWORKS[inputs.network].build.partition(":")
-    return getattr(importlib.import_module(module), function)(inputs.shapes)
+    return getattr(importlib.import_module(module), function)(inputs)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
+from xaug.networks import Inputs
 from xaug.networks.mlp import head
 
 __all__ = ["build"]
 
 
-def build(shapes: dict[str, tuple[int, ...]]) -> Model:
+def build(inputs: Inputs) -> Model:
     """Three convolutions, dropout, max pooling; XAUGs join after Flatten (arXiv:2011.13466, figure 5).
 
     With the four XAUGs of the toy model it has 154,178 trainable parameters, as the paper says.
     """
-    inputs = {name: Input(shape, name=name) for name, shape in shapes.items()}
-    x = layers.Conv2D(32, 5, padding="same", activation="relu", name="conv_1")(inputs["image"])
+    tensors = {name: Input(shape, name=name) for name, shape in inputs.shapes.items()}
+    x = layers.Conv2D(32, 5, padding="same", activation="relu", name="conv_1")(tensors["image"])
     x = layers.Conv2D(32, 3, padding="same", activation="relu", name="conv_2")(x)
     x = layers.Conv2D(32, 2, padding="same", activation="relu", name="conv_3")(x)
     x = layers.Dropout(0.2, name="dropout")(x)
     x = layers.MaxPooling2D(2, name="pool")(x)
     x = layers.Flatten(name="flatten")(x)
-    if "xaug" in inputs:
-        x = layers.Concatenate(name="join")([x, inputs["xaug"]])
-    return Model(list(inputs.values()), head(x), name="cnn2d")
+    if "xaug" in tensors:
+        x = layers.Concatenate(name="join")([x, tensors["xaug"]])
+    return Model(list(tensors.values()), head(x), name="cnn2d")

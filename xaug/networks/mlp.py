@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
+from xaug.networks import Inputs
+
 __all__ = ["build", "head"]
 
 
@@ -14,7 +16,7 @@ def head(x):
     return layers.Dense(2, activation="softmax", name="output")(x)
 
 
-def build(shapes: dict[str, tuple[int, ...]]) -> Model:
+def build(inputs: Inputs) -> Model:
     """XAUG -> Dense 64 -> Dense 128 -> softmax (arXiv:2011.13466, section 5.3, "XAUGs only")."""
-    xaug = Input(shapes["xaug"], name="xaug")
+    xaug = Input(inputs.shapes["xaug"], name="xaug")
     return Model(xaug, head(xaug), name="mlp")

@@ -45,7 +45,7 @@ def grouped(runs: list[Run]) -> tuple[list[Run], dict[str, list[Run]]]:
     full = [run for run in runs if run.manifest["config"]["max_jets"] is None]
     groups = {}
     for run in full:
-        same = [other for other in runs if other.variables == run.variables]
+        same = [other for other in runs if other.input_spec == run.input_spec]
         if len(same) > 1:
             groups[run.name] = same
     return full, groups
