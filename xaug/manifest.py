@@ -120,20 +120,35 @@ def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None
         if the directory holds results, finished or not, of another stage or another config
     """
     directory = Path(directory)
-    if (directory / NAME).exists():
-        before = finished = _object(directory / NAME)
-    elif (directory / STARTED).exists():
-        before, finished = _object(directory / STARTED), None
-    else:
+    before = _before(directory)
+    if before is None:
         write_json(directory / STARTED, {"stage": stage, "config": config})
         return None
     if before["stage"] != stage:
         raise ConfigurationError(f"{directory} holds results of stage {before['stage']!r}. Choose another -o")
-    # through JSON, so that tuples and lists compare equal
-    changed = differences(before["config"], json.loads(json.dumps(config)))
+    changed = differences(before["config"], as_json(config))
     if changed:
         raise ConfigurationError(
             f"{directory} was made with other settings ({'; '.join(changed)}). "
             "Choose another -o, or delete that directory"
         )
-    return finished
+    return before if (directory / NAME).exists() else None
+
+
+def has_other_config(directory: str | os.PathLike, stage: str, config: dict) -> bool:
+    """Whether a directory holds results, finished or not, of the same stage with another config."""
+    before = _before(Path(directory))
+    return before is not None and before["stage"] == stage and before["config"] != as_json(config)
+
+
+def _before(directory: Path) -> dict | None:
+    """Stage and config of what a directory holds, finished or not; None if there is nothing."""
+    for name in (NAME, STARTED):
+        if (directory / name).exists():
+            return _object(directory / name)
+    return None
+
+
+def as_json(config: dict) -> dict:
+    """A config as it is read back, so that tuples and lists compare equal."""
+    return json.loads(json.dumps(config))

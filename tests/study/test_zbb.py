@@ -21,7 +21,7 @@ from xaug.study.__main__ import main
 TINY = """
 import sys
 from xaug.study import zbb
-zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, (0.5,), 1, 20)
+zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, "mlp_xaug,cnn2d_xaug", (0.5,), 1, 20)
 zbb.study(sys.argv[1], scale="tiny", seed=11)
 """
 
@@ -143,7 +143,7 @@ def test_killed_in_every_stage_it_ends_as_unbroken(finished, tmp_path):
 
 
 def test_another_seed_in_the_same_place_is_refused(finished):
-    zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, (0.5,), 1, 20)
+    zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, "mlp_xaug,cnn2d_xaug", (0.5,), 1, 20)
     try:
         done = CliRunner().invoke(main, ["zbb", "--scale", "tiny", "--seed", "12", "-o", str(finished)])
     finally:

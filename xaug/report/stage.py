@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,11 @@ def grouped(runs: list[Run]) -> tuple[list[Run], dict[str, list[Run]]]:
 
 
 def report(
-    runs: Sequence[str | Path], output: str | Path, attributions: Sequence[str | Path] = (), title: str = "xaug report"
+    runs: Sequence[str | Path],
+    output: str | Path,
+    attributions: Sequence[str | Path] = (),
+    title: str = "xaug report",
+    anew: bool = False,
 ) -> dict:
     """Draw all figures, write all tables and the page `report.html`; return the manifest.
 
@@ -62,6 +67,8 @@ def report(
         run directories on one dataset; those trained with --max-jets appear in the learning curve only
     attributions
         directories of `xaug.explain`, of these runs
+    anew
+        whether a report of other runs in the same place is drawn again, instead of refused
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run")
@@ -82,6 +89,8 @@ def report(
         "title": title,
     }
     output = Path(output)
+    if anew and manifest.has_other_config(output, "report", config):
+        shutil.rmtree(output)
     finished = manifest.begin(output, "report", config)
     if finished:
         return finished

@@ -1,4 +1,4 @@
-"""`python -m xaug.study`: everything, from proton collisions to an explained tagger."""
+"""`python -m xaug.study`: everything, from collisions to an explained tagger."""
 
 from __future__ import annotations
 
@@ -13,30 +13,69 @@ from xaug.command import xaug_command
 def main() -> None:
     """Run all stages of a study: generate, process, train, explain, report.
 
-    What is done already is kept: a killed study resumes, a finished one ends at once.
+    What is done already is kept: a killed study resumes, a finished one ends at once, and one that is asked
+    for more networks trains those only.
     """
 
 
-@click.option("--scale", default="quick", help="quick (minutes), standard (hours) or paper (days).")
-@click.option("--networks", default="all", help="all, or names separated by commas: mlp, cnn2d.")
-@click.option("--seed", type=int, default=1, help="Seed of generation, split and trainings.")
-@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory.  [default: zbb_SCALE]")
-@xaug_command
-def zbb(scale, networks, seed, workers, output) -> dict:
-    """Z -> b bbar against QCD jets (arXiv:2011.13466): images and expert variables, explained by LRP.
+def study_options(function):
+    """What all studies are asked."""
+    options = [
+        click.option("--scale", default="quick", help="quick (minutes), standard (hours) or paper (days)."),
+        click.option("--seed", type=int, default=1, help="Seed of generation, split and trainings."),
+        click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]"),
+        click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory.  [default: STUDY_SCALE]"),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
-    Example: python -m xaug.study zbb --scale quick
-    """
-    from xaug.study.zbb import study
 
-    output = output or Path(f"zbb_{scale}")
-    result = study(output, scale=scale, networks=networks, seed=seed, workers=workers)
+def shown(result: dict) -> dict:
+    """What the command prints of a study's result."""
     lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
     content = {key: result[key] for key in ("output", "report", "performance")}
     return {**content, "summary": [*lines, f"open {result['report']}"]}
 
 
+@click.option(
+    "--networks",
+    help="all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs, as cnn2d_xaug.  "
+    "[default: mlp_xaug,cnn2d_xaug at quick scale, all at others]",
+)
+@click.option(
+    "--five", default="ours", help="The five XAUGs of the +5 networks: ours (best by our LRP) or authors (the paper's)."
+)
+@study_options
+@xaug_command
+def zbb(scale, output, **options) -> dict:
+    """Z -> b bbar against QCD jets (arXiv:2011.13466): images, particle lists and expert variables, explained by LRP.
+
+    Example: python -m xaug.study zbb --scale quick
+    """
+    from xaug.study.zbb import study
+
+    return shown(study(output or Path(f"zbb_{scale}"), scale=scale, **options))
+
+
+@click.option(
+    "--networks",
+    help="all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs, as cnn2d_xaug.  [default: all]",
+)
+@click.option("--overlap", default="medium", help="Overlap of the classes: small, medium, large or table1.")
+@study_options
+@xaug_command
+def toy(scale, output, **options) -> dict:
+    """The toy model (arXiv:2011.13466, section 3): four numbers that say all, hidden in images and lists.
+
+    Example: python -m xaug.study toy --scale quick
+    """
+    from xaug.study.toy import study
+
+    return shown(study(output or Path(f"toy_{scale}"), scale=scale, **options))
+
+
+main.add_command(toy, "toy")
 main.add_command(zbb, "zbb")
 
 if __name__ == "__main__":

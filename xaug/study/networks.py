@@ -1,0 +1,134 @@
+"""What all studies of taggers share: a table of runs, trained, explained and reported in one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from xaug import variables
+from xaug.dataset import Dataset
+from xaug.errors import ConfigurationError, unknown_name
+
+__all__ = ["FIVE", "NetworkRun", "Scale", "best_xaugs", "chosen_runs", "train_and_explain"]
+
+FIVE = ("ours", "authors")
+"""Whose five variables a "+5" network takes: the best by our own LRP, or those of the paper."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a study is."""
+
+    jets: int  # a class
+    trainings: int
+    epochs: int
+    patience: int
+    networks: str  # what `--networks` is unless it is given
+    learning: tuple[float, ...] = ()  # fractions of the training split for the learning curve
+    learning_trainings: int = 2
+    max_events: int | None = None  # explained events of the test split
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """A network of a study, and what goes into it."""
+
+    network: str
+    xaug: str = "none"  # or "five": the best five of the run with all
+    particle_list: str | None = None
+    learning: bool = False  # trained on fractions of the sample too
+
+    @property
+    def batch_size(self) -> int:
+        """Recurrent networks pay for each step, not for each jet: larger batches are that much faster."""
+        return 256 if self.network == "rnn" else 128
+
+
+def chosen_runs(networks: str, runs: dict[str, NetworkRun]) -> dict[str, NetworkRun]:
+    """The runs that `--networks` stands for: all, networks, or names of runs, separated by commas.
+
+    A "+5" run brings along the run that finds its five.
+    """
+    names = [name.strip() for name in networks.split(",") if name.strip()]
+    chosen = set()
+    for name in names:
+        own = [run for run, choice in runs.items() if name in ("all", run, choice.network)]
+        if not own:
+            known = ["all", *dict.fromkeys(choice.network for choice in runs.values()), *runs]
+            raise unknown_name("network of the study", name, dict.fromkeys(known))
+        chosen.update(own)
+    if not chosen:
+        raise ConfigurationError(f"--networks {networks!r} names no network")
+    chosen |= {_with_all(runs[run], runs) for run in chosen if runs[run].xaug == "five"}
+    return {run: choice for run, choice in runs.items() if run in chosen}
+
+
+def _with_all(five: NetworkRun, runs: dict[str, NetworkRun]) -> str:
+    """The run that is as a "+5" run, with all XAUGs."""
+    return next(
+        run
+        for run, choice in runs.items()
+        if (choice.network, choice.particle_list, choice.xaug) == (five.network, five.particle_list, "all")
+    )
+
+
+def best_xaugs(attributions: str | Path, kind: str, count: int = 5) -> list[str]:
+    """The expert variables of largest mean relevance, of a finished directory of attributions."""
+    table = pd.read_csv(Path(attributions) / "relevance.csv")
+    known = set(variables.names(kind, "xaug"))
+    return [name for name in table["feature"] if name in known][:count]
+
+
+def train_and_explain(
+    dataset: Path,
+    output: Path,
+    runs: dict[str, NetworkRun],
+    size: Scale,
+    seed: int,
+    workers: int | None = None,
+    five: str = "ours",
+) -> tuple[list[Path], list[Path]]:
+    """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
+
+    Returns
+    -------
+    directories of runs, and of attributions
+    """
+    from xaug.explain.stage import explain_run
+    from xaug.train import train
+
+    if five not in FIVE:
+        raise unknown_name("choice of five variables", five, FIVE)
+    data = Dataset.open(dataset)
+    trained, explained = {}, {}
+    for name in _in_order(runs):
+        choice, xaug = runs[name], runs[name].xaug
+        if xaug == "five":
+            base = output / "attributions" / _with_all(choice, runs)
+            xaug = "authors5" if five == "authors" else best_xaugs(base, data.kind)
+        options = {
+            "network": choice.network,
+            "xaug": xaug,
+            "particle_list": choice.particle_list,
+            "batch_size": choice.batch_size,
+            "epochs": size.epochs,
+            "patience": size.patience,
+            "seed": seed,
+            "workers_wanted": workers,
+        }
+        trained[name] = [output / "runs" / name]
+        train(dataset, trained[name][0], trainings=size.trainings, **options)
+        explained[name] = output / "attributions" / name
+        explain_run(trained[name][0], explained[name], method="lrp", max_events=size.max_events)
+        for fraction in size.learning if choice.learning else ():
+            jets = round(fraction * data.size("train"))
+            trained[name].append(output / "runs" / f"{name}_{jets}_jets")
+            train(dataset, trained[name][-1], trainings=size.learning_trainings, max_jets=jets, **options)
+    return [path for name in runs for path in trained[name]], [explained[name] for name in runs]
+
+
+def _in_order(runs: dict[str, NetworkRun]) -> Iterable[str]:
+    return sorted(runs, key=lambda name: runs[name].xaug == "five")
