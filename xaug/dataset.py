@@ -132,6 +132,12 @@ class Dataset:
         """Label of each process."""
         return {part["process"]: part["label"] for part in self.parts}
 
+    @property
+    def weight_scales(self) -> dict[str, float]:
+        """Cross section [pb] over sum of generated weights, of each process where both are known."""
+        known = self.manifest.get("processes", {})
+        return {name: p["xsec"] / p["sum_generated"] for name, p in known.items() if p.get("xsec")}
+
     def names(self, block: str) -> list[str]:
         """Column names of a block ("xaug", "list", "image"), in order."""
         return variables.names(self.kind, block)

@@ -18,6 +18,7 @@ from xaug.networks import NETWORKS, Inputs, choose_inputs
 from xaug.runs import training_directory, write_scores
 from xaug.scaling import Scaler
 from xaug.storage import atomic_path, read_json, write_json
+from xaug.weights import DEFAULT_WEIGHTS, balanced, event_weights
 
 __all__ = ["Training", "train"]
 
@@ -33,6 +34,7 @@ class Training:
     learning_rate: float = 1e-3
     seed: int = 1
     max_jets: int | None = None  # training rows at most, for learning curves
+    weights: str = "unit"  # what an event counts for, see `xaug.weights.WEIGHTS`
     threads: int = 1  # per training; part of the result, since sums depend on it in the last digits
 
     def __post_init__(self):
@@ -58,6 +60,8 @@ def train(
     xaug: str | list[str] = "all",
     particle_list: str | list[str] | None = None,
     rows_per_step: int = 1,
+    event: str | list[str] = "all",
+    weights: str | None = None,
     workers_wanted: int | None = None,
     **options,
 ) -> dict:
@@ -65,16 +69,18 @@ def train(
 
     Parameters
     ----------
-    network, xaug, particle_list, rows_per_step
+    network, xaug, particle_list, rows_per_step, event
         see `xaug.networks.choose_inputs`
+    weights
+        see `xaug.weights.WEIGHTS`; default: that of the kind of dataset
     workers_wanted
         trainings at a time; default: as many as the cores allow
     options
         fields of `Training`
     """
-    how = Training(**options)
     data = Dataset.open(dataset)
-    inputs = choose_inputs(data.kind, network, xaug, particle_list, rows_per_step)
+    how = Training(**options, weights=weights or DEFAULT_WEIGHTS[data.kind])
+    inputs = choose_inputs(data.kind, network, xaug, particle_list, rows_per_step, event)
     output = Path(output)
     config = {"dataset": data.digest, **asdict(inputs), **asdict(how)}
     finished = manifest.begin(output, "train", config)
@@ -140,11 +146,12 @@ def train_once(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     scaler = Scaler.load(run / "scaler.json")
     model, history = fit(data, inputs, scaler, how, training, report)
     directory = training_directory(run, training)
-    x, y = read(data, inputs, scaler, "test")
+    x, y, weight = read(data, inputs, scaler, "test", how.weights)
     score = model.predict(x, batch_size=1024, verbose=0)[:, 1]
     with atomic_path(directory / "model.keras") as path:
         model.save(path)
-    write_scores(directory / "scores.h5", y, score, data.load(["event_id"], "test")["event_id"])
+    event_id = data.load(["event_id"], "test")["event_id"]
+    write_scores(directory / "scores.h5", {"label": y, "score": score, "weight": weight, "event_id": event_id})
     with atomic_path(directory / "history.csv") as path, open(path, "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["epoch", *history])
@@ -152,7 +159,7 @@ def train_once(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     from xaug.evaluate import metrics
 
     result = {
-        **metrics(y, score),
+        **metrics(y, score, weight),
         "training": training,
         "seed": seed_of(how.seed, training),
         "epochs": len(history["loss"]),
@@ -165,10 +172,11 @@ def train_once(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     return {"training": training}, {}
 
 
-def read(data: Dataset, inputs: Inputs, scaler: Scaler, split: str, max_rows: int | None = None):
-    """Scaled inputs by name, and labels (n,), of a split."""
-    arrays = data.load([*inputs.fields, "label"], split, max_rows)
-    return inputs.take(scaler.scale(arrays)), arrays["label"]
+def read(data: Dataset, inputs: Inputs, scaler: Scaler, split: str, weights: str = "unit", max_rows: int | None = None):
+    """Scaled inputs by name, labels (n,), and weights (n,) with which both classes sum to n / 2, of a split."""
+    arrays = data.load([*inputs.fields, "label", "weight", "process"], split, max_rows)
+    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    return inputs.take(scaler.scale(arrays)), arrays["label"], balanced(own, arrays["label"])
 
 
 def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: int, report):
@@ -184,10 +192,11 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     keras.utils.set_random_seed(seed_of(how.seed, training))
     tf.config.experimental.enable_op_determinism()
 
-    x, y = read(data, inputs, scaler, "train", how.max_jets)
-    validation = read(data, inputs, scaler, "validation")
+    x, y, weight = read(data, inputs, scaler, "train", how.weights, how.max_jets)
+    validation = read(data, inputs, scaler, "validation", how.weights)
     model = build(inputs)
-    optimizer = keras.optimizers.Adam(how.learning_rate, clipnorm=NETWORKS[inputs.network].clipnorm)
+    own = NETWORKS[inputs.network]
+    optimizer = keras.optimizers.Adam(how.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     class Follow(keras.callbacks.Callback):
@@ -208,14 +217,13 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
         def on_train_end(self, logs=None):
             self.model.set_weights(self.weights)
 
-    sizes = np.bincount(y, minlength=2)
     history = model.fit(
         x,
         y,
         batch_size=how.batch_size,
         epochs=how.epochs,
         validation_data=validation,
-        class_weight={label: len(y) / (2 * size) for label, size in enumerate(sizes)},
+        sample_weight=weight,
         callbacks=[Follow()],
         verbose=0,
     )
@@ -227,7 +235,8 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 @click.option(
     "--network",
     default="cnn2d",
-    help="cnn2d (images), cnn1d or rnn (particle lists), each with XAUGs joined, or mlp (XAUGs alone).",
+    help="cnn2d (images), cnn1d or rnn (particle lists), each with XAUGs joined; mlp (XAUGs alone); "
+    "event (features of events).",
 )
 @click.option("--xaug", default="all", help="all, none, no_flavour, authors5, or names separated by commas.")
 @click.option(
@@ -235,6 +244,12 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     "particle_list",
     help="Columns of the particle list: all, four_momentum, or names separated by commas.  "
     "[default: all; of rnn: log_pt, delta_eta, delta_phi]",
+)
+@click.option("--event", default="all", help="Features of events: all, or names separated by commas.")
+@click.option(
+    "--weights",
+    help="What an event counts for: unit, event (its weight, each process as its number of events) or cross_section.  "
+    "[default: unit for jets, event for events]",
 )
 @click.option("--rows-per-step", type=int, default=1, help="Rows of the list that rnn reads at a time.")
 @click.option(
