@@ -119,7 +119,6 @@ JET_LIST = (
 JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4"),)
 
 
-
 def _toy(name: str, label: str, unit: str, group: str) -> Variable:
     return Variable(name, label, unit, group, f"{XAUG_LRP} sec. 3")  # drawn, not computed
 
