@@ -53,14 +53,25 @@ def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, floa
     return np.searchsorted(np.cumsum(fractions)[:-1], uniform, side="right").astype(np.int8)
 
 
-def write_part(path: Path, columns: dict[str, np.ndarray], counts: dict[str, np.ndarray], summary: dict) -> None:
-    """Write one part: row columns, control histogram counts, and what it is; whole or not at all."""
+def write_part(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    counts: dict[str, np.ndarray],
+    summary: dict,
+    filters: dict[str, dict] | None = None,
+) -> None:
+    """Write one part: row columns, control histogram counts, and what it is; whole or not at all.
+
+    `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
+    """
+    filters = filters or {}
     with new_hdf5(path) as file:
         for name, values in columns.items():
             values = np.asarray(values)
             rows = min(CHUNK, len(values))
             # a part without jets has nothing to chunk or compress
-            packed = {"chunks": (rows, *values.shape[1:]), "compression": "lzf", "shuffle": True} if rows else {}
+            packing = filters.get(name, {"compression": "lzf", "shuffle": True})
+            packed = {"chunks": (rows, *values.shape[1:]), **packing} if rows else {}
             file.create_dataset(name, data=values, **packed)
         for name, values in counts.items():
             file[f"control/{name}"] = values

@@ -22,6 +22,9 @@ from xaug.weights import DEFAULT_WEIGHTS, balanced, event_weights
 
 __all__ = ["Training", "train"]
 
+TOY_JETS = 10_000
+"""Jets a class where no dataset is given."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -230,7 +233,7 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     return model, {name: [float(v) for v in values] for name, values in history.history.items()}
 
 
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run directory to write.")
 @click.option(
     "--network",
@@ -267,10 +270,16 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 def main(dataset, output, workers, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
 
-    Finished trainings are kept when a run is killed and started again.
+    Finished trainings are kept when a run is killed and started again. Without DATASET, it trains on 10000 jets a
+    class of the toy model, which it makes in RUN/toy.
 
     Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
     """
+    if dataset is None:
+        from xaug.generate.toy import generate
+
+        dataset = output / "toy"
+        generate(dataset, jets=TOY_JETS, seed=options["seed"], workers_wanted=workers)
     result = train(dataset, output, workers_wanted=workers, **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
