@@ -7,7 +7,8 @@ import numpy as np
 from xaug.errors import DatasetError
 
 __all__ = [
-    "EFFICIENCIES", "background_efficiency", "best_threshold", "effective_number", "metrics", "roc", "significance",
+    "EFFICIENCIES", "background_efficiency", "best_threshold", "effective_number", "metrics", "roc", "search",
+    "significance",
 ]  # fmt: skip
 
 EFFICIENCIES = (0.3, 0.5, 0.7)
@@ -103,3 +104,29 @@ def best_threshold(label: np.ndarray, score: np.ndarray, weight: np.ndarray, lea
     found = np.full(len(score), -np.inf)
     found[allowed] = significance(signal[allowed], background[allowed])
     return float(score[np.argmax(found)])
+
+
+def search(validation: tuple, test: tuple, least: float = 10.0) -> dict:
+    """Significance of a counting experiment behind the best threshold on the score.
+
+    Parameters
+    ----------
+    validation, test
+        (label, score, expected number of events), each (n,): the threshold is chosen on the first and judged on the
+        second
+    least
+        effective number of background events that the threshold must keep on the validation split
+    """
+    threshold = best_threshold(*validation, least=least)
+    label, score, weight = test
+    passed = score >= threshold
+    signal, background = weight[passed & (label == 1)], weight[passed & (label == 0)]
+    # where the test split keeps no background, one event of mean weight bounds it
+    expected = background.sum() or weight[label == 0].mean()
+    return {
+        "significance": float(significance(signal.sum(), expected)),
+        "threshold": threshold,
+        "expected_signal": float(signal.sum()),
+        "expected_background": float(background.sum()),
+        "effective_background": effective_number(background),
+    }

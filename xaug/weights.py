@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, unknown_name
 
-__all__ = ["DEFAULT_WEIGHTS", "WEIGHTS", "balanced", "check_weights", "event_weights"]
+__all__ = [
+    "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "event_weights", "expected_events",
+]  # fmt: skip
 
 WEIGHTS = ("unit", "event", "cross_section")
 """unit: every event counts one. event: the stored weight, so that a process counts as its number of events.
 cross_section: the number of events expected per unit of luminosity, cross section x weight / sum of all generated."""
 DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event"}
 """By kind of dataset. Jets count one each, as in arXiv:2011.13466, whose trees held no weights."""
+
+LUMINOSITY = 3e6
+"""Integrated luminosity of significances [1/pb]: the 3000/fb that the LHC is to deliver."""
 
 
 def check_weights(weight: np.ndarray) -> None:
@@ -70,3 +76,16 @@ def balanced(weight: np.ndarray, label: np.ndarray) -> np.ndarray:
     if (sums == 0).any():
         raise DatasetError(f"no {'signal' if sums[1] == 0 else 'background'} events of positive weight")
     return weight * (len(weight) / (2 * sums))[label]
+
+
+def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -> np.ndarray:
+    """Number of events (n,) that each event of a split stands for, if the split were all of the data.
+
+    Parameters
+    ----------
+    luminosity
+        [1/pb]
+    """
+    arrays = data.load(["weight", "process"], split)
+    own = event_weights("cross_section", arrays["weight"], arrays["process"], data.weight_scales)
+    return own * luminosity * len(data) / data.size(split)
