@@ -131,7 +131,9 @@ def test_score_map(values):
     rng = np.random.default_rng(1)
     scores, label = rng.random((2, N)), rng.integers(0, 2, N)
     found = score_map(scores, label, values, "a", "n", bins=8)
-    expected = binned_statistic_2d(values["a"], values["n"], scores.mean(axis=0), "mean", (found.x_edges, found.y_edges))
+    expected = binned_statistic_2d(
+        values["a"], values["n"], scores.mean(axis=0), "mean", (found.x_edges, found.y_edges)
+    )
     np.testing.assert_allclose(found.mean, expected[0], rtol=1e-9)
 
 

@@ -17,9 +17,7 @@ BLOCK = 20_000
 """Events whose ranks are found at once: bounds the memory, and fits a cache better than all."""
 
 
-def rank_fractions(
-    attributions: Attribution | Sequence[Attribution], list_relevance: str = "absolute"
-) -> pd.DataFrame:
+def rank_fractions(attributions: Attribution | Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
     """Per cent of the events in which a feature has rank 1 (largest absolute relevance), 2, 3, ...
 
     Every row and every column adds up to 100%. Features that tie share their ranks in equal parts: two that

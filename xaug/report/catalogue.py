@@ -16,7 +16,7 @@ from xaug.errors import unknown_name
 from xaug.report import explanations, performance, samples
 from xaug.report.material import Explained, Material
 
-__all__ = ["CATALOGUE", "Entry", "chosen_entries", "stem_of", "subjects"]
+__all__ = ["CATALOGUE", "Entry", "chosen_entries", "requirements", "stem_of", "subjects"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ CATALOGUE = (
     _toy("15", "fig15_profiles", "Distributions and relevance profiles of z and theta, 2D CNN",
          partial(explanations.relevance_profiles, names=("z", "theta")), needs=("z", "theta")),
     _toy("16", "fig16_relevance", "Mean relevance of each feature, 1D CNN and RNN",
-         explanations.relevance, ("cnn1d", "rnn"), every=True, needs=()),
+         explanations.relevance, ("cnn1d", "rnn"), every=True),
     _toy("17", "fig17_relevance_map", "Relevance over z and theta, mean over trainings, 1D CNN and RNN",
          _map("z", "theta"), ("cnn1d", "rnn"), every=True, needs=("z", "theta")),
     _jets("18", "fig18_profiles", "Distributions and relevance profiles of the six most relevant variables, 2D CNN",
@@ -112,9 +112,9 @@ CATALOGUE = (
     _jets("22", "fig22_relevance_map", "Relevance over groomed and ungroomed mass, 1D CNN",
           _map("softdrop_mass", "mass"), LIST_FIRST, needs=("softdrop_mass", "mass")),
     _jets("23", "fig23_relevance", "Mean relevance of each feature, 2D CNN",
-          explanations.relevance, ("cnn2d",), every=True, needs=()),
+          explanations.relevance, ("cnn2d",), every=True),
     _jets("24", "fig24_relevance", "Mean relevance of each feature, 1D CNN",
-          explanations.relevance, ("cnn1d",), every=True, needs=()),
+          explanations.relevance, ("cnn1d",), every=True),
     Entry("25", "fig25_roc", "jets", "ROC curves of all networks", "runs", performance.rocs),
     *(
         _jets(str(26 + page), f"fig{26 + page}_profiles",
@@ -124,11 +124,11 @@ CATALOGUE = (
     ),
     Entry("roc", "roc", "toy", "ROC curves of all networks", "runs", performance.rocs),
     Entry("relevance", "relevance", "toy", "Mean relevance of each feature, other networks",
-          "explained", explanations.relevance, ("mlp",), every=True),
+          "explained", explanations.relevance, ("mlp",), every=True, needs=("xaug",)),
     Entry("relevance", "relevance", "jets", "Mean relevance of each feature, other networks",
-          "explained", explanations.relevance, ("rnn", "mlp"), every=True),
+          "explained", explanations.relevance, ("rnn", "mlp"), every=True, needs=("xaug",)),
     Entry("uncertainty", "uncertainty", None, "Spread over trainings of relevances and scores, stable ranks",
-          "spread", explanations.spread),
+          "spread", explanations.spread, needs=("xaug",)),
     Entry("learning_curve", "learning_curve", None, "AUC against the size of the training sample",
           "samples", performance.learning_curve),
     Entry("history", "history", None, "Loss by epoch", "run", performance.histories),
@@ -158,10 +158,10 @@ def subjects(entry: Entry, material: Material) -> list:
         return material.runs
     if entry.of == "samples":
         return [material.samples] if material.samples else []
-    if entry.of == "spread":
-        several = [explained for explained in material.explained if len(explained.run) > 1]
-        return [[e for e in material.same_network(explained) if len(e.run) > 1] for explained in several]
     able = [explained for explained in material.explained if _has(explained, entry.needs)]
+    if entry.of == "spread":
+        several = [material.same_network(explained) for explained in able if len(explained.run) > 1]
+        return [[explained for explained in group if len(explained.run) > 1] for group in several]
     if entry.every:
         return [explained for explained in able if explained.run.input_spec.network in entry.networks]
     for network in entry.networks:
@@ -183,3 +183,15 @@ def stem_of(entry: Entry, subject, output: Path) -> Path:
     if entry.of == "spread":
         return output / f"{entry.name}_{subject[0].name}"
     return output / entry.name
+
+
+def requirements(entry: Entry) -> str:
+    """What a figure must be given, in words."""
+    if entry.of == "samples":
+        return "runs of one network on several sample sizes (xaug.train --max-jets)"
+    if entry.of == "spread":
+        return "attributions of at least two trainings of a network with expert variables"
+    if entry.of == "explained":
+        names = f" with {', '.join(entry.needs)}" if entry.needs else ""
+        return f"attributions of a run of {' or '.join(entry.networks)}{names}"
+    return {"dataset": "a dataset", "runs": "runs", "run": "runs"}[entry.of]

@@ -23,12 +23,15 @@ __all__ = ["heatmaps", "maps", "ranks", "relevance", "relevance_profiles", "spre
 
 SHOWN_TRAININGS = 4
 """Panels of figures that show trainings side by side."""
+PAGE = 6
+"""Profiles in a figure, as in the appendix of the paper."""
 COLUMNS = 3
 """Profiles in a row."""
+SIDE_BY_SIDE = {"squeeze": False, "sharex": True, "sharey": True}
 
 
 def heatmaps(explained: Explained, stem: Path) -> Figure:
-    """Single jets with their relevance (figures 10 and 19): the two most typical, well recognised ones of each class."""
+    """Single jets with their relevance (figures 10 and 19): of each class two typical ones that are recognised."""
     found, score = explained.attributions[0], explained.scores[0]
     images = explained.data.load(["image"], "test")["image"][found.rows, :, :, 0]
     chosen = []
@@ -89,7 +92,7 @@ def trainings(explained: Explained, stem: Path) -> Figure:
     """Mean normalised relevance, trainings side by side (figure 11)."""
     table = summary(explained.attributions)
     shown = min(len(explained.attributions), SHOWN_TRAININGS)
-    with figures.figure(1, shown, size=(1.4 + 2.0 * shown, 1.0 + 0.2 * len(table)), **_grid) as (fig, axes):
+    with figures.figure(1, shown, size=(1.4 + 2.0 * shown, 1.0 + 0.2 * len(table)), **SIDE_BY_SIDE) as (fig, axes):
         plot_trainings(table, explained.labels, axes.flat)
         for ax in axes[0, 1:]:
             ax.tick_params(labelleft=False)
@@ -104,7 +107,7 @@ def ranks(explained: Explained, stem: Path) -> Figure:
     found = [rank_fractions(a) for a in shown]
     order = list(rank_fractions(shown).index)  # the same rows in all panels
     side = 0.9 + 0.42 * min(len(order), 12)
-    with figures.figure(1, len(found), size=(1.2 + side * len(found), 0.7 + side), **_grid) as (fig, axes):
+    with figures.figure(1, len(found), size=(1.2 + side * len(found), 0.7 + side), **SIDE_BY_SIDE) as (fig, axes):
         for i, (table, ax) in enumerate(zip(found, axes.flat, strict=True)):
             plot_ranks(table.loc[order], explained.labels, ax)
             ax.set_title(f"training {i + 1}")
@@ -119,9 +122,7 @@ def ranks(explained: Explained, stem: Path) -> Figure:
     )
 
 
-def maps(
-    explained: Explained, stem: Path, x: str, y: str, of: str = "relevance", side_by_side: bool = False
-) -> Figure:
+def maps(explained: Explained, stem: Path, x: str, y: str, of: str = "relevance", side_by_side: bool = False) -> Figure:
     """Mean score or relevance over two variables (figures 13, 14, 17 and 20-22)."""
     if of == "score":
         found = score_map(explained.scores, explained.label, explained.values, x, y)
@@ -130,7 +131,7 @@ def maps(
     shown = list(found.training_mean[:SHOWN_TRAININGS]) if side_by_side else [found.mean]
     largest = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
     limits = (0.0, 1.0) if of == "score" else (-largest, largest)
-    with figures.figure(1, len(shown), size=(1.8 + 2.7 * len(shown), 3.3), **_grid) as (fig, axes):
+    with figures.figure(1, len(shown), size=(1.8 + 2.7 * len(shown), 3.3), **SIDE_BY_SIDE) as (fig, axes):
         for i, (mean, ax) in enumerate(zip(shown, axes.flat, strict=True)):
             drawn = VariableMap(found.quantity, x, y, found.x_edges, found.y_edges, found.counts, mean, mean[None])
             artist = plot_map(drawn, explained.labels[x], explained.labels[y], ax, limits)
@@ -142,7 +143,10 @@ def maps(
         fig.colorbar(artist, ax=list(axes.flat), label=label)
         figures.save(fig, stem)
     numbers = {"x": x, "y": y, "x_edges": found.x_edges, "y_edges": found.y_edges, "background": found.counts[0]}
-    numbers |= {"signal": found.counts[1], "trainings": np.where(np.isnan(found.training_mean), None, found.training_mean)}
+    numbers |= {
+        "signal": found.counts[1],
+        "trainings": np.where(np.isnan(found.training_mean), None, found.training_mean),
+    }
     figures.save_numbers(stem, {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in numbers.items()})
     pair = f"{explained.labels[x].label} and {explained.labels[y].label}"
     quantity = "predicted score" if of == "score" else f"sum of the relevances of both variables ({explained.method})"
@@ -167,7 +171,10 @@ def relevance_profiles(explained: Explained, stem: Path, names: Sequence[str] | 
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
     ratios = {"gridspec_kw": {"height_ratios": [1.6, 1] * rows}}
-    with figures.figure(2 * rows, columns, size=(0.6 + 3.1 * columns, 3.6 * rows), squeeze=False, **ratios) as (fig, axes):
+    with figures.figure(2 * rows, columns, size=(0.6 + 3.1 * columns, 3.6 * rows), squeeze=False, **ratios) as (
+        fig,
+        axes,
+    ):
         for i, name in enumerate(names):
             row, column = 2 * (i // columns), i % columns
             top, bottom = axes[row, column], axes[row + 1, column]
@@ -219,17 +226,12 @@ def spread(samples: list[Explained], stem: Path) -> Figure:
     auc = found.performance.loc["auc"]
     return Figure(
         stem,
-        f"{explained.name}: spread over {len(explained.attributions)} trainings of the relevance of each feature (lines: "
-        "100% and 10% of the mean), and of the score of each jet (median and central 68%). A rank is stable if it is the "
-        "same in all trainings and no other feature's mean is within the RMS of both: so for "
-        f"{len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'}). On these jets the AUC of the "
-        f"mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± {auc['rms']:.4f}.",
+        f"{explained.name}: spread over {len(explained.attributions)} trainings of the relevance of each feature "
+        "(lines: 100% and 10% of the mean), and of the score of each jet (median and central 68%). A rank is stable if "
+        "it is the same in all trainings and no other feature's mean is within the RMS of both: so for "
+        f"{len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'}). On these jets the AUC of "
+        f"the mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± {auc['rms']:.4f}.",
     )
-
-
-PAGE = 6
-"""Variables a figure, in the appendix of the paper."""
-_grid = {"squeeze": False, "sharex": True, "sharey": True}
 
 
 def _sample_name(explained: Explained) -> str:

@@ -105,5 +105,6 @@ def learning_curve(samples: dict[str, list[Run]], stem: Path) -> Figure:
     columns = dict(zip(("network", "training_jets", "auc", "rms"), zip(*rows, strict=True), strict=True))
     figures.save_table(stem, columns)
     return Figure(
-        stem, "AUC on the test split against the number of training jets; error bars: standard deviation over trainings."
+        stem,
+        "AUC on the test split against the number of training jets; error bars: standard deviation over trainings.",
     )
