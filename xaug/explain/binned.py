@@ -22,8 +22,6 @@ __all__ = ["Profile", "VariableMap", "bin_edges", "profile", "profiles", "releva
 BINS = 30
 TAIL = 0.005
 """Share of the events that may lie beyond each end of automatic bins."""
-MOST_INTEGERS = 100
-"""An integer variable with at most so wide a range gets a bin for every integer."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,8 @@ def bin_edges(values: np.ndarray, bins: int | Sequence[float] = BINS) -> np.ndar
     values
         (n,)
     bins
-        edges, taken as they are; or a number of equal bins between the 0.5% and 99.5% quantiles. Integers get
-        a bin each instead, and a constant one bin around it.
+        edges, taken as they are; or a number of equal bins between the 0.5% and 99.5% quantiles. Bins of
+        integers are as many integers wide as it takes to have no more than that; a constant has one bin.
     """
     if np.ndim(bins):
         edges = np.asarray(bins, dtype=np.float64)
@@ -111,9 +109,9 @@ def bin_edges(values: np.ndarray, bins: int | Sequence[float] = BINS) -> np.ndar
     if len(values) == 0:
         raise ConfigurationError("no events: there is nothing to bin")
     if np.all(values == np.round(values)):
-        low, high = float(np.min(values)), float(np.quantile(values, 1 - TAIL, method="higher"))
-        if high - low <= MOST_INTEGERS:
-            return np.arange(low, high + 2) - 0.5
+        low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest").astype(np.float64)
+        step = np.ceil((high - low + 1) / bins)
+        return np.arange(low, high + step + 0.5, step) - 0.5
     low, high = np.quantile(values, [TAIL, 1 - TAIL]).astype(np.float64)
     if high <= low:
         low, high = float(np.min(values)), float(np.max(values))

@@ -49,6 +49,8 @@ def plot_profile(profile: Profile, variable: Variable, top, bottom) -> list:
         artists.append(bottom.stairs(mean, edges, color=color, lw=1.3, baseline=None))
     bottom.axhline(0, color="k", lw=0.6)
     bottom.set_xlim(edges[0], edges[-1])
+    if np.all(edges % 1 == 0.5):  # around integers
+        bottom.xaxis.get_major_locator().set_params(integer=True)
     bottom.set_xlabel(variable.axis_label)
     bottom.set_ylabel("relevance")
     return artists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 from xaug.plots.relevance import feature_label
@@ -11,8 +12,8 @@ from xaug.variables import Variable
 
 __all__ = ["plot_feature_spread", "plot_score_spread"]
 
-NAMED = 5
-"""Features whose names are drawn: those with the largest spread."""
+ROOM = (0.16, 0.07)
+"""Least distance of two names, as fractions of the axes."""
 MARKERS = "osD^v"
 SCORE_BINS = 20
 
@@ -37,13 +38,6 @@ def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Vari
             marker = MARKERS[i % len(MARKERS)]
             label = name if not stable else None
             artists += ax.plot(seen["mean"], seen["rms"], marker, color=f"C{i}", mfc=face, ms=5, label=label)
-    first = next(iter(samples.values()))
-    first = first[(first["mean"] > 0) & (first["rms"] > 0)]
-    for feature, row in first.nlargest(NAMED, "rms").iterrows():
-        ax.annotate(
-            feature_label(feature, labels), (row["mean"], row["rms"]), (-6, 0), textcoords="offset points",
-            ha="right", va="center", fontsize=7,
-        )  # fmt: skip
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = ax.get_xlim()
@@ -51,11 +45,32 @@ def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Vari
     for share, style in ((1.0, "-"), (0.1, "--")):
         artists += ax.plot([low, high], [share * low, share * high], style, color="0.6", lw=0.8, zorder=0)
     ax.set_xlim(low, high)
-    ax.set_ylim(bottom, top)
+    ax.set_ylim(bottom, 3 * top)  # room for the legend
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+    _name_points(next(iter(samples.values())), labels, ax)
     ax.set_xlabel("mean normalised relevance")
     ax.set_ylabel("RMS over trainings")
     ax.legend(loc="upper left", title="filled: stable rank")
     return artists
+
+
+def _name_points(table: pd.DataFrame, labels: dict[str, Variable], ax) -> None:
+    """Names above the points, most relevant first, where there is room."""
+    named = np.empty((0, 2))
+    for feature, row in table.iterrows():
+        if row["mean"] <= 0 or row["rms"] <= 0:
+            continue
+        place = ax.transAxes.inverted().transform(ax.transData.transform((row["mean"], row["rms"])))
+        if np.any(np.all(np.abs(named - place) < ROOM, axis=1)):
+            continue
+        named = np.vstack([named, place])
+        ax.annotate(
+            feature_label(feature, labels), (row["mean"], row["rms"]), (0, 4), textcoords="offset points",
+            ha="center", va="bottom", fontsize=7,
+        )  # fmt: skip
 
 
 def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) -> list:

@@ -129,8 +129,9 @@ def maps(explained: Explained, stem: Path, x: str, y: str, of: str = "relevance"
     else:
         found = relevance_map(explained.attributions, explained.values, x, y, scores=explained.scores)
     shown = list(found.training_mean[:SHOWN_TRAININGS]) if side_by_side else [found.mean]
-    largest = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
-    limits = (0.0, 1.0) if of == "score" else (-largest, largest)
+    # cells with a few jets at the rim would else set the scale
+    largest = float(np.nanquantile(np.abs(shown), 0.95)) if np.isfinite(shown).any() else 0.0
+    limits = (0.0, 1.0) if of == "score" else (-(largest or 1.0), largest or 1.0)
     with figures.figure(1, len(shown), size=(1.8 + 2.7 * len(shown), 3.3), **SIDE_BY_SIDE) as (fig, axes):
         for i, (mean, ax) in enumerate(zip(shown, axes.flat, strict=True)):
             drawn = VariableMap(found.quantity, x, y, found.x_edges, found.y_edges, found.counts, mean, mean[None])
@@ -140,7 +141,7 @@ def maps(explained: Explained, stem: Path, x: str, y: str, of: str = "relevance"
             if side_by_side:
                 ax.set_title(f"training {i + 1}")
         label = "mean score" if of == "score" else "relevance towards signal"
-        fig.colorbar(artist, ax=list(axes.flat), label=label)
+        fig.colorbar(artist, ax=list(axes.flat), label=label, extend="neither" if of == "score" else "both")
         figures.save(fig, stem)
     numbers = {"x": x, "y": y, "x_edges": found.x_edges, "y_edges": found.y_edges, "background": found.counts[0]}
     numbers |= {
