@@ -165,7 +165,7 @@ def test_bad_input(trainings, values):
         profile(trainings, {"a": np.full(N, np.nan)}, "a")
     with pytest.raises(ConfigurationError, match="must increase"):
         profile(trainings, values, "a", bins=[1, 1, 2])
-    with pytest.raises(ConfigurationError, match="at least one bin|at least one is needed"):
+    with pytest.raises(ConfigurationError, match="at least one is needed"):
         profile(trainings, values, "a", bins=0)
     with pytest.raises(ConfigurationError, match="2 scores for 3"):
         relevance_map(trainings, values, "a", "b", scores=[np.ones(N)] * 2)

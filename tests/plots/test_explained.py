@@ -60,9 +60,9 @@ def test_map_is_blue_towards_signal_and_grey_without_events():
         mesh = plot_map(found, LABELS["z"], LABELS["mass"], ax, (-1, 1))
         drawn = mesh.get_array().reshape(2, 2)
         assert drawn[0, 1] == 0  # row y = 0, column x = 1
-        red, green, blue, _ = mesh.cmap(mesh.norm(1.0))
+        red, _, blue, _ = mesh.cmap(mesh.norm(1.0))
         assert blue > red
-        red, green, blue, _ = mesh.cmap(mesh.norm(-1.0))
+        red, _, blue, _ = mesh.cmap(mesh.norm(-1.0))
         assert red > blue
         assert drawn.mask[1, 1]
         assert not drawn.mask[1, 0]

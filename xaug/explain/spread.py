@@ -49,7 +49,10 @@ class Uncertainty:
 
 
 def uncertainty(
-    attributions: Sequence[Attribution], scores: Sequence[np.ndarray], label: np.ndarray | None = None
+    attributions: Sequence[Attribution],
+    scores: Sequence[np.ndarray],
+    label: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> Uncertainty:
     """How far N trainings agree: in predictions and relevances, by event and by feature.
 
@@ -61,6 +64,8 @@ def uncertainty(
         (n,) signal score of these events in each training
     label
         (n,) classes, where the attributions do not know them
+    weight
+        (n,) of the events in `performance`; None: all count one
     """
     attributions = _several(attributions)
     scores = np.asarray(scores, dtype=np.float64)
@@ -81,7 +86,7 @@ def uncertainty(
         pd.DataFrame(relevance.mean(axis=0), columns=names),
         pd.DataFrame(relevance.std(axis=0), columns=names),
         stability(attributions),
-        operating_points(label, scores),
+        operating_points(label, scores, weight),
     )
 
 
@@ -110,7 +115,7 @@ def stability(attributions: Sequence[Attribution]) -> pd.DataFrame:
     return found
 
 
-def operating_points(label: np.ndarray, scores: Sequence[np.ndarray]) -> pd.DataFrame:
+def operating_points(label: np.ndarray, scores: Sequence[np.ndarray], weight: np.ndarray | None = None) -> pd.DataFrame:
     """AUC, and signal efficiency at fixed background efficiencies: of single trainings and of their mean score.
 
     Returns
@@ -121,7 +126,7 @@ def operating_points(label: np.ndarray, scores: Sequence[np.ndarray]) -> pd.Data
     from sklearn.metrics import auc
 
     def values(score: np.ndarray) -> list[float]:
-        curve = roc(label, score)
+        curve = roc(label, score, weight)
         return [float(auc(*curve)), *signal_efficiency(*curve, np.array(BACKGROUND_EFFICIENCIES))]
 
     single = np.array([values(score) for score in scores])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import LogNorm
 
+from xaug.generate import toy
 from xaug.process import images
 
 __all__ = ["FRAMES", "Frame", "plot_heatmap", "plot_image"]
@@ -27,6 +28,10 @@ FRAMES = {
     "jets": Frame(
         images.HALF_WIDTH, r"$\eta'\,/\,\Delta R$", r"$\phi'\,/\,\Delta R$", ((0, 0), (0, -1)),
         "Crosses mark the leading subjet at (0, 0) and the subleading one at (0, -1).",
+    ),
+    "toy": Frame(
+        toy.HALF_WIDTH, r"$\eta'$", r"$\phi'$", ((0, 0),),
+        "Crosses mark the leading subjet; the subleading one is below it.",
     ),
 }  # fmt: skip
 

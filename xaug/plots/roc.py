@@ -29,11 +29,11 @@ class RocBand:
     auc_rms: float
 
 
-def roc_band(curves: list[tuple[np.ndarray, np.ndarray]]) -> RocBand:
-    """The band of several trainings, from their (label, score)."""
+def roc_band(curves: list[tuple[np.ndarray, ...]]) -> RocBand:
+    """The band of several trainings, from their (label, score) or (label, score, weight)."""
     from sklearn.metrics import auc
 
-    found = [roc(label, score) for label, score in curves]
+    found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([auc(*curve) for curve in found])
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))

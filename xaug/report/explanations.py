@@ -210,7 +210,7 @@ def relevance_profiles(explained: Explained, stem: Path, names: Sequence[str] | 
 def spread(samples: list[Explained], stem: Path) -> Figure:
     """How far trainings agree (section 5.2): relevance of features and scores of events, and which ranks are stable."""
     explained = samples[0]
-    found = uncertainty(explained.attributions, explained.scores)
+    found = uncertainty(explained.attributions, explained.scores, weight=explained.weight)
     tables = {_sample_name(explained): found.features}
     tables |= {_sample_name(e): stability(e.attributions) for e in samples[1:]}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):

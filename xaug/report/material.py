@@ -75,6 +75,11 @@ class Explained:
         rows = self.attributions[0].rows
         return np.array([self.run.scores(i)["score"][rows] for i in range(len(self.run))])
 
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """Weights (n,) of the explained events, as in the metrics of the run."""
+        return self.run.scores(0)["weight"][self.attributions[0].rows]
+
     @property
     def method(self) -> str:
         """How it was explained, in words for a caption."""
@@ -84,7 +89,7 @@ class Explained:
 
     def release(self) -> None:
         """Forget the arrays."""
-        for name in ("attributions", "values", "scores"):
+        for name in ("attributions", "values", "scores", "weight"):
             self.__dict__.pop(name, None)
 
 

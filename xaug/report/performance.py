@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaug.evaluate import EFFICIENCIES
+from xaug.evaluate import EFFICIENCIES, effective_number
 from xaug.explain.spread import operating_points
 from xaug.plots import figures
 from xaug.plots.history import plot_history
@@ -38,14 +38,15 @@ def efficiencies(runs: list[Run]) -> pd.DataFrame:
     """A row a run: AUC, and signal efficiency at fixed background efficiencies.
 
     For each the mean and the standard deviation over trainings, and the value of the mean score of all trainings.
-    A background efficiency below that of ten events is left out.
+    A background efficiency below that of ten (effective) events is left out.
     """
     rows = []
     for run in runs:
         scores = [run.scores(i) for i in range(len(run))]
         label = scores[0]["label"]
-        found = operating_points(label, [s["score"] for s in scores])
-        background = int((label == 0).sum())
+        weight = scores[0]["weight"]
+        found = operating_points(label, [s["score"] for s in scores], weight)
+        background = effective_number(weight[label == 0])
         row = {"run": run.name}
         for at, point in found.iterrows():
             name, factor, digits = ("AUC", 1, 4) if at == "auc" else (f"signal % at {100 * at:g}% background", 100, 1)
@@ -62,7 +63,7 @@ def rocs(runs: list[Run], stem: Path) -> Figure:
     bands, n_background = {}, 0
     for run in runs:
         scores = [run.scores(i) for i in range(len(run))]
-        bands[run.name] = roc_band([(s["label"], s["score"]) for s in scores])
+        bands[run.name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
         n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
     with figures.figure(size=(6.4 if len(bands) <= 4 else 9.6, 4.6)) as (fig, ax):
         plot_roc(bands, ax, floor=0.5 / n_background)
