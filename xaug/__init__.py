@@ -18,7 +18,9 @@ _LAZY = {
     "variables": "xaug.variables",
 }
 
-__all__ = ["Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables"]
+__all__ = [
+    "Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

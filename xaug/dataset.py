@@ -184,11 +184,19 @@ class Dataset:
         """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
         return self._iterate(self._check(fields, split), split, max_rows)
 
+    def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
+        """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
+        sizes = np.array([part["jets"] if split is None else part["splits"][split] for part in self.parts])
+        starts = np.cumsum(sizes) - sizes
+        share = self._share(split, max_rows)
+        return np.concatenate([start + np.arange(round(share * n)) for start, n in zip(starts, sizes, strict=True)])
+
+    def _share(self, split: str | None, max_rows: int | None) -> float:
+        total = self.size(split)
+        return min(1.0, max_rows / total) if max_rows is not None and total else 1.0
+
     def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
-        share = 1.0
-        if max_rows is not None:
-            total = self.size(split)
-            share = min(1.0, max_rows / total) if total else 1.0
+        share = self._share(split, max_rows)
         for part in self.parts:
             with self._read(part) as file:
                 rows = slice(None)

@@ -8,7 +8,7 @@ from xaug.errors import DatasetError
 
 __all__ = [
     "EFFICIENCIES", "background_efficiency", "best_threshold", "effective_number", "metrics", "roc", "search",
-    "significance",
+    "signal_efficiency", "significance",
 ]  # fmt: skip
 
 EFFICIENCIES = (0.3, 0.5, 0.7)
@@ -35,6 +35,11 @@ def effective_number(weight: np.ndarray) -> float:
 def background_efficiency(background: np.ndarray, signal: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Background efficiency at the tightest threshold that reaches each of the given signal efficiencies."""
     return background[np.searchsorted(signal, np.asarray(at) - 1e-12, side="left")]
+
+
+def signal_efficiency(background: np.ndarray, signal: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Largest signal efficiency at which the background efficiency is not above each of the given ones."""
+    return signal[np.searchsorted(background, np.asarray(at) + 1e-12, side="right") - 1]
 
 
 def metrics(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> dict:

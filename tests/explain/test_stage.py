@@ -62,6 +62,10 @@ def test_interrupted_explanation_goes_on(run_path, attributions, tmp_path):
 def test_max_events(run_path, tmp_path):
     result = explain_run(run_path, tmp_path / "few", max_events=10)
     assert abs(result["events"] - 10) <= 2
+    label = xaug.load_run(run_path).dataset().load("label", "test")["label"]
+    for a in load_attributions(tmp_path / "few"):  # rows of the split, though a share of every part was taken
+        np.testing.assert_array_equal(label[a.rows], a.label)
+        assert a.rows[-1] > len(a)
 
 
 def test_bad_settings(run_path, tmp_path, attributions):

@@ -14,9 +14,16 @@ _LAZY = {
     "lrp": "xaug.explain.propagation",
     "feature_relevance": "xaug.explain.relevance",
     "summary": "xaug.explain.relevance",
+    "profile": "xaug.explain.binned",
+    "profiles": "xaug.explain.binned",
+    "relevance_map": "xaug.explain.binned",
+    "score_map": "xaug.explain.binned",
+    "rank_fractions": "xaug.explain.ranking",
+    "stability": "xaug.explain.spread",
+    "uncertainty": "xaug.explain.spread",
 }
 
-__all__ = ["Attribution", "feature_relevance", "lrp", "summary"]
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name: str):

@@ -75,7 +75,8 @@ def explain_run(
         n = len(arrays["label"])
         if n == 0:
             raise DatasetError(f"{data.path}: its {SPLIT} split is empty; there is nothing to explain")
-        _explain(run, waiting, run.inputs(arrays), arrays["label"], output, options)
+        rows = data.rows(SPLIT, max_events)
+        _explain(run, waiting, run.inputs(arrays), arrays["label"], rows, output, options)
     done = [Attribution.load(attribution_path(output, i)) for i in range(len(run))]
     from xaug.explain.relevance import summary
 
@@ -90,7 +91,9 @@ def explain_run(
     )  # fmt: skip
 
 
-def _explain(run: Run, waiting: list[int], x: dict, label: np.ndarray, output: Path, options: dict) -> None:
+def _explain(
+    run: Run, waiting: list[int], x: dict, label: np.ndarray, rows: np.ndarray, output: Path, options: dict
+) -> None:
     from xaug.explain.propagation import lrp
 
     n = len(label)
@@ -98,7 +101,6 @@ def _explain(run: Run, waiting: list[int], x: dict, label: np.ndarray, output: P
         progress.update((len(run) - len(waiting)) * n)
         for i in waiting:
             found = lrp(run.model(i), x, **options, variables=run.variables, on_events=progress.update)
-            rows = np.arange(n)
             settings = {**found.settings, "training": i}
             Attribution(found.relevance, found.logit, found.variables, settings, rows, label).save(
                 attribution_path(output, i)
