@@ -34,6 +34,7 @@ class Training:
     seed: int = 1
     max_jets: int | None = None  # training rows at most, for learning curves
     threads: int = 1  # per training; part of the result, since sums depend on it in the last digits
+    scale_on_all: bool = False  # fit the scaler on all jets, those of the test as well, as arXiv:2011.13466 does
 
     def __post_init__(self):
         for name in ("trainings", "epochs", "patience", "batch_size", "threads"):
@@ -43,6 +44,14 @@ class Training:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
         if self.max_jets is not None and self.max_jets < 2:
             raise ConfigurationError(f"--max-jets {self.max_jets}: must be at least 2")
+
+    @property
+    def config(self) -> dict:
+        """As plain data, for the manifest."""
+        settings = asdict(self)
+        if not self.scale_on_all:
+            del settings["scale_on_all"]  # an exception, said only where it is made
+        return settings
 
 
 def seed_of(seed: int, training: int) -> int:
@@ -76,7 +85,7 @@ def train(
     data = Dataset.open(dataset)
     inputs = choose_inputs(data.kind, network, xaug, particle_list, rows_per_step)
     output = Path(output)
-    config = {"dataset": data.digest, **asdict(inputs), **asdict(how)}
+    config = {"dataset": data.digest, **asdict(inputs), **how.config}
     finished = manifest.begin(output, "train", config)
     if finished:
         return finished
@@ -86,7 +95,8 @@ def train(
             raise DatasetError(f"{data.path}: its {split} split has no {'signal' if 1 not in labels else 'background'}")
     scaler_path = output / "scaler.json"
     if not scaler_path.exists():
-        Scaler.fit(data, inputs.columns, how.max_jets).save(scaler_path)
+        rows = (None, None) if how.scale_on_all else (how.max_jets, "train")
+        Scaler.fit(data, inputs.columns, *rows).save(scaler_path)
 
     tasks = [
         {
@@ -247,16 +257,22 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
 @click.option("--seed", type=int, default=Training.seed)
 @click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
 @click.option("--threads", type=int, default=Training.threads, help="Threads per training.")
+@click.option(
+    "--options",
+    "choices",
+    type=click.Choice(["paper-literal"]),
+    help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @xaug_command
-def main(dataset, output, workers, **options) -> dict:
+def main(dataset, output, workers, choices, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
 
     Finished trainings are kept when a run is killed and started again.
 
     Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
     """
-    result = train(dataset, output, workers_wanted=workers, **options)
+    result = train(dataset, output, workers_wanted=workers, scale_on_all=choices == "paper-literal", **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),
