@@ -34,6 +34,7 @@ class Training:
     max_jets: int | None = None  # training rows at most, for learning curves
     weights: str = "unit"  # what an event counts for, see `xaug.weights.WEIGHTS`
     threads: int = 1  # per training; part of the result, since sums depend on it in the last digits
+    scale_on_all: bool = False  # fit the scaler on all jets, those of the test as well, as arXiv:2011.13466 does
 
     def __post_init__(self):
         for name in ("trainings", "epochs", "patience", "batch_size", "threads"):
