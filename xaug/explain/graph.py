@@ -82,8 +82,9 @@ def make_graph(logits: Logits, shapes: dict[str, tuple[int, ...]]) -> Graph:
         naming a layer that has no rule, is used twice, or is set up in a way that is not supported
     """
     nodes = [_node(layer, logits.weights, shapes) for layer in logits.config["config"]["layers"]]
-    end = logits.config["config"]["output_layers"][0][0]
-    graph = Graph(_reachable(_sorted(nodes), end), tuple(logits.input_names), ("head: softmax or sigmoid taken off",))
+    graph = Graph(
+        _reachable(_sorted(nodes), logits.end), tuple(logits.input_names), ("head: softmax or sigmoid taken off",)
+    )
     return _fold(_without_identities(graph))
 
 
