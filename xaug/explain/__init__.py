@@ -11,12 +11,13 @@ import importlib
 # Public name -> module, loaded on first use: none of them is needed to import the others.
 _LAZY = {
     "Attribution": "xaug.explain.attribution",
+    "compare_engines": "xaug.explain.comparison",
     "lrp": "xaug.explain.propagation",
     "feature_relevance": "xaug.explain.relevance",
     "summary": "xaug.explain.relevance",
 }
 
-__all__ = ["Attribution", "feature_relevance", "lrp", "summary"]
+__all__ = ["Attribution", "compare_engines", "feature_relevance", "lrp", "summary"]
 
 
 def __getattr__(name: str):
