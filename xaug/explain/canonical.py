@@ -48,7 +48,8 @@ class Logits:
         For two outputs this is the log-odds of the softmax, ln(p_plus / p_minus). The rules see the difference as
         one neuron. So its relevance does not change when a function common to both logits is added to them,
         to which the softmax is blind; the difference of two explanations would change under epsilon and alpha-beta
-        (under LRP-z the two are the same).
+        (under LRP-z the two are the same). Exchanging the two changes the sign of the relevance, but for alpha-beta
+        on dense layers: what is a positive contribution to one is a negative one to the other.
         """
         one = self.only(plus)
         taken = [w[..., minus : minus + 1].astype(np.float64) for w in self.weights[self.head]]
@@ -146,8 +147,8 @@ class Target:
     def choose(cls, target, units: int, classes: Sequence[str] = CLASSES, events: int | None = None) -> Target:
         """From "predicted", a class name, an index, a difference "A-B" of two of them, or one of them per event.
 
-        A single output is the last of two classes for +logit and the first for -logit. It is their difference
-        already: of a single output "signal-background" is the same as "signal".
+        A single output is the last of two classes for +logit and the first for -logit, with relevance of opposite
+        sign. It is their difference already: of a single output "signal-background" is the same as "signal".
 
         Raises
         ------

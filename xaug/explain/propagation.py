@@ -157,7 +157,7 @@ def _by_innvestigate(
             some, logit[rows] = explain(logits.only(unit), rows)
             for name, values in some.items():
                 relevance[name][rows] = values
-    # the relevance of -f is minus that of f, for every rule: flip where one logit explains background
+    # where one logit explains background, its neuron starts from -f: all rules are linear in what they share
     sign = np.where(logit < 0, -1.0, 1.0) if target.sign is None else np.broadcast_to(target.sign, logit.shape)
     flipped = {n: (r * sign.reshape(-1, *[1] * (r.ndim - 1))).astype(np.float32) for n, r in relevance.items()}
     return flipped, (logit * sign).astype(np.float32)
