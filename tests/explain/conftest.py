@@ -39,9 +39,9 @@ def cnn():
     """The 2D CNN of the package with 36 XAUGs."""
 
     def make(bias=0.1, seed=0):
-        from xaug.networks.cnn2d import build
+        from xaug.networks import build, choose_inputs
 
-        return randomise(build({"image": (16, 16, 1), "xaug": (36,)}), seed, bias, scale=1.4)
+        return randomise(build(choose_inputs("jets", "cnn2d", "all")), seed, bias, scale=1.4)
 
     return make
 

@@ -211,7 +211,7 @@ def test_softmax_as_a_layer_of_its_own(mlp, x):
     ("change", "words"),
     [
         ({"x": {}}, ["'xaug'", "missing"]),
-        ({"x": np.zeros((4, 6), np.float32)}, ["'xaug'", "(6,)", "(7,)"]),
+        ({"x": np.zeros((4, 6), np.float32)}, ["'xaug'", "(4, 6)", "(n events, 7)"]),
         ({"x": np.full((4, 7), np.nan, np.float32)}, ["'xaug'", "not finite", "event 0"]),
         ({"x": [np.zeros((4, 7)), np.zeros((4, 7))]}, ["2 input arrays", "1"]),
         ({"rule": "epsilom"}, ["epsilom", "epsilon"]),

@@ -11,6 +11,7 @@ import importlib
 # Public name -> module, loaded on first use: none of them is needed to import the others.
 _LAZY = {
     "Attribution": "xaug.explain.attribution",
+    "compare_engines": "xaug.explain.comparison",
     "lrp": "xaug.explain.propagation",
     "feature_relevance": "xaug.explain.relevance",
     "summary": "xaug.explain.relevance",

@@ -21,7 +21,20 @@ from xaug.command import xaug_command
     default="auto",
     help="innvestigate, native, or auto: iNNvestigate for what it does right, native for the rest.",
 )
-@click.option("--target", default="predicted", help="predicted, signal or background: the neuron explained.")
+@click.option(
+    "--bias",
+    help="Where biases stand in denominators: innvestigate (as it has them), split by their sign (alpha-beta), "
+    "or ignore.  [default: innvestigate]",
+)
+@click.option(
+    "--force", is_flag=True, help="Let iNNvestigate explain what it does wrong (GRU, BatchNormalization): no LRP then."
+)
+@click.option(
+    "--target",
+    default="predicted",
+    help="The neuron explained, before the softmax: predicted, signal, background, an index, or a difference as one "
+    "neuron (signal-background: the log-odds).",
+)
 @click.option("--dataset", type=click.Path(path_type=Path), help="Another dataset than the run's own.")
 @click.option("--max-events", type=click.IntRange(1), help="Explain about this many events of the test split.")
 @xaug_command
@@ -32,6 +45,8 @@ def main(run, output, **options) -> dict:
     over trainings (relevance.csv).
 
     Example: python -m xaug.explain zbb_cnn2d --method lrp --rule preset_a -o zbb_cnn2d_lrp
+
+    Example: python -m xaug.explain zbb_mlp --rule alpha1_beta0 --bias split --target signal-background -o zbb_mlp_lrp
     """
     from xaug.explain.stage import explain_run
 

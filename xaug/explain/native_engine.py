@@ -30,6 +30,8 @@ def propagator(
     key = (model_key(logits), composite, bias, dtype, nonnegative)
     if key not in _kept:
         shapes = {layer.name: output_shape(layer) for layer in model.layers}
+        for name in (logits.head, logits.end):  # one unit, where a difference is explained
+            shapes[name] = (*shapes[name][:-1], logits.units)
         _kept[key] = Propagator(make_graph(logits, shapes), composite, bias, dtype, nonnegative)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
@@ -75,21 +77,27 @@ def explain(
     bias: str,
     target: Target,
     on_events: Callable[[int], None] = lambda n: None,
+    dtype: str = "float32",
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Relevance by input name, and the explained output (n,)."""
     nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
-    propagate = propagator(model, logits, composite, bias, nonnegative=nonnegative)
+    propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
     n = len(next(iter(inputs.values())))
-    relevance = {name: np.empty(values.shape, np.float32) for name, values in inputs.items()}
-    explained = np.empty(n, np.float32)
+    relevance = {name: np.empty(values.shape, dtype) for name, values in inputs.items()}
+    explained = np.empty(n, dtype)
     if n:
         check(propagate, model, inputs)
-    direction = None
-    if target.sign is not None and target.unit is not None:
-        direction = target.sign * np.eye(logits.units)[target.unit]
+    if target.minus is not None:
+        logits, target = logits.difference(target.unit, target.minus), Target(0)
+        propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
+    direction = target.direction(logits.units)
+    if direction is not None:
+        direction = np.broadcast_to(direction, (n, logits.units))
     for start in range(0, n, BATCH):
         rows = slice(start, start + BATCH)
-        found, explained[rows], _ = propagate({name: values[rows] for name, values in inputs.items()}, direction)
+        found, explained[rows], _ = propagate(
+            {name: values[rows] for name, values in inputs.items()}, None if direction is None else direction[rows]
+        )
         for name, values in found.items():
             relevance[name][rows] = values
         on_events(len(explained[rows]))

@@ -40,6 +40,8 @@ def explain_run(
     target: str | int = "predicted",
     engine: str = "auto",
     epsilon: float | None = None,
+    bias: str | None = None,
+    force: bool = False,
     dataset: str | Path | None = None,
     max_events: int | None = None,
 ) -> dict:
@@ -47,6 +49,8 @@ def explain_run(
 
     Parameters
     ----------
+    rule, target, engine, epsilon, bias, force
+        as in `xaug.explain.lrp`
     dataset
         another dataset than the run's own
     max_events
@@ -57,7 +61,7 @@ def explain_run(
     run = load_run(run)
     data = run.dataset(dataset)
     output = Path(output)
-    options = {"rule": rule, "target": target, "engine": engine, "epsilon": epsilon}
+    options = {"rule": rule, "target": target, "engine": engine, "epsilon": epsilon, "bias": bias, "force": force}
     config = {
         "run": digest_json(run.manifest["config"]),
         "dataset": data.digest,
