@@ -9,6 +9,7 @@ Speaks like lrp_tensorflow.py.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -34,7 +35,7 @@ class Network(nn.Module):
         super().__init__()
         self.towers = nn.ModuleList(towers)
         layers = []
-        for width, following in zip(widths[:-1], widths[1:], strict=True):
+        for width, following in itertools.pairwise(widths):
             layers += [nn.Linear(width, following), nn.ReLU()]
         self.dense = nn.Sequential(*layers[:-1])
 

@@ -29,6 +29,7 @@ class Logits:
     head: str  # name of the dense layer that gives the logits
     units: int
     input_names: list[str]
+    activation: str  # what was taken off: softmax or sigmoid
 
     @property
     def end(self) -> str:
@@ -40,7 +41,7 @@ class Logits:
         config = json.loads(json.dumps(self.config))
         _layer(config, self.head)["config"]["units"] = 1
         weights = {**self.weights, self.head: [w[..., unit : unit + 1] for w in self.weights[self.head]]}
-        return Logits(config, weights, self.head, 1, self.input_names)
+        return Logits(config, weights, self.head, 1, self.input_names, self.activation)
 
     def difference(self, plus: int, minus: int) -> Logits:
         """The same with one output, the difference of two: a dense unit of weights w_plus - w_minus.
@@ -122,7 +123,7 @@ def logits_of(model) -> Logits:
     for name, arrays in weights.items():
         if not all(np.isfinite(array).all() for array in arrays):
             raise ModelError(f"model {model.name!r}: layer {name!r} has weights that are not finite; train it again")
-    return Logits(config, weights, head.name, head.units, list(model.input_names))
+    return Logits(config, weights, head.name, head.units, list(model.input_names), activation)
 
 
 @dataclass(frozen=True, eq=False)
