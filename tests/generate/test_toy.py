@@ -16,7 +16,7 @@ from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, StorageError
 from xaug.generate import toy
 from xaug.generate.__main__ import main
-from xaug.generate.toy import OVERLAPS, Normal, Population, Sample, draw_jets, generate
+from xaug.generate.toy import OVERLAPS, Exponential, Normal, Population, Sample, draw_jets, generate
 from xaug.process.images import make_images
 from xaug.process.jets import Jets
 
@@ -111,6 +111,20 @@ def test_z_is_wrapped_below_one_and_folded_above_a_half(drawn, overlap, process)
     cdf = folded(PARAMETERS[overlap, process][1])
     assert cdf([0.5, 1.0]) == pytest.approx([0.0, 1.0], abs=1e-9)
     assert_distributed(drawn(overlap, process)["z"], cdf, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("theta", "z"),
+    [(Normal(0.4, 0.5), Normal(0.7, 0.6)), (Exponential(0.4), Exponential(0.8)), (Exponential(0.8), Normal(-0.2, 0.1))],
+)
+def test_wide_populations_are_wrapped_more_than_once(theta, z):
+    """Where wrapping decides on the shape, as it does not for the populations of the paper."""
+    theta_before, z_before = (
+        stats.norm(d.mean, d.sigma) if isinstance(d, Normal) else stats.expon(scale=d.scale) for d in (theta, z)
+    )
+    xaug = draw_jets(Population(theta, z), np.random.default_rng(6), N)["xaug"].astype(np.float64)
+    assert_distributed(xaug[:, 0], wrapped_at_half(theta_before), 0.0, 0.5)
+    assert_distributed(xaug[:, 1], folded(z_before), 0.5, 1.0)
 
 
 def test_moments_where_they_are_simple(drawn):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug import manifest, workers
+from xaug import manifest, variables, workers
 from xaug._version import __version__
 from xaug.command import bar
 from xaug.dataset import SPLITS, assign_split, event_ids, write_part
@@ -31,7 +31,7 @@ VERSION = 1
 LABELS = {"background": 0, "signal": 1}
 """Processes and their labels, in the order of the dataset."""
 
-PARTICLES = 10
+PARTICLES = variables.LIST_LENGTH["toy"]
 """Particles a subjet."""
 MAX_THETA = 0.5
 """Where theta is wrapped: the subleading axis is inside the image."""
@@ -39,7 +39,7 @@ RADII = (0.25, 0.5)
 """Least and largest radius of a subjet."""
 ALPHA_SCALE = 0.5
 """Scale of the exponential distance of particles from their axis, before it is wrapped below the radius."""
-PIXELS = 16
+PIXELS = variables.IMAGE_SHAPE[0]
 HALF_WIDTH = 0.5
 """The image spans [-0.5, 0.5] in both directions: one unit, with the leading axis at (0, 0)."""
 
@@ -142,7 +142,7 @@ def draw_jets(population: Population, rng: np.random.Generator, n: int) -> dict[
     fraction *= np.stack([z, 1 - z])[:, None]
     alpha, beta = _polar_coordinates(rng, radius)
 
-    particles = np.empty((n, PARTICLES, 6), np.float32)
+    particles = np.empty((n, PARTICLES, len(variables.rows("toy", "list"))), np.float32)
     for column, values in enumerate((*fraction, *alpha, *beta)):
         particles[:, :, column] = values.T
     return {
@@ -284,11 +284,9 @@ class Sample:
         stream = part["label"], part["start"] // JETS_PER_PART
         rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.seed, spawn_key=stream)))
         jets = part["jets"]
-        columns = {
-            "image": np.empty((jets, PIXELS, PIXELS, 1), np.float32),
-            "list": np.empty((jets, PARTICLES, 6), np.float32),
-            "xaug": np.empty((jets, 4), np.float32),
-        }
+        columns = {}
+        for block, rows in variables.TABLES["toy"].items():
+            columns[block] = np.empty((jets, *variables.block_shape("toy", block, len(rows))), np.float32)
         for start in range(0, jets, BATCH):
             for name, values in draw_jets(population, rng, BATCH).items():
                 columns[name][start : start + BATCH] = values[: jets - start]
