@@ -21,9 +21,10 @@ from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.explain.samples import Baseline, Sample, check_weights, with_event_axis
 
-__all__ = ["NAMES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
+__all__ = ["CHOICES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
 
-NAMES = ("blank", "physical", "background", "weighted", "mean")
+CHOICES = ("blank", "physical", "background", "weighted", "mean", "event:ROW", "FILE.npz", "FILE.h5")
+"""What a command line can name, see `named_baseline`."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def named_baseline(choice: str, run, data: Dataset, seed: int = 1) -> Baseline |
         return Event.of(run, int(row), dataset=data)
     if Path(choice).suffix in (".npz", ".h5", ".hdf5"):
         return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
-    raise unknown_name("baseline", choice, [*NAMES, "event:ROW", "FILE.npz", "FILE.h5"])
+    raise unknown_name("baseline", choice, CHOICES)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
