@@ -21,9 +21,10 @@ from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.explain.samples import Baseline, Sample, check_weights, with_event_axis
 
-__all__ = ["NAMES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
+__all__ = ["CHOICES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
 
-NAMES = ("blank", "physical", "background", "weighted", "mean")
+CHOICES = ("blank", "physical", "background", "weighted", "mean", "event:ROW", "FILE.npz", "FILE.h5")
+"""What a command line can name, see `named_baseline`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Blank:
         if self.run is None:
             raise ConfigurationError("Blank(scaled=False) needs the run whose scaler it goes through: run=...")
         data = self.run.dataset()
-        like = next(data.iterate(self.run.fields(), max_rows=1))
+        like = next(data.iterate(self.run.input_spec.fields, max_rows=1))
         zeros = {name: np.zeros((1, *values.shape[1:]), values.dtype) for name, values in like.items()}
         return Sample(self.run.inputs(zeros), provenance={"kind": "blank", "zero": "before scaling"})
 
@@ -66,7 +67,7 @@ class Event:
         size = data.size(split)
         if not 0 <= row < size:
             raise ConfigurationError(f"event {row}: the {split} split of {data.path} has events 0 to {size - 1}")
-        arrays = _rows(data, [*run.fields(), "event_id", "process"], split, np.array([row]))
+        arrays = _rows(data, [*run.input_spec.fields, "event_id", "process"], split, np.array([row]))
         provenance = {"split": split, "row": row, "event_id": int(arrays["event_id"][0]),
                       "process": str(arrays["process"][0]), "dataset": data.digest}  # fmt: skip
         return cls(run.inputs(arrays), provenance)
@@ -164,7 +165,7 @@ class Averaged(_Backgrounds):
             weights += [shares[name] / n] * n
             process += [name] * n
         chosen = np.concatenate(chosen)
-        arrays = _rows(self.dataset, [*self.run.fields(), "event_id"], self.split, chosen)
+        arrays = _rows(self.dataset, [*self.run.input_spec.fields, "event_id"], self.split, chosen)
         provenance = self._provenance(
             "averaged", shares, per_process=self.per_process, seed=self.seed,
             drawn={name: process.count(name) for name in rows}, event_id=[int(i) for i in arrays["event_id"]],
@@ -193,7 +194,7 @@ class Mean(_Backgrounds):
         for name in rows:
             weight[rows[name]] = shares[name] * inside[name]
         total, start = {name: np.zeros(shape) for name, shape in shapes.items()}, 0
-        for part in self.dataset.iterate(self.run.fields(), self.split):
+        for part in self.dataset.iterate(self.run.input_spec.fields, self.split):
             n = len(next(iter(part.values())))
             for name, values in self.run.inputs(part).items():
                 total[name] += np.tensordot(weight[start : start + n], values, 1)
@@ -276,7 +277,7 @@ def named_baseline(choice: str, run, data: Dataset, seed: int = 1) -> Baseline |
         return Event.of(run, int(row), dataset=data)
     if Path(choice).suffix in (".npz", ".h5", ".hdf5"):
         return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
-    raise unknown_name("baseline", choice, [*NAMES, "event:ROW", "FILE.npz", "FILE.h5"])
+    raise unknown_name("baseline", choice, CHOICES)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

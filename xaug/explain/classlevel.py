@@ -20,7 +20,7 @@ from xaug.explain.gradients import Explained
 from xaug.explain.samples import Baseline, Sample
 from xaug.explain.sweep import Pairs
 
-__all__ = ["ClassAttribution", "class_attribution"]
+__all__ = ["ClassAttribution", "ClassSums", "class_attribution"]
 
 PILOT = 4
 """Baselines for each event from which it is estimated how many a precision needs."""
@@ -39,7 +39,7 @@ class ClassAttribution:
     by_event : (events, features)
         attributions averaged over baselines
     by_baseline : (baselines, features)
-        attributions averaged over events
+        attributions averaged over events; nan for a baseline that no event has
     settings : dict
     """
 
@@ -86,20 +86,15 @@ def class_attribution(
     if len(job) < 2:
         raise ConfigurationError(f"{len(job)} events: at least 2 make a class")
     rng = np.random.default_rng(seed)
-    weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])
-    drawn = None
-    if precision is not None:
-        drawn = _drawn(job, precision, rng)
-    found = _Sums(job, weights, variables or {}, drawn)
+    drawn = None if precision is None else _drawn(job, precision, rng)
+    sums = ClassSums(job, replicas, rng, drawn)
     done = 0
     for pairs in job.sweep(drawn):
-        found.add(pairs)
+        sums.add(pairs)
         on_events(pairs.rows.stop - done)
         done = pairs.rows.stop
-    table = found.table(rng, replicas)
-    settings = {**job.report(), "events": len(job), "replicas": replicas, "seed": seed, "precision": precision}
-    settings["baselines_per_event"] = len(job.sample) if drawn is None else drawn.shape[1]
-    return ClassAttribution(table, found.by_event, found.by_baseline(), settings)
+    more = {"precision": precision, "baselines_per_event": len(job.sample) if drawn is None else drawn.shape[1]}
+    return sums.result({**job.report(), **more, "seed": seed})
 
 
 def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> np.ndarray:
@@ -110,8 +105,10 @@ def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> np.nda
         of = np.flatnonzero(process == name)
         share = sample.weights[of].sum()
         if share:
-            counts = rng.multinomial(len(of), sample.weights[of] / share, size=replicas)
-            weights[:, of] = share * counts / len(of)
+            counts = rng.multinomial(len(of), np.full(len(of), 1 / len(of)), size=replicas)
+            drawn = counts * sample.weights[of]
+            drawn = np.where(drawn.any(axis=1, keepdims=True), drawn, sample.weights[of])
+            weights[:, of] = share * drawn / drawn.sum(axis=1, keepdims=True)
     return weights
 
 
@@ -150,61 +147,79 @@ def _names(shapes: dict[str, tuple], variables: dict[str, list[str]]) -> list[st
     return names
 
 
-class _Sums:
-    """What one pass over all pairs leaves: by event, by baseline, and by replica of the baselines."""
+class ClassSums:
+    """What one pass over all pairs leaves of a class: by event, by baseline, and by replica of the baselines.
 
-    def __init__(self, job: Explained, weights: np.ndarray, variables: dict, drawn: np.ndarray | None):
-        self.shapes, self.names = job.path.shapes, _names(job.path.shapes, variables)
-        self.weights, self.drawn = weights.astype(np.float32), drawn
+    Parameters
+    ----------
+    job, replicas, drawn
+        see `class_attribution`
+    rng
+        draws the replicas
+    chosen : (n,) bool, optional
+        the events of the class; default: all
+    """
+
+    def __init__(self, job: Explained, replicas: int, rng: np.random.Generator, drawn=None, chosen=None):
+        self.shapes, self.names, self.rng = job.path.shapes, _names(job.path.shapes, job.variables), rng
+        self.drawn, m = drawn, len(job.sample)
+        weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])
         if drawn is not None:  # a baseline that is drawn by its weight counts 1 / k; in a replica by the ratio
             ratio = np.divide(weights, weights[0], out=np.zeros_like(weights), where=weights[0] > 0)
-            self.weights = (ratio / drawn.shape[1]).astype(np.float32)
-        n, features = len(job), len(self.names)
+            weights = ratio / drawn.shape[1]
+        self.weights = weights.astype(np.float32)
+        self.chosen = np.ones(len(job), bool) if chosen is None else chosen
+        self.place = np.cumsum(self.chosen) - 1
+        n, features = int(self.chosen.sum()), len(self.names)
         self.by_event, self.by_event_absolute = np.zeros((n, features)), np.zeros((n, features))
-        self.variance = np.zeros((n, features))  # of an event's mean, from the drawing of its baselines
+        self.moments = np.zeros((2, n, features))  # sums over the drawn baselines of an event, and of squares
         self.replica = np.zeros((2, len(weights), features))
-        self.baseline_sums = np.zeros((weights.shape[1], features))
-        self.baseline_counts = np.zeros(weights.shape[1])
-        self._waiting, self._columns = None, 0
+        self.baseline_sums, self.baseline_counts = np.zeros((m, features)), np.zeros(m)
+        self._waiting, self._seen = None, 0
 
     def add(self, pairs: Pairs) -> None:
         """Add a block; an event whose baselines come in several blocks waits for the last of them."""
-        events, columns = pairs.columns.shape
-        w = self.weights[:, pairs.columns].transpose(1, 0, 2)  # (events, replicas, baselines)
-        averaged = {}
-        for name, values in pairs.attribution.items():
-            flat = values.reshape(events, columns, -1)
-            averaged[name] = (w @ flat).reshape(events, -1, *self.shapes[name])
+        inside = self.chosen[pairs.rows]
+        if not inside.any():
+            return
+        place, columns = self.place[pairs.rows][inside], pairs.columns[inside]
+        attribution = {name: values[inside] for name, values in pairs.attribution.items()}
+        signed, _ = _features(attribution, self.shapes)
+        if self.drawn is None:
+            self.baseline_sums[columns[0]] += signed.sum(axis=0)
+            self.baseline_counts[columns[0]] += len(columns)
+        else:
+            np.add.at(self.baseline_sums, columns.ravel(), signed.reshape(columns.size, -1))
+            np.add.at(self.baseline_counts, columns.ravel(), 1)
+            self.moments[:, place] += signed.sum(axis=1), (signed.astype(np.float64) ** 2).sum(axis=1)
+        w = self.weights[:, columns].transpose(1, 0, 2)  # (events, replicas, baselines)
+        averaged = {
+            name: (w @ values.reshape(*columns.shape, -1)).reshape(len(columns), -1, *self.shapes[name])
+            for name, values in attribution.items()
+        }
         if self._waiting is not None:
             averaged = {name: averaged[name] + values for name, values in self._waiting.items()}
-        signed, _ = _features(pairs.attribution, self.shapes)
-        np.add.at(self.baseline_sums, pairs.columns.ravel(), signed.reshape(events * columns, -1))
-        np.add.at(self.baseline_counts, pairs.columns.ravel(), 1)
-        if self.drawn is not None:
-            self._spread(pairs.rows, signed)
-        self._columns += columns
-        if self._columns < (self.weights.shape[1] if self.drawn is None else self.drawn.shape[1]):
-            self._waiting = averaged
+        self._waiting, self._seen = averaged, self._seen + columns.shape[1]
+        if self._seen < (self.weights.shape[1] if self.drawn is None else self.drawn.shape[1]):
             return
-        self._waiting, self._columns = None, 0
+        self._waiting, self._seen = None, 0
         of_class, absolute = _features(averaged, self.shapes)
-        self.by_event[pairs.rows], self.by_event_absolute[pairs.rows] = of_class[:, 0], absolute[:, 0]
+        self.by_event[place], self.by_event_absolute[place] = of_class[:, 0], absolute[:, 0]
         self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
         self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
 
-    def _spread(self, rows: slice, signed: np.ndarray) -> None:
-        k = self.drawn.shape[1]
-        self.variance[rows] += ((signed - signed.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / (k * (k - 1))
-
-    def by_baseline(self) -> np.ndarray:
-        """Mean over its events for each baseline; nan for one that was never drawn."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.baseline_sums / self.baseline_counts[:, None]
-
-    def table(self, rng: np.random.Generator, replicas: int) -> pd.DataFrame:
+    def result(self, settings: dict) -> ClassAttribution:
         """Means, errors and ranks."""
-        n = len(self.by_event)
-        events = rng.multinomial(n, np.full(n, 1 / n), size=replicas) / n
+        with np.errstate(invalid="ignore", divide="ignore"):
+            by_baseline = self.baseline_sums / self.baseline_counts[:, None]
+        n, replicas = len(self.by_event), len(self.weights) - 1
+        return ClassAttribution(
+            self._table(), self.by_event, by_baseline, {**settings, "events": n, "replicas": replicas}
+        )
+
+    def _table(self) -> pd.DataFrame:
+        n, replicas = len(self.by_event), len(self.weights) - 1
+        events = self.rng.multinomial(n, np.full(n, 1 / n), size=replicas) / n
         columns = {}
         for name, values, replica in (
             ("mean", self.by_event, self.replica[0] / n),
@@ -214,8 +229,10 @@ class _Sums:
             columns[f"{name}_error_events"] = (events @ values).std(axis=0, ddof=1)
             columns[f"{name}_error_baselines"] = replica[1:].std(axis=0, ddof=1)
         if self.drawn is not None:
-            columns["mean_error_pairs"] = np.sqrt(self.variance.sum(axis=0)) / n
-            columns["mean_absolute_excess"] = np.sqrt(self.variance).mean(axis=0)
+            k = self.drawn.shape[1]
+            variance = np.maximum(self.moments[1] / k - (self.moments[0] / k) ** 2, 0) / (k - 1)  # of an event's mean
+            columns["mean_error_pairs"] = np.sqrt(variance.sum(axis=0)) / n
+            columns["mean_absolute_excess"] = np.sqrt(variance).mean(axis=0)
         table = pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))
         table["rank_mean"] = table["mean"].rank(ascending=False, method="first").astype(int)
         table["rank_absolute"] = table["mean_absolute"].rank(ascending=False, method="first").astype(int)

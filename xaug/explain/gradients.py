@@ -24,11 +24,14 @@ from xaug.explain.integration import MAX_NODES, OUTPUTS, Integrator, integrator
 from xaug.explain.samples import Baseline, Sample, sample_of
 from xaug.explain.sweep import REACHED, Pairs, sweep
 
-__all__ = ["Explained", "integrated_gradients", "weighted"]
+__all__ = ["Explained", "attribute", "integrated_gradients"]
 
 
 class Explained:
-    """What is common to attributions of events and of classes: checked arguments, and a tally of all pairs."""
+    """What is common to attributions of events and of classes: checked arguments, and a tally of all pairs.
+
+    Parameters are those of `integrated_gradients`.
+    """
 
     def __init__(self, model, inputs, baseline, target, output, tolerance, max_nodes, fast, variables):
         if output not in OUTPUTS:
@@ -43,6 +46,7 @@ class Explained:
         self.inputs = named_inputs(model, inputs)
         self.sample: Sample = sample_of(baseline, model, self.inputs, variables)
         self.tolerance, self.max_nodes = tolerance, max_nodes
+        self.variables = {name: list((variables or {}).get(name, [])) for name in self.inputs}
         self.settings = {
             "method": "integrated_gradients", "target": target, "output": output, "tolerance": tolerance,
             "baseline": self.sample.provenance,
@@ -149,40 +153,61 @@ def integrated_gradients(
         if the tolerance is not reached for 95% of the pairs
     """
     job = Explained(model, inputs, baseline, target, output, tolerance, max_nodes, fast, variables)
-    n, m = len(job), len(job.sample)
-    weights, drawn = job.sample.weights, None
+    drawn = None
     if baselines_per_event is not None:
         if baselines_per_event < 2:
             raise ConfigurationError(f"baselines_per_event {baselines_per_event}: at least 2 give a standard error")
-        drawn = np.random.default_rng(seed).choice(m, (n, baselines_per_event), p=weights)
+        drawn = np.random.default_rng(seed).choice(
+            len(job.sample), (len(job), baselines_per_event), p=job.sample.weights
+        )
+        job.settings |= {"baselines_per_event": baselines_per_event, "seed": seed}
+    return attribute(job, drawn, on_events=on_events)
+
+
+def attribute(
+    job: Explained,
+    drawn: np.ndarray | None = None,
+    also: Callable[[Pairs], None] = lambda pairs: None,
+    on_events: Callable[[int], None] = lambda n: None,
+) -> Attribution:
+    """Attributions averaged over baselines, in one pass over all pairs.
+
+    Parameters
+    ----------
+    drawn : (events, k) int, optional
+        the baselines of each event, drawn by their weights
+    also
+        called with every block of pairs
+    """
+    n, weights = len(job), job.sample.weights
     sums = {name: np.zeros(values.shape) for name, values in job.inputs.items()}
     squares = {name: np.zeros(values.shape) for name, values in job.inputs.items()} if drawn is not None else {}
     logit, reference, within = np.zeros(n), np.zeros(n), np.zeros(n)
     finished = 0
     for pairs in job.sweep(drawn):
         rows = pairs.rows
-        w = weights[pairs.columns] if drawn is None else np.full(pairs.columns.shape, 1 / baselines_per_event)
+        w = weights[pairs.columns] if drawn is None else np.full(pairs.columns.shape, 1 / drawn.shape[1])
         for name, values in pairs.attribution.items():
             sums[name][rows] += weighted(w, values)
             if drawn is not None:
                 squares[name][rows] += weighted(w, values.astype(np.float64) ** 2)
         logit[rows] = pairs.logit
         reference[rows] += (w * pairs.reference).sum(axis=1)
-        within[rows] += (w * (np.abs(pairs.error) <= tolerance)).sum(axis=1)
+        within[rows] += (w * (np.abs(pairs.error) <= job.tolerance)).sum(axis=1)
+        also(pairs)
         on_events(rows.stop - finished)
         finished = rows.stop
-    settings, errors = job.report(), None
+    errors = None
     if drawn is not None:
-        settings |= {"baselines_per_event": baselines_per_event, "seed": seed}
         errors = {
-            name: np.sqrt(np.maximum(square - sums[name] ** 2, 0) / (baselines_per_event - 1)).astype(np.float32)
+            name: np.sqrt(np.maximum(square - sums[name] ** 2, 0) / (drawn.shape[1] - 1)).astype(np.float32)
             for name, square in squares.items()
         }
-    names = {name: list((variables or {}).get(name, [])) for name in job.inputs}
     relevance = {name: values.astype(np.float32) for name, values in sums.items()}
     return Attribution(
-        relevance, logit, names, settings, reference=reference, within_tolerance=within.round(12), standard_error=errors
-    )
+        relevance, logit, job.variables, job.report(),
+        reference=reference, within_tolerance=within.round(12), standard_error=errors,
+    )  # fmt: skip
 
 
 def weighted(w: np.ndarray, values: np.ndarray) -> np.ndarray:
