@@ -59,7 +59,7 @@ class PlannedRun:
         self.data, self.output = Dataset.open(dataset), Path(output)
         self.how = Training(**options, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event)
-        self.config = {"dataset": self.data.digest, **asdict(self.inputs), **asdict(self.how)}
+        self.config = {"dataset": self.data.digest, **asdict(self.inputs), **self.how.config}
         self.finished = manifest.begin(self.output, "train", self.config)
         if self.finished:
             return
@@ -70,7 +70,8 @@ class PlannedRun:
                 raise DatasetError(f"{self.data.path}: its {split} split has no {lacking}")
         scaler_path = self.output / "scaler.json"
         if not scaler_path.exists():
-            Scaler.fit(self.data, self.inputs.columns, self.how.max_jets).save(scaler_path)
+            rows = (None, None) if self.how.scale_on_all else (self.how.max_jets, "train")
+            Scaler.fit(self.data, self.inputs.columns, *rows).save(scaler_path)
 
     def waiting(self) -> list[dict]:
         """The tasks of `xaug.fitting:train_once` that are left to do."""
@@ -193,8 +194,14 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
 @click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
 @click.option("--threads", type=int, default=Training.threads, help="Threads per training.")
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
+@click.option(
+    "--options",
+    "choices",
+    type=click.Choice(["paper-literal"]),
+    help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
+)
 @xaug_command
-def main(dataset, output, workers, **options) -> dict:
+def main(dataset, output, workers, choices, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
 
     Finished trainings are kept when a run is killed and started again. Without DATASET, it trains on 10000 jets a
@@ -207,7 +214,7 @@ def main(dataset, output, workers, **options) -> dict:
 
         dataset = output / "toy"
         generate(dataset, jets=TOY_JETS, seed=options["seed"], workers_wanted=workers)
-    result = train(dataset, output, workers_wanted=workers, **options)
+    result = train(dataset, output, workers_wanted=workers, scale_on_all=choices == "paper-literal", **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),

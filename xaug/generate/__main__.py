@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from xaug.command import xaug_command
+from xaug.process.conventions import DEFAULT, OPTIONS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,9 +23,12 @@ def main() -> None:
 @click.option("--seed", type=int, default=1, help="Seed of the whole sample.")
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
 @click.option("--card", "cards", multiple=True, metavar="NAME=FILE", help="Own Pythia card for signal or qcd.")
+@click.option(
+    "--options", type=click.Choice(list(OPTIONS)), help="Cluster and store neutrinos too, as the authors' code does."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
-def zbb(jets, events, seed, workers, cards, output) -> dict:
+def zbb(jets, events, seed, workers, cards, options, output) -> dict:
     """Z -> b bbar jets (from pp -> ZZ) and QCD jets at 13 TeV, with Pythia 8.
 
     Example: python -m xaug.generate zbb --jets 4000 --seed 1 -o zbb_files
@@ -37,7 +41,10 @@ def zbb(jets, events, seed, workers, cards, output) -> dict:
         if not equals:
             raise click.BadParameter(f"{card!r} is not NAME=FILE", param_hint="--card")
         own[name] = file
-    result = generate(output, jets=jets, events=events, seed=seed, workers=workers, cards=own)
+    conventions = OPTIONS.get(options, DEFAULT)
+    result = generate(
+        output, jets=jets, events=events, seed=seed, workers=workers, cards=own, neutrinos=conventions.neutrinos
+    )
     summary = [
         f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "
         f"{t['events_stored']} stored"

@@ -56,6 +56,7 @@ def run(
     events: int | None = None,
     workers_wanted: int | None = None,
     sample: str,
+    options: dict | None = None,
 ) -> dict:
     """Generate all blocks of all processes; return the manifest.
 
@@ -67,7 +68,10 @@ def run(
         selected jets a process, or generated events a process: one of the two
     workers_wanted
         processes at a time; default: one a core
+    options
+        more for `function`, the same for all blocks
     """
+    options = options or {}
     if (jets is None) == (events is None):
         raise ConfigurationError("give either --jets (selected jets a class) or --events (generated a process)")
     unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets is not None else ("events", events, EVENTS_PER_BLOCK)
@@ -80,6 +84,7 @@ def run(
         "sample": sample,
         unit: total,
         "seed": seed,
+        **options,
         "processes": {p.name: {"label": p.label, "card": p.card} for p in processes},
     }
     finished = manifest.begin(output, "generate", config)
@@ -100,6 +105,7 @@ def run(
                     "stream": stream,
                     "block": block,
                     unit: size,
+                    **options,
                 }
             )
     waiting = [task for task in tasks if not Path(task["path"]).exists()]

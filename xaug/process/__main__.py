@@ -8,6 +8,7 @@ import click
 
 from xaug.command import xaug_command
 from xaug.errors import ConfigurationError
+from xaug.process.conventions import DEFAULT, OPTIONS
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -29,6 +30,11 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...); default: a cluster here.")
 @click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events per chunk.")
 @click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Selection, e.g. pt_min=300.")
+@click.option(
+    "--options",
+    type=click.Choice(list(OPTIONS)),
+    help="Describe jets as the authors' code does, not by our conventions.",
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option("--split", default="0.6,0.2,0.2", help="Fractions of train, validation, test.")
 @click.option("--allow-skips", is_flag=True, help="Exit with 0 although input files were left out.")
@@ -36,8 +42,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--dry-run", is_flag=True, help="Check the inputs and say what would be done.")
 @xaug_command
 def main(
-    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, split_seed, split, allow_skips, strict,
-    dry_run,
+    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, options, split_seed, split, allow_skips,
+    strict, dry_run,
 ) -> dict:  # fmt: skip
     """Cluster, groom and select jets; write images, particle lists and expert variables.
 
@@ -45,6 +51,9 @@ def main(
     fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}. Files by xaug carry
     label and process inside. Files that cannot be used are left out and listed, and the command exits
     with 3. A killed run resumes.
+
+    --options paper-literal takes the choices of the authors of arXiv:2011.13466 all at once, the lifetime
+    leak among them (see xaug.process.conventions); for files generated with the same option, or theirs.
 
     Example: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
     """
@@ -58,7 +67,9 @@ def main(
         fractions = tuple(float(part) for part in split.split(","))
     except ValueError:
         raise ConfigurationError(f"--split {split!r}: must be three numbers, as 0.6,0.2,0.2") from None
-    settings = Settings(kind, Selection().changed(parse_settings(cuts)), split_seed, fractions)
+    settings = Settings(
+        kind, Selection().changed(parse_settings(cuts)), split_seed, fractions, OPTIONS.get(options, DEFAULT)
+    )
     result = process(
         inputs, output, settings, executor=executor, workers=workers, scheduler=scheduler, chunksize=chunksize,
         strict=strict, dry_run=dry_run,

@@ -15,6 +15,7 @@ import uproot
 
 from xaug.errors import ConfigurationError, InputFileError
 from xaug.generate.tree import TREE, read_metadata
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.schemas import required_branches
 from xaug.storage import digest_file
 
@@ -108,7 +109,7 @@ def _from_fileset(path: Path) -> list[Candidate]:
     return found
 
 
-def inspect(candidate: Candidate) -> InputFile:
+def inspect(candidate: Candidate, conventions: Conventions = DEFAULT) -> InputFile:
     """Check a file as far as that is possible without reading its events.
 
     Raises
@@ -142,7 +143,7 @@ def inspect(candidate: Candidate) -> InputFile:
                     f"is truncated or damaged ({file.stat().st_size} of {root.file._fEND} bytes); "
                     "copy or generate it again"
                 )
-            return _inspect_open(candidate, root, bad)
+            return _inspect_open(candidate, root, bad, conventions)
     except InputFileError:
         raise
     except Exception as error:  # uproot raises most kinds of errors on a damaged file
@@ -151,7 +152,7 @@ def inspect(candidate: Candidate) -> InputFile:
         raise bad(f"is truncated or damaged ({_first_line(error)}); copy or generate it again") from error
 
 
-def _inspect_open(candidate: Candidate, root, bad) -> InputFile:
+def _inspect_open(candidate: Candidate, root, bad, conventions: Conventions) -> InputFile:
     keys = root.keys(cycle=False)
     if candidate.tree not in keys:
         raise bad(f"has no tree {candidate.tree!r} (it holds: {', '.join(keys) or 'nothing'}); name it as treename")
@@ -163,11 +164,13 @@ def _inspect_open(candidate: Candidate, root, bad) -> InputFile:
         raise bad(f"has label {metadata['label']!r}; must be 1 (signal) or 0 (background)")
     tree = root[candidate.tree]
     branches = set(tree.keys())
-    for branch in required_branches(metadata["label"]):
+    for branch in required_branches(metadata["label"], conventions):
         if branch not in branches:
             near = get_close_matches(branch, branches, n=1)
             guess = f"; nearest is {near[0]!r}" if near else ""
             raise bad(f"tree {candidate.tree!r} has no branch {branch!r}{guess}")
+    if conventions.neutrinos and metadata.get("sample") == "zbb" and not metadata.get("neutrinos"):
+        raise bad("was generated without neutrinos; generate with --options paper-literal")
     if tree.num_entries == 0:
         raise bad(f"tree {candidate.tree!r} has no entries; leave the file out")
     uuid = root.file.fUUID

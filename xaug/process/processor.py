@@ -15,6 +15,7 @@ from xaug import variables
 from xaug._version import __version__
 from xaug.dataset import SPLITS, assign_split, event_ids, write_part
 from xaug.errors import ConfigurationError, XaugError
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.images import make_images
 from xaug.process.jets import Jets
 from xaug.process.particles import make_list
@@ -37,6 +38,7 @@ class Settings:
     selection: Selection = field(default_factory=Selection)
     split_seed: int = 0
     split_fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)  # train, validation, test
+    conventions: Conventions = DEFAULT
 
     def __post_init__(self):
         fractions = self.split_fractions
@@ -47,8 +49,10 @@ class Settings:
 
     @property
     def config(self) -> dict:
-        """As plain data, with the version of the code that computes."""
-        return {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": VERSION}
+        """As plain data, with the version of the code that computes; of the conventions those that differ."""
+        settings = {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": VERSION}
+        del settings["conventions"]
+        return settings | ({"conventions": self.conventions.changes} if self.conventions.changes else {})
 
 
 CONTROL = {
@@ -130,7 +134,7 @@ class JetProcessor(processor.ProcessorABC):
         if (self.output / name).exists():
             return {"parts": [name], "skips": [], "failures": []}
         try:
-            particles = read_events(events, file["label"], start)
+            particles = read_events(events, file["label"], start, self.settings.conventions)
             weights = event_weights(events, start)
         except BadValues as error:
             reason = f"{error}; leave the file out or mend it"
@@ -147,7 +151,7 @@ class JetProcessor(processor.ProcessorABC):
 
     def write(self, particles, weights: np.ndarray, file: dict, start: int, stop: int, name: str) -> None:
         """Compute all columns of a chunk and write them."""
-        jets, cut_flow = select_jets(particles, self.settings.selection)
+        jets, cut_flow = select_jets(particles, self.settings.selection, conventions=self.settings.conventions)
         ids = event_ids(file["identity"], start + jets.event)
         split = assign_split(ids, self.settings.split_seed, self.settings.split_fractions)
         columns = {

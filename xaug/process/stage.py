@@ -14,6 +14,7 @@ from xaug.command import bar
 from xaug.dataset import read_part_summary
 from xaug.errors import ConfigurationError, InputFileError, XaugError
 from xaug.process import executors
+from xaug.process.conventions import Conventions
 from xaug.process.inputs import InputFile, gather, inspect
 from xaug.process.processor import CONTROL, JetProcessor, Settings, control_histogram, part_name
 from xaug.storage import atomic_path, digest_json
@@ -32,12 +33,12 @@ def _work_items(file: InputFile, chunksize: int) -> list[WorkItem]:
     ]
 
 
-def _inspect_all(inputs: Iterable[str], strict: bool) -> tuple[list[InputFile], list[dict]]:
+def _inspect_all(inputs: Iterable[str], strict: bool, conventions: Conventions) -> tuple[list[InputFile], list[dict]]:
     candidates = gather(inputs)
     good, skips = [], []
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
         try:
-            good.append(inspect(candidate))
+            good.append(inspect(candidate, conventions))
         except InputFileError as error:
             if strict:
                 raise
@@ -73,7 +74,7 @@ def process(
     if chunksize < 1:
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
-    files, skips = _inspect_all(inputs, strict)
+    files, skips = _inspect_all(inputs, strict, settings.conventions)
     items = [item for file in files for item in _work_items(file, chunksize)]
     names = {part_name(item.usermeta, settings, item.entrystart, item.entrystop): item for item in items}
     missing = [name for name in names if not (output / name).exists()]
