@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,12 @@ class Training:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
         if self.max_jets is not None and self.max_jets < 2:
             raise ConfigurationError(f"--max-jets {self.max_jets}: must be at least 2")
+
+    @property
+    def config(self) -> dict:
+        """As plain data; `scale_on_all` is an exception, said only where it is made."""
+        settings = asdict(self)
+        return settings if self.scale_on_all else {name: v for name, v in settings.items() if name != "scale_on_all"}
 
 
 def seed_of(seed: int, training: int) -> int:

@@ -59,7 +59,7 @@ class PlannedRun:
         self.data, self.output = Dataset.open(dataset), Path(output)
         self.how = Training(**options, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event)
-        self.config = {"dataset": self.data.digest, **asdict(self.inputs), **asdict(self.how)}
+        self.config = {"dataset": self.data.digest, **asdict(self.inputs), **self.how.config}
         self.finished = manifest.begin(self.output, "train", self.config)
         if self.finished:
             return
@@ -200,6 +200,12 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
     help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
+@click.option(
+    "--options",
+    "choices",
+    type=click.Choice(["paper-literal"]),
+    help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
+)
 @xaug_command
 def main(dataset, output, workers, choices, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
