@@ -91,11 +91,12 @@ def _baseline(settings: dict) -> list[str]:
         return []
     known = settings["baseline"]
     distance = known["distance"]
+    percentile = distance["nearest_neighbour_percentile"]
     outside = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
     return [
         f"baseline: {known['kind']}, {known['events']} events, effectively {settings['effective_baselines']:.1f}",
-        f"its distance from the data: farther from the nearest event than {distance['nearest_neighbour_percentile']:.0f}%"
-        f" of events are; {100 * distance['features_outside']:.1f}% of features outside the data's range{outside}",
+        f"its distance from the data: farther from the nearest event than {percentile:.0f}% of events are; "
+        f"{100 * distance['features_outside']:.1f}% of features outside the data's range{outside}",
     ]
 
 
