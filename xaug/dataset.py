@@ -191,6 +191,29 @@ class Dataset:
         share = self._share(split, max_rows)
         return np.concatenate([start + np.arange(round(share * n)) for start, n in zip(starts, sizes, strict=True)])
 
+    def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
+        """Ascending rows (n,) of a split, apart for every part of the dataset."""
+        ends = np.cumsum([part["splits"][split] for part in self.parts])
+        return np.split(rows, np.searchsorted(rows, ends[:-1]))
+
+    def iterate_rows(
+        self, fields: Iterable[str], split: str, rows: np.ndarray
+    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Arrays of some rows (ascending) of a split, and these rows, a part at a time; empty parts are skipped."""
+        fields = self._check(fields, split)
+        start = 0
+        for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
+            if len(own):
+                with self._read(part) as file:
+                    of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
+                    yield {name: self._column(file, part, name, of_split[own - start]) for name in fields}, own
+            start += part["splits"][split]
+
+    def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Arrays of some rows of a split (ascending)."""
+        found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
+        return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+
     def _share(self, split: str | None, max_rows: int | None) -> float:
         total = self.size(split)
         return min(1.0, max_rows / total) if max_rows is not None and total else 1.0

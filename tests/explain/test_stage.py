@@ -85,6 +85,29 @@ def test_damaged_attribution_is_named(run_path, attributions, tmp_path):
         load_attributions(copy)
 
 
+def test_the_same_on_a_cluster(run_path, attributions, scheduler, tmp_path):
+    """Part by part on a Dask worker: the same relevance, logits, rows and ranking, bit by bit; no part is left over."""
+    options = json.loads((attributions / "manifest.json").read_text())["config"]
+    chosen = {name: options[name] for name in ("rule", "target", "engine", "max_events")}
+    explain_run(run_path, tmp_path / "lrp", scheduler=scheduler, **chosen)
+    for one, other in zip(load_attributions(tmp_path / "lrp"), load_attributions(attributions), strict=True):
+        for name in one.relevance:
+            np.testing.assert_array_equal(one.relevance[name], other.relevance[name])
+        for name in ("logit", "rows", "label"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (tmp_path / "lrp" / "relevance.csv").read_bytes() == (attributions / "relevance.csv").read_bytes()
+    assert not list((tmp_path / "lrp").glob("*part*"))
+
+
+def test_one_class_only(run_path, tmp_path):
+    explain_run(run_path, tmp_path / "lrp", only="signal", max_events=7, engine="native")
+    for found in load_attributions(tmp_path / "lrp"):
+        assert len(found) == 7
+        assert (found.label == 1).all()
+    with pytest.raises(ConfigurationError, match="did you mean 'signal'"):
+        explain_run(run_path, tmp_path / "x", only="signl")
+
+
 def test_command(run_path, tmp_path):
     options = ["--max-events", "8", "--rule", "epsilon", "--target", "signal"]
     done = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "a"), "--json", *options])

@@ -49,6 +49,7 @@ from xaug.command import xaug_command
 @click.option("--split", default="test", help="Events explained; rankings to train with come from validation.")
 @click.option("--only", help="signal or background: explain events of this class only.")
 @click.option("--max-events", type=click.IntRange(1), help="Explain about this many events.")
+@click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...) that shares these files.  [lrp]")
 @click.option("--seed", type=int, default=1, help="Of drawn baselines and of the bootstrap.  [ig]")
 @xaug_command
 def main(run, output, **options) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.explain.attribution import Attribution
 from xaug.explain.canonical import CLASSES
+from xaug.explain.parts import cluster
 from xaug.runs import Run, load_run
 from xaug.storage import atomic_path, digest_file, digest_json
 
@@ -53,6 +55,7 @@ def explain_run(
     only: str | None = None,
     max_events: int | None = None,
     seed: int = 1,
+    scheduler: str | None = None,
     **options,
 ) -> dict:
     """Explain all trainings of a run; return the manifest.
@@ -69,10 +72,14 @@ def explain_run(
         at most about this many
     seed
         of baselines and bootstrap (Integrated Gradients)
+    scheduler
+        address of a running Dask scheduler, whose workers explain part by part (LRP)
     options
         of the method, see `OPTIONS`; None: the default
     """
     options = choose_options(method, options)
+    if scheduler and method != "lrp":
+        raise ConfigurationError(f"--scheduler goes with --method lrp; {method} takes all cores here")
     run = load_run(run)
     data = run.dataset(dataset)
     output = Path(output)
@@ -93,16 +100,16 @@ def explain_run(
         return finished
     waiting = [i for i in range(len(run)) if not attribution_path(output, i).exists()]
     if waiting:
-        arrays, rows = _events(data, [*run.input_spec.fields, "label"], split, only, max_events)
-        n = len(rows)
-        x, label = run.inputs(arrays), arrays["label"]
-        with bar(len(run) * n, f"explain {run.name}", "events") as progress:
-            progress.update((len(run) - len(waiting)) * n)
-            explain = _lrp if method == "lrp" else _gradients(run, data, x, label, output, options, seed)
+        rows = _rows(data, split, only, max_events)
+        with cluster(scheduler) as client, bar(len(run) * len(rows), f"explain {run.name}", "events") as progress:
+            progress.update((len(run) - len(waiting)) * len(rows))
+            if method == "lrp":
+                explain = partial(_lrp, run, data, rows, split, options, client, output)
+            else:
+                explain = _gradients(run, data, rows, split, output, options, seed)
             for i in waiting:
-                found = explain(run, i, x, options, progress.update)
-                settings = {**found.settings, "training": i}
-                replace(found, settings=settings, rows=rows, label=label).save(attribution_path(output, i))
+                found = explain(i, progress.update)
+                replace(found, settings={**found.settings, "training": i}).save(attribution_path(output, i))
     done = [Attribution.load(attribution_path(output, i)) for i in range(len(run))]
     from xaug.explain.relevance import summary
 
@@ -117,24 +124,20 @@ def explain_run(
     )  # fmt: skip
 
 
-def _events(
-    data: Dataset, fields: list[str], split: str, only: str | None, max_events: int | None
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Arrays of the events to explain, and their rows in the split."""
+def _rows(data: Dataset, split: str, only: str | None, max_events: int | None) -> np.ndarray:
+    """Rows of the split that are explained, ascending."""
     if only is None:
-        arrays, rows = data.load(fields, split, max_events), data.rows(split, max_events)
+        rows = data.rows(split, max_events)
     else:
         if only not in CLASSES:
             raise unknown_name("class", only, CLASSES)
-        arrays = data.load(fields, split)
-        rows = np.flatnonzero(arrays["label"] == CLASSES.index(only))
+        rows = np.flatnonzero(data.load("label", split)["label"] == CLASSES.index(only))
         if max_events is not None and max_events < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, max_events).round().astype(int)]
-        arrays = {name: values[rows] for name, values in arrays.items()}
     if len(rows) == 0:
         what = "is empty" if only is None else f"has no {only} events"
         raise DatasetError(f"{data.path}: its {split} split {what}; there is nothing to explain")
-    return arrays, rows
+    return rows
 
 
 def choose_options(method: str, options: dict) -> dict:
@@ -156,13 +159,15 @@ def choose_options(method: str, options: dict) -> dict:
     return chosen
 
 
-def _lrp(run: Run, training: int, x: dict, options: dict, on_events: Callable[[int], None]) -> Attribution:
-    from xaug.explain.propagation import lrp
+def _lrp(run, data, rows, split, options, client, output, training: int, on_events) -> Attribution:
+    from xaug.explain.parts import explain_parts
 
-    return lrp(run.model(training), x, **options, variables=run.variables, on_events=on_events)
+    return explain_parts(run, data, training, rows, split, options, client, output, on_events)
 
 
-def _gradients(run: Run, data: Dataset, x: dict, label: np.ndarray, output: Path, options: dict, seed: int) -> Callable:
+def _gradients(
+    run: Run, data: Dataset, rows: np.ndarray, split: str, output: Path, options: dict, seed: int
+) -> Callable:
     """What explains one training by Integrated Gradients and writes the attributions of the class, with a baseline that
     is drawn once for all trainings."""
     from xaug.explain.baselines import named_baseline
@@ -172,23 +177,25 @@ def _gradients(run: Run, data: Dataset, x: dict, label: np.ndarray, output: Path
     from xaug.explain.integration import MAX_NODES
     from xaug.explain.samples import sample_of
 
+    arrays = data.load_rows([*run.input_spec.fields, "label"], split, rows)
+    x, label = run.inputs(arrays), arrays["label"]
     sample = sample_of(named_baseline(options["baseline"], run, data, seed), run.model(0), x, run.variables)
     near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
     distance = distance_from_data(sample, near, run.variables)
     sample = replace(sample, provenance={**sample.provenance, "distance": distance})
     of_class = label == (0 if options["target"] == "background" else 1)
 
-    def explain(run: Run, training: int, x: dict, options: dict, on_events: Callable[[int], None]) -> Attribution:
+    def explain(training: int, on_events: Callable[[int], None]) -> Attribution:
         job = Explained(
             run.model(training), x, sample, options["target"], options["output_kind"], options["tolerance"],
             MAX_NODES // 2, True, run.variables,
         )  # fmt: skip
         if of_class.sum() < 2:
-            return attribute(job, on_events=on_events)
+            return replace(attribute(job, on_events=on_events), rows=rows, label=label)
         sums = ClassSums(job, REPLICAS, np.random.default_rng([seed, training]), chosen=of_class)
         found = attribute(job, also=sums.add, on_events=on_events)
         with atomic_path(output / f"class_level_{training}.csv") as path:
             sums.result(found.settings).table.to_csv(path)
-        return found
+        return replace(found, rows=rows, label=label)
 
     return explain
