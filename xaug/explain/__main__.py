@@ -29,6 +29,7 @@ from xaug.command import xaug_command
 @click.option(
     "--tolerance", type=float, help="Of the sum of attributions, for 95% of events x baselines.  [ig; default: 1e-3]"
 )
+@click.option("--max-nodes", type=int, help="Of the quadrature.  [ig; default: 128]")
 @click.option(
     "--target", help="predicted, signal or background: what is explained.  [default: lrp predicted, ig signal]"
 )
@@ -78,8 +79,9 @@ def _baseline(settings: dict) -> list[str]:
     outside = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
     return [
         f"baseline: {known['kind']}, {known['events']} events, effectively {settings['effective_baselines']:.1f}",
-        f"its distance from the data: farther from the nearest event than {distance['nearest_neighbour_percentile']:.0f}%"
-        f" of events are; {100 * distance['features_outside']:.1f}% of features outside the data's range{outside}",
+        f"its distance from the data: farther from its nearest event than "
+        f"{distance['nearest_neighbour_percentile']:.0f}% of events are from theirs; {100 * distance['features_outside']:.1f}% of features "
+        f"outside the data's range{outside}",
     ]
 
 

@@ -22,7 +22,7 @@ __all__ = ["METHODS", "explain_run", "load_attributions"]
 METHODS = ("lrp", "ig")
 OPTIONS = {
     "lrp": {"rule": None, "target": "predicted", "engine": "auto", "epsilon": None},
-    "ig": {"baseline": None, "target": "signal", "output_kind": "logit", "tolerance": 1e-3},
+    "ig": {"baseline": None, "target": "signal", "output_kind": "logit", "tolerance": 1e-3, "max_nodes": 128},
 }
 """Options of each method, with their defaults; a baseline has none."""
 NEIGHBOURS = 2000
@@ -146,7 +146,6 @@ def _gradients(run: Run, data: Dataset, x: dict, label: np.ndarray, output: Path
     from xaug.explain.classlevel import ClassSums
     from xaug.explain.distance import distance_from_data
     from xaug.explain.gradients import Explained, attribute
-    from xaug.explain.integration import MAX_NODES
     from xaug.explain.samples import sample_of
 
     sample = sample_of(named_baseline(options["baseline"], run, data, seed), run.model(0), x, run.variables)
@@ -158,7 +157,7 @@ def _gradients(run: Run, data: Dataset, x: dict, label: np.ndarray, output: Path
     def explain(run: Run, training: int, x: dict, options: dict, on_events: Callable[[int], None]) -> Attribution:
         job = Explained(
             run.model(training), x, sample, options["target"], options["output_kind"], options["tolerance"],
-            MAX_NODES // 2, True, run.variables,
+            options["max_nodes"], True, run.variables,
         )  # fmt: skip
         if of_class.sum() < 2:
             return attribute(job, on_events=on_events)
