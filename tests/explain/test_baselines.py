@@ -16,10 +16,10 @@ SHAPES = {"event": (3,)}
 class FakeDataset:
     """Events of three processes in two parts, with the interface of xaug.Dataset; column 0 tells the process."""
 
-    digest, path, fields = "d1", "events", ["event", "label", "weight", "process", "event_id"]
-    processes = {"signal": 1, "tt": 0, "wjets": 0}
-
     def __init__(self, manifest=None):
+        self.digest, self.path = "d1", "events"
+        self.fields = ["event", "label", "weight", "process", "event_id"]
+        self.processes = {"signal": 1, "tt": 0, "wjets": 0}
         rng = np.random.default_rng(0)
         n, self.manifest = 60, manifest or {}
         process = np.array(["tt", "wjets", "signal"])[np.arange(n) % 3]
@@ -158,7 +158,8 @@ def test_bad_processes_and_weights(data, run):
     data.columns["weight"][3] = -2
     with pytest.raises(ConfigurationError, match=r"process 'tt': weight of event 1 is -2\.0"):
         Averaged(data, run=run).sample(SHAPES)
-    data.processes = {**data.processes, "zjets": 0}
+    data.columns["weight"][3] = 2
+    data.processes["zjets"] = 0
     with pytest.raises(DatasetError, match="'zjets' has no event in the validation split"):
         Averaged(data, run=run).sample(SHAPES)
 

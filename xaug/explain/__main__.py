@@ -74,14 +74,14 @@ def _shown(settings: dict) -> dict:
 def _baseline(settings: dict) -> list[str]:
     if "baseline" not in settings:
         return []
-    known = settings["baseline"]
+    known, effective = settings["baseline"], settings["effective_baselines"]
     distance = known["distance"]
-    outside = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
+    near, outside = distance["nearest_neighbour_percentile"], 100 * distance["features_outside"]
+    names = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
     return [
-        f"baseline: {known['kind']}, {known['events']} events, effectively {settings['effective_baselines']:.1f}",
-        f"its distance from the data: farther from its nearest event than "
-        f"{distance['nearest_neighbour_percentile']:.0f}% of events are from theirs; {100 * distance['features_outside']:.1f}% of features "
-        f"outside the data's range{outside}",
+        f"baseline: {known['kind']}, {known['events']} events, effectively {effective:.1f}",
+        f"farther from its nearest event than {near:.0f}% of events are from theirs; "
+        f"{outside:.1f}% of its features outside the range of the data{names}",
     ]
 
 
