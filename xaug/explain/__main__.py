@@ -29,6 +29,7 @@ from xaug.command import xaug_command
 @click.option(
     "--tolerance", type=float, help="Of the sum of attributions, for 95% of events x baselines.  [ig; default: 1e-3]"
 )
+@click.option("--max-nodes", type=int, help="Of the quadrature.  [ig; default: 128]")
 @click.option(
     "--bias",
     help="Where biases stand in denominators: innvestigate (as it has them), split by their sign (alpha-beta), "
@@ -90,14 +91,14 @@ def _shown(settings: dict) -> dict:
 def _baseline(settings: dict) -> list[str]:
     if "baseline" not in settings:
         return []
-    known = settings["baseline"]
+    known, effective = settings["baseline"], settings["effective_baselines"]
     distance = known["distance"]
-    percentile = distance["nearest_neighbour_percentile"]
-    outside = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
+    near, outside = distance["nearest_neighbour_percentile"], 100 * distance["features_outside"]
+    names = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
     return [
-        f"baseline: {known['kind']}, {known['events']} events, effectively {settings['effective_baselines']:.1f}",
-        f"its distance from the data: farther from the nearest event than {percentile:.0f}% of events are; "
-        f"{100 * distance['features_outside']:.1f}% of features outside the data's range{outside}",
+        f"baseline: {known['kind']}, {known['events']} events, effectively {effective:.1f}",
+        f"farther from its nearest event than {near:.0f}% of events are from theirs; "
+        f"{outside:.1f}% of its features outside the range of the data{names}",
     ]
 
 

@@ -59,7 +59,7 @@ def class_attribution(
     *,
     precision: float | None = None,
     replicas: int = 200,
-    max_nodes: int = 512,
+    max_nodes: int = 128,
     seed: int = 1,
     variables: dict[str, list[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,

@@ -101,7 +101,7 @@ def integrated_gradients(
     tolerance: float = 1e-3,
     *,
     baselines_per_event: int | None = None,
-    max_nodes: int = 512,
+    max_nodes: int = 128,
     seed: int = 1,
     fast: bool = True,
     variables: dict[str, list[str]] | None = None,
@@ -130,7 +130,8 @@ def integrated_gradients(
         so many baselines are drawn for each event, by their weights, instead of taking all; the attributions then
         come with their standard error
     max_nodes
-        nodes at most
+        nodes at most; 10 are enough for smooth networks, while the error of piecewise linear ones (ReLU) only falls as
+        1 / nodes
     seed
         of the drawing
     fast

@@ -97,7 +97,7 @@ class Integrator:
         fitting = (CACHE if self.jit else MEMORY) // (4 * (4 * self.front.floats + 3 * wide))
         self.batch = int(np.clip(fitting, 16, 4096))
         self._integrate = tf.function(self._kernel, jit_compile=self.jit, reduce_retracing=not self.jit)
-        self._values = tf.function(self._logits, reduce_retracing=True)
+        self._values = tf.function(lambda x: self._logits(x), reduce_retracing=True)
 
     def _check_front(self) -> None:
         rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ __all__ = ["METHODS", "explain_run", "load_attributions"]
 METHODS = ("lrp", "ig")
 OPTIONS = {
     "lrp": {"rule": None, "target": "predicted", "engine": "auto", "epsilon": None, "bias": None, "force": False},
-    "ig": {"baseline": None, "target": "signal", "output_kind": "logit", "tolerance": 1e-3},
+    "ig": {"baseline": None, "target": "signal", "output_kind": "logit", "tolerance": 1e-3, "max_nodes": 128},
 }
 """Options of each method, with their defaults; a baseline has none."""
 NEIGHBOURS = 2000
@@ -174,7 +174,6 @@ def _gradients(
     from xaug.explain.classlevel import ClassSums
     from xaug.explain.distance import distance_from_data
     from xaug.explain.gradients import Explained, attribute
-    from xaug.explain.integration import MAX_NODES
     from xaug.explain.samples import sample_of
 
     arrays = data.load_rows([*run.input_spec.fields, "label"], split, rows)
@@ -188,7 +187,7 @@ def _gradients(
     def explain(training: int, on_events: Callable[[int], None]) -> Attribution:
         job = Explained(
             run.model(training), x, sample, options["target"], options["output_kind"], options["tolerance"],
-            MAX_NODES // 2, True, run.variables,
+            options["max_nodes"], True, run.variables,
         )  # fmt: skip
         if of_class.sum() < 2:
             return replace(attribute(job, on_events=on_events), rows=rows, label=label)

@@ -99,12 +99,7 @@ def sweep(
         for first in range(0, n, job.size):
             last = min(first + job.size, n)
             events = job.events(slice(first, last))
-            tasks = []
-            for rows, which in _blocks(last - first, each, path.batch):
-                here = slice(first + rows.start, first + rows.stop)
-                columns = np.arange(m)[None, which] if drawn is None else drawn[here, which]
-                columns = np.broadcast_to(columns, (here.stop - here.start, columns.shape[1]))
-                tasks.append((events, rows.start, here, columns))
+            tasks = job.tasks(events, first, last, m, drawn)
             yield from _in_order(pool, job.block, tasks, 2 * workers)
 
 
@@ -122,7 +117,7 @@ def _pairs(block: tuple[slice, slice]) -> int:
     return int(np.prod([s.stop - s.start for s in block]))
 
 
-def _in_order(pool: ThreadPoolExecutor, function, tasks: list, ahead: int) -> Iterator:
+def _in_order(pool: ThreadPoolExecutor, function, tasks: Iterator[tuple], ahead: int) -> Iterator:
     """Results of function(*task) in the order of the tasks; not more than `ahead` of them are in memory."""
     waiting: list = []
     for task in tasks:
@@ -177,6 +172,14 @@ class _Job:
             middle = (low + high) // 2
             low, high = (low, middle) if enough(middle) else (middle, high)
         self.nodes = self.ladder[high]
+
+    def tasks(self, events: tuple, first: int, last: int, m: int, drawn: np.ndarray | None) -> Iterator[tuple]:
+        """Arguments of `block` for the events first to last, made as they are asked for."""
+        every = np.arange(m)[None]
+        for rows, which in _blocks(last - first, m if drawn is None else drawn.shape[1], self.path.batch):
+            here = slice(first + rows.start, first + rows.stop)
+            columns = every[:, which] if drawn is None else drawn[here, which]
+            yield events, rows.start, here, np.broadcast_to(columns, (here.stop - here.start, columns.shape[1]))
 
     def block(self, events: tuple, first: int, rows: slice, columns: np.ndarray) -> Pairs:
         """One block; pairs that fail are integrated again with more nodes until 95% of the block are right."""
