@@ -127,7 +127,7 @@ def numpy_lrp(model, x, composite, bias):
             values[name] = (np.maximum(z, 0) if layer.activation.__name__ == "relu" else z).reshape(out)
         elif "MaxPooling" in kind:
             winners = [reads[a[reads].argmax()] for reads in pooling_reads(layer, shape)]
-            back.append((name, lambda r, q=(winners, len(a)): [np.bincount(q[0], r, q[1])], read))
+            back.append((name, lambda r, q=(winners, a): [np.bincount(q[0], r, q[1].size)], read))
             values[name] = a[winners].reshape(out)
         elif "AveragePooling" in kind:
             w = np.zeros((len(a), int(np.prod(out))))
