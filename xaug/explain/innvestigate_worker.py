@@ -12,10 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 tf.compat.v1.disable_eager_execution()
+tf.compat.v1.experimental.output_all_intermediates(True)  # or a forced GRU has no gradient
 tf.get_logger().setLevel("ERROR")
 
 import innvestigate  # noqa: E402
 import keras  # noqa: E402
+
+from xaug.errors import ModelError  # noqa: E402
 
 _analyzers: dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]] = {}
 
@@ -33,7 +36,15 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
     analyzer = innvestigate.create_analyzer(
         task["analyzer"], model, neuron_selection_mode="max_activation", disable_model_checks=task["force"], **options
     )
-    analyzer.create_analyzer_model()
+    try:
+        analyzer.create_analyzer_model()
+    except Exception as error:
+        if not task["force"]:
+            raise
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        raise ModelError(
+            f"model {model.name!r}: iNNvestigate, forced, gives no numbers but fails ({reason})"
+        ) from error
     explain, selected = analyzer._analyzer_model, analyzer._prepared_model
     # a backend function, not a Model: predict_on_batch costs a tenth more at this batch size
     return tf.compat.v1.keras.backend.function(explain.inputs, [*explain.outputs, *selected.outputs])

@@ -333,7 +333,7 @@ class Propagator:
         by_step = tf.unstack(relevance, axis=1) if node.config["return_sequences"] else [None] * steps
         if not node.config["return_sequences"]:
             by_step[-1] = relevance
-        x, epsilon = values[node.inputs[0]], max(self._rule(node).epsilon, SAFE)
+        x, epsilon = values[node.inputs[0]], self._rule(node).epsilon or SAFE
         share, initial = gru_relevance(x, kernel, recurrent, record, by_step, node.config["reset_after"], epsilon)
         return [share], initial
 
