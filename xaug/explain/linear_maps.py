@@ -53,7 +53,7 @@ class Linear:
     ----------
     node : Node
     shape
-        of its input, without the event axis
+        of its input, without the event axis; only its pixels count: channels are those of the weights
     """
 
     node: Node
@@ -95,10 +95,9 @@ class Linear:
         if self.node.kind == "Dense":
             w = tf.constant(w, s.dtype)
             return tf.matmul(s, w, transpose_b=True) if len(s.shape) == 2 else tf.tensordot(s, w, [[-1], [1]])
-        shape = (1, *self.shape) if self._flat else self.shape
-        options = self._options()
+        kernel, s, options = self._kernel(w), self._image(s), self._options()
+        shape = (*((1,) if self._flat else ()), *self.shape[:-1], kernel.shape[-2])
         narrow = 2 * shape[-1] <= LANES and set(options["strides"]) == {1}
-        kernel, s = self._kernel(w), self._image(s)
         if narrow:
             found = self._transpose_in_blocks(s, kernel, shape)
         else:

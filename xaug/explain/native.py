@@ -72,7 +72,7 @@ class Propagator:
         signature = [tf.TensorSpec((None, *self._node(name).shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
-        self._explain = tf.function(self._run, input_signature=[signature, rows])
+        self._explain = tf.function(self._run, input_signature=[signature, rows], autograph=False)
 
     def __call__(self, x: dict[str, np.ndarray], direction: np.ndarray | None = None):
         """Relevance by input name, explained output (n,), and the share that reached initial states (n,).
@@ -200,9 +200,10 @@ class Propagator:
         same = clip(kernel, 0)
         if never_negative:
             return x * linear.transpose(share_out(relevance, linear.apply(x, same, bias)), same)
-        above, below, other = tf.maximum(x, 0), tf.minimum(x, 0), kernel - same
-        s = share_out(relevance, linear.apply(above, same, bias) + linear.apply(below, other))
-        return above * linear.transpose(s, same) + below * linear.transpose(s, other)
+        # positive and negative inputs as channels of one layer
+        split, both = tf.concat([tf.maximum(x, 0), tf.minimum(x, 0)], -1), np.concatenate([same, kernel - same], -2)
+        shares = split * linear.transpose(share_out(relevance, linear.apply(split, both, bias)), both)
+        return tf.add_n(tf.split(shares, 2, axis=-1))
 
     def _affine_forward(self, node: Node, x: list):
         scale, shift = (self._constant(w) for w in node.weights)

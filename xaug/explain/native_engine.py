@@ -14,10 +14,12 @@ from xaug.explain.innvestigate_engine import model_key
 from xaug.explain.native import Propagator
 from xaug.explain.rules import Composite
 
-__all__ = ["BATCH", "explain", "propagator"]
+__all__ = ["batch_size", "explain", "propagator"]
 
-BATCH = 256
-"""Events per batch."""
+CACHE = 2**22
+"""Bytes that the largest output of a layer may take in a batch: about what stays in a processor's caches [bytes]."""
+SMALLEST, LARGEST = 8, 512
+"""Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
 _kept: OrderedDict[tuple, Propagator] = OrderedDict()
@@ -37,6 +39,12 @@ def propagator(
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
+
+
+def batch_size(propagate: Propagator) -> int:
+    """Events per batch, from the shapes alone, so that it is the same everywhere; memory is bounded with it."""
+    largest = max(int(np.prod(node.shape)) for node in propagate.graph.nodes) * propagate.dtype.size
+    return int(np.clip(CACHE // largest, SMALLEST, LARGEST))
 
 
 def output_shape(layer) -> tuple[int, ...]:
@@ -60,7 +68,7 @@ def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
     else:
         expected = np.exp(logits - logits.max(axis=1, keepdims=True))
         expected /= expected.sum(axis=1, keepdims=True)
-    found = model.predict_on_batch([some[name] for name in model.input_names])
+    found = np.asarray(model([some[name] for name in model.input_names], training=False))
     worst = float(np.abs(found - expected).max(initial=0.0))
     if not worst < 1e-4:
         raise ModelError(
@@ -93,8 +101,9 @@ def explain(
     direction = target.direction(logits.units)
     if direction is not None:
         direction = np.broadcast_to(direction, (n, logits.units))
-    for start in range(0, n, BATCH):
-        rows = slice(start, start + BATCH)
+    batch = batch_size(propagate)
+    for start in range(0, n, batch):
+        rows = slice(start, start + batch)
         found, explained[rows], _ = propagate(
             {name: values[rows] for name, values in inputs.items()}, None if direction is None else direction[rows]
         )
