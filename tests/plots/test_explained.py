@@ -110,16 +110,18 @@ def test_spread_of_features_marks_stable_ranks_and_leaves_out_zeros():
 
 
 def test_spread_of_scores_shows_medians_by_class():
-    mean = np.array([0.01, 0.02, 0.03, 0.97, 0.98])
-    rms = np.array([0.1, 0.2, 0.6, 0.3, 0.5])
+    mean = np.array([0.01, 0.02, 0.03, 0.02, 0.01, 0.97, 0.98, 0.99, 0.97, 0.98, 0.6])
+    rms = np.array([0.1, 0.2, 0.6, 0.2, 0.2, 0.3, 0.4, 0.5, 0.4, 0.4, 0.9])
+    label = np.repeat([0, 1], [5, 6])
     with figure() as (_, ax):
-        plot_score_spread(mean, rms, np.array([0, 0, 0, 1, 1]), ax)
+        plot_score_spread(mean, rms, label, ax)
         background, signal = (patch.get_data().values for patch in ax.patches)
         assert background[0] == 0.2
         assert signal[-1] == 0.4
         assert np.isnan(background[1:]).all()
+        assert np.isnan(signal[:-1]).all()  # one event has no spread
     with figure() as (_, ax):
-        plot_score_spread(mean[:3], rms[:3], np.zeros(3), ax)  # no signal
+        plot_score_spread(mean[:5], rms[:5], np.zeros(5), ax)  # no signal
 
 
 def test_many_curves_have_their_legend_outside(tmp_path):

@@ -39,6 +39,9 @@ FRAMES = {
 def _frame(ax, frame: Frame) -> None:
     ax.set_xlabel(frame.x_label)
     ax.set_ylabel(frame.y_label)
+    ticks = [-frame.half_width / 2, 0, frame.half_width / 2]
+    ax.set_xticks(ticks)
+    ax.set_yticks(ticks)
     ax.plot(*zip(*frame.subjets, strict=True), "k+", ms=5, mew=0.8)
 
 

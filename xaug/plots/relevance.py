@@ -61,8 +61,10 @@ def plot_trainings(table: pd.DataFrame, labels: dict[str, Variable], axes: Seque
         one for each training, sharing both axes
     """
     artists = []
+    largest = table[[f"training_{i}" for i in range(len(axes))]].to_numpy().max()
     for i, ax in enumerate(axes):
         artists += _bars(table[f"training_{i}"], labels, ax)
+        ax.set_xlim(0, 1.05 * largest or 1.0)
         ax.set_title(f"training {i + 1}")
         ax.set_xlabel("mean norm. relevance")
     return artists

@@ -16,6 +16,8 @@ ROOM = (0.16, 0.07)
 """Least distance of two names, as fractions of the axes."""
 MARKERS = "osD^v"
 SCORE_BINS = 20
+LEAST = 5
+"""Events in a bin whose quantiles are drawn."""
 
 
 def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Variable], ax) -> list:
@@ -69,7 +71,7 @@ def _name_points(table: pd.DataFrame, labels: dict[str, Variable], ax) -> None:
         named = np.vstack([named, place])
         ax.annotate(
             feature_label(feature, labels), (row["mean"], row["rms"]), (0, 4), textcoords="offset points",
-            ha="center", va="bottom", fontsize=7,
+            ha="right" if place[0] > 0.85 else "center", va="bottom", fontsize=7,
         )  # fmt: skip
 
 
@@ -104,9 +106,9 @@ def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) 
 
 
 def _quantiles(x: np.ndarray, y: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in empty bins."""
+    """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in bins of few."""
     found = np.full((3, len(edges) - 1), np.nan)
     index = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
-    for i in np.unique(index):
+    for i in np.flatnonzero(np.bincount(index, minlength=len(edges) - 1) >= LEAST):
         found[:, i] = np.quantile(y[index == i], [0.16, 0.5, 0.84])
     return found

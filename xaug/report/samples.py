@@ -50,7 +50,7 @@ def mean_images(data: Dataset, stem: Path) -> Figure:
     frame = FRAMES[data.kind]
     with figures.figure(1, 2, size=(8.4, 3.8)) as (fig, axes):
         for label, ax in zip((1, 0), axes, strict=True):
-            artist = plot_image(means[label], ax, frame=frame)
+            artist = plot_image(means[label], ax, vmax=np.max(means) or 1.0, frame=frame)
             ax.set_title(figures.CLASS_NAMES[label])
         fig.colorbar(artist, ax=list(axes), label=rf"mean {variables.rows(data.kind, 'image')[0].axis_label}")
         figures.save(fig, stem)
