@@ -344,19 +344,6 @@ def test_add_and_several_inputs():
     np.testing.assert_allclose(sum(r.sum(axis=1) for r in found.values()), explained, rtol=1e-6, atol=1e-9)
 
 
-def test_what_has_no_rule_is_named():
-    with pytest.raises(ModelError, match=r"'odd' \(LSTM\) has no rule"):
-        xaug.explain.lrp(chain((4, 2), layers.LSTM(3, name="odd")), np.zeros((1, 4, 2)))
-    with pytest.raises(ModelError, match=r"'hidden' \(Lambda\).*hides what it does"):
-        xaug.explain.lrp(chain((4,), layers.Lambda(lambda v: 2 * v, name="hidden")), np.zeros((1, 4)))
-    shared = layers.Dense(4, name="twice")
-    wide = chain((8, 2), layers.Conv1D(3, 2, dilation_rate=2, name="wide"))
-    with pytest.raises(ModelError, match=r"'wide' \(Conv1D\) is dilated"):
-        xaug.explain.lrp(wide, np.zeros((1, 8, 2)), engine="native")
-    with pytest.raises(ModelError, match=r"'twice' \(Dense\) is used 2 times"):
-        xaug.explain.lrp(chain((4,), shared, shared), np.zeros((1, 4)), engine="native")
-
-
 def test_innvestigate_is_refused_where_it_is_wrong_unless_forced():
     model = chain((5,), layers.Dense(4), layers.BatchNormalization(name="norm"), layers.ReLU())
     x = np.random.default_rng(11).random((3, 5)).astype(np.float32)

@@ -77,6 +77,29 @@ def test_bad_settings(run_path, tmp_path, attributions):
         explain_run(run_path, attributions, target="signal")
 
 
+def test_bias_and_target_are_recorded_and_used(run_path, tmp_path):
+    """A difference of logits and a bias convention, by the command; the manifest tells them."""
+    options = ["--rule", "alpha1_beta0", "--bias", "split", "--target", "signal-background", "--max-events", "8"]
+    done = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "a"), *options])
+    assert done.exit_code == 0, done.output
+    config = json.loads((tmp_path / "a" / "manifest.json").read_text())["config"]
+    assert {key: config[key] for key in ("bias", "target", "force")} == {
+        "bias": "split", "target": "signal-background", "force": False,
+    }  # fmt: skip
+    found = load_attributions(tmp_path / "a")[0]
+    run = xaug.load_run(run_path)
+    x = run.inputs(run.dataset().load(run.input_spec.fields, "test", 8))
+    expected = xaug.explain.lrp(
+        run.model(0), x, "alpha1_beta0", target="signal-background", bias="split", engine="native"
+    )
+    np.testing.assert_allclose(found.relevance["xaug"], expected.relevance["xaug"], rtol=1e-4, atol=1e-6)
+    p = run.model(0).predict(x, verbose=0)
+    np.testing.assert_allclose(found.logit, np.log(p[:, 1] / p[:, 0]), rtol=1e-3, atol=1e-4)
+    wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--bias", "splitt"])
+    assert wrong.exit_code == 1
+    assert "did you mean 'split'" in wrong.output
+
+
 def test_damaged_attribution_is_named(run_path, attributions, tmp_path):
     copy = tmp_path / "lrp"
     shutil.copytree(attributions, copy)

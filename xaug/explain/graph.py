@@ -108,9 +108,12 @@ def make_graph(logits: Logits, shapes: dict[str, tuple[int, ...]]) -> Graph:
     return _fold(_without_identities(graph))
 
 
-def refuse_shared(layer: dict) -> None:
-    """Raise ModelError if a layer is used more than once, as a shared one."""
-    calls, name = layer["inbound_nodes"], layer["config"]["name"]
+def refuse_use(layer: dict) -> None:
+    """Raise ModelError if a layer is used more than once, as a shared one, or is a ReLU that is not max(x, 0)."""
+    calls, config = layer["inbound_nodes"], layer["config"]
+    name, plain = config["name"], {"max_value": None, "negative_slope": 0, "threshold": 0}
+    if layer["class_name"] == "ReLU" and any(config.get(key, value) != value for key, value in plain.items()):
+        raise ModelError(f"layer {name!r} (ReLU) is not the plain max(x, 0)")
     if len(calls) > 1:
         raise ModelError(
             f"layer {name!r} ({layer['class_name']}) is used {len(calls)} times; give each use a layer of its own, "
@@ -125,12 +128,10 @@ def _node(layer: dict, weights: dict[str, list[np.ndarray]], shapes: dict[str, t
         known = ", ".join(k for k in KINDS if k != "InputLayer")
         remedy = REMEDIES.get(kind, "build the model of layers that have one")
         raise ModelError(f"layer {name!r} ({kind}) has no rule: {remedy}. LRP here knows {known}")
-    refuse_shared(layer)
+    refuse_use(layer)
     calls = layer["inbound_nodes"]
     inputs = tuple(_inbound(name, calls[0])) if calls else ()
     if kind == "ReLU":
-        if config.get("max_value") is not None or config.get("negative_slope") or config.get("threshold"):
-            raise ModelError(f"layer {name!r} (ReLU) is not the plain max(x, 0)")
         kind, config = "Activation", {"activation": "relu"}
     if config.get("activation", "linear") not in (ACTIVATIONS if kind != "GRU" else ("tanh",)):
         raise ModelError(f"layer {name!r} ({kind}) has activation {config['activation']!r}; known: {ACTIVATIONS}")

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 tf.compat.v1.disable_eager_execution()
-tf.compat.v1.experimental.output_all_intermediates(True)  # or a forced GRU has no gradient
 tf.get_logger().setLevel("ERROR")
 
 import innvestigate  # noqa: E402
@@ -28,7 +27,11 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
 
     Both come from one graph, so that the forward pass is run once.
     """
-    model = keras.models.model_from_json(json.dumps(task["config"]))
+    config = task["config"]
+    if task["force"]:  # the loop of a recurrent layer has no gradient in this mode; its steps written out have
+        for layer in config["config"]["layers"]:
+            layer["config"].update({"unroll": True} if "unroll" in layer["config"] else {})
+    model = keras.models.model_from_json(json.dumps(config))
     for layer in model.layers:
         if layer.weights:
             layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
