@@ -15,7 +15,7 @@ PAPER = [3, 4, *range(8, 32)]
 """The figures of arXiv:2011.13466 that show data."""
 
 
-def explained(name, network, xaugs=(), block=None, trainings=2):
+def explained(name, network, xaugs=(), block=None, trainings=2, method="lrp"):
     columns = ({block: ["x"]} if block else {}) | ({"xaug": list(xaugs)} if xaugs else {})
     spec = SimpleNamespace(network=network, columns=columns)
 
@@ -25,7 +25,7 @@ def explained(name, network, xaugs=(), block=None, trainings=2):
         def __len__(self):
             return trainings
 
-    return SimpleNamespace(name=name, xaugs=list(xaugs), run=Run())
+    return SimpleNamespace(name=name, xaugs=list(xaugs), run=Run(), manifest={"config": {"method": method}})
 
 
 def material(*runs, smaller=()):
@@ -88,8 +88,9 @@ def test_the_network_of_the_paper_comes_first_with_most_variables():
 def test_spread_needs_two_trainings_and_takes_smaller_samples():
     one, two = explained("one", "mlp", ["z"], trainings=1), explained("two", "mlp", ["z"])
     small, other = explained("small", "mlp", ["z"]), explained("other", "mlp", ["z", "mass"])
-    small.run.input_spec = two.run.input_spec
-    assert subjects(entry("uncertainty", "jets"), material(one, two, smaller=[small, other])) == [[two, small]]
+    ig = explained("ig", "mlp", ["z"], method="ig")
+    small.run.input_spec = ig.run.input_spec = two.run.input_spec
+    assert subjects(entry("uncertainty", "jets"), material(one, two, smaller=[small, ig, other])) == [[two, small]]
     assert stem_of(entry("uncertainty", "jets"), [two, small], Path("r")) == Path("r/uncertainty_two")
 
 

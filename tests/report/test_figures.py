@@ -154,6 +154,23 @@ def test_some_figures_only(toy, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def test_two_explanations_of_a_run_and_events_of_one_class(toy, tmp_path):
+    """Figures have the names of the directories; without background there is no AUC."""
+    explain_run(toy / "cnn2d", tmp_path / "signal", only="signal", max_events=20)
+    directories = [toy / "cnn2d_lrp", tmp_path / "signal"]
+    found = report([toy / "cnn2d"], tmp_path / "r", directories, keys=["10", "uncertainty"])["figures"]
+    kinds = ("fig10_heatmaps", "uncertainty")
+    assert set(found) == {f"{kind}_{name}" for kind in kinds for name in ("cnn2d_lrp", "signal")}
+    assert "AUC" in found["uncertainty_cnn2d_lrp"]
+    assert "AUC" not in found["uncertainty_signal"]
+
+
+def test_another_split_is_refused(toy, tmp_path):
+    explain_run(toy / "cnn1d", tmp_path / "lrp", split="validation", max_events=5)
+    with pytest.raises(ConfigurationError, match="explains the validation split"):
+        report([toy / "cnn1d"], tmp_path / "r", [tmp_path / "lrp"])
+
+
 def test_attributions_of_another_dataset_are_refused(toy, tmp_path):
     from xaug.generate.toy import generate
 

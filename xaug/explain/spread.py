@@ -37,7 +37,7 @@ class Uncertainty:
     features : DataFrame
         of `stability`
     performance : DataFrame
-        of `operating_points`
+        of `operating_points`; None if all events are of one class
     """
 
     score_mean: np.ndarray
@@ -45,7 +45,7 @@ class Uncertainty:
     relevance_mean: pd.DataFrame
     relevance_rms: pd.DataFrame
     features: pd.DataFrame
-    performance: pd.DataFrame
+    performance: pd.DataFrame | None
 
 
 def uncertainty(
@@ -53,6 +53,7 @@ def uncertainty(
     scores: Sequence[np.ndarray],
     label: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    list_relevance: str = "absolute",
 ) -> Uncertainty:
     """How far N trainings agree: in predictions and relevances, by event and by feature.
 
@@ -66,6 +67,8 @@ def uncertainty(
         (n,) classes, where the attributions do not know them
     weight
         (n,) of the events in `performance`; None: all count one
+    list_relevance
+        as for `feature_relevance`, in `features`
     """
     attributions = _several(attributions)
     scores = np.asarray(scores, dtype=np.float64)
@@ -85,13 +88,20 @@ def uncertainty(
         scores.std(axis=0),
         pd.DataFrame(relevance.mean(axis=0), columns=names),
         pd.DataFrame(relevance.std(axis=0), columns=names),
-        stability(attributions),
-        operating_points(label, scores, weight),
+        stability(attributions, list_relevance),
+        operating_points(label, scores, weight) if len(np.unique(label)) > 1 else None,
     )
 
 
-def stability(attributions: Sequence[Attribution]) -> pd.DataFrame:
+def stability(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
     """Whether the rank of each feature is the same whatever the training.
+
+    Parameters
+    ----------
+    attributions
+        one a training, at least two
+    list_relevance
+        as for `feature_relevance`
 
     Returns
     -------
@@ -101,7 +111,7 @@ def stability(attributions: Sequence[Attribution]) -> pd.DataFrame:
         apart if their means differ by more than the root of the sum of their squared RMS; `stable`: the same
         rank in all trainings, and told apart from all others
     """
-    table = summary(_several(attributions))
+    table = summary(_several(attributions), list_relevance)
     trainings = [name for name in table if name.startswith("training_")]
     ranks = table[trainings].rank(ascending=False, method="min").astype(int)
     mean, rms = table["mean"].to_numpy(), table["rms"].to_numpy()

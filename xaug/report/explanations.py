@@ -21,6 +21,8 @@ from xaug.report.material import Explained, Figure
 
 __all__ = ["heatmaps", "maps", "ranks", "relevance", "relevance_profiles", "spread", "trainings"]
 
+LIST_RELEVANCE = "signed"
+"""How scores of a list add up: as in the code of the authors, and so in figures 16 and 24 of the paper."""
 SHOWN_TRAININGS = 4
 """Panels of figures that show trainings side by side."""
 PAGE = 6
@@ -73,7 +75,7 @@ def heatmaps(explained: Explained, stem: Path) -> Figure:
 def relevance(explained: Explained, stem: Path) -> Figure:
     """Mean normalised relevance of every feature (figures 16, 23 and 24)."""
     attributions = explained.attributions
-    table = summary(attributions)
+    table = summary(attributions, LIST_RELEVANCE)
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
         ax.set_title(f"{explained.name}, {len(attributions)} trainings")
@@ -83,14 +85,14 @@ def relevance(explained: Explained, stem: Path) -> Figure:
     return Figure(
         stem,
         f"{explained.name}: mean normalised relevance ({explained.method}) of {len(attributions[0])} test jets; error "
-        f"bars: standard deviation over {len(attributions)} trainings. Median sum of relevance over logit: "
-        f"{conserved:.2f}.",
+        f"bars: standard deviation over {len(attributions)} trainings. Median sum of relevance over the explained "
+        f"output: {conserved:.2f}.{_of_list(explained)}",
     )
 
 
 def trainings(explained: Explained, stem: Path) -> Figure:
     """Mean normalised relevance, trainings side by side (figure 11)."""
-    table = summary(explained.attributions)
+    table = summary(explained.attributions, LIST_RELEVANCE)
     shown = min(len(explained.attributions), SHOWN_TRAININGS)
     with figures.figure(1, shown, size=(1.4 + 2.0 * shown, 1.0 + 0.2 * len(table)), **SIDE_BY_SIDE) as (fig, axes):
         plot_trainings(table, explained.labels, axes.flat)
@@ -98,14 +100,16 @@ def trainings(explained: Explained, stem: Path) -> Figure:
             ax.tick_params(labelleft=False)
         figures.save(fig, stem)
     figures.save_table(stem, {"feature": table.index, **{name: table[name] for name in table}})
-    return Figure(stem, f"{explained.name}: mean normalised relevance ({explained.method}) in each training.")
+    return Figure(
+        stem, f"{explained.name}: mean normalised relevance ({explained.method}) in each training.{_of_list(explained)}"
+    )
 
 
 def ranks(explained: Explained, stem: Path) -> Figure:
     """How often a feature has which rank, trainings side by side (figure 12)."""
     shown = explained.attributions[:SHOWN_TRAININGS]
-    found = [rank_fractions(a) for a in shown]
-    order = list(rank_fractions(shown).index)  # the same rows in all panels
+    found = [rank_fractions(a, LIST_RELEVANCE) for a in shown]
+    order = list(rank_fractions(shown, LIST_RELEVANCE).index)  # the same rows in all panels
     side = 0.9 + 0.42 * min(len(order), 12)
     with figures.figure(1, len(found), size=(1.2 + side * len(found), 0.7 + side), **SIDE_BY_SIDE) as (fig, axes):
         for i, (table, ax) in enumerate(zip(found, axes.flat, strict=True)):
@@ -118,7 +122,7 @@ def ranks(explained: Explained, stem: Path) -> Figure:
     return Figure(
         stem,
         f"{explained.name}: per cent of the test jets in which a feature has rank 1, 2, ... of absolute relevance "
-        f"({explained.method}); ties share their ranks.",
+        f"({explained.method}); ties share their ranks.{_of_list(explained)}",
     )
 
 
@@ -210,9 +214,11 @@ def relevance_profiles(explained: Explained, stem: Path, names: Sequence[str] | 
 def spread(samples: list[Explained], stem: Path) -> Figure:
     """How far trainings agree (section 5.2): relevance of features and scores of events, and which ranks are stable."""
     explained = samples[0]
-    found = uncertainty(explained.attributions, explained.scores, weight=explained.weight)
+    found = uncertainty(
+        explained.attributions, explained.scores, weight=explained.weight, list_relevance=LIST_RELEVANCE
+    )
     tables = {_sample_name(explained): found.features}
-    tables |= {_sample_name(e): stability(e.attributions) for e in samples[1:]}
+    tables |= {_sample_name(e): stability(e.attributions, LIST_RELEVANCE) for e in samples[1:]}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
         plot_feature_spread(tables, explained.labels, axes[0])
         plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
@@ -224,15 +230,27 @@ def spread(samples: list[Explained], stem: Path) -> Figure:
     figures.save_table(stem, columns)
     stable = [explained.labels[name].label if name in explained.labels else name
               for name in found.features.index[found.features["stable"]]]  # fmt: skip
-    auc = found.performance.loc["auc"]
+    performance = ""
+    if found.performance is not None:
+        auc = found.performance.loc["auc"]
+        performance = (
+            f" On these jets the AUC of the mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± "
+            f"{auc['rms']:.4f}."
+        )
     return Figure(
         stem,
         f"{explained.name}: spread over {len(explained.attributions)} trainings of the relevance of each feature "
         "(lines: 100% and 10% of the mean), and of the score of each jet (median and central 68%). A rank is stable if "
         "it is the same in all trainings and no other feature's mean is within the RMS of both: so for "
-        f"{len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'}). On these jets the AUC of "
-        f"the mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± {auc['rms']:.4f}.",
+        f"{len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'}).{performance}",
     )
+
+
+def _of_list(explained: Explained) -> str:
+    """For captions: how a list has become one number."""
+    if "list" not in explained.run.input_spec.columns:
+        return ""
+    return " Of the list: the absolute value of each column's sum over particles, added over columns."
 
 
 def _sample_name(explained: Explained) -> str:

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaug import variables
+from xaug import manifest, variables
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError
 from xaug.explain.attribution import Attribution
 from xaug.explain.stage import load_attributions
 from xaug.runs import Run
 
-__all__ = ["Explained", "Figure", "Material"]
+__all__ = ["Explained", "Figure", "Material", "columns_of"]
+
+METHODS = {"lrp": "LRP", "integrated_gradients": "Integrated Gradients"}
+"""What captions call them."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,20 @@ class Figure:
 class Explained:
     """A run and the attributions of its trainings, on the test split of the report's dataset.
 
-    Arrays are read at first use and kept until `release`.
+    Arrays are read at first use and kept until `release`. `name` is that of the run, or of the directory where
+    the run is explained more than once.
     """
 
-    def __init__(self, run: Run, directory: Path, data: Dataset):
+    def __init__(self, name: str, run: Run, directory: Path, data: Dataset):
+        self.name = name
         self.run = run
         self.directory = directory
         self.data = data
 
-    @property
-    def name(self) -> str:
-        """The name of the run."""
-        return self.run.name
+    @cached_property
+    def manifest(self) -> dict:
+        """Of the attributions."""
+        return manifest.read(self.directory, "explain")
 
     @property
     def xaugs(self) -> list[str]:
@@ -85,7 +90,7 @@ class Explained:
         """How it was explained, in words for a caption."""
         settings = self.attributions[0].settings
         rule = f", rule {settings['rule']}" if "rule" in settings else ""
-        return f"{settings['method'].upper()}{rule}, target {settings['target']}"
+        return f"{METHODS.get(settings['method'], settings['method'])}{rule}, target {settings['target']}"
 
     def release(self) -> None:
         """Forget the arrays."""
@@ -118,8 +123,12 @@ class Material:
     smaller: list[Explained]
 
     def same_network(self, explained: Explained) -> list[Explained]:
-        """A run and those of the same network on smaller samples, all explained."""
-        return [explained, *(e for e in self.smaller if e.run.input_spec == explained.run.input_spec)]
+        """A run and those of the same network on smaller samples, all explained by the same method."""
+
+        def key(one: Explained) -> tuple:
+            return one.run.input_spec, one.manifest["config"]["method"]
+
+        return [explained, *(one for one in self.smaller if key(one) == key(explained))]
 
 
 def columns_of(data: Dataset, names: tuple[str, ...], max_rows: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xaug import manifest
 from xaug.command import bar
+from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError
 from xaug.evaluate import EFFICIENCIES
 from xaug.report.catalogue import Entry, chosen_entries, requirements, stem_of, subjects
@@ -64,19 +65,10 @@ def report(
         raise ConfigurationError("all runs were trained with --max-jets; a report needs one on the full sample")
     data = full[0].dataset()
     entries = chosen_entries(data.kind, keys)
-    explained, explanations = [], {}
-    for path in map(Path, attributions):
-        content = manifest.read(path, "explain")
-        owner = [run for run in opened if digest_json(run.manifest["config"]) == content["config"]["run"]]
-        if not owner:
-            raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")
-        if content["config"]["dataset"] != data.digest:
-            raise ConfigurationError(f"{path} explains jets of {content['dataset']}, not of {data.path}")
-        explained.append(Explained(owner[0], path, data))
-        explanations[path.name] = digest_json(content["config"])
+    explained = _explained(attributions, opened, data)
     config = {
         "runs": {run.name: digest_json(run.manifest["config"]) for run in opened},
-        "attributions": explanations,
+        "attributions": {e.directory.name: digest_json(e.manifest["config"]) for e in explained},
         "title": title,
         "figures": [entry.key for entry in entries],
     }
@@ -112,6 +104,23 @@ def report(
         figures={figure.stem.name: figure.caption for figure in drawn},
         performance=tables["performance"].to_dict("records"),
     )  # fmt: skip
+
+
+def _explained(directories: Sequence[str | Path], runs: list[Run], data: Dataset) -> list[Explained]:
+    """The explained runs; an error for attributions that do not belong to this report."""
+    owners = {}
+    for path in map(Path, directories):
+        config = (content := manifest.read(path, "explain"))["config"]
+        owner = [run for run in runs if digest_json(run.manifest["config"]) == config["run"]]
+        if not owner:
+            raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")
+        if config["dataset"] != data.digest:
+            raise ConfigurationError(f"{path} explains jets of {content['dataset']}, not of {data.path}")
+        if config["split"] != "test":
+            raise ConfigurationError(f"{path} explains the {config['split']} split; a report is of the test split")
+        owners[path] = owner[0]
+    several = [run for run in runs if list(owners.values()).count(run) > 1]
+    return [Explained(path.name if run in several else run.name, run, path, data) for path, run in owners.items()]
 
 
 def _jobs(entries: list[Entry], material: Material, asked: bool) -> list[tuple[Entry, object]]:
