@@ -146,8 +146,8 @@ class Dataset:
     @property
     def weight_scales(self) -> dict[str, float]:
         """Cross section [pb] over sum of generated weights, of each process where both are known."""
-        known = self.manifest.get("processes", {})
-        return {name: p["xsec"] / p["sum_generated"] for name, p in known.items() if p.get("xsec")}
+        known, needed = self.manifest.get("processes", {}), {"xsec", "sum_weights_generated"}
+        return {name: p["xsec"] / p["sum_weights_generated"] for name, p in known.items() if needed <= p.keys()}
 
     def names(self, block: str) -> list[str]:
         """Column names of a block ("xaug", "list", "image"), in order."""

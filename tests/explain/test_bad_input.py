@@ -132,7 +132,7 @@ def test_inputs_that_do_not_fit(x, words):
 def test_inputs_of_different_lengths():
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
     model = keras.Model([a, b], layers.Dense(2, "softmax")(layers.Concatenate()([a, b])))
-    with pytest.raises(ConfigurationError, match="different numbers of events: {'a': 4, 'b': 5}"):
+    with pytest.raises(ConfigurationError, match=r"different numbers of events: \{'a': 4, 'b': 5\}"):
         xaug.explain.lrp(model, {"a": np.zeros((4, 3)), "b": np.zeros((5, 2))})
 
 

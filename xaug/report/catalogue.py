@@ -1,4 +1,7 @@
-"""THE table of figures: what each figure of arXiv:2011.13466 shows, what it needs, and what draws it.
+"""THE table of figures: what each figure of the two papers shows, what it needs, and what draws it.
+
+Those of toy jets and jets are of arXiv:2011.13466, those of events of J. Bardhan et al., Constructing sensible
+baselines for Integrated Gradients.
 
 Adding a figure is adding one entry here and one function that takes what it is drawn of and the stem of its
 files, and returns a `Figure`.
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from xaug import variables
 from xaug.errors import unknown_name
-from xaug.report import explanations, performance, samples
+from xaug.report import baselines, explanations, performance, samples
 from xaug.report.material import Explained, Material
 
 __all__ = ["CATALOGUE", "Entry", "chosen_entries", "requirements", "stem_of", "subjects"]
@@ -35,7 +38,9 @@ class Entry:
         in a line
     of
         "dataset"; "runs": all in one figure; "samples": runs by sample size, in one figure; "run": each;
-        "explained": runs with attributions; "spread": such a run beside those on smaller samples
+        "explained": runs with attributions; "spread": such a run beside those on smaller samples;
+        "baselines": all attributions by Integrated Gradients in one figure; "baseline": those with one `baseline`;
+        "topk": curves of k best features
     draw
         of the subject and the stem
     networks
@@ -45,6 +50,8 @@ class Entry:
         draw it for all runs of `networks` instead
     needs
         blocks and variables that must be among the inputs
+    baseline
+        as `xaug.explain --baseline` names it
     """
 
     key: str
@@ -56,6 +63,7 @@ class Entry:
     networks: tuple[str, ...] = ()
     every: bool = False
     needs: tuple[str, ...] = ()
+    baseline: str = ""
 
 
 ANY_NETWORK = ("cnn2d", "cnn1d", "rnn", "mlp")
@@ -127,6 +135,18 @@ CATALOGUE = (
           "explained", explanations.relevance, ("mlp",), every=True, needs=("xaug",)),
     Entry("relevance", "relevance", "jets", "Mean relevance of each feature, other networks",
           "explained", explanations.relevance, ("rnn", "mlp"), every=True, needs=("xaug",)),
+    Entry("1", "fig01_features", "events", "The 55 features of largest attribution, for each baseline",
+          "baselines", baselines.features),
+    Entry("2", "fig02_topk", "events", "Accuracy, AUC and significance against the number of features",
+          "topk", baselines.topk_curves),
+    *(
+        Entry(key, f"fig0{key}_features", "events", f"The 20 features of largest attribution, {name} baseline",
+              "baseline", baselines.top_features, baseline=name)
+        for key, name in (("3", "blank"), ("4", "background"), ("5", "weighted"))
+    ),
+    Entry("agreement", "agreement", "events", "Agreement of the rankings of the baselines",
+          "baselines", baselines.agreement),
+    Entry("roc", "roc", "events", "ROC curves of all networks", "runs", performance.rocs),
     Entry("uncertainty", "uncertainty", None, "Spread over trainings of relevances and scores, stable ranks",
           "spread", explanations.spread, needs=("xaug",)),
     Entry("learning_curve", "learning_curve", None, "AUC against the size of the training sample",
@@ -158,6 +178,13 @@ def subjects(entry: Entry, material: Material) -> list:
         return material.runs
     if entry.of == "samples":
         return [material.samples] if material.samples else []
+    if entry.of == "topk":
+        return [material.topk] if material.topk else []
+    if entry.of == "baselines":
+        several = [explained for explained in material.explained if explained.baseline]
+        return [several] if len(several) > 1 else []
+    if entry.of == "baseline":
+        return [explained for explained in material.explained if explained.baseline == entry.baseline]
     able = [explained for explained in material.explained if _has(explained, entry.needs)]
     if entry.of == "spread":
         several = [material.same_network(explained) for explained in able if len(explained.run) > 1]
@@ -194,4 +221,12 @@ def requirements(entry: Entry) -> str:
     if entry.of == "explained":
         names = f" with {', '.join(entry.needs)}" if entry.needs else ""
         return f"attributions of a run of {' or '.join(entry.networks)}{names}"
-    return {"dataset": "a dataset", "runs": "runs", "run": "runs"}[entry.of]
+    of_ig = "attributions of a run by Integrated Gradients with"
+    return {
+        "dataset": "a dataset",
+        "runs": "runs",
+        "run": "runs",
+        "topk": "the output of xaug.topk (--topk)",
+        "baselines": f"{of_ig} at least two baselines",
+        "baseline": f"{of_ig} --baseline {entry.baseline}",
+    }[entry.of]

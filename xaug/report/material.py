@@ -64,6 +64,11 @@ class Explained:
         return load_attributions(self.directory)
 
     @property
+    def baseline(self) -> str | None:
+        """What its baseline was called (Integrated Gradients)."""
+        return self.manifest["config"].get("baseline")
+
+    @property
     def label(self) -> np.ndarray:
         """Classes (n,) of the explained events."""
         return self.attributions[0].label
@@ -114,6 +119,8 @@ class Material:
         runs on the full sample with attributions
     smaller
         explained runs on smaller samples
+    topk
+        directory of `xaug.topk`
     """
 
     data: Dataset
@@ -121,6 +128,7 @@ class Material:
     samples: dict[str, list[Run]]
     explained: list[Explained]
     smaller: list[Explained]
+    topk: Path | None = None
 
     def same_network(self, explained: Explained) -> list[Explained]:
         """A run and those of the same network on smaller samples, all explained by the same method."""

@@ -11,6 +11,7 @@ from xaug.command import bar
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError
 from xaug.evaluate import EFFICIENCIES
+from xaug.report.baselines import distances
 from xaug.report.catalogue import Entry, chosen_entries, requirements, stem_of, subjects
 from xaug.report.material import Explained, Figure, Material
 from xaug.report.page import make_page
@@ -42,6 +43,7 @@ def report(
     title: str = "xaug report",
     anew: bool = False,
     keys: Sequence[str] | None = None,
+    topk: str | Path | None = None,
 ) -> dict:
     """Draw all figures that the runs allow, write all tables and the page `report.html`; return the manifest.
 
@@ -56,6 +58,8 @@ def report(
         whether a report of other runs in the same place is drawn again, instead of refused
     keys
         of the figures in `xaug.report.catalogue`; None: all
+    topk
+        directory of `xaug.topk` on this dataset
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run")
@@ -72,9 +76,15 @@ def report(
         "title": title,
         "figures": [entry.key for entry in entries],
     }
+    if topk:
+        curves = manifest.read(topk, "topk")["config"]
+        if curves["dataset"] != data.digest:
+            raise ConfigurationError(f"{topk} is of another dataset than the runs of this report")
+        config["topk"] = digest_json(curves)
     material = Material(
-        data, full, groups, [e for e in explained if e.run in full], [e for e in explained if e.run not in full]
-    )
+        data, full, groups, [e for e in explained if e.run in full], [e for e in explained if e.run not in full],
+        Path(topk) if topk else None,
+    )  # fmt: skip
     jobs = _jobs(entries, material, keys is not None)
     output = Path(output)
     if anew and manifest.has_other_config(output, "report", config):
@@ -85,17 +95,21 @@ def report(
 
     drawn = _draw(jobs, explained, output)
     tables = {"performance": performance(opened), "efficiency": efficiencies(full)}
-    for name, table in tables.items():
-        with atomic_path(output / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
     counts = ", ".join(f"{n} {name}" for name, n in data.manifest["jets"].items())
+    rows = "events" if data.kind == "events" else "jets"
     introduction = [
-        f"Dataset: {counts} jets; test split {data.size('test')}. Errors are standard deviations over trainings.",
+        f"Dataset: {counts} {rows}; test split {data.size('test')}. Errors are standard deviations over trainings.",
     ]
     headed = {
         "Performance on the test split": tables["performance"].rename(columns=HEADINGS),
         "Signal efficiency at fixed background efficiency": tables["efficiency"],
     }
+    with_baseline = [e for e in explained if e.baseline]
+    if with_baseline:
+        tables["baselines"] = headed["Baselines, and how far they lie from the data"] = distances(with_baseline)
+    for name, table in tables.items():
+        with atomic_path(output / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
     page = make_page(title, introduction, headed, drawn)
     with atomic_path(output / "report.html") as path:
         path.write_text(page)
@@ -116,7 +130,8 @@ def _explained(directories: Sequence[str | Path], runs: list[Run], data: Dataset
             raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")
         if config["dataset"] != data.digest:
             raise ConfigurationError(f"{path} explains jets of {content['dataset']}, not of {data.path}")
-        if config["split"] != "test":
+        # figures of events are of classes, not of single events beside their scores
+        if config["split"] != "test" and data.kind != "events":
             raise ConfigurationError(f"{path} explains the {config['split']} split; a report is of the test split")
         owners[path] = owner[0]
     several = [run for run in runs if list(owners.values()).count(run) > 1]

@@ -75,8 +75,25 @@ def toy(scale, output, **options) -> dict:
     return shown(study(output or Path(f"toy_{scale}"), scale=scale, **options))
 
 
+@click.option("--weights", default="event", help="Of events in training: event, cross_section or unit.")
+@click.option("--by", default="mean", help="Rank by mean (signed) or mean_absolute attribution.")
+@study_options
+@xaug_command
+def vlq(scale, output, **options) -> dict:
+    """A search for vectorlike quarks with ten backgrounds: Integrated Gradients from several baselines, judged.
+
+    Each baseline ranks the features; networks are retrained on the k first of each ranking.
+
+    Example: python -m xaug.study vlq --scale quick
+    """
+    from xaug.study.vlq import study
+
+    return shown(study(output or Path(f"vlq_{scale}"), scale=scale, **options))
+
+
 main.add_command(toy, "toy")
 main.add_command(zbb, "zbb")
+main.add_command(vlq, "vlq")
 
 if __name__ == "__main__":
     main(prog_name="python -m xaug.study")

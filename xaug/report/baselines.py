@@ -1,0 +1,134 @@
+"""Figures of Integrated Gradients with several baselines: what each ranks first, how they agree, how far they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xaug import manifest
+from xaug.plots import figures
+from xaug.plots.attribution import plot_agreement, plot_attribution
+from xaug.plots.topk import plot_topk
+from xaug.report.material import Explained, Figure
+from xaug.topk import METRICS
+
+__all__ = ["agreement", "attribution_table", "distances", "features", "top_features", "topk_curves"]
+
+ERRORS = ("mean_error_events", "mean_error_baselines")
+
+
+def attribution_table(explained: Explained) -> pd.DataFrame:
+    """Attribution of the class by feature, largest first.
+
+    Returns
+    -------
+    DataFrame
+        `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 0);
+        `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
+    """
+    paths = sorted(explained.directory.glob("class_level_*.csv"))
+    tables = [pd.read_csv(path, index_col=0) for path in paths]
+    found = pd.DataFrame({name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")})
+    found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
+    for name in ERRORS:
+        found[name.removeprefix("mean_")] = np.sqrt(sum(t[name] ** 2 for t in tables) / len(tables))
+    return found.sort_values("mean", ascending=False, kind="stable").rename_axis("feature")
+
+
+def features(baselines: list[Explained], stem: Path, count: int = 55) -> Figure:
+    """The features of largest attribution, a panel a baseline (figure 1)."""
+    tables = {explained.name: attribution_table(explained) for explained in baselines}
+    size = (4.2 * len(tables), 1.2 + 0.17 * min(count, max(map(len, tables.values()))))
+    with figures.figure(1, len(tables), size=size, squeeze=False) as (fig, axes):
+        for explained, ax in zip(baselines, axes[0], strict=True):
+            plot_attribution(tables[explained.name].iloc[:count], explained.labels, ax)
+            ax.set_title(explained.name)
+        figures.save(fig, stem)
+    joined = pd.concat(tables, names=["baseline"]).reset_index()
+    figures.save_table(stem, {name: joined[name] for name in joined})
+    return Figure(
+        stem,
+        f"The {count} features of largest mean attribution for signal events ({baselines[0].method}), for each "
+        "baseline. Error bars: standard deviation over trainings.",
+    )
+
+
+def top_features(explained: Explained, stem: Path, count: int = 20) -> Figure:
+    """The first features for one baseline (figures 3 to 5)."""
+    table = attribution_table(explained).iloc[:count]
+    with figures.figure(size=(5.6, 1.2 + 0.22 * len(table))) as (fig, ax):
+        plot_attribution(table, explained.labels, ax)
+        ax.set_title(explained.name)
+        figures.save(fig, stem)
+    figures.save_table(stem, {"feature": table.index, **{name: table[name] for name in table}})
+    first = table.iloc[0]
+    return Figure(
+        stem,
+        f"Baseline {explained.name}: the {count} features of largest mean attribution ({explained.method}). Error "
+        "bars: standard deviation over trainings. Of the first one the bootstrap error is "
+        f"{first['error_events']:.2g} from events and {first['error_baselines']:.2g} from baselines.",
+    )
+
+
+def agreement(baselines: list[Explained], stem: Path, count: int = 12) -> Figure:
+    """Rank correlation between baselines, and how many of the first features they share."""
+    from scipy.stats import kendalltau
+
+    tables = {explained.name: attribution_table(explained) for explained in baselines}
+    names = list(tables)
+    tau = pd.DataFrame(index=names, columns=names, dtype=float)
+    shared = pd.DataFrame(index=names, columns=names, dtype=float)
+    for one in names:
+        for other in names:
+            both = tables[one]["mean"], tables[other]["mean"].reindex(tables[one].index)
+            tau.loc[one, other] = kendalltau(*both).statistic
+            shared.loc[one, other] = len(set(tables[one].index[:count]) & set(tables[other].index[:count]))
+    with figures.figure(1, 2, size=(9.0, 3.8)) as (fig, axes):
+        plot_agreement(tau, axes[0], 1.0, "{:.2f}")
+        axes[0].set_title(r"rank correlation (Kendall's $\tau$)")
+        plot_agreement(shared, axes[1], count, "{:.0f}")
+        axes[1].set_title(f"shared among the first {count}")
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {"kendall_tau": tau.to_dict(), f"shared_first_{count}": shared.to_dict()})
+    return Figure(stem, "How much the rankings of the baselines agree.")
+
+
+def distances(baselines: list[Explained]) -> pd.DataFrame:
+    """A row a baseline: how many there are, effectively, and how far they lie from the data."""
+    rows = []
+    for explained in baselines:
+        settings = explained.attributions[0].settings
+        known = settings["baseline"]
+        distance = known["distance"]
+        rows.append(
+            {
+                "baseline": explained.name,
+                "events": known["events"],
+                "effective": round(settings["effective_baselines"], 1),
+                "farther than % of events": round(distance["nearest_neighbour_percentile"], 1),
+                "% of features outside the data": round(100 * distance["features_outside"], 1),
+                "for example": ", ".join(distance["outside"][:3]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def topk_curves(directory: Path, stem: Path) -> Figure:
+    """Performance of networks retrained on the k best features of each ranking (figure 2)."""
+    content = manifest.read(directory, "topk")
+    table = pd.read_csv(directory / "topk.csv")
+    shown = [metric for metric in METRICS if metric in table]
+    with figures.figure(1, len(shown), size=(4.6 * len(shown), 3.8), squeeze=False) as (fig, axes):
+        for metric, ax in zip(shown, axes[0], strict=True):
+            plot_topk(table, metric, ax)
+        axes[0, 0].legend(loc="lower right")
+        figures.save(fig, stem)
+    figures.save_table(stem, {name: table[name] for name in table})
+    plateau = ", ".join(f"{name} {k}" for name, k in content["plateau"].items())
+    return Figure(
+        stem,
+        f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands: their "
+        f"standard deviation. AUC stays within the error of its last value from k = {plateau}.",
+    )

@@ -1,0 +1,90 @@
+"""The study of Constructing sensible baselines for Integrated Gradients: a search with ten backgrounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xaug.errors import unknown_name
+
+__all__ = ["BASELINES", "SCALES", "EventScale", "study"]
+
+
+@dataclass(frozen=True)
+class EventScale:
+    """How large a study of events is."""
+
+    events: int  # generated, of each process
+    trainings: int
+    epochs: int
+    patience: int
+    explained: int  # signal events of the validation split
+    sizes: str  # numbers of features to retrain on
+    topk_trainings: int
+    topk_epochs: int
+
+
+SCALES = {
+    "quick": EventScale(3_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25),
+    "standard": EventScale(60_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
+    "paper": EventScale(600_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
+}
+"""quick: minutes; standard: hours; paper: its million selected events, days."""
+BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted"}
+"""Name of a ranking -> what `xaug.explain --baseline` calls it. B0_physical is zero before scaling."""
+BATCH = 512
+
+
+def study(
+    output: str | Path,
+    *,
+    scale: str = "quick",
+    weights: str = "event",
+    by: str = "mean",
+    seed: int = 1,
+    workers: int | None = None,
+) -> dict:
+    """Run all stages that are not done yet; return what the study found and where.
+
+    Parameters
+    ----------
+    scale
+        a name in SCALES
+    weights
+        of events in training, see `xaug.weights.WEIGHTS`
+    by
+        how attributions rank, see `xaug.topk.BY`
+    """
+    from xaug.explain.stage import explain_run
+    from xaug.generate.vlq import generate
+    from xaug.process.processor import Settings
+    from xaug.process.stage import process
+    from xaug.report.stage import report
+    from xaug.topk import topk
+    from xaug.train import train
+
+    if scale not in SCALES:
+        raise unknown_name("scale", scale, SCALES)
+    size = SCALES[scale]
+    output = Path(output)
+    data, run = output / "dataset", output / "runs" / "event"
+    generate(output / "files", events=size.events, seed=seed, workers=workers)
+    process([output / "files"], data, Settings(kind="events", split_seed=seed), executor="futures", workers=workers)
+    options = {"network": "event", "batch_size": BATCH, "weights": weights, "seed": seed}
+    train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
+          workers_wanted=workers)  # fmt: skip
+    explained = {name: output / "attributions" / name for name in BASELINES}
+    for name, baseline in BASELINES.items():
+        # rankings come from the validation split and are judged on the test split
+        explain_run(
+            run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
+            max_events=size.explained, seed=seed,
+        )  # fmt: skip
+    curves = output / f"topk_{by}"
+    topk(
+        data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
+        patience=size.patience, workers=workers, **options,
+    )  # fmt: skip
+    title = f"xaug study vlq, scale {scale}, seed {seed}"
+    result = report([run], output / "report", list(explained.values()), title, anew=True, topk=curves)
+    return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
