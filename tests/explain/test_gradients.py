@@ -259,7 +259,7 @@ def test_log_odds_of_one_of_three_classes():
 # Axioms and properties ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     features=st.integers(1, 6), widths=st.lists(st.integers(1, 8), min_size=0, max_size=3), norm=st.booleans(),
     activation=st.sampled_from(["swish", "tanh", "sigmoid"]), seed=st.integers(0, 10**6), m=st.integers(1, 4),
@@ -365,16 +365,16 @@ def test_memory_does_not_grow_with_the_number_of_pairs():
     import tracemalloc
 
     model = event_dnn()
-    x = random_inputs(model, 64, 1)
+    x = random_inputs(model, 256, 1)
     peaks = []
-    for m in (1000, 10000):
+    for m in (400, 3200):
         b = random_inputs(model, m, 2)
         integrated_gradients(model, {"event": x["event"][:2]}, b)
         tracemalloc.start()
         integrated_gradients(model, x, b)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    every_pair = 4 * 9 * 64 * 10000  # bytes of the attributions of all pairs, were they kept
+    every_pair = 4 * 9 * 256 * 3200  # bytes of the attributions of all pairs, were they kept
     assert peaks[1] < 0.5 * every_pair
     assert peaks[1] - peaks[0] < 0.1 * every_pair
 

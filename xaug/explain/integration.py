@@ -96,7 +96,8 @@ class Integrator:
         wide = sum(int(np.prod(shape)) for shape in self.shapes.values())
         fitting = (CACHE if self.jit else MEMORY) // (4 * (4 * self.front.floats + 3 * wide))
         self.batch = int(np.clip(fitting, 16, 4096))
-        self._integrate = tf.function(self._kernel, jit_compile=self.jit, reduce_retracing=not self.jit)
+        self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
+        self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._values = tf.function(lambda x: self._logits(x), reduce_retracing=True)
 
     def _check_front(self) -> None:
@@ -141,11 +142,27 @@ class Integrator:
 
     # The integral -------------------------------------------------------------------------------------
 
-    def _kernel(self, events, baselines, directions, of_event, of_baseline, nodes, alphas, weights):
-        """Attributions of pairs in float32; completeness errors, f(x) and f(x') of each."""
+    def _pairs(self, events, baselines, directions, of_event, of_baseline, *quadrature):
+        """Pairs given by their rows of the tables, (pairs,) each."""
         ends = [tf.gather(table, of_event) for table in events]
         starts = [tf.gather(table, of_baseline) for table in baselines]
-        direction = tf.gather(directions, of_event)
+        return self._kernel(ends, starts, tf.gather(directions, of_event), *quadrature)
+
+    def _grid(self, events, baselines, directions, of_event, of_baseline, *quadrature):
+        """All pairs of some events and some baselines, an event after the other: cheaper than to gather each."""
+        m, c = tf.size(of_event), tf.size(of_baseline)
+
+        def spread(table, rows, repeats, axis):
+            some = tf.expand_dims(tf.gather(table, rows), axis)
+            tiled = tf.tile(some, [repeats if i == axis else 1 for i in range(len(some.shape))])
+            return tf.reshape(tiled, [-1, *table.shape[1:]])
+
+        ends = [spread(table, of_event, c, 1) for table in [*events, directions]]
+        starts = [spread(table, of_baseline, m, 0) for table in baselines]
+        return self._kernel(ends[:-1], starts, ends[-1], *quadrature)
+
+    def _kernel(self, ends, starts, direction, nodes, alphas, weights):
+        """Attributions of pairs in float32; completeness errors, f(x) and f(x') of each."""
         logit, reference = self.explained(ends.pop(), direction), self.explained(starts.pop(), direction)
         flat = ends.pop(1) - starts.pop(1) if self.front.linear else None
         steps = [end - start for end, start in zip(ends, starts, strict=True)]
@@ -218,6 +235,22 @@ class Integrator:
             start += n
         error, logit, reference, *found = (np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts, strict=True))
         return found, error, logit, reference
+
+    def integrate_grid(self, events, baselines, directions, of_event, of_baseline, nodes: int, shape) -> tuple:
+        """The same for all pairs of some events and baselines; `shape` of the grid, at least as large, is compiled."""
+        rows = [of_event, of_baseline]
+        m, c = map(len, rows)
+        if self.jit:
+            rows = [np.pad(index, (0, size - len(index))) for index, size in zip(rows, shape, strict=True)]
+        rows = [tf.constant(index, tf.int32) for index in rows]
+        found, *of_pairs = self._integrate_grid(events, baselines, directions, *rows, *gauss_legendre(nodes))
+        grid = tuple(map(len, rows))
+
+        def inside(values):
+            values = values.numpy()
+            return values.reshape(*grid, *values.shape[1:])[:m, :c].reshape(m * c, *values.shape[1:])
+
+        return [inside(values) for values in found], *map(inside, of_pairs)
 
     def by_name(self, found: list[np.ndarray]) -> dict[str, np.ndarray]:
         """Attributions (pairs, ...) by input name."""

@@ -92,7 +92,8 @@ def sweep(
     if n == 0:
         return
     each = m if drawn is None else drawn.shape[1]
-    job = _Job(path, x, baselines, target, tolerance, most, _pairs(next(_blocks(n, each, path.batch))))
+    block = tuple(part.stop - part.start for part in next(_blocks(n, each, path.batch)))
+    job = _Job(path, x, baselines, target, tolerance, most, block, drawn is None)
     job.choose_nodes(n, m, drawn)
     workers = cores() if path.jit else 1  # what XLA compiles runs on one core; other operations share all of them
     with ThreadPoolExecutor(workers) as pool:
@@ -112,11 +113,6 @@ def _blocks(n: int, m: int, batch: int) -> Iterator[tuple[slice, slice]]:
             yield slice(first, min(first + events, n)), slice(column, min(column + width, m))
 
 
-def _pairs(block: tuple[slice, slice]) -> int:
-    """Number of pairs in a block."""
-    return int(np.prod([s.stop - s.start for s in block]))
-
-
 def _in_order(pool: ThreadPoolExecutor, function, tasks: Iterator[tuple], ahead: int) -> Iterator:
     """Results of function(*task) in the order of the tasks; not more than `ahead` of them are in memory."""
     waiting: list = []
@@ -132,8 +128,9 @@ class _Job:
     """One sweep: its events, baselines and tolerance, and the number of nodes it settled on."""
 
     def __init__(self, path: Integrator, x: dict, baselines: dict, target: Target, tolerance: float, most: int,
-                 batch: int):  # fmt: skip
-        self.path, self.x, self.target, self.tolerance, self.batch = path, x, target, tolerance, batch
+                 block: tuple[int, int], full: bool):  # fmt: skip
+        self.path, self.x, self.target, self.tolerance = path, x, target, tolerance
+        self.batch, self.grid = block[0] * block[1], block if full else None
         self.ladder = ladder(most)
         self.nodes = self.ladder[0]
         self.fixed = path.table(baselines)
@@ -149,9 +146,8 @@ class _Job:
     def choose_nodes(self, n: int, m: int, drawn: np.ndarray | None) -> None:
         """The smallest number of nodes that is enough for 97% of a sample of pairs, the same at every call."""
         rng = np.random.default_rng(0)
-        of_event, of_baseline = np.repeat(np.arange(n), m), np.tile(np.arange(m), n)
-        if n * m > PILOT:
-            of_event, of_baseline = rng.integers(n, size=PILOT), rng.integers(m, size=PILOT)
+        pairs = np.arange(n * m) if n * m <= PILOT else rng.integers(n * m, size=PILOT)
+        of_event, of_baseline = pairs // m, pairs % m
         if drawn is not None:
             of_baseline = drawn[of_event, of_baseline % drawn.shape[1]]
         rows, local = np.unique(of_event, return_inverse=True)
@@ -185,9 +181,14 @@ class _Job:
         """One block; pairs that fail are integrated again with more nodes until 95% of the block are right."""
         table, directions = events
         of_event, of_baseline = np.repeat(first + np.arange(len(columns)), columns.shape[1]), columns.ravel()
-        found, error, logit, reference = self.path.integrate(
-            table, self.fixed, directions, of_event, of_baseline, self.nodes, self.batch
-        )
+        if self.grid is None:
+            found, error, logit, reference = self.path.integrate(
+                table, self.fixed, directions, of_event, of_baseline, self.nodes, self.batch
+            )
+        else:
+            found, error, logit, reference = self.path.integrate_grid(
+                table, self.fixed, directions, first + np.arange(len(columns)), columns[0], self.nodes, self.grid
+            )
         nodes = np.full(len(error), self.nodes)
         higher = self.ladder[self.ladder.index(self.nodes) + 1 :]
         for more in higher[-1::-2][::-1]:  # every other one, up to the last
