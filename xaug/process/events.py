@@ -1,0 +1,52 @@
+"""The coffea processor of events: from particles or Delphes objects to the features of arXiv:2412.13864."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import hist
+import numpy as np
+
+from xaug import variables
+from xaug.process.detector import Detector
+from xaug.process.event_schemas import Collisions, read_delphes, read_tree
+from xaug.process.event_selection import EventSelection, select_events
+from xaug.process.parts import PartProcessor, Rows, Settings
+
+__all__ = ["EventProcessor", "EventSettings"]
+
+
+@dataclass(frozen=True)
+class EventSettings(Settings):
+    """Everything but the input that decides what a dataset of events holds."""
+
+    kind: str = "events"
+    selection: EventSelection = field(default_factory=EventSelection)
+    split_fractions: tuple[float, float, float] = (0.5, 0.2, 0.3)  # train, validation, test
+    detector: Detector = field(default_factory=Detector)
+
+
+class EventProcessor(PartProcessor):
+    """Measures, selects and describes the events of a chunk; their weights include that of b-tagging."""
+
+    control = {
+        "ht": hist.axis.Regular(60, 0, 3000, label=r"$H_T$ [GeV]"),
+        "met": hist.axis.Regular(50, 0, 1000, label=r"missing $p_T$ [GeV]"),
+        "pt_lep": hist.axis.Regular(50, 0, 1000, label=r"lepton $p_T$ [GeV]"),
+        "pt_fat": hist.axis.Regular(50, 0, 1500, label=r"fat jet $p_T$ [GeV]"),
+    }
+
+    def read(self, events, file: dict, first: int) -> Collisions:
+        """Particles, leptons and heavy quarks, of our tree or of Delphes."""
+        return (read_delphes if file["format"] == "delphes" else read_tree)(events, first)
+
+    def rows(self, content: Collisions, weights: np.ndarray, ids: np.ndarray) -> Rows:
+        """The features of the selected events; control histograms are weighted."""
+        objects, tag_weight, flow = select_events(content, ids, self.settings.selection, self.settings.detector)
+        table = variables.rows(self.settings.kind, "event")
+        columns = [row.compute(objects) for row in table]
+        features = np.stack(columns, axis=1).astype(np.float32).reshape(len(objects), len(table))
+        weight = weights[objects.event] * tag_weight
+        values = {row.name: column for row, column in zip(table, columns, strict=True)}
+        control = {name: values[name] for name in self.control}
+        return Rows(objects.event, weight, {"event": features}, control, weight, flow)

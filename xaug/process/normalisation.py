@@ -1,0 +1,95 @@
+"""Cross sections and sums of weights of the processes of a dataset, from what its files and parts say."""
+
+from __future__ import annotations
+
+import math
+
+from xaug.errors import ConfigurationError, unknown_name
+from xaug.process.inputs import InputFile
+
+__all__ = ["normalisation", "read_k_factors"]
+
+
+def read_k_factors(path: str) -> dict[str, float]:
+    """A table of k-factors by process name, from JSON or YAML."""
+    import yaml
+
+    try:
+        with open(path) as file:
+            table = yaml.safe_load(file)  # JSON is YAML
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"--k-factors {path} cannot be read ({error})") from None
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"--k-factors {path}: must be an object as {{'wjets': 1.2}}")
+    for name, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not (0 < value < math.inf):
+            raise ConfigurationError(f"--k-factors {path}: {name} has {value!r}; must be a number above 0")
+    return {str(name): float(value) for name, value in table.items()}
+
+
+def cross_section(files: list[InputFile]) -> tuple[float | None, float | None]:
+    """Cross section of a process and its error [pb]: the mean over files, each weighed by its generated events.
+
+    Files of one process are blocks of one sample: their cross sections must agree.
+    """
+    known = [file for file in files if file.xsec is not None]
+    if not known:
+        return None, None
+    if len(known) < len(files):
+        lacking = next(file.path for file in files if file.xsec is None)
+        raise ConfigurationError(f"process {files[0].process}: {lacking} has no xsec, other files have; name it in all")
+    events = [file.events_generated or file.entries for file in files]
+    xsec = sum(n * file.xsec for n, file in zip(events, files, strict=True)) / sum(events)
+    errors = [file.xsec_error or 0.0 for file in files]
+    for file, error in zip(files, errors, strict=True):
+        if abs(file.xsec - xsec) > 6 * error + 0.05 * xsec:
+            raise ConfigurationError(
+                f"process {file.process}: {file.path} has a cross section of {file.xsec:.4g} pb, all its files together "
+                f"{xsec:.4g} pb; give samples that differ different process names"
+            )
+    return xsec, math.hypot(*(n * error for n, error in zip(events, errors, strict=True))) / sum(events)
+
+
+def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str, float]) -> dict[str, dict]:
+    """What normalises each process: an event of generated weight w stands for xsec * w / sum_weight_generated.
+
+    Where only a part of a file could be processed, that share of its generated weight counts.
+
+    Returns
+    -------
+    process name -> label, rows, xsec [pb] with its k-factor (None if unknown), xsec_error, k_factor,
+    events_generated, sum_weight_generated, sum_weight_selected
+
+    Raises
+    ------
+    ConfigurationError
+        if a k-factor names no process, or cross sections of files of a process contradict each other
+    """
+    names = list(dict.fromkeys(part["process"] for part in parts))
+    for name in k_factors:
+        if name not in {file.process for file in files}:
+            raise unknown_name("process in the k-factors", name, sorted({file.process for file in files}))
+    found = {}
+    for name in names:
+        own = [part for part in parts if part["process"] == name]
+        of_files = [file for file in files if file.process == name]
+        generated = events = 0.0
+        for file in of_files:
+            read = [part for part in own if part["file"] == file.path]
+            share = sum(part["stop"] - part["start"] for part in read) / file.entries
+            weight = sum(part["sum_weight_read"] for part in read)
+            generated += weight if file.sum_weight is None else share * file.sum_weight
+            events += share * (file.entries if file.events_generated is None else file.events_generated)
+        k = k_factors.get(name, 1.0)
+        xsec, error = cross_section(of_files)
+        found[name] = {
+            "label": own[0]["label"],
+            "rows": sum(part["rows"] for part in own),
+            "xsec": None if xsec is None else k * xsec,
+            "xsec_error": None if error is None else k * error,
+            "k_factor": k,
+            "events_generated": round(events),
+            "sum_weight_generated": generated,
+            "sum_weight_selected": sum(part["sum_weight_selected"] for part in own),
+        }
+    return found
