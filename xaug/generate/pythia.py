@@ -83,8 +83,28 @@ class Batch:
         return tuple(ak.to_numpy(ak.fill_none(chosen[c], 0.0)) for c in ("px", "py", "pz"))
 
 
+class LeptonFilter(pythia8mc.UserHooks):
+    """Drops events without an electron, muon or tau in the hard process, before any shower.
+
+    The cross section and the sum of weights are then those of the events that remain.
+    """
+
+    def canVetoProcessLevel(self) -> bool:
+        """Pythia asks whether to call `doVetoProcessLevel`."""
+        return True
+
+    def doVetoProcessLevel(self, process) -> bool:
+        """Whether to drop this event."""
+        return not any(abs(process[i].id()) in (11, 13, 15) for i in range(process.size()))
+
+
 class Generator:
     """Pythia, initialised from a card and a seed.
+
+    Parameters
+    ----------
+    leptonic
+        keep events with a charged lepton in the hard process only
 
     Raises
     ------
@@ -92,11 +112,14 @@ class Generator:
         if Pythia does not take a line of the card, or cannot start with it
     """
 
-    def __init__(self, settings: list[str], seed: int):
+    def __init__(self, settings: list[str], seed: int, leptonic: bool = False):
         self.pythia = pythia8mc.Pythia("", False)
         for line in ["Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"]:
             if not self.pythia.readString(line):
                 raise ConfigurationError(f"Pythia does not accept the setting {line!r}: see the card")
+        if leptonic:
+            self.filter = LeptonFilter()  # Pythia does not keep it alive
+            self.pythia.setUserHooksPtr(self.filter)
         if not self.pythia.init():
             raise ConfigurationError("Pythia could not start with this card: is any process switched on?")
         self.failed = 0

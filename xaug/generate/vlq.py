@@ -1,5 +1,6 @@
 """The vlq sample: pp -> b' b'bar -> (t W)(b Phi) with Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
 
+All events have an electron, muon or tau in the hard process, and cross sections are those of such events.
 The backgrounds are those that Pythia makes alone. Left out: Z + jets (0.1% of it passes a selection of one
 lepton), t W (Pythia has no such process) and t tbar with W or Z (the same).
 """
@@ -165,7 +166,7 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     """Generate one block into its file (a task of `xaug.workers`)."""
     cards = subruns(task["card"])
     seeds = [seed_of(task["seed"], task["stream"], task["block"] * len(cards) + k) for k in range(len(cards))]
-    generators = [Generator(card, seed) for card, seed in zip(cards, seeds, strict=True)]
+    generators = [Generator(card, seed, leptonic=True) for card, seed in zip(cards, seeds, strict=True)]
     share = -(-task["events"] // len(cards))  # of a subrun, rounded up; the last one gets what is left
     left = [min(share, task["events"] - k * share) for k in range(len(cards))]
     generated, sum_weight = 0, 0.0
@@ -205,6 +206,7 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
             "events_failed": sum(generator.failed for generator in generators),
             "events_stored": writer.events,
             "sum_weight": sum_weight,
+            "filter": "an electron, muon or tau in the hard process",
             "stored": asdict(STORED),
             "card": task["card"],
         }
