@@ -1,9 +1,11 @@
 """THE table of input variables: processor, scaler, networks, plots and report read this and nothing else.
 
-Adding an expert variable is adding one row here and one function in `xaug.process.expert`.
+Adding an expert variable is adding one row here and one function in `xaug.process.expert` (of jets) or
+`xaug.process.kinematics` (of events).
 
 A *kind* of dataset has *blocks* of inputs: "jets" have "image" (pixels), "list" (columns of the particle
-list) and "xaug" (one number a jet), "events" have "event" (one number an event). Names, order and labels of each block are those of the rows.
+list) and "xaug" (one number a jet); "events" have "event" (one number an event), and "events_met" the same with
+the missing momentum as a seventh object. Names, order and labels of each block are those of the rows.
 """
 
 from __future__ import annotations
@@ -122,7 +124,12 @@ JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_L
 IG_BASELINES = "arXiv:2412.13864 app. B"
 SYMBOLS = {"lep": r"\ell", "met": r"\mathrm{miss}", **{name: name for name in ("j1", "j2", "j3", "b")}, "fat": "J"}
 """Object of an event -> how it is written in LaTeX."""
-MOMENT_LABELS = {"girth": "g", "girth_var": r"\mathrm{Var}", "girth_skew": r"\mathrm{Skew}", "girth_kurt": r"\mathrm{Kurt}"}
+MOMENT_LABELS = {
+    "girth": "g",
+    "girth_var": r"\mathrm{Var}",
+    "girth_skew": r"\mathrm{Skew}",
+    "girth_kurt": r"\mathrm{Kurt}",
+}
 
 
 def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
@@ -136,7 +143,9 @@ def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
         return row("_".join((prefix, *names)), f"{symbol}_{{{index}}}", unit, compute(*names))
 
     hadronic = kinematics.HADRONIC
-    transverse = [row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", kinematics.pt(name)) for name in ("lep", *hadronic)]
+    transverse = [
+        row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", kinematics.pt(name)) for name in ("lep", *hadronic)
+    ]
     taus = [
         row(f"tau{n}{n - 1}_b{round(10 * beta)}", rf"\tau_{{{n}{n - 1}}}^{{({beta:g})}}", "", kinematics.tau(n, beta))
         for n in (2, 3)

@@ -35,7 +35,9 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events per chunk.")
 @click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Selection, e.g. pt_min=300.")
 @click.option("--detector", multiple=True, metavar="NAME=VALUE", help="Detector of events, e.g. smear=0.")
-@click.option("--k-factors", type=click.Path(), help="JSON or YAML: process name -> what multiplies its cross section.")
+@click.option(
+    "--k-factors", metavar="FILE", help="JSON or YAML: process name -> what multiplies the cross section in its files."
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split", help="Fractions of train, validation, test.  [default: 0.6,0.2,0.2 for jets, 0.5,0.2,0.3 for events]"
@@ -48,12 +50,12 @@ def main(
     inputs, output, kind, executor, workers, scheduler, chunksize, cuts, detector, k_factors, split_seed, split,
     allow_skips, strict, dry_run,
 ) -> dict:  # fmt: skip
-    """Jets to images, particle lists and expert variables; events of one lepton and jets to kinematic features.
+    """Jets to images, particle lists and expert variables; events of a lepton and jets to features.
 
     Input is ROOT files with the tree T (as `xaug.generate` writes it) or, for events, of Delphes, directories
-    of them, or a coffea fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}. Files by xaug carry
-    label and process inside. Files that cannot be used are left out and listed, and the command exits
-    with 3. A killed run resumes.
+    of them, or a coffea fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}.
+    Files by xaug carry label and process inside. Files that cannot be used are left out and listed, and the
+    command exits with 3. A killed run resumes.
 
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 

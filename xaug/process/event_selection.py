@@ -61,7 +61,9 @@ class EventSelection(Options):
                 raise ConfigurationError(f"{self.noun} {name} = {getattr(self, name)}: must be above 0 and at most 1")
 
 
-def draw_tagged(efficiency: np.ndarray, event: np.ndarray, n: int, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def draw_tagged(
+    efficiency: np.ndarray, event: np.ndarray, n: int, uniform: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The jet of each event that is taken for its b jet, and the probability that any jet is tagged.
 
     No event is lost to tagging: a jet is drawn with a probability proportional to its tag efficiency e, and the
@@ -121,13 +123,63 @@ def rank_of(event: np.ndarray) -> np.ndarray:
     return np.arange(len(event)) - np.searchsorted(event, event)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Events of one lepton as the detector sees them. Momenta in GeV."""
+
+    lepton: np.ndarray  # (n, 4) px py pz E
+    particles: FourVectors  # all but the lepton, grouped by event
+    jet_event: np.ndarray  # (k,) event of each small jet, ascending
+    jets: FourVectors  # their constituents, grouped by jet
+    met: np.ndarray  # (n, 2)
+
+
+def scaled(momenta: FourVectors, factor: np.ndarray) -> FourVectors:
+    """Momenta times a factor each."""
+    return FourVectors(*(factor * c for c in (momenta.px, momenta.py, momenta.pz, momenta.e)), momenta.counts)
+
+
+def measure(
+    collisions: Collisions, lepton: np.ndarray, lepton_pt: np.ndarray, ids: np.ndarray, cuts: EventSelection,
+    detector: Detector,
+) -> Measured:  # fmt: skip
+    """What the detector makes of the events of the given leptons (n,), whose measured pT and event ids are (n,).
+
+    A particle takes the factor of the small jet that it is in; so jets, fat jets and missing momentum agree.
+    Events that come with the missing momentum of a detector are measured already.
+    """
+    n, events = len(lepton), collisions.lepton_event[lepton]
+    eta, phi, mass = (collisions.leptons[c][lepton] for c in ("eta", "phi", "mass"))
+    own = FourVectors.from_pt_eta_phi_mass(lepton_pt, eta, phi, mass, np.ones(n, dtype=int))
+    own = own.sums(own.owner, n)
+
+    row, index = pairs(events, collisions.counts)
+    jetty = collisions.particles["lepton"][index] != lepton[row]
+    row, index = row[jetty], index[jetty]
+    columns = (collisions.particles[c][index] for c in ("pt", "eta", "phi", "mass"))
+    particles = FourVectors.from_pt_eta_phi_mass(*columns, np.bincount(row, minlength=n))
+    if collisions.met is not None:
+        jet_event, _, jets = clustering.cluster(particles, cuts.jet_radius, cuts.jet_pt)
+        return Measured(own, particles, jet_event, jets, collisions.met[events])
+
+    jet_event, inside, jets = clustering.cluster(particles, cuts.jet_radius, min(detector.jet_pt, cuts.jet_pt))
+    p = jets.sums(jets.owner, len(jets))
+    resolution = detector.jet_resolution(np.hypot(p[:, 0], p[:, 1]))
+    factor = detector.factors(resolution, ids[jet_event], "jet", rank_of(jet_event))[jets.owner]
+    each = np.ones(len(row))
+    each[inside] = factor
+    particles = scaled(particles, each)
+    soft = np.ones(len(row), dtype=bool)
+    soft[inside] = False
+    soft_pt = np.bincount(row[soft], np.hypot(particles.px, particles.py)[soft], n)
+    met = -particles.sums(row, n)[:, :2] - own[:, :2] + detector.soft_shift(soft_pt, ids)
+    return Measured(own, particles, jet_event, scaled(jets, factor), met)
+
+
 def select_events(
     collisions: Collisions, ids: np.ndarray, cuts: EventSelection, detector: Detector
 ) -> tuple[EventObjects, np.ndarray, dict[str, int]]:
-    """The objects of the selected events of a chunk.
-
-    Isolated leptons are no part of jets. Events that come with a detector's missing momentum are measured
-    already, and not smeared again.
+    """The objects of the selected events of a chunk. The isolated lepton is no part of any jet.
 
     Parameters
     ----------
@@ -138,84 +190,53 @@ def select_events(
     -------
     EventObjects, weight (n_selected,) by tagging, {cut: events that remain}
     """
-    measured = collisions.met is not None
     n, flow = len(collisions), dict.fromkeys(CUTS, 0)
     flow["events"] = n
 
     lepton_event, leptons = collisions.lepton_event, collisions.leptons
     lepton_pt = leptons["pt"].astype(np.float64)
-    if not measured:
-        width = detector.lepton_resolution(np.maximum(lepton_pt, 1.0), leptons["id"] == 11)
-        lepton_pt = lepton_pt * detector.factors(width, ids[lepton_event], "lepton", rank_of(lepton_event))
+    if collisions.met is None:
+        resolution = detector.lepton_resolution(lepton_pt, leptons["id"] == 11)
+        lepton_pt *= detector.factors(resolution, ids[lepton_event], "lepton", rank_of(lepton_event))
     isolated = isolated_leptons(collisions, lepton_pt, cuts)
     single = np.bincount(lepton_event[isolated], minlength=n) == 1
     lepton = isolated[single[lepton_event[isolated]]]  # one for each event that remains, in order
     events = lepton_event[lepton]
     flow["one lepton"] = len(events)
-    own = FourVectors.from_pt_eta_phi_mass(
-        lepton_pt[lepton], *(leptons[c][lepton] for c in ("eta", "phi", "mass")), np.ones(len(lepton), dtype=int)
-    )
-    own = np.stack([own.px, own.py, own.pz, own.e], axis=1)
 
-    _, flat = pairs(events, collisions.counts)
-    row = np.repeat(np.arange(len(events)), collisions.counts[events])
-    jetty = collisions.particles["lepton"][flat] != lepton[row]
-    flat, row = flat[jetty], row[jetty]
-    momenta = FourVectors.from_pt_eta_phi_mass(
-        *(collisions.particles[c][flat] for c in ("pt", "eta", "phi", "mass")), np.bincount(row, minlength=len(events))
-    )
-    least = cuts.jet_pt if measured else min(detector.jet_pt, cuts.jet_pt)
-    jet_row, index, jets = clustering.cluster(momenta, cuts.jet_radius, least)
-    p = jets.sums(jets.owner, len(jets))
-    scale = np.ones(len(row))
-    if not measured:
-        width = detector.jet_resolution(np.hypot(p[:, 0], p[:, 1]))
-        factor = detector.factors(width, ids[events][jet_row], "jet", rank_of(jet_row))
-        p = p * factor[:, None]
-        soft = np.ones(len(row), dtype=bool)
-        soft[index], scale[index] = False, factor[jets.owner]
-        momenta = FourVectors(*(scale * c for c in (momenta.px, momenta.py, momenta.pz, momenta.e)), momenta.counts)
-        soft_pt = np.bincount(row[soft], np.hypot(momenta.px, momenta.py)[soft], len(events))
-        met = -momenta.sums(row, len(events))[:, :2] - own[:, :2] + detector.soft_shift(soft_pt, ids[events])
-        jets = jets.take(np.arange(len(index)), jets.counts)
-        jets = FourVectors(*(factor[jets.owner] * c for c in (jets.px, jets.py, jets.pz, jets.e)), jets.counts)
-    else:
-        met = collisions.met[events]
-    met_pt = np.hypot(met[:, 0], met[:, 1])
-    keep = met_pt > cuts.met_min
+    seen = measure(collisions, lepton, lepton_pt[lepton], ids[events], cuts, detector)
+    keep = np.hypot(seen.met[:, 0], seen.met[:, 1]) > cuts.met_min
     flow["missing pT"] = int(keep.sum())
 
-    jet = kinematics(p)
+    jet = kinematics(seen.jets.sums(seen.jets.owner, len(seen.jets)))
     good = np.flatnonzero((jet["pt"] > cuts.jet_pt) & (np.abs(jet["eta"]) < cuts.jet_eta))
-    good = good[np.lexsort((-jet["pt"][good], jet_row[good]))]
-    keep &= np.bincount(jet_row[good], minlength=len(events)) >= JETS
+    good = good[np.lexsort((-jet["pt"][good], seen.jet_event[good]))]
+    keep &= np.bincount(seen.jet_event[good], minlength=len(events)) >= JETS
     flow["jets"] = int(keep.sum())
-    ht = np.bincount(jet_row[good], jet["pt"][good], len(events))
+    ht = np.bincount(seen.jet_event[good], jet["pt"][good], len(events))
     keep &= ht > cuts.ht_min
     flow["HT"] = int(keep.sum())
 
-    fat_index, fat = leading_fat_jets(momenta, keep, cuts)
-    keep = np.zeros(len(events), dtype=bool)
-    keep[fat_index] = True
-    flow["fat jet"] = len(fat_index)
+    kept, fat = leading_fat_jets(seen.particles, keep, cuts)
+    keep = np.isin(np.arange(len(events)), kept)
+    flow["fat jet"] = len(kept)
 
-    good = good[keep[jet_row[good]]]
-    number = np.cumsum(keep) - 1  # of a selected event
-    selected = number[jet_row[good]]
-    k = len(fat_index)
-    efficiency = tag_efficiencies(events[jet_row[good]], jet["eta"][good], jet["phi"][good], collisions, cuts)
-    tagged, weight = draw_tagged(efficiency, selected, k, uniforms(ids[events[keep]], "tag"))
+    good = good[keep[seen.jet_event[good]]]
+    number = (np.cumsum(keep) - 1)[seen.jet_event[good]]  # of the selected event
+    eta, phi = jet["eta"][good], jet["phi"][good]
+    efficiency = tag_efficiencies(events[seen.jet_event[good]], eta, phi, collisions, cuts)
+    tagged, weight = draw_tagged(efficiency, number, len(kept), uniforms(ids[events[kept]], "tag"))
     other = np.delete(np.arange(len(good)), tagged)
-    leading = other[rank_of(selected[other]) < JETS - 1].reshape(k, JETS - 1)
-    chosen = good[np.concatenate([leading, tagged[:, None]], axis=1)].reshape(-1)  # j1 j2 j3 b of each event
-    _, small = regroup(jets, np.arange(len(jets.px)), chosen)
-    return _objects(events[keep], own[keep], met[keep], ht[keep], small, fat), weight, flow
+    leading = other[rank_of(number[other]) < JETS - 1].reshape(-1, JETS - 1)
+    four = good[np.concatenate([leading, tagged[:, None]], axis=1).reshape(-1)]  # j1 j2 j3 b of each event
+    _, small = regroup(seen.jets, np.arange(len(seen.jets.px)), four)
+    return _objects(events[kept], seen.lepton[kept], seen.met[kept], ht[kept], small, fat), weight, flow
 
 
 def leading_fat_jets(momenta: FourVectors, keep: np.ndarray, cuts: EventSelection) -> tuple[np.ndarray, FourVectors]:
     """Events (of those to keep) with a fat jet, ascending, and the constituents of the leading one of each."""
     kept = np.flatnonzero(keep)
-    flat, compact = regroup(momenta, np.arange(len(momenta.px)), kept)
+    _, compact = regroup(momenta, np.arange(len(momenta.px)), kept)
     row, _, jets = clustering.cluster(compact, cuts.fat_radius, cuts.fat_pt)
     central = np.flatnonzero(np.abs(kinematics(jets.sums(jets.owner, len(jets)))["eta"]) < cuts.fat_eta)
     leading = central[rank_of(row[central]) == 0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import hist
 import numpy as np
 
 from xaug import variables
+from xaug.errors import ConfigurationError
 from xaug.process.detector import Detector
 from xaug.process.event_schemas import Collisions, read_delphes, read_tree
 from xaug.process.event_selection import EventSelection, select_events
@@ -25,11 +27,25 @@ class EventSettings(Settings):
     split_fractions: tuple[float, float, float] = (0.5, 0.2, 0.3)  # train, validation, test
     detector: Detector = field(default_factory=Detector)
 
+    def check(self, path: str, stored: dict | None) -> None:
+        """ConfigurationError where this selection would take events that the file does not hold."""
+        cuts = self.selection
+        for name, cut, looser in (
+            ("lepton_pt", cuts.lepton_pt, -1),
+            ("lepton_eta", cuts.lepton_eta, 1),
+            ("ht", cuts.ht_min, -1),
+        ):
+            if stored and looser * (cut - stored[name]) > 0:
+                raise ConfigurationError(
+                    f"selection of {name} at {cut:g}: {path} holds only events within {stored[name]:g}; "
+                    "cut harder, or generate with other values of xaug.generate.vlq.STORED"
+                )
+
 
 class EventProcessor(PartProcessor):
     """Measures, selects and describes the events of a chunk; their weights include that of b-tagging."""
 
-    control = {
+    control: ClassVar = {
         "ht": hist.axis.Regular(60, 0, 3000, label=r"$H_T$ [GeV]"),
         "met": hist.axis.Regular(50, 0, 1000, label=r"missing $p_T$ [GeV]"),
         "pt_lep": hist.axis.Regular(50, 0, 1000, label=r"lepton $p_T$ [GeV]"),
@@ -48,5 +64,5 @@ class EventProcessor(PartProcessor):
         features = np.stack(columns, axis=1).astype(np.float32).reshape(len(objects), len(table))
         weight = weights[objects.event] * tag_weight
         values = {row.name: column for row, column in zip(table, columns, strict=True)}
-        control = {name: values[name] for name in self.control}
+        control: ClassVar = {name: values[name] for name in self.control}
         return Rows(objects.event, weight, {"event": features}, control, weight, flow)

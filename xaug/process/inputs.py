@@ -49,6 +49,7 @@ class InputFile:
     xsec_error: float | None  # [pb]
     events_generated: int | None  # of which the entries are those stored
     sum_weight: float | None  # of all events generated
+    stored: dict | None  # cuts that all events of the file have passed, by name; None if unknown
     format: str  # a key of FORMATS
     entries: int
     digest: str
@@ -205,6 +206,7 @@ def _inspect_open(candidate: Candidate, kind: str, root, bad) -> InputFile:
         label=int(metadata["label"]),
         **{name: None if value is None else float(value) for name, value in numbers.items()},
         events_generated=metadata.get("events_generated"),
+        stored=metadata.get("stored"),
         format=form,
         entries=int(tree.num_entries),
         digest=digest,

@@ -44,8 +44,8 @@ def cross_section(files: list[InputFile]) -> tuple[float | None, float | None]:
     for file, error in zip(files, errors, strict=True):
         if abs(file.xsec - xsec) > 6 * error + 0.05 * xsec:
             raise ConfigurationError(
-                f"process {file.process}: {file.path} has a cross section of {file.xsec:.4g} pb, all its files together "
-                f"{xsec:.4g} pb; give samples that differ different process names"
+                f"process {file.process}: {file.path} has a cross section of {file.xsec:.4g} pb, all its files "
+                f"together {xsec:.4g} pb; give samples that differ different process names"
             )
     return xsec, math.hypot(*(n * error for n, error in zip(events, errors, strict=True))) / sum(events)
 

@@ -44,6 +44,9 @@ class Settings:
                 f"split fractions {fractions}: must be three numbers >= 0 (train, validation, test) that sum to 1"
             )
 
+    def check(self, path: str, stored: dict | None) -> None:
+        """ConfigurationError where this selection would take events that the file does not hold."""
+
     @property
     def config(self) -> dict:
         """As plain data, with the version of the code that computes."""
@@ -96,6 +99,8 @@ class PartProcessor(processor.ProcessorABC):
 
     control: ClassVar[dict[str, hist.axis.AxesMixin]]
     """Axes of the control histograms."""
+    needs: ClassVar[str]
+    """What every row needs, and a file must have at least once: the first cut."""
 
     def __init__(self, output: str | Path, settings: Settings):
         self.output = Path(output)
@@ -161,9 +166,7 @@ class PartProcessor(processor.ProcessorABC):
             "sum_weight_selected": float(rows.weight.sum()),
         }
         counts = {
-            name: control_histogram(axis, name)
-            .fill(rows.control[name], weight=rows.control_weight)
-            .values(flow=True)
+            name: control_histogram(axis, name).fill(rows.control[name], weight=rows.control_weight).values(flow=True)
             for name, axis in self.control.items()
         }
         write_part(self.output / name, columns, counts, summary)

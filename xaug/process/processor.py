@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import hist
 import numpy as np
 
@@ -31,7 +33,7 @@ def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
 class JetProcessor(PartProcessor):
     """Clusters, grooms, selects and describes the jets of a chunk."""
 
-    control = {
+    control: ClassVar = {
         "pt": hist.axis.Regular(50, 0, 1000, label=r"leading jet $p_T$ [GeV]"),
         "eta": hist.axis.Regular(48, -2.4, 2.4, label=r"jet $\eta$"),
         "softdrop_mass": hist.axis.Regular(50, 0, 250, label=r"$m_\mathrm{SD}$ [GeV]"),
@@ -45,7 +47,7 @@ class JetProcessor(PartProcessor):
     def rows(self, content: Events, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """Images, lists and expert variables of the selected jets, with unit weights in the control histograms."""
         jets, cut_flow = select_jets(content, self.settings.selection)
-        control = {
+        control: ClassVar = {
             "pt": jets.pt,
             "eta": jets.eta,
             "softdrop_mass": jets.softdrop_mass,

@@ -105,6 +105,8 @@ def process(
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
     files, skips = _inspect_all(inputs, settings.kind, strict)
+    for file in files:
+        settings.check(file.path, file.stored)
     items = [item for file in files for item in _work_items(file, chunksize)]
     names = {part_name(item.usermeta, settings, item.entrystart, item.entrystop): item for item in items}
     missing = [name for name in names if not (output / name).exists()]
@@ -168,13 +170,13 @@ def _finish(
         own = [part for part in parts if part["file"] == file.path]
         first_cut = next(iter(islice(flows[file.process], 1, None))) if own else None
         if own and not any(part["cut_flow"][first_cut] for part in own):
-            reason = f"none of its {file.entries} events passes the cut {first_cut!r}; is its pT in GeV?"
+            reason = f"none of its {file.entries} events has {KINDS[kind][0].needs}; is it in GeV?"
             if strict:
                 raise InputFileError(file.path, reason)
             skips.append({"file": file.path, "reason": reason})
     processes = normalisation(files, parts, config["k_factors"])
-    for name, process_ in processes.items():
-        if kind != "jets" and not process_["rows"]:
+    for name, found in processes.items():
+        if kind != "jets" and not found["rows"]:
             where = ", ".join(file.path for file in files if file.process == name)
             reason = f"process {name}: no event passes the selection (cut flow: {flows[name]}); generate more"
             if strict:
@@ -182,13 +184,19 @@ def _finish(
             skips.append({"file": where, "reason": reason})
     if not sum(part["rows"] for part in parts):
         reasons = "".join(f"; {skip['file']} {skip['reason']}" for skip in skips)
-        raise ConfigurationError(f"no {noun(kind)[:-1]} of {len(files)} files passes the selection (cut flow: {flows}){reasons}")
+        raise ConfigurationError(
+            f"no {noun(kind)[:-1]} of {len(files)} files passes the selection (cut flow: {flows}){reasons}"
+        )
     with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
         for name, histogram in sorted(control.items()):
             root[name] = histogram
     inputs = [{key: value for key, value in asdict(file).items() if key != "uuid"} for file in files]
     code = digest_json({"settings": config, "parts": [part["part"] for part in parts]})
+    if kind != "jets":
+        flows = {name: {"generated": processes[name]["events_generated"], **flow} for name, flow in flows.items()}
+    totals = {name: found["rows"] for name, found in processes.items()}
     return manifest.write(
         output, "process", config,
-        digest=code, **{noun(kind): {name: p["rows"] for name, p in processes.items()}}, processes=processes, cut_flow=flows, skips=skips, inputs=inputs, parts=parts,
+        digest=code, **{noun(kind): totals}, processes=processes, cut_flow=flows, skips=skips, inputs=inputs,
+        parts=parts,
     )  # fmt: skip
