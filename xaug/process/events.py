@@ -45,6 +45,7 @@ class EventSettings(Settings):
 class EventProcessor(PartProcessor):
     """Measures, selects and describes the events of a chunk; their weights include that of b-tagging."""
 
+    needs = "one isolated lepton that passes the pT cut"
     control: ClassVar = {
         "ht": hist.axis.Regular(60, 0, 3000, label=r"$H_T$ [GeV]"),
         "met": hist.axis.Regular(50, 0, 1000, label=r"missing $p_T$ [GeV]"),
@@ -64,5 +65,5 @@ class EventProcessor(PartProcessor):
         features = np.stack(columns, axis=1).astype(np.float32).reshape(len(objects), len(table))
         weight = weights[objects.event] * tag_weight
         values = {row.name: column for row, column in zip(table, columns, strict=True)}
-        control: ClassVar = {name: values[name] for name in self.control}
+        control = {name: values[name] for name in self.control}
         return Rows(objects.event, weight, {"event": features}, control, weight, flow)

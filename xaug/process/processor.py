@@ -33,6 +33,7 @@ def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
 class JetProcessor(PartProcessor):
     """Clusters, grooms, selects and describes the jets of a chunk."""
 
+    needs = "a jet that passes the pT cut"
     control: ClassVar = {
         "pt": hist.axis.Regular(50, 0, 1000, label=r"leading jet $p_T$ [GeV]"),
         "eta": hist.axis.Regular(48, -2.4, 2.4, label=r"jet $\eta$"),
@@ -47,7 +48,7 @@ class JetProcessor(PartProcessor):
     def rows(self, content: Events, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """Images, lists and expert variables of the selected jets, with unit weights in the control histograms."""
         jets, cut_flow = select_jets(content, self.settings.selection)
-        control: ClassVar = {
+        control = {
             "pt": jets.pt,
             "eta": jets.eta,
             "softdrop_mass": jets.softdrop_mass,

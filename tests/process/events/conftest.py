@@ -103,7 +103,13 @@ def tools():
     from types import SimpleNamespace
 
     return SimpleNamespace(
-        Event=Event, OPEN=OPEN, collisions_of=collisions_of, features=features, run=run, spray=spray, synthetic=synthetic
+        Event=Event,
+        OPEN=OPEN,
+        collisions_of=collisions_of,
+        features=features,
+        run=run,
+        spray=spray,
+        synthetic=synthetic,
     )
 
 

@@ -80,7 +80,13 @@ class TestCuts:
             if expected:  # into the leading jet
                 particles["phi"][particles["pt"] == 40.0] = leptons["phi"][1] = 1.0
             both = type(collisions)(
-                particles, collisions.counts, leptons, np.array([0, 0]), collisions.quarks, collisions.quark_counts, None
+                particles,
+                collisions.counts,
+                leptons,
+                np.array([0, 0]),
+                collisions.quarks,
+                collisions.quark_counts,
+                None,
             )
             _, _, flow = select_events(both, np.array([1], np.uint64), EventSelection(), Detector(smear=0))
             assert flow["one lepton"] == expected
@@ -122,9 +128,7 @@ class TestTag:
     def test_drawn_in_proportion(self):
         """Equally spaced numbers instead of random ones: the shares are exact."""
         n, efficiency = 1000, np.array([0.01, 0.7, 0.15, 0.14])
-        chosen, _ = draw_tagged(
-            np.tile(efficiency, n), np.repeat(np.arange(n), 4), n, (np.arange(n) + 0.5) / n
-        )
+        chosen, _ = draw_tagged(np.tile(efficiency, n), np.repeat(np.arange(n), 4), n, (np.arange(n) + 0.5) / n)
         assert_array_equal(chosen // 4, np.arange(n))
         assert_array_equal(np.bincount(chosen % 4), [10, 700, 150, 140])
 

@@ -129,9 +129,7 @@ def test_tau_ratios_against_fjcontrib(found, references):
 
     for i, reference in enumerate(references[:15]):
         parts = [{"px": c.px(), "py": c.py(), "pz": c.pz(), "E": c.E()} for c in reference.jets["fat"].constituents()]
-        sequence = fastjet.ClusterSequence(
-            ak.Array([parts]), fastjet.JetDefinition(fastjet.cambridge_algorithm, 100.0)
-        )
+        sequence = fastjet.ClusterSequence(ak.Array([parts]), fastjet.JetDefinition(fastjet.cambridge_algorithm, 100.0))
         for beta, suffix in ((1.0, "b10"), (2.0, "b20")):
             t = ak.to_numpy(
                 sequence.njettiness(
