@@ -104,13 +104,10 @@ def generate(
 
 def last_copies(batch: Batch, ids: tuple[int, ...]) -> np.ndarray:
     """Whether a particle is of these |ids| and no daughter of it is of the same id, (m,)."""
-    identity, mother = batch.particles["id"], batch.particles["mother1"]
-    chosen = np.isin(np.abs(identity), ids)
+    identity = batch.particles["id"]
     first = np.repeat(np.cumsum(batch.counts) - batch.counts, batch.counts)
-    copies = np.flatnonzero(chosen & (mother > 0))
-    mothers = (first + mother)[copies]
-    chosen[mothers[identity[mothers] == identity[copies]]] = False
-    return chosen
+    one, two = (identity[first + batch.particles[name]] for name in ("daughter1", "daughter2"))
+    return np.isin(np.abs(identity), ids) & (one != identity) & (two != identity)
 
 
 def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict[str, tuple[dict, np.ndarray]]]:

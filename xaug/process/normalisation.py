@@ -7,7 +7,7 @@ import math
 from xaug.errors import ConfigurationError, unknown_name
 from xaug.process.inputs import InputFile
 
-__all__ = ["normalisation", "read_k_factors"]
+__all__ = ["check_normalisation", "normalisation", "read_k_factors"]
 
 
 def read_k_factors(path: str) -> dict[str, float]:
@@ -18,7 +18,8 @@ def read_k_factors(path: str) -> dict[str, float]:
         with open(path) as file:
             table = yaml.safe_load(file)  # JSON is YAML
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"--k-factors {path} cannot be read ({error})") from None
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"--k-factors {path} cannot be read ({reason})") from None
     if not isinstance(table, dict):
         raise ConfigurationError(f"--k-factors {path}: must be an object as {{'wjets': 1.2}}")
     for name, value in table.items():
@@ -50,6 +51,16 @@ def cross_section(files: list[InputFile]) -> tuple[float | None, float | None]:
     return xsec, math.hypot(*(n * error for n, error in zip(events, errors, strict=True))) / sum(events)
 
 
+def check_normalisation(files: list[InputFile], k_factors: dict[str, float]) -> None:
+    """ConfigurationError if a k-factor names no process, or cross sections of a process contradict each other."""
+    names = sorted({file.process for file in files})
+    for name in k_factors:
+        if name not in names:
+            raise unknown_name("process in the k-factors", name, names)
+    for name in names:
+        cross_section([file for file in files if file.process == name])
+
+
 def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str, float]) -> dict[str, dict]:
     """What normalises each process: an event of generated weight w stands for xsec * w / sum_weight_generated.
 
@@ -59,16 +70,8 @@ def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str
     -------
     process name -> label, rows, xsec [pb] with its k-factor (None if unknown), xsec_error, k_factor,
     events_generated, sum_weight_generated, sum_weight_selected
-
-    Raises
-    ------
-    ConfigurationError
-        if a k-factor names no process, or cross sections of files of a process contradict each other
     """
     names = list(dict.fromkeys(part["process"] for part in parts))
-    for name in k_factors:
-        if name not in {file.process for file in files}:
-            raise unknown_name("process in the k-factors", name, sorted({file.process for file in files}))
     found = {}
     for name in names:
         own = [part for part in parts if part["process"] == name]

@@ -17,7 +17,7 @@ from xaug.errors import ConfigurationError, InputFileError, XaugError, unknown_n
 from xaug.process import executors
 from xaug.process.events import EventProcessor, EventSettings
 from xaug.process.inputs import InputFile, gather, inspect, kind_of
-from xaug.process.normalisation import normalisation
+from xaug.process.normalisation import check_normalisation, normalisation
 from xaug.process.parts import PartProcessor, Settings, control_histogram, part_name
 from xaug.process.processor import JetProcessor
 from xaug.storage import atomic_path, digest_json
@@ -105,6 +105,8 @@ def process(
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
     files, skips = _inspect_all(inputs, settings.kind, strict)
+    k_factors = k_factors or {}
+    check_normalisation(files, k_factors)
     for file in files:
         settings.check(file.path, file.stored)
     items = [item for file in files for item in _work_items(file, chunksize)]
@@ -117,7 +119,7 @@ def process(
     config = {
         **settings.config,
         "chunksize": chunksize,
-        "k_factors": k_factors or {},
+        "k_factors": k_factors,
         "inputs": {file.path: file.digest for file in files} | {skip["file"]: None for skip in skips},
     }
     finished = manifest.begin(output, "process", config)

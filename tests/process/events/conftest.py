@@ -32,7 +32,7 @@ class Event:
         rapidity = np.arcsinh(pt * np.sinh(eta) / transverse_mass) + dy
         moved_eta = np.arcsinh(transverse_mass * np.sinh(rapidity) / pt)
         moved_phi = np.arctan2(np.sin(phi + dphi), np.cos(phi + dphi))
-        quarks = self.quarks + [dy, dphi, 0]
+        quarks = self.quarks + np.array([dy, dphi, 0.0])
         return Event(np.stack([pt, moved_eta, moved_phi, mass], axis=1), self.lepton_id, quarks)
 
     def shuffled(self, rng) -> Event:

@@ -112,7 +112,7 @@ def made(mixed, tmp_path_factory, write_root_file):
 
 
 def test_delphes_gives_the_same_as_our_tree(made, mixed):
-    _, manifest, dataset = made
+    _, _, dataset = made
     arrays = dataset.load()
     of = {name: arrays["process"] == name for name in ("tree", "delphes")}
     assert of["tree"].sum() == of["delphes"].sum() == len(mixed[0])

@@ -198,7 +198,7 @@ class TestGirth:
         assert_allclose(got, [[0.2, 0, 0, 0]], atol=1e-9)
 
     def test_two_unequal_constituents(self):
-        """Far along the beam the axis of pT 3 : 1 is a quarter of the way: r = d/4 and 3d/4 with weights 3/4 and 1/4."""
+        """The axis of pT 3 : 1 is a quarter of the way: r = d/4 and 3d/4 with weights 3/4 and 1/4."""
         d = 1e-3
         ((girth, variance, skew, kurt),) = moments_of([[75, 0.0, 1.0], [25, d, 1.0]])
         assert girth == pytest.approx(d * 3 / 8, rel=1e-5)
