@@ -62,14 +62,14 @@ def check_normalisation(files: list[InputFile], k_factors: dict[str, float]) -> 
 
 
 def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str, float]) -> dict[str, dict]:
-    """What normalises each process: an event of generated weight w stands for xsec * w / sum_weight_generated.
+    """What normalises each process: an event of generated weight w stands for xsec * w / sum_weights_generated.
 
     Where only a part of a file could be processed, that share of its generated weight counts.
 
     Returns
     -------
-    process name -> label, rows, xsec [pb] with its k-factor (None if unknown), xsec_error, k_factor,
-    events_generated, sum_weight_generated, sum_weight_selected
+    process name -> label, rows, xsec and xsec_error [pb] with the k-factor (absent if unknown), k_factor,
+    events_generated, sum_weights_generated, sum_weights_selected
     """
     names = list(dict.fromkeys(part["process"] for part in parts))
     found = {}
@@ -88,11 +88,10 @@ def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str
         found[name] = {
             "label": own[0]["label"],
             "rows": sum(part["rows"] for part in own),
-            "xsec": None if xsec is None else k * xsec,
-            "xsec_error": None if error is None else k * error,
+            **({} if xsec is None else {"xsec": k * xsec, "xsec_error": k * error}),
             "k_factor": k,
             "events_generated": round(events),
-            "sum_weight_generated": generated,
-            "sum_weight_selected": sum(part["sum_weight_selected"] for part in own),
+            "sum_weights_generated": generated,
+            "sum_weights_selected": sum(part["sum_weights_selected"] for part in own),
         }
     return found

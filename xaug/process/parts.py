@@ -163,7 +163,7 @@ class PartProcessor(processor.ProcessorABC):
             "splits": {which: int((split == i).sum()) for i, which in enumerate(SPLITS)},
             "cut_flow": rows.cut_flow,
             "sum_weight_read": float(weights.sum()),
-            "sum_weight_selected": float(rows.weight.sum()),
+            "sum_weights_selected": float(rows.weight.sum()),
         }
         counts = {
             name: control_histogram(axis, name).fill(rows.control[name], weight=rows.control_weight).values(flow=True)

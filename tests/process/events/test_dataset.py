@@ -62,8 +62,8 @@ def test_processes(dataset, metadata):
         rows = arrays["process"] == name
         assert found["rows"] == rows.sum() > 0
         assert found["events_generated"] == 80
-        assert found["sum_weight_generated"] == pytest.approx(sum(f["sum_weight"] for f in files))
-        assert found["sum_weight_selected"] == pytest.approx(arrays["weight"][rows].sum())
+        assert found["sum_weights_generated"] == pytest.approx(sum(f["sum_weight"] for f in files))
+        assert found["sum_weights_selected"] == pytest.approx(arrays["weight"][rows].sum())
         # files of 50 and 30 events
         assert found["xsec"] == pytest.approx((50 * files[0]["xsec"] + 30 * files[1]["xsec"]) / 80)
         assert found["xsec_error"] == pytest.approx(

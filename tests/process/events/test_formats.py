@@ -140,14 +140,15 @@ def test_normalisation_of_foreign_files(made, mixed):
         found = manifest["processes"][name]
         assert found["xsec"] == xsec
         assert found["events_generated"] == len(mixed[0])
-        assert found["sum_weight_generated"] == pytest.approx(mixed[1].sum())
-        assert found["sum_weight_selected"] == pytest.approx(mixed[1].sum())
+        assert found["sum_weights_generated"] == pytest.approx(mixed[1].sum())
+        assert found["sum_weights_selected"] == pytest.approx(mixed[1].sum())
 
 
 def test_missing_cross_section_is_unknown_not_zero(mixed, tmp_path, write_root_file):
     tree = write_root_file(tmp_path / "tree.root", tree_branches(*mixed))
     manifest = process([fileset(tmp_path / "f.json", a=(tree, {"label": 0}))], tmp_path / "o", SETTINGS)
-    assert manifest["processes"]["a"]["xsec"] is None
+    assert manifest["processes"]["a"]["sum_weights_generated"] == pytest.approx(mixed[1].sum())
+    assert "xsec" not in manifest["processes"]["a"]
 
 
 @pytest.mark.parametrize("lacking", ["particle_id", "gen_pt"])
