@@ -1,5 +1,9 @@
-"""All package metadata is in setup.cfg."""
+"""Package metadata is in setup.cfg; here is only what it cannot say: the folder `models` is data of the package."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+setup(
+    packages=[*find_packages(include=["xaug", "xaug.*"]), "xaug.models"],
+    package_dir={"xaug.models": "models"},
+    package_data={"xaug.models": ["*/*", "*/*/*"]},
+)

@@ -11,13 +11,16 @@ from xaug.errors import XaugError
 _LAZY = {
     "Dataset": "xaug.dataset",
     "Scaler": "xaug.scaling",
+    "load_reference": "xaug.reference",
     "load_run": "xaug.runs",
     "explain": "xaug.explain",
     "plots": "xaug.plots",
     "variables": "xaug.variables",
 }
 
-__all__ = ["Dataset", "Scaler", "XaugError", "__version__", "explain", "load_run", "plots", "variables"]
+__all__ = [
+    "Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

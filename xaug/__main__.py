@@ -13,6 +13,7 @@ STAGES = {
     "process": ("xaug.process.__main__", "ROOT files to a dataset of images, lists and expert variables"),
     "train": ("xaug.train", "a dataset to a run: N trainings of one network"),
     "explain": ("xaug.explain.__main__", "a run to attributions: what the network looked at"),
+    "topk": ("xaug.topk", "rankings of features to curves: how good the k best alone are"),
     "report": ("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
     "study": ("xaug.study.__main__", "all of these, for a paper's study, in one command"),
 }

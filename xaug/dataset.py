@@ -61,14 +61,25 @@ def uniforms(ids: np.ndarray, purpose: str, index: np.ndarray | int = 0) -> np.n
     return _mix(ids ^ _mix(key)) / 2.0**64
 
 
-def write_part(path: Path, columns: dict[str, np.ndarray], counts: dict[str, np.ndarray], summary: dict) -> None:
-    """Write one part: row columns, control histogram counts, and what it is; whole or not at all."""
+def write_part(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    counts: dict[str, np.ndarray],
+    summary: dict,
+    filters: dict[str, dict] | None = None,
+) -> None:
+    """Write one part: row columns, control histogram counts, and what it is; whole or not at all.
+
+    `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
+    """
+    filters = filters or {}
     with new_hdf5(path) as file:
         for name, values in columns.items():
             values = np.asarray(values)
             rows = min(CHUNK, len(values))
             # a part without jets has nothing to chunk or compress
-            packed = {"chunks": (rows, *values.shape[1:]), "compression": "lzf", "shuffle": True} if rows else {}
+            packing = filters.get(name, {"compression": "lzf", "shuffle": True})
+            packed = {"chunks": (rows, *values.shape[1:]), **packing} if rows else {}
             file.create_dataset(name, data=values, **packed)
         for name, values in counts.items():
             file[f"control/{name}"] = values
@@ -140,6 +151,12 @@ class Dataset:
         """Label of each process."""
         return {part["process"]: part["label"] for part in self.parts}
 
+    @property
+    def weight_scales(self) -> dict[str, float]:
+        """Cross section [pb] over sum of generated weights, of each process where both are known."""
+        known = self.manifest.get("processes", {})
+        return {name: p["xsec"] / p["sum_generated"] for name, p in known.items() if p.get("xsec")}
+
     def names(self, block: str) -> list[str]:
         """Column names of a block ("xaug", "list", "image"), in order."""
         return variables.names(self.kind, block)
@@ -175,11 +192,42 @@ class Dataset:
         """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
         return self._iterate(self._check(fields, split), split, max_rows)
 
+    def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
+        """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
+        sizes = np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts])
+        starts = np.cumsum(sizes) - sizes
+        share = self._share(split, max_rows)
+        return np.concatenate([start + np.arange(round(share * n)) for start, n in zip(starts, sizes, strict=True)])
+
+    def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
+        """Ascending rows (n,) of a split, apart for every part of the dataset."""
+        ends = np.cumsum([part["splits"][split] for part in self.parts])
+        return np.split(rows, np.searchsorted(rows, ends[:-1]))
+
+    def iterate_rows(
+        self, fields: Iterable[str], split: str, rows: np.ndarray
+    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Arrays of some rows (ascending) of a split, and these rows, a part at a time; empty parts are skipped."""
+        fields = self._check(fields, split)
+        start = 0
+        for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
+            if len(own):
+                with self._read(part) as file:
+                    of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
+                    yield {name: self._column(file, part, name, of_split[own - start]) for name in fields}, own
+            start += part["splits"][split]
+
+    def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Arrays of some rows of a split (ascending)."""
+        found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
+        return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+
+    def _share(self, split: str | None, max_rows: int | None) -> float:
+        total = self.size(split)
+        return min(1.0, max_rows / total) if max_rows is not None and total else 1.0
+
     def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
-        share = 1.0
-        if max_rows is not None:
-            total = self.size(split)
-            share = min(1.0, max_rows / total) if total else 1.0
+        share = self._share(split, max_rows)
         for part in self.parts:
             with self._read(part) as file:
                 rows = slice(None)

@@ -24,10 +24,10 @@ def training_directory(run: Path, training: int) -> Path:
     return run / f"training_{training}"
 
 
-def write_scores(path: Path, label: np.ndarray, score: np.ndarray, event_id: np.ndarray) -> None:
-    """Write the scores of the test split."""
+def write_scores(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Write `label`, `score`, `weight` and `event_id` of the test split."""
     with new_hdf5(path) as file:
-        for name, values in (("label", label), ("score", score), ("event_id", event_id)):
+        for name, values in columns.items():
             file.create_dataset(name, data=values, compression="lzf")
 
 
@@ -104,7 +104,7 @@ class Run:
         return dataset
 
     def scores(self, training: int) -> dict[str, np.ndarray]:
-        """Test-split `label`, `score` and `event_id` of one training."""
+        """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training."""
         path = training_directory(self.path, training) / "scores.h5"
         try:
             with h5py.File(path) as file:

@@ -81,7 +81,9 @@ class Scaler:
         self.fitted_on = fitted_on
 
     @classmethod
-    def fit(cls, dataset: Dataset, blocks: Iterable[str], max_rows: int | None = None) -> Scaler:
+    def fit(
+        cls, dataset: Dataset, blocks: Iterable[str], max_rows: int | None = None, split: str | None = "train"
+    ) -> Scaler:
         """Fit on the training split, a part at a time.
 
         Parameters
@@ -90,19 +92,22 @@ class Scaler:
             "xaug" and/or "list"; others need no scaling
         max_rows
             as for `Dataset.load`: fit on the jets that are trained on, not on more
+        split
+            None fits on all rows, those of the test as well, as in the code of arXiv:2011.13466
         """
         blocks = [block for block in blocks if block != "image"]
         sizes = np.zeros(2)
-        for part in dataset.iterate(["label"], "train", max_rows):
+        for part in dataset.iterate(["label"], split, max_rows):
             sizes += np.bincount(part["label"], minlength=2)
         if sizes.min() == 0:
+            where = "the training split" if split else "the dataset"
             raise DatasetError(
-                f"{dataset.path}: the training split has {int(sizes[1])} signal and {int(sizes[0])} background rows; "
+                f"{dataset.path}: {where} has {int(sizes[1])} signal and {int(sizes[0])} background rows; "
                 "both classes are needed. Process more files"
             )
         moments = {block: _Moments(len(dataset.names(block))) for block in blocks}
         fields = [*variables.fields(dataset.kind, blocks), "label"]
-        for part in dataset.iterate(fields, "train", max_rows):
+        for part in dataset.iterate(fields, split, max_rows):
             weights = (1.0 / sizes)[part["label"]]
             for block in blocks:
                 values, of_row = part[block], weights
@@ -111,7 +116,8 @@ class Scaler:
                     values, of_row = values[real], np.repeat(weights, real.sum(axis=1))
                 moments[block].add(values, of_row)
         ranges = {block: moments[block].range(dataset.names(block)) for block in blocks}
-        fitted = {"dataset": dataset.digest, "split": "train", "background": int(sizes[0]), "signal": int(sizes[1])}
+        fitted = {"dataset": dataset.digest, "split": split or "all"}
+        fitted |= {"background": int(sizes[0]), "signal": int(sizes[1])}
         return cls(dataset.kind, ranges, fitted)
 
     def scale(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

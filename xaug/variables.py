@@ -3,7 +3,7 @@
 Adding an expert variable is adding one row here and one function in `xaug.process.expert` (of jets) or
 `xaug.process.kinematics` (of events).
 
-A *kind* of dataset has *blocks* of inputs: "jets" have "image" (pixels), "list" (columns of the particle
+A *kind* of dataset has *blocks* of inputs: "jets" and "toy" have "image" (pixels), "list" (columns of the particle
 list) and "xaug" (one number a jet); "events" have "event" (one number an event), and "events_met" the same with
 the missing momentum as a seventh object. Names, order and labels of each block are those of the rows.
 """
@@ -121,6 +121,31 @@ JET_LIST = (
 
 JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4"),)
 
+
+def _toy(name: str, label: str, unit: str, group: str) -> Variable:
+    return Variable(name, label, unit, group, f"{XAUG_LRP} sec. 3")  # drawn, not computed
+
+
+TOY_XAUGS = (
+    _toy("theta", r"$\theta$", "", "kinematic"),
+    _toy("z", r"$z$", "", "kinematic"),
+    _toy("r1", r"$r_1$", "", "substructure"),
+    _toy("r2", r"$r_2$", "", "substructure"),
+)
+"""All that tells toy jets apart; lengths are in units of the image's side."""
+
+TOY_LIST = (
+    _toy("z1", r"$z_1$", "", "list"),
+    _toy("z2", r"$z_2$", "", "list"),
+    _toy("delta_alpha1", r"$\delta\alpha_1$", "", "list"),
+    _toy("delta_alpha2", r"$\delta\alpha_2$", "", "list"),
+    _toy("delta_beta1", r"$\delta\beta_1$", "rad", "list"),
+    _toy("delta_beta2", r"$\delta\beta_2$", "rad", "list"),
+)
+"""Of the ten particles of each subjet: always ten, so that there is no padding."""
+
+TOY_IMAGE = (_toy("image", r"$p_T/p_T^\mathrm{jet}$", "", "image"),)
+
 IG_BASELINES = "arXiv:2412.13864 app. B"
 SYMBOLS = {"lep": r"\ell", "met": r"\mathrm{miss}", **{name: name for name in ("j1", "j2", "j3", "b")}, "fat": "J"}
 """Object of an event -> how it is written in LaTeX."""
@@ -173,6 +198,7 @@ EVENT_FEATURES_MET = _event_rows(kinematics.OBJECTS)
 
 TABLES: dict[str, dict[str, tuple[Variable, ...]]] = {
     "jets": {"image": JET_IMAGE, "list": JET_LIST, "xaug": JET_XAUGS},
+    "toy": {"image": TOY_IMAGE, "list": TOY_LIST, "xaug": TOY_XAUGS},
     "events": {"event": EVENT_FEATURES},
     "events_met": {"event": EVENT_FEATURES_MET},
 }

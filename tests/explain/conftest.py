@@ -7,17 +7,28 @@ from keras import layers
 
 
 def randomise(model, seed=0, bias=0.1, scale=1.0):
-    """Set all weights at random, kernels of unit gain, biases of the given size (0: none)."""
+    """Set all weights at random: kernels of unit gain, biases and shifts of the given size (0: none)."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
-        weights = layer.get_weights()
-        if weights:
-            fan = np.prod(weights[0].shape[:-1])
-            weights[0] = scale * rng.normal(size=weights[0].shape) / np.sqrt(fan)
-            if len(weights) > 1:
-                weights[1] = bias * rng.normal(size=weights[1].shape)
-            layer.set_weights(weights)
+        weights = []
+        for variable in layer.weights:
+            name, shape = variable.name.split("/")[-1].split(":")[0], tuple(variable.shape)
+            if name == "moving_variance":
+                weights.append(rng.uniform(0.5, 2.0, shape))
+            elif name in ("bias", "beta", "moving_mean"):
+                weights.append(bias * rng.normal(size=shape))
+            elif name == "gamma":
+                weights.append(rng.uniform(0.5, 1.5, shape))
+            else:
+                weights.append(scale * rng.normal(size=shape) / np.sqrt(max(np.prod(shape[:-1]), 1)))
+        layer.set_weights(weights)
     return model
+
+
+@pytest.fixture(name="randomised", scope="session")
+def _randomised():
+    """Sets the weights of a model at random, see `randomise`."""
+    return randomise
 
 
 @pytest.fixture
@@ -39,9 +50,9 @@ def cnn():
     """The 2D CNN of the package with 36 XAUGs."""
 
     def make(bias=0.1, seed=0):
-        from xaug.networks.cnn2d import build
+        from xaug.networks import build, choose_inputs
 
-        return randomise(build({"image": (16, 16, 1), "xaug": (36,)}), seed, bias, scale=1.4)
+        return randomise(build(choose_inputs("jets", "cnn2d", "all")), seed, bias, scale=1.4)
 
     return make
 

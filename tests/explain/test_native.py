@@ -154,29 +154,6 @@ def test_any_alpha_and_beta():
         Rule("alpha_beta", alpha=2.0, beta=0.5)
 
 
-@pytest.mark.parametrize("rule", ["preset_a", "preset_b", "epsilon", "z", "alpha1_beta0", "flat", "w_square"])
-def test_equals_innvestigate_on_the_paper_network(cnn, cnn_inputs, rule):
-    model = cnn()
-    ours = xaug.explain.lrp(model, cnn_inputs, rule=rule, engine="native")
-    theirs = xaug.explain.lrp(model, cnn_inputs, rule=rule, engine="innvestigate")
-    np.testing.assert_allclose(ours.logit, theirs.logit, rtol=1e-5, atol=1e-6)
-    for name in cnn_inputs:
-        a, b = (r.relevance[name].reshape(len(r), -1) for r in (ours, theirs))
-        error = np.abs(a - b).max(axis=1) / np.abs(b).max(axis=1)
-        assert np.median(error) < 1e-5, (name, error)
-
-
-def test_targets(mlp):
-    x = np.random.default_rng(1).random((9, 7)).astype(np.float32)
-    for model in (mlp(), mlp(outputs=1, activation="sigmoid")):
-        for target in ("predicted", "signal", "background"):
-            ours = xaug.explain.lrp(model, x, target=target, engine="native")
-            theirs = xaug.explain.lrp(model, x, target=target, engine="innvestigate")
-            np.testing.assert_allclose(ours.logit, theirs.logit, rtol=1e-5, atol=1e-6)
-            scale = np.abs(theirs.relevance["xaug"]).max()
-            np.testing.assert_allclose(ours.relevance["xaug"], theirs.relevance["xaug"], rtol=1e-3, atol=1e-4 * scale)
-
-
 WEIGHTLESS = {
     "max pooling": ((6, 6, 2), lambda: [layers.Conv2D(3, 2, activation="relu"), layers.MaxPooling2D(2)]),
     "max pooling 1d": ((9, 2), lambda: [layers.Conv1D(3, 2, activation="relu"), layers.MaxPooling1D(2)]),
@@ -365,19 +342,6 @@ def test_add_and_several_inputs():
     x = {"a": rng.normal(size=(9, 4)), "b": rng.normal(size=(9, 4))}
     found, explained, _ = Propagator(graph_of(model), choose("epsilon", 1e-12), dtype="float64")(x)
     np.testing.assert_allclose(sum(r.sum(axis=1) for r in found.values()), explained, rtol=1e-6, atol=1e-9)
-
-
-def test_what_has_no_rule_is_named():
-    with pytest.raises(ModelError, match=r"'odd' \(LSTM\) has no rule"):
-        xaug.explain.lrp(chain((4, 2), layers.LSTM(3, name="odd")), np.zeros((1, 4, 2)))
-    with pytest.raises(ModelError, match=r"'hidden' \(Lambda\).*hides what it does"):
-        xaug.explain.lrp(chain((4,), layers.Lambda(lambda v: 2 * v, name="hidden")), np.zeros((1, 4)))
-    shared = layers.Dense(4, name="twice")
-    wide = chain((8, 2), layers.Conv1D(3, 2, dilation_rate=2, name="wide"))
-    with pytest.raises(ModelError, match=r"'wide' \(Conv1D\) is dilated"):
-        xaug.explain.lrp(wide, np.zeros((1, 8, 2)), engine="native")
-    with pytest.raises(ModelError, match=r"'twice' \(Dense\) is used 2 times"):
-        xaug.explain.lrp(chain((4,), shared, shared), np.zeros((1, 4)), engine="native")
 
 
 def test_innvestigate_is_refused_where_it_is_wrong_unless_forced():

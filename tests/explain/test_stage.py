@@ -62,6 +62,10 @@ def test_interrupted_explanation_goes_on(run_path, attributions, tmp_path):
 def test_max_events(run_path, tmp_path):
     result = explain_run(run_path, tmp_path / "few", max_events=10)
     assert abs(result["events"] - 10) <= 2
+    label = xaug.load_run(run_path).dataset().load("label", "test")["label"]
+    for a in load_attributions(tmp_path / "few"):  # rows of the split, though a share of every part was taken
+        np.testing.assert_array_equal(label[a.rows], a.label)
+        assert a.rows[-1] > len(a)
 
 
 def test_bad_settings(run_path, tmp_path, attributions):
@@ -73,12 +77,58 @@ def test_bad_settings(run_path, tmp_path, attributions):
         explain_run(run_path, attributions, target="signal")
 
 
+def test_bias_and_target_are_recorded_and_used(run_path, tmp_path):
+    """A difference of logits and a bias convention, by the command; the manifest tells them."""
+    options = ["--rule", "alpha1_beta0", "--bias", "split", "--target", "signal-background", "--max-events", "8"]
+    done = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "a"), *options])
+    assert done.exit_code == 0, done.output
+    config = json.loads((tmp_path / "a" / "manifest.json").read_text())["config"]
+    assert {key: config[key] for key in ("bias", "target", "force")} == {
+        "bias": "split", "target": "signal-background", "force": False,
+    }  # fmt: skip
+    found = load_attributions(tmp_path / "a")[0]
+    run = xaug.load_run(run_path)
+    x = run.inputs(run.dataset().load(run.input_spec.fields, "test", 8))
+    expected = xaug.explain.lrp(
+        run.model(0), x, "alpha1_beta0", target="signal-background", bias="split", engine="native"
+    )
+    np.testing.assert_allclose(found.relevance["xaug"], expected.relevance["xaug"], rtol=1e-4, atol=1e-6)
+    p = run.model(0).predict(x, verbose=0)
+    np.testing.assert_allclose(found.logit, np.log(p[:, 1] / p[:, 0]), rtol=1e-3, atol=1e-4)
+    wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--bias", "splitt"])
+    assert wrong.exit_code == 1
+    assert "did you mean 'split'" in wrong.output
+
+
 def test_damaged_attribution_is_named(run_path, attributions, tmp_path):
     copy = tmp_path / "lrp"
     shutil.copytree(attributions, copy)
     (copy / "attribution_0.h5").write_bytes(b"half")
     with pytest.raises(DatasetError, match=r"attribution_0\.h5"):
         load_attributions(copy)
+
+
+def test_the_same_on_a_cluster(run_path, attributions, scheduler, tmp_path):
+    """Part by part on a Dask worker: the same relevance, logits, rows and ranking, bit by bit; no part is left over."""
+    options = json.loads((attributions / "manifest.json").read_text())["config"]
+    chosen = {name: options[name] for name in ("rule", "target", "engine", "max_events")}
+    explain_run(run_path, tmp_path / "lrp", scheduler=scheduler, **chosen)
+    for one, other in zip(load_attributions(tmp_path / "lrp"), load_attributions(attributions), strict=True):
+        for name in one.relevance:
+            np.testing.assert_array_equal(one.relevance[name], other.relevance[name])
+        for name in ("logit", "rows", "label"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (tmp_path / "lrp" / "relevance.csv").read_bytes() == (attributions / "relevance.csv").read_bytes()
+    assert not list((tmp_path / "lrp").glob("*part*"))
+
+
+def test_one_class_only(run_path, tmp_path):
+    explain_run(run_path, tmp_path / "lrp", only="signal", max_events=7, engine="native")
+    for found in load_attributions(tmp_path / "lrp"):
+        assert len(found) == 7
+        assert (found.label == 1).all()
+    with pytest.raises(ConfigurationError, match="did you mean 'signal'"):
+        explain_run(run_path, tmp_path / "x", only="signl")
 
 
 def test_command(run_path, tmp_path):

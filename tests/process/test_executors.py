@@ -36,34 +36,6 @@ def refused(zbb_files, tmp_path_factory):
         run.communicate()
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """Address of a Dask scheduler with one worker, started by hand as on a cluster."""
-    file = tmp_path_factory.mktemp("dask") / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [
-        subprocess.Popen(
-            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
-            **quiet,
-        )
-    ]
-    try:
-        end = time.monotonic() + 30
-        while not file.exists() or not file.read_text():
-            assert started[0].poll() is None and time.monotonic() < end
-            time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
-        started.append(
-            subprocess.Popen([*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], **quiet)
-        )
-        yield address
-    finally:
-        for run in reversed(started):
-            run.kill()
-            run.wait()
-
-
 class TestSameDataset:
     @pytest.mark.parametrize("workers", [1, 3])
     def test_futures(self, zbb_files, zbb_dataset, tmp_path, assert_same_dataset, workers):

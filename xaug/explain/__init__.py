@@ -1,6 +1,7 @@
 """Stage `explain`: what in the input a trained model's answer came from.
 
 A = xaug.explain.lrp(model, x)              # one Attribution per model
+A = xaug.explain.integrated_gradients(model, x, xaug.explain.Blank())
 xaug.explain.summary([A1, A2, ...])         # a row a feature, with the spread over trainings
 """
 
@@ -11,12 +12,27 @@ import importlib
 # Public name -> module, loaded on first use: none of them is needed to import the others.
 _LAZY = {
     "Attribution": "xaug.explain.attribution",
+    "compare_engines": "xaug.explain.comparison",
     "lrp": "xaug.explain.propagation",
+    "Averaged": "xaug.explain.baselines",
+    "Blank": "xaug.explain.baselines",
+    "Event": "xaug.explain.baselines",
+    "Mean": "xaug.explain.baselines",
+    "Sample": "xaug.explain.samples",
+    "class_attribution": "xaug.explain.classlevel",
     "feature_relevance": "xaug.explain.relevance",
+    "integrated_gradients": "xaug.explain.gradients",
     "summary": "xaug.explain.relevance",
+    "profile": "xaug.explain.binned",
+    "profiles": "xaug.explain.binned",
+    "relevance_map": "xaug.explain.binned",
+    "score_map": "xaug.explain.binned",
+    "rank_fractions": "xaug.explain.ranking",
+    "stability": "xaug.explain.spread",
+    "uncertainty": "xaug.explain.spread",
 }
 
-__all__ = ["Attribution", "feature_relevance", "lrp", "summary"]
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name: str):

@@ -32,6 +32,26 @@ SHAPES = ("Flatten", "Reshape", "Permute", "Concatenate", "Add")
 KINDS = ("InputLayer", *LINEAR, *POOLING, *SHAPES, *IDENTITIES, "Activation", "ReLU", "BatchNormalization", "GRU",
          "Masking")  # fmt: skip
 
+REMEDIES = {
+    "Lambda": "a Lambda hides what it does; write it with layers that have one",
+    "TFOpLambda": "an operation on tensors; use the layers Add, Concatenate, Reshape, Permute, Activation",
+    "SlicingOpLambda": "an operation on tensors; split the input into several named ones instead",
+    "LSTM": "of the recurrent layers GRU has one",
+    "SimpleRNN": "of the recurrent layers GRU has one",
+    "Bidirectional": "use two GRU layers, one of them on the reversed list",
+    "TimeDistributed": "Dense acts on every step by itself; use it directly",
+    "LayerNormalization": "it is not linear at inference; use BatchNormalization",
+    "LeakyReLU": "use ReLU or swish",
+    "PReLU": "use ReLU or swish",
+    "ELU": "use ReLU or swish",
+    "Functional": "a model in a model; call its layers one by one",
+    "Sequential": "a model in a model; call its layers one by one",
+    "Multiply": "a product has no unique shares; use Add or Concatenate",
+    "ZeroPadding1D": "use padding='same' of the convolution",
+    "ZeroPadding2D": "use padding='same' of the convolution",
+}
+"""What to do about layers that models often have and LRP has no rule for."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -82,9 +102,23 @@ def make_graph(logits: Logits, shapes: dict[str, tuple[int, ...]]) -> Graph:
         naming a layer that has no rule, is used twice, or is set up in a way that is not supported
     """
     nodes = [_node(layer, logits.weights, shapes) for layer in logits.config["config"]["layers"]]
-    end = logits.config["config"]["output_layers"][0][0]
-    graph = Graph(_reachable(_sorted(nodes), end), tuple(logits.input_names), ("head: softmax or sigmoid taken off",))
+    graph = Graph(
+        _reachable(_sorted(nodes), logits.end), tuple(logits.input_names), ("head: softmax or sigmoid taken off",)
+    )
     return _fold(_without_identities(graph))
+
+
+def refuse_use(layer: dict) -> None:
+    """Raise ModelError if a layer is used more than once, as a shared one, or is a ReLU that is not max(x, 0)."""
+    calls, config = layer["inbound_nodes"], layer["config"]
+    name, plain = config["name"], {"max_value": None, "negative_slope": 0, "threshold": 0}
+    if layer["class_name"] == "ReLU" and any(config.get(key, value) != value for key, value in plain.items()):
+        raise ModelError(f"layer {name!r} (ReLU) is not the plain max(x, 0)")
+    if len(calls) > 1:
+        raise ModelError(
+            f"layer {name!r} ({layer['class_name']}) is used {len(calls)} times; give each use a layer of its own, "
+            "with the same weights"
+        )
 
 
 def _node(layer: dict, weights: dict[str, list[np.ndarray]], shapes: dict[str, tuple[int, ...]]) -> Node:
@@ -92,15 +126,12 @@ def _node(layer: dict, weights: dict[str, list[np.ndarray]], shapes: dict[str, t
     name = config["name"]
     if kind not in KINDS:
         known = ", ".join(k for k in KINDS if k != "InputLayer")
-        extra = " (a Lambda hides what it does)" if kind == "Lambda" else ""
-        raise ModelError(f"layer {name!r} ({kind}) has no rule{extra}; LRP here knows {known}")
+        remedy = REMEDIES.get(kind, "build the model of layers that have one")
+        raise ModelError(f"layer {name!r} ({kind}) has no rule: {remedy}. LRP here knows {known}")
+    refuse_use(layer)
     calls = layer["inbound_nodes"]
-    if len(calls) > 1:
-        raise ModelError(f"layer {name!r} ({kind}) is used {len(calls)} times; give each use a layer of its own")
     inputs = tuple(_inbound(name, calls[0])) if calls else ()
     if kind == "ReLU":
-        if config.get("max_value") is not None or config.get("negative_slope") or config.get("threshold"):
-            raise ModelError(f"layer {name!r} (ReLU) is not the plain max(x, 0)")
         kind, config = "Activation", {"activation": "relu"}
     if config.get("activation", "linear") not in (ACTIVATIONS if kind != "GRU" else ("tanh",)):
         raise ModelError(f"layer {name!r} ({kind}) has activation {config['activation']!r}; known: {ACTIVATIONS}")

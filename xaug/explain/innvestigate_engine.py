@@ -15,6 +15,7 @@ import numpy as np
 
 from xaug.errors import ModelError
 from xaug.explain.canonical import Logits
+from xaug.explain.graph import refuse_use
 from xaug.workers import Worker
 
 __all__ = ["BATCH", "explain", "refuse"]
@@ -41,6 +42,7 @@ def refuse(model: Logits) -> None:
         if kind not in LAYERS:
             reason = REASONS.get(kind, f"iNNvestigate is used for {', '.join(LAYERS)}")
             raise ModelError(f"layer {name!r} ({kind}) cannot be explained: {reason}")
+        refuse_use(layer)
         activation = layer["config"].get("activation", "linear")
         if activation not in ACTIVATIONS:
             raise ModelError(

@@ -17,6 +17,8 @@ tf.get_logger().setLevel("ERROR")
 import innvestigate  # noqa: E402
 import keras  # noqa: E402
 
+from xaug.errors import ModelError  # noqa: E402
+
 _analyzers: dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]] = {}
 
 
@@ -25,7 +27,11 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
 
     Both come from one graph, so that the forward pass is run once.
     """
-    model = keras.models.model_from_json(json.dumps(task["config"]))
+    config = task["config"]
+    if task["force"]:  # the loop of a recurrent layer has no gradient in this mode; its steps written out have
+        for layer in config["config"]["layers"]:
+            layer["config"].update({"unroll": True} if "unroll" in layer["config"] else {})
+    model = keras.models.model_from_json(json.dumps(config))
     for layer in model.layers:
         if layer.weights:
             layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
@@ -33,7 +39,15 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
     analyzer = innvestigate.create_analyzer(
         task["analyzer"], model, neuron_selection_mode="max_activation", disable_model_checks=task["force"], **options
     )
-    analyzer.create_analyzer_model()
+    try:
+        analyzer.create_analyzer_model()
+    except Exception as error:
+        if not task["force"]:
+            raise
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        raise ModelError(
+            f"model {model.name!r}: iNNvestigate, forced, gives no numbers but fails ({reason})"
+        ) from error
     explain, selected = analyzer._analyzer_model, analyzer._prepared_model
     # a backend function, not a Model: predict_on_batch costs a tenth more at this batch size
     return tf.compat.v1.keras.backend.function(explain.inputs, [*explain.outputs, *selected.outputs])

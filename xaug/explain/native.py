@@ -1,17 +1,20 @@
 """Our own engine of LRP: in process, eager, for every layer we use, in float32 or float64.
 
 One `tf.function` per model runs forward, keeping what the rules need, and backward once. Weights are constants
-of it. Where a convolution needs both x w and x w+, one convolution of twice the channels computes them.
+of it. Nearly all of the time goes into convolutions, three where a gradient needs two: x w, x w+ and a transpose.
+So they are written such that TensorFlow joins each with its bias and activation, and recognises a pooling and its
+gradient as a pair (`xaug.explain.linear_maps`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from xaug.explain.graph import LINEAR, Graph, Node, gru_weights
+from xaug.explain.linear_maps import Linear
 from xaug.explain.recurrent import GruRecord, gru_forward, gru_relevance, stabilised
 from xaug.explain.rules import SAFE, Composite, Rule
 
@@ -32,42 +35,12 @@ PASSING = ("Flatten", "Reshape", "Permute", "Concatenate", "MaxPooling1D", "MaxP
 """Layers whose output is not negative if their inputs are not."""
 
 
-def safe_divide(a, b):
-    """a / b, with b = 0 replaced by a small number, as iNNvestigate does."""
-    return a / tf.where(tf.equal(b, 0), tf.cast(SAFE, b.dtype), b)
+def share_out(relevance, z):
+    """relevance / z, with nothing handed on where z is exactly zero.
 
-
-@dataclass(frozen=True)
-class Linear:
-    """The linear map of a Dense or convolutional layer, and its transpose, for any weights of its shape."""
-
-    node: Node
-
-    def _options(self) -> dict:
-        config = self.node.config
-        two = self.node.kind == "Conv2D"
-        strides = tuple(config["strides"])
-        return {
-            "strides": (1, *strides, 1) if two else (1, 1, *strides, 1),
-            "padding": config["padding"].upper(),
-        }
-
-    def apply(self, x, w):
-        """x w."""
-        if self.node.kind == "Dense":
-            return x @ w if len(x.shape) == 2 else tf.tensordot(x, w, 1)
-        if self.node.kind == "Conv1D":
-            return tf.nn.conv2d(x[:, None], w[None], **self._options())[:, 0]
-        return tf.nn.conv2d(x, w, **self._options())
-
-    def transpose(self, s, w, x):
-        """s w^T, of the shape of x."""
-        if self.node.kind == "Dense":
-            return tf.matmul(s, w, transpose_b=True) if len(s.shape) == 2 else tf.tensordot(s, w, [[-1], [1]])
-        if self.node.kind == "Conv1D":
-            shape = tf.concat([tf.shape(x)[:1], [1], tf.shape(x)[1:]], 0)
-            return tf.nn.conv2d_transpose(s[:, None], w[None], shape, **self._options())[:, 0]
-        return tf.nn.conv2d_transpose(s, w, tf.shape(x), **self._options())
+    A sum of contributions that are all zero is the common case: whatever stood in its place, their shares are zero.
+    """
+    return tf.math.divide_no_nan(relevance, z)
 
 
 class Propagator:
@@ -99,7 +72,7 @@ class Propagator:
         signature = [tf.TensorSpec((None, *self._node(name).shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
-        self._explain = tf.function(self._run, input_signature=[signature, rows])
+        self._explain = tf.function(self._run, input_signature=[signature, rows], autograph=False)
 
     def __call__(self, x: dict[str, np.ndarray], direction: np.ndarray | None = None):
         """Relevance by input name, explained output (n,), and the share that reached initial states (n,).
@@ -189,56 +162,48 @@ class Propagator:
 
     # Linear layers ------------------------------------------------------------------------------------
 
+    def _linear(self, node: Node) -> Linear:
+        return Linear(node, self._node(node.inputs[0]).shape)
+
     def _linear_forward(self, node: Node, x: list):
-        """Output; and (z, z+) of a layer under alpha-beta, z of one under another rule."""
-        kernel, bias = (self._constant(w) for w in node.weights)
-        linear, rule = Linear(node), self._rule(node)
-        positive = None
-        if rule.kind == "alpha_beta" and node.kind in CONVOLUTIONS:
-            both = linear.apply(x[0], tf.concat([kernel, tf.maximum(kernel, 0)], axis=-1))
-            z, positive = tf.split(both, 2, axis=-1)
-        else:
-            z = linear.apply(x[0], kernel)
-        z = z + bias
-        return ACTIVATE[node.activation](z), (z, positive)
+        """Output; and z of a layer under the epsilon rule, which divides by it."""
+        kernel, bias = node.weights
+        linear, activate = self._linear(node), ACTIVATE[node.activation]
+        if self._rule(node).kind != "epsilon":
+            return linear.apply(x[0], kernel, bias, activate), None
+        z = linear.apply(x[0], kernel, bias)
+        return activate(z), z
 
-    def _linear_backward(self, node: Node, values: dict, record, relevance) -> list:
-        kernel, bias = (self._constant(w) for w in node.weights)
-        linear, rule, x = Linear(node), self._rule(node), values[node.inputs[0]]
-        z, positive = record
+    def _linear_backward(self, node: Node, values: dict, z, relevance) -> list:
+        kernel, bias = node.weights
+        linear, rule, x = self._linear(node), self._rule(node), values[node.inputs[0]]
         if rule.kind == "epsilon":
-            z = z - bias if self.bias == "ignore" else z
-            s = relevance / stabilised(z, rule.epsilon) if rule.epsilon else safe_divide(relevance, z)
-            return [x * linear.transpose(s, kernel, x)]
+            z = z - self._constant(bias) if self.bias == "ignore" else z
+            s = relevance / stabilised(z, rule.epsilon) if rule.epsilon else share_out(relevance, z)
+            return [x * linear.transpose(s, kernel)]
         if rule.kind in ("flat", "w_square"):
-            w = tf.ones_like(kernel) if rule.kind == "flat" else kernel**2
-            return [linear.transpose(safe_divide(relevance, linear.apply(tf.ones_like(x), w)), w, x)]
-        kernels = tf.maximum(kernel, 0), tf.minimum(kernel, 0)
+            w = np.ones_like(kernel) if rule.kind == "flat" else kernel**2
+            ones = tf.ones((1, *x.shape[1:]), self.dtype)
+            return [linear.transpose(share_out(relevance, linear.apply(ones, w)), w)]
         never = node.inputs[0] in self.nonnegative
-        total = 0
-        for sign, weight in ((0, rule.alpha), (1, -rule.beta)):
-            if weight:
-                ahead = positive if sign == 0 else None
-                total += weight * self._part(linear, x, kernels, sign, bias, never, ahead, relevance)
-        return [total]
+        parts = [
+            weight * self._part(linear, x, node.weights, clip, never, relevance)
+            for clip, weight in ((np.maximum, rule.alpha), (np.minimum, -rule.beta))
+            if weight
+        ]
+        return [tf.add_n(parts)]
 
-    def _part(self, linear: Linear, x, kernels, sign: int, bias, never_negative: bool, ahead, relevance):
-        """Shares by positive (sign 0) or negative (sign 1) contributions x_j w_jk.
-
-        `ahead` is x w+ if the forward pass has it; that is the positive part where x is never negative.
-        """
-        own = (x, kernels[sign]) if never_negative else (tf.maximum(x, 0), kernels[sign])
-        z = ahead if ahead is not None and never_negative else linear.apply(*own)
-        if not never_negative:
-            other = tf.minimum(x, 0), kernels[1 - sign]
-            z += linear.apply(*other)
-        if self.bias == "innvestigate":
-            z += bias
-        elif self.bias == "split":
-            z += tf.maximum(bias, 0) if sign == 0 else tf.minimum(bias, 0)
-        s = safe_divide(relevance, z)
-        share = own[0] * linear.transpose(s, own[1], x)
-        return share if never_negative else share + other[0] * linear.transpose(s, other[1], x)
+    def _part(self, linear: Linear, x, weights, clip: Callable, never_negative: bool, relevance):
+        """Shares by positive (clip: maximum) or negative (minimum) contributions x_j w_jk."""
+        kernel, bias = weights
+        bias = {"innvestigate": bias, "split": clip(bias, 0), "ignore": None}[self.bias]
+        same = clip(kernel, 0)
+        if never_negative:
+            return x * linear.transpose(share_out(relevance, linear.apply(x, same, bias)), same)
+        # positive and negative inputs as channels of one layer
+        split, both = tf.concat([tf.maximum(x, 0), tf.minimum(x, 0)], -1), np.concatenate([same, kernel - same], -2)
+        shares = split * linear.transpose(share_out(relevance, linear.apply(split, both, bias)), both)
+        return tf.add_n(tf.split(shares, 2, axis=-1))
 
     def _affine_forward(self, node: Node, x: list):
         scale, shift = (self._constant(w) for w in node.weights)
@@ -251,14 +216,14 @@ class Propagator:
         rule, part = self._rule(node), values[node.inputs[0]] * scale
         if rule.kind == "epsilon":
             z = part if self.bias == "ignore" else z
-            return [part * (relevance / stabilised(z, rule.epsilon) if rule.epsilon else safe_divide(relevance, z))]
+            return [part * (relevance / stabilised(z, rule.epsilon) if rule.epsilon else share_out(relevance, z))]
         if rule.kind in ("flat", "w_square"):
             return [relevance]
         total = 0
         for clip, weight in ((tf.maximum, rule.alpha), (tf.minimum, -rule.beta)):
             if weight:
                 own = {"innvestigate": shift, "split": clip(shift, 0), "ignore": 0}[self.bias]
-                total += weight * clip(part, 0) * safe_divide(relevance, clip(part, 0) + own)
+                total += weight * clip(part, 0) * share_out(relevance, clip(part, 0) + own)
         return [total]
 
     # Layers without weights ---------------------------------------------------------------------------
@@ -273,7 +238,7 @@ class Propagator:
         return tf.add_n(x), None
 
     def _add_backward(self, node: Node, values: dict, record, relevance) -> list:
-        s = safe_divide(relevance, values[node.name])
+        s = share_out(relevance, values[node.name])
         return [values[name] * s for name in node.inputs]
 
     def _concatenate_forward(self, node: Node, x: list):
@@ -308,14 +273,16 @@ class Propagator:
     def _max_forward(self, node: Node, x: list):
         image = x[0][:, None] if node.kind.endswith("1D") else x[0]
         pooled = tf.nn.max_pool2d(image, **self._pool(node))
-        return pooled[:, 0] if node.kind.endswith("1D") else pooled, None
+        return pooled[:, 0] if node.kind.endswith("1D") else pooled, (image, pooled)
 
     def _max_backward(self, node: Node, values: dict, record, relevance) -> list:
-        """Winner takes all."""
-        x, y = values[node.inputs[0]], values[node.name]
-        if node.kind.endswith("1D"):
-            x, y, relevance = x[:, None], y[:, None], relevance[:, None]
-        share = tf.raw_ops.MaxPoolGrad(orig_input=x, orig_output=y, grad=relevance, **self._pool(node))
+        """Winner takes all; the first one of equals.
+
+        TensorFlow keeps who won only if the gradient reads the very tensors of the pooling (five times faster).
+        """
+        image, pooled = record
+        relevance = relevance[:, None] if node.kind.endswith("1D") else relevance
+        share = tf.raw_ops.MaxPoolGrad(orig_input=image, orig_output=pooled, grad=relevance, **self._pool(node))
         return [share[:, 0] if node.kind.endswith("1D") else share]
 
     def _mean_forward(self, node: Node, x: list):
@@ -324,7 +291,7 @@ class Propagator:
         return pooled[:, 0] if node.kind.endswith("1D") else pooled, None
 
     def _mean_backward(self, node: Node, values: dict, record, relevance) -> list:
-        x, s = values[node.inputs[0]], safe_divide(relevance, values[node.name])
+        x, s = values[node.inputs[0]], share_out(relevance, values[node.name])
         image, s = (x[:, None], s[:, None]) if node.kind.endswith("1D") else (x, s)
         share = image * tf.raw_ops.AvgPoolGrad(orig_input_shape=tf.shape(image), grad=s, **self._pool(node))
         return [share[:, 0] if node.kind.endswith("1D") else share]
@@ -340,7 +307,7 @@ class Propagator:
         return tf.reshape(tf.reduce_mean(x[0], self._axes(node)), (-1, *node.shape)), None
 
     def _global_mean_backward(self, node: Node, values: dict, record, relevance) -> list:
-        x, s = values[node.inputs[0]], safe_divide(relevance, values[node.name])
+        x, s = values[node.inputs[0]], share_out(relevance, values[node.name])
         return [x * self._spread(node, s) / np.prod([x.shape[axis] for axis in self._axes(node)])]
 
     def _global_max_forward(self, node: Node, x: list):
@@ -367,7 +334,7 @@ class Propagator:
         by_step = tf.unstack(relevance, axis=1) if node.config["return_sequences"] else [None] * steps
         if not node.config["return_sequences"]:
             by_step[-1] = relevance
-        x, epsilon = values[node.inputs[0]], max(self._rule(node).epsilon, SAFE)
+        x, epsilon = values[node.inputs[0]], self._rule(node).epsilon or SAFE
         share, initial = gru_relevance(x, kernel, recurrent, record, by_step, node.config["reset_after"], epsilon)
         return [share], initial
 

@@ -14,10 +14,12 @@ from xaug.explain.innvestigate_engine import model_key
 from xaug.explain.native import Propagator
 from xaug.explain.rules import Composite
 
-__all__ = ["BATCH", "explain", "propagator"]
+__all__ = ["batch_size", "explain", "propagator"]
 
-BATCH = 256
-"""Events per batch."""
+CACHE = 2**22
+"""Bytes that the largest output of a layer may take in a batch: about what stays in a processor's caches [bytes]."""
+SMALLEST, LARGEST = 8, 512
+"""Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
 _kept: OrderedDict[tuple, Propagator] = OrderedDict()
@@ -30,11 +32,19 @@ def propagator(
     key = (model_key(logits), composite, bias, dtype, nonnegative)
     if key not in _kept:
         shapes = {layer.name: output_shape(layer) for layer in model.layers}
+        for name in (logits.head, logits.end):  # one unit, where a difference is explained
+            shapes[name] = (*shapes[name][:-1], logits.units)
         _kept[key] = Propagator(make_graph(logits, shapes), composite, bias, dtype, nonnegative)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
+
+
+def batch_size(propagate: Propagator) -> int:
+    """Events per batch, from the shapes alone, so that it is the same everywhere; memory is bounded with it."""
+    largest = max(int(np.prod(node.shape)) for node in propagate.graph.nodes) * propagate.dtype.size
+    return int(np.clip(CACHE // largest, SMALLEST, LARGEST))
 
 
 def output_shape(layer) -> tuple[int, ...]:
@@ -58,7 +68,7 @@ def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
     else:
         expected = np.exp(logits - logits.max(axis=1, keepdims=True))
         expected /= expected.sum(axis=1, keepdims=True)
-    found = model.predict_on_batch([some[name] for name in model.input_names])
+    found = np.asarray(model([some[name] for name in model.input_names], training=False))
     worst = float(np.abs(found - expected).max(initial=0.0))
     if not worst < 1e-4:
         raise ModelError(
@@ -75,21 +85,28 @@ def explain(
     bias: str,
     target: Target,
     on_events: Callable[[int], None] = lambda n: None,
+    dtype: str = "float32",
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Relevance by input name, and the explained output (n,)."""
     nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
-    propagate = propagator(model, logits, composite, bias, nonnegative=nonnegative)
+    propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
     n = len(next(iter(inputs.values())))
-    relevance = {name: np.empty(values.shape, np.float32) for name, values in inputs.items()}
-    explained = np.empty(n, np.float32)
+    relevance = {name: np.empty(values.shape, dtype) for name, values in inputs.items()}
+    explained = np.empty(n, dtype)
     if n:
         check(propagate, model, inputs)
-    direction = None
-    if target.sign is not None and target.unit is not None:
-        direction = target.sign * np.eye(logits.units)[target.unit]
-    for start in range(0, n, BATCH):
-        rows = slice(start, start + BATCH)
-        found, explained[rows], _ = propagate({name: values[rows] for name, values in inputs.items()}, direction)
+    if target.minus is not None:
+        logits, target = logits.difference(target.unit, target.minus), Target(0)
+        propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
+    direction = target.direction(logits.units)
+    if direction is not None:
+        direction = np.broadcast_to(direction, (n, logits.units))
+    batch = batch_size(propagate)
+    for start in range(0, n, batch):
+        rows = slice(start, start + batch)
+        found, explained[rows], _ = propagate(
+            {name: values[rows] for name, values in inputs.items()}, None if direction is None else direction[rows]
+        )
         for name, values in found.items():
             relevance[name][rows] = values
         on_events(len(explained[rows]))

@@ -60,6 +60,7 @@ def run(
     workers_wanted: int | None = None,
     sample: str,
     counters: tuple[str, ...] = COUNTERS,
+    options: dict | None = None,
 ) -> dict:
     """Generate all blocks of all processes; return the manifest.
 
@@ -73,7 +74,10 @@ def run(
         processes at a time; default: one a core
     counters
         what is added up over the files of a process; None where a file does not count it
+    options
+        more for `function`, the same for all blocks
     """
+    options = options or {}
     if (jets is None) == (events is None):
         raise ConfigurationError("give either --jets (selected jets a class) or --events (generated a process)")
     unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets is not None else ("events", events, EVENTS_PER_BLOCK)
@@ -86,6 +90,7 @@ def run(
         "sample": sample,
         unit: total,
         "seed": seed,
+        **options,
         "processes": {p.name: {"label": p.label, "card": p.card} for p in processes},
     }
     finished = manifest.begin(output, "generate", config)
@@ -106,6 +111,7 @@ def run(
                     "stream": process.stream,
                     "block": block,
                     unit: size,
+                    **options,
                 }
             )
     waiting = [task for task in tasks if not Path(task["path"]).exists()]

@@ -15,6 +15,7 @@ from xaug.generate.pythia import BATCH, Batch, Generator, read_card, seed_of
 from xaug.generate.tree import TreeWriter
 from xaug.process import clustering
 from xaug.process.clustering import FourVectors, kinematics
+from xaug.process.conventions import Conventions
 from xaug.process.flavour import NEUTRINOS
 from xaug.process.selection import Events, Selection, select_jets
 from xaug.storage import atomic_path, digest_json
@@ -44,6 +45,7 @@ def generate(
     seed: int = 1,
     workers: int | None = None,
     cards: dict[str, str] | None = None,
+    neutrinos: bool = False,
 ) -> dict:
     """Generate the sample into `output`; see `xaug.generate.blocks.run`.
 
@@ -51,6 +53,8 @@ def generate(
     ----------
     cards
         own card files by name ("signal", "qcd"), instead of the shipped ones
+    neutrinos
+        cluster and store neutrinos as all other particles (`xaug.process.conventions`)
     """
     cards = cards or {}
     for name in cards:
@@ -71,6 +75,7 @@ def generate(
         workers_wanted=workers,
         sample="zbb",
         counters=(*blocks.COUNTERS, "jets_selected"),
+        options={"neutrinos": True} if neutrinos else None,
     )
 
 
@@ -85,7 +90,7 @@ def particle_columns(batch: Batch, index: np.ndarray) -> dict[str, np.ndarray]:
     return columns | {name: chosen[name].astype(np.int32) for name in integers}
 
 
-def stored_events(batch: Batch) -> tuple[np.ndarray, dict[str, tuple[dict, np.ndarray]]]:
+def stored_events(batch: Batch, neutrinos: bool = False) -> tuple[np.ndarray, dict[str, tuple[dict, np.ndarray]]]:
     """Events of a batch that have a jet to store.
 
     Returns
@@ -97,7 +102,8 @@ def stored_events(batch: Batch) -> tuple[np.ndarray, dict[str, tuple[dict, np.nd
     """
     n, status = len(batch), batch.particles["status"]
     event_of = np.repeat(np.arange(n), batch.counts)
-    visible = np.flatnonzero((status > 0) & ~np.isin(np.abs(batch.particles["id"]), NEUTRINOS))
+    hidden = () if neutrinos else NEUTRINOS
+    visible = np.flatnonzero((status > 0) & ~np.isin(np.abs(batch.particles["id"]), hidden))
     momenta = FourVectors(
         *(batch.particles[c][visible] for c in ("px", "py", "pz", "e")),
         np.bincount(event_of[visible], minlength=n),
@@ -130,7 +136,7 @@ def first_events(collections: dict[str, tuple[dict, np.ndarray]], k: int) -> dic
     }
 
 
-def selected(collections: dict[str, tuple[dict, np.ndarray]], label: int) -> np.ndarray:
+def selected(collections: dict[str, tuple[dict, np.ndarray]], label: int, neutrinos: bool = False) -> np.ndarray:
     """Positions of the events whose leading jet passes the selection, from what the file will hold."""
     columns, counts = collections["constituent"]
     names = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "m", "id": "id", "vx": "vxx", "vy": "vyy", "vz": "vzz"}
@@ -139,7 +145,8 @@ def selected(collections: dict[str, tuple[dict, np.ndarray]], label: int) -> np.
         gen, gen_counts = collections["gen"]
         partons = ak.unflatten(ak.zip({c: gen[c] for c in ("id", "status", "mother1", "eta", "phi")}), gen_counts)
     events = Events({name: columns[branch] for name, branch in names.items()}, counts, partons)
-    return select_jets(events, Selection(), substructure=False)[0].event
+    conventions = Conventions(neutrinos=neutrinos)
+    return select_jets(events, Selection(), substructure=False, conventions=conventions)[0].event
 
 
 def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
@@ -147,6 +154,7 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     seed = seed_of(task["seed"], task["stream"], task["block"])
     generator = Generator(task["card"], seed)
     wanted_jets, wanted_events = task.get("jets"), task.get("events")
+    neutrinos = task.get("neutrinos", False)
     generated, jets, sum_weight = 0, 0, 0.0
     with atomic_path(task["path"]) as path:
         writer = TreeWriter(path)
@@ -156,10 +164,10 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
             else:
                 left = wanted_events - generated
             batch = generator.next(int(min(max(left, SMALLEST_BATCH if wanted_jets else 1), BATCH)))
-            events, collections = stored_events(batch)
+            events, collections = stored_events(batch, neutrinos)
             used, passed = len(batch), events[:0]
             if wanted_jets:
-                passed = events[selected(collections, task["label"])]
+                passed = events[selected(collections, task["label"], neutrinos)]
                 if jets + len(passed) >= wanted_jets:
                     used = int(passed[wanted_jets - jets - 1]) + 1  # not one event more than needed
                 passed = passed[passed < used]
@@ -186,7 +194,8 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
             "seed": task["seed"],
             "block": task["block"],
             "pythia_seed": seed,
-            "identity": f"{task['process']}-{digest_json(task['card'])}-{seed}",
+            "identity": f"{task['process']}-{digest_json(task['card'])}-{seed}" + "-neutrinos" * neutrinos,
+            **({"neutrinos": True} if neutrinos else {}),
             "events_generated": generated,
             "events_failed": generator.failed,
             "events_stored": writer.events,

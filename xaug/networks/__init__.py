@@ -1,7 +1,8 @@
 """Networks: what each eats, and the Keras functional model that it is.
 
-A network has at most one low-level block ("image", "list"), to which the expert variables ("xaug") are
-joined behind its convolutions or recurrent layers. Adding a network is adding one entry here and one function.
+A network of jets has at most one low-level block ("image", "list"), to which the expert variables ("xaug")
+are joined behind its convolutions or recurrent layers; that of events has the features of the event. Adding a
+network is adding one entry here and one function.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Architecture:
     towers: bool = False  # each column of the list is an input of its own, named after it
     list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
     clipnorm: float | None = None  # largest norm of a gradient in training
+    weight_decay: float | None = None  # in training
 
 
 NETWORKS = {
@@ -41,6 +43,9 @@ NETWORKS = {
         list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0,
     ),
     "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
+    "event": Architecture(
+        "xaug.networks.event:build", "event", "dense network on event features", xaug=False, weight_decay=1e-4
+    ),
 }  # fmt: skip
 
 
@@ -99,8 +104,9 @@ def choose_inputs(
     xaug: str | Iterable[str] = "all",
     particle_list: str | Iterable[str] | None = None,
     rows_per_step: int = 1,
+    event: str | Iterable[str] = "all",
 ) -> Inputs:
-    """The inputs that a network takes, given a choice of expert variables and of columns of the list.
+    """The inputs that a network takes, given a choice of its variables.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def choose_inputs(
         of dataset
     network
         a name in NETWORKS
-    xaug, particle_list
+    xaug, particle_list, event
         see `variables.select`; None: the network's own choice
     rows_per_step
         rows of the list that a recurrent network reads at a time
@@ -127,6 +133,10 @@ def choose_inputs(
             raise ConfigurationError(f"network {network} has no particle list without columns: choose some with --list")
     elif particle_list is not None:
         raise ConfigurationError(f"network {network} has no particle list; --list is for cnn1d and rnn")
+    elif architecture.block == "event":
+        columns["event"] = variables.select(kind, "event", event)
+        if not columns["event"]:
+            raise ConfigurationError(f"network {network} has no input without features: choose some with --event")
     elif architecture.block:
         columns[architecture.block] = variables.names(kind, architecture.block)
     if network != "rnn" and rows_per_step != 1:

@@ -49,6 +49,8 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.0, 4.
 def save(fig, stem: str | Path) -> list[Path]:
     """Write a figure as PNG and PDF (without dates, so that the same figure is the same file)."""
     written = []
+    fig.get_layout_engine().execute(fig)  # once for both files: it takes as long as to draw
+    fig.set_layout_engine("none")
     for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         path = Path(f"{stem}{suffix}")
         with atomic_path(path) as temporary:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from xaug.variables import Variable
 
-__all__ = ["GROUP_COLORS", "plot_relevance"]
+__all__ = ["GROUP_COLORS", "feature_label", "plot_relevance", "plot_trainings"]
 
 GROUP_COLORS = {
     "image": "0.35",
     "list": "0.35",
-    "kinematic": "tab:blue",
-    "substructure": "tab:green",
-    "flavour": "tab:red",
+    "kinematic": "#0072b2",
+    "substructure": "#56b4e9",
+    "flavour": "#d55e00",
+    "event": "#009e73",
 }
+"""Blue, sky blue, vermilion and green of Okabe and Ito, which the colour-blind can tell apart."""
+
+
+def feature_label(name: str, labels: dict[str, Variable]) -> str:
+    """What a feature of `xaug.explain.summary` is called at an axis."""
+    whole = {"image": "image (all pixels)", "list": "list (all particles)"}
+    return whole.get(name) or (labels[name].label if name in labels else name)
 
 
 def plot_relevance(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list:
@@ -28,20 +38,48 @@ def plot_relevance(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list
         of `xaug.variables.labels`
     ax : matplotlib axes
     """
-    rows = range(len(table), 0, -1)
-    group = [labels[name].group if name in labels else "list" for name in table.index]
-    bars = ax.barh(
-        rows, table["mean"], xerr=table["rms"], color=[GROUP_COLORS[g] for g in group], height=0.7,
-        error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"},
-    )  # fmt: skip
-    names = {"image": "image (all pixels)", "list": "list (all particles)"}
-    ax.set_yticks(rows, [names.get(n) or (labels[n].label if n in labels else n) for n in table.index], fontsize=8)
-    ax.set_ylim(0.3, len(table) + 0.7)
-    ax.set_xlim(left=0)
-    ax.tick_params(axis="y", length=0)
+    bars = _bars(table["mean"], labels, ax, xerr=table["rms"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
     ax.set_xlabel("mean normalised relevance")
+    groups = [_group(name, labels) for name in table.index]
     handles = [
-        ax.plot([], [], "s", color=color, label=name)[0] for name, color in GROUP_COLORS.items() if name in group
+        ax.plot([], [], "s", color=color, label=name)[0] for name, color in GROUP_COLORS.items() if name in groups
     ]
     ax.legend(handles=handles, loc="lower right")
+    return bars
+
+
+def plot_trainings(table: pd.DataFrame, labels: dict[str, Variable], axes: Sequence) -> list:
+    """The mean normalised relevance in each training side by side, features in the order of their overall mean.
+
+    Parameters
+    ----------
+    table
+        of `xaug.explain.summary`
+    labels
+        of `xaug.variables.labels`
+    axes
+        one for each training, sharing both axes
+    """
+    artists = []
+    largest = table[[f"training_{i}" for i in range(len(axes))]].to_numpy().max()
+    for i, ax in enumerate(axes):
+        artists += _bars(table[f"training_{i}"], labels, ax)
+        ax.set_xlim(0, 1.05 * largest or 1.0)
+        ax.set_title(f"training {i + 1}")
+        ax.set_xlabel("mean norm. relevance")
+    return artists
+
+
+def _group(name: str, labels: dict[str, Variable]) -> str:
+    return labels[name].group if name in labels else "list"
+
+
+def _bars(values: pd.Series, labels: dict[str, Variable], ax, **options) -> list:
+    rows = range(len(values), 0, -1)
+    color = [GROUP_COLORS[_group(name, labels)] for name in values.index]
+    bars = ax.barh(rows, values, color=color, height=0.7, **options)
+    ax.set_yticks(rows, [feature_label(name, labels) for name in values.index], fontsize=8)
+    ax.set_ylim(0.3, len(values) + 0.7)
+    ax.set_xlim(left=0)
+    ax.tick_params(axis="y", length=0)
     return list(bars)

@@ -10,6 +10,11 @@ from xaug.evaluate import background_efficiency, roc
 
 __all__ = ["GRID", "RocBand", "plot_learning_curve", "plot_roc", "roc_band"]
 
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Of Okabe and Ito, which the colour-blind can tell apart; dashes beyond."""
+DASHES = ("-", "--", ":")
+INSIDE = 4
+"""Curves whose legend finds room within the axes."""
 GRID = np.linspace(0.01, 1.0, 100)
 """Signal efficiencies at which curves are averaged."""
 
@@ -24,11 +29,11 @@ class RocBand:
     auc_rms: float
 
 
-def roc_band(curves: list[tuple[np.ndarray, np.ndarray]]) -> RocBand:
-    """The band of several trainings, from their (label, score)."""
+def roc_band(curves: list[tuple[np.ndarray, ...]]) -> RocBand:
+    """The band of several trainings, from their (label, score) or (label, score, weight)."""
     from sklearn.metrics import auc
 
-    found = [roc(label, score) for label, score in curves]
+    found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([auc(*curve) for curve in found])
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))
@@ -48,15 +53,19 @@ def plot_roc(bands: dict[str, RocBand], ax, floor: float) -> list:
     artists = []
     for i, (name, band) in enumerate(bands.items()):
         label = f"{name}: AUC {band.auc:.4f} ± {band.auc_rms:.4f}"
-        artists += ax.plot(GRID, np.maximum(band.mean, floor), color=f"C{i}", lw=1.5, label=label)
+        color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
+        artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))
-        artists.append(ax.fill_between(GRID, low, high, color=f"C{i}", alpha=0.25, lw=0))
+        artists.append(ax.fill_between(GRID, low, high, color=color, alpha=0.2, lw=0))
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_ylim(floor, 1)
     ax.set_xlabel("signal efficiency")
     ax.set_ylabel("background efficiency")
-    ax.legend(loc="upper left")
+    if len(bands) <= INSIDE:
+        ax.legend(loc="upper left")
+    else:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return artists
 
 

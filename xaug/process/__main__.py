@@ -9,6 +9,7 @@ import click
 
 from xaug.command import xaug_command
 from xaug.errors import ConfigurationError
+from xaug.process.conventions import OPTIONS
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -38,6 +39,11 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--k-factors", metavar="FILE", help="JSON or YAML: process name -> what multiplies the cross section in its files."
 )
+@click.option(
+    "--options",
+    type=click.Choice(list(OPTIONS)),
+    help="Describe jets as the authors' code does, not by our conventions.",
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split", help="Fractions of train, validation, test.  [default: 0.6,0.2,0.2 for jets, 0.5,0.2,0.3 for events]"
@@ -47,8 +53,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--dry-run", is_flag=True, help="Check the inputs and say what would be done.")
 @xaug_command
 def main(
-    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, detector, k_factors, split_seed, split,
-    allow_skips, strict, dry_run,
+    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, detector, k_factors, options, split_seed,
+    split, allow_skips, strict, dry_run,
 ) -> dict:  # fmt: skip
     """Jets to images, particle lists and expert variables; events of a lepton and jets to features.
 
@@ -56,6 +62,9 @@ def main(
     of them, or a coffea fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}.
     Files by xaug carry label and process inside. Files that cannot be used are left out and listed, and the
     command exits with 3. A killed run resumes.
+
+    --options paper-literal takes the choices of the authors of arXiv:2011.13466 all at once, the lifetime
+    leak among them (see xaug.process.conventions); for files generated with the same option, or theirs.
 
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 
@@ -72,6 +81,10 @@ def main(
         if not hasattr(settings, "detector"):
             raise ConfigurationError(f"--detector goes with events, not {settings.kind}")
         changes["detector"] = settings.detector.changed(parse_settings(detector))
+    if options:
+        if not hasattr(settings, "conventions"):
+            raise ConfigurationError(f"--options {options} goes with jets, not {settings.kind}")
+        changes["conventions"] = OPTIONS[options]
     if split is not None:
         try:
             changes["split_fractions"] = tuple(float(part) for part in split.split(","))

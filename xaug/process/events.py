@@ -13,13 +13,13 @@ from xaug.errors import ConfigurationError
 from xaug.process.detector import Detector
 from xaug.process.event_schemas import Collisions, read_delphes, read_tree
 from xaug.process.event_selection import EventSelection, select_events
-from xaug.process.parts import PartProcessor, Rows, Settings
+from xaug.process.parts import PartProcessor, PartSettings, Rows
 
 __all__ = ["EventProcessor", "EventSettings"]
 
 
 @dataclass(frozen=True)
-class EventSettings(Settings):
+class EventSettings(PartSettings):
     """Everything but the input that decides what a dataset of events holds."""
 
     kind: str = "events"

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from xaug.process.flavour import KINDS, is_track, log_displacement, longitudinal, transverse
-from xaug.process.jets import BETAS, Jets, delta_phi
+from xaug.process.jets import BETAS, Jets, delta_phi, leading
 
 TAU_FLOOR = 1e-6
 """Smallest N-subjettiness that enters a ratio or a logarithm: groomed jets of N particles have tau_N = 0."""
@@ -55,8 +55,14 @@ def delta_r_subjets(jets: Jets) -> np.ndarray:
 
 
 def z(jets: Jets) -> np.ndarray:
-    """Fraction of the subjets' scalar pT sum that the leading one carries, in [0.5, 1]."""
-    return jets.subjet_pt[:, 0] / jets.subjet_pt.sum(axis=1)
+    """Fraction of the subjets' scalar pT sum that the leading one carries, in [0.5, 1].
+
+    By convention (`z_from_momentum`) of |p| instead, then in [0, 1].
+    """
+    momentum = jets.subjet_pt
+    if jets.conventions.z_from_momentum:
+        momentum = momentum * np.cosh(jets.subjet_eta)
+    return momentum[:, 0] / momentum.sum(axis=1)
 
 
 def tau(axes: int, beta: float, groomed: bool) -> Callable[[Jets], np.ndarray]:
@@ -122,19 +128,20 @@ def multiplicity(kind: str) -> Callable[[Jets], np.ndarray]:
     return compute
 
 
-def displaced(length: Callable[[dict], np.ndarray]) -> Callable[[Jets], np.ndarray]:
+def displaced(length: Callable[..., np.ndarray]) -> Callable[[Jets], np.ndarray]:
     """Largest displacement among charged constituents with pT > 1 GeV and dxy < 50 mm, as ln(d / mm).
 
     The floor (1 um) stands where no constituent qualifies. The paper takes the maximum over all particles,
-    which measures the K_S and Lambda decays at metres rather than the b hadrons.
+    by convention (`displaced_in_list`) those of the particle list, which measures the K_S and Lambda decays
+    at metres rather than the b hadrons.
     """
 
     def compute(jets: Jets) -> np.ndarray:
-        particles = jets.constituents
-        track = is_track(particles)
+        how, particles = jets.conventions, jets.constituents
+        chosen = leading(jets)[0] if how.displaced_in_list else is_track(particles, how)
         largest = np.zeros(len(jets))
-        np.maximum.at(largest, jets.owner[track], np.abs(length(particles))[track])
-        return log_displacement(largest)
+        np.maximum.at(largest, jets.owner[chosen], np.abs(length(particles, how))[chosen])
+        return log_displacement(largest, how)
 
     return compute
 

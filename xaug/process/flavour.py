@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from particle import pdgid
 
+from xaug.process.conventions import DEFAULT, Conventions
+
 __all__ = [
-    "DISPLACEMENT_FLOOR",
     "KINDS",
     "MAX_DXY",
     "MIN_PT_TRACK",
@@ -22,9 +23,6 @@ __all__ = [
 
 NEUTRINOS = (12, 14, 16, 18)
 """|PDG id| of the particles that no detector sees."""
-DISPLACEMENT_FLOOR = 1e-3
-"""Displacements below 1 um are set to 1 um [mm]: no detector resolves them, and generators put
-meaningless numbers there (a Z boson's own flight of 1e-13 mm would separate the classes)."""
 MAX_DXY = 50.0
 """Transverse displacement [mm] above which a particle is no candidate for a heavy-flavour decay: K_S and
 Lambda decay at metres."""
@@ -32,9 +30,9 @@ MIN_PT_TRACK = 1.0
 """Least pT [GeV] of a charged particle that counts as a displaced track."""
 
 
-def log_displacement(length: np.ndarray) -> np.ndarray:
+def log_displacement(length: np.ndarray, conventions: Conventions = DEFAULT) -> np.ndarray:
     """ln(max(|d|, floor) / mm) of a displacement d [mm]."""
-    return np.log(np.maximum(np.abs(length), DISPLACEMENT_FLOOR))
+    return np.log(np.maximum(np.abs(length), conventions.displacement_floor))
 
 
 def _by_id(rule: Callable[[int], float]) -> Callable[[np.ndarray], np.ndarray]:
@@ -60,17 +58,17 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """The kinds of particle, by PDG id (scheme of the PDG, as the `particle` package reads it)."""
 
 
-def transverse(particles: dict) -> np.ndarray:
+def transverse(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
     """dxy: transverse distance of the production vertex from the collision [mm]."""
-    return np.hypot(particles["vx"], particles["vy"])
+    return np.hypot(particles["vx"], particles["vx" if conventions.dxy_from_x else "vy"])
 
 
-def longitudinal(particles: dict) -> np.ndarray:
+def longitudinal(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
     """dz: distance of the production vertex from the collision along the beam [mm]."""
     return particles["vz"]
 
 
-def is_track(particles: dict) -> np.ndarray:
+def is_track(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
     """Whether a particle counts as a displaced-track candidate: charged, pT > 1 GeV, dxy < 50 mm."""
     charged = charge(particles["id"]) != 0
-    return charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles) < MAX_DXY)
+    return charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles, conventions) < MAX_DXY)

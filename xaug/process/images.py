@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import vector
 
 from xaug.process.jets import Jets, delta_phi
 
@@ -22,6 +23,8 @@ def image_coordinates(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
     The leading subjet is at (0, 0), the subleading one at (0, -1); a rotation in (rapidity, phi) and a
     division by their distance, nothing else.
     """
+    if jets.conventions.rotate_in_space:
+        return rotated_in_space(jets)
     owner, particles = jets.owner, jets.constituents
     along = np.stack(
         [
@@ -35,6 +38,29 @@ def image_coordinates(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
     x = dy * up[1, owner] - dphi * up[0, owner]
     y = dy * up[0, owner] + dphi * up[1, owner]
     return x, y
+
+
+def rotated_in_space(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
+    """The same coordinates by a rotation of momenta in three dimensions.
+
+    The leading subjet is turned to (eta, phi) = (0, 0), the subleading one below it in phi; pseudorapidity
+    and azimuth of all constituents are then divided by the distance that the subjets had in (eta, phi)
+    before. A rotation keeps angles in space, not in (eta, phi): for small angles the subleading subjet
+    comes to (0, -1/cosh(eta)) instead of (0, -1), with eta that of the leading one.
+    """
+    eta, phi = jets.subjet_eta, jets.subjet_phi
+    everyone, owner = np.arange(len(jets)), jets.owner
+
+    def forward(eta_of, phi_of, jet):
+        """Directions turned with the leading subjet of their jet to the x axis."""
+        directions = vector.arr({"rho": np.ones(len(jet)), "phi": phi_of - phi[jet, 0], "eta": eta_of})
+        return directions.rotateY(np.arctan(np.sinh(eta[jet, 0])))
+
+    other = forward(eta[:, 1], phi[:, 1], everyone)
+    turn = np.pi - np.arctan2(other.z, other.y)
+    turned = forward(jets.constituents["eta"], jets.constituents["phi"], owner).rotateX(turn[owner])
+    distance = np.hypot(eta[:, 1] - eta[:, 0], delta_phi(phi[:, 1], phi[:, 0]))[owner]
+    return turned.eta / distance, turned.phi / distance
 
 
 def make_images(jets: Jets) -> np.ndarray:

@@ -16,6 +16,7 @@ import uproot
 
 from xaug.errors import ConfigurationError, InputFileError
 from xaug.generate.tree import TREE, read_metadata
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.event_schemas import DELPHES_BRANCHES, TREE_BRANCHES
 from xaug.process.schemas import required_branches
 from xaug.storage import digest_file
@@ -128,7 +129,7 @@ def kind_of(candidates: Iterable[Candidate]) -> str:
     return "jets"
 
 
-def inspect(candidate: Candidate, kind: str = "jets") -> InputFile:
+def inspect(candidate: Candidate, kind: str = "jets", conventions: Conventions = DEFAULT) -> InputFile:
     """Check a file as far as that is possible without reading its events.
 
     Raises
@@ -162,7 +163,7 @@ def inspect(candidate: Candidate, kind: str = "jets") -> InputFile:
                     f"is truncated or damaged ({file.stat().st_size} of {root.file._fEND} bytes); "
                     "copy or generate it again"
                 )
-            return _inspect_open(candidate, kind, root, bad)
+            return _inspect_open(candidate, kind, root, bad, conventions)
     except InputFileError:
         raise
     except Exception as error:  # uproot raises most kinds of errors on a damaged file
@@ -171,7 +172,7 @@ def inspect(candidate: Candidate, kind: str = "jets") -> InputFile:
         raise bad(f"is truncated or damaged ({_first_line(error)}); copy or generate it again") from error
 
 
-def _inspect_open(candidate: Candidate, kind: str, root, bad) -> InputFile:
+def _inspect_open(candidate: Candidate, kind: str, root, bad, conventions: Conventions) -> InputFile:
     keys = root.keys(cycle=False)
     name_of_tree = candidate.tree or next((tree for tree in FORMATS.values() if tree in keys), TREE)
     if name_of_tree not in keys:
@@ -185,11 +186,13 @@ def _inspect_open(candidate: Candidate, kind: str, root, bad) -> InputFile:
     tree = root[name_of_tree]
     branches = set(tree.keys())
     form = "delphes" if "Event/Event.Weight" in branches or name_of_tree == FORMATS["delphes"] else "tree"
-    for branch in _required(kind, form, metadata["label"]):
+    for branch in _required(kind, form, metadata["label"], conventions):
         if branch not in branches:
             near = get_close_matches(branch, branches, n=1)
             guess = f"; nearest is {near[0]!r}" if near else ""
             raise bad(f"tree {name_of_tree!r} has no branch {branch!r}{guess}")
+    if conventions.neutrinos and metadata.get("sample") == "zbb" and not metadata.get("neutrinos"):
+        raise bad("was generated without neutrinos; generate with --options paper-literal")
     if tree.num_entries == 0:
         raise bad(f"tree {name_of_tree!r} has no entries; leave the file out")
     uuid = root.file.fUUID
@@ -215,10 +218,10 @@ def _inspect_open(candidate: Candidate, kind: str, root, bad) -> InputFile:
     )
 
 
-def _required(kind: str, form: str, label: int) -> Iterable[str]:
+def _required(kind: str, form: str, label: int, conventions: Conventions) -> Iterable[str]:
     """Branches that a file must have to become a dataset of this kind."""
     if kind == "jets":
-        return required_branches(label)
+        return required_branches(label, conventions)
     return DELPHES_BRANCHES if form == "delphes" else TREE_BRANCHES
 
 

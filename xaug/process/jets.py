@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BETAS", "MAX_AXES", "Jets", "delta_phi", "first_of"]
+from xaug.process.conventions import DEFAULT, Conventions
+
+__all__ = ["BETAS", "LIST_LENGTH", "MAX_AXES", "Jets", "delta_phi", "first_of", "leading"]
 
 BETAS = (0.5, 1.0, 2.0)
 """Angular exponents at which N-subjettiness is computed."""
 MAX_AXES = 3
 """N-subjettiness is computed for N = 1 .. MAX_AXES."""
+LIST_LENGTH = 20
+"""Rows of the particle list."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Jets:
     constituents: dict[str, np.ndarray]  # name -> (m,): pt eta rapidity phi energy id vx vy vz
     prong_owner: np.ndarray  # (k,) jet of each constituent of a leading subjet
     prong: dict[str, np.ndarray]  # name -> (k,): pt rapidity phi of the leading subjets' constituents
+    conventions: Conventions = DEFAULT  # which constituents are given, and how they are described
 
     def __len__(self) -> int:
         return len(self.pt)
@@ -52,3 +57,12 @@ def delta_phi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def first_of(owner: np.ndarray, n: int) -> np.ndarray:
     """Index of the first constituent of each of n jets, given the ascending `owner` of each; (n,)."""
     return np.searchsorted(owner, np.arange(n))
+
+
+def leading(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
+    """The first 20 constituents of each jet in pT: which they are (k,), and their rank in their jet (k,)."""
+    particles = jets.constituents
+    # ties in pT are broken by angle, so that the order does not depend on that of the input
+    order = np.lexsort((particles["phi"], particles["eta"], -particles["pt"], jets.owner))
+    rank = np.arange(len(order)) - first_of(jets.owner, len(jets))[jets.owner]  # owner is ascending, order keeps it
+    return order[rank < LIST_LENGTH], rank[rank < LIST_LENGTH]

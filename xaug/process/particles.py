@@ -12,11 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from xaug.process.flavour import KINDS, charge, log_displacement, longitudinal, transverse
-from xaug.process.jets import Jets, delta_phi, first_of
+from xaug.process.jets import LIST_LENGTH, Jets, delta_phi, leading
 
 __all__ = ["LIST_LENGTH", "make_list"]
-
-LIST_LENGTH = 20
 
 
 class Constituents:
@@ -90,13 +88,13 @@ def is_kind(kind: str) -> Callable[[Constituents], np.ndarray]:
 
 
 def dxy(c: Constituents) -> np.ndarray:
-    """ln(max(dxy, 1 um) / mm)."""
-    return log_displacement(transverse(c.values))
+    """ln(max(dxy, floor) / mm); the floor is 1 um."""
+    return log_displacement(transverse(c.values, c.jets.conventions), c.jets.conventions)
 
 
 def dz(c: Constituents) -> np.ndarray:
-    """ln(max(|dz|, 1 um) / mm)."""
-    return log_displacement(longitudinal(c.values))
+    """ln(max(|dz|, floor) / mm); the floor is 1 um."""
+    return log_displacement(longitudinal(c.values), c.jets.conventions)
 
 
 def make_list(jets: Jets, columns: list[Callable[[Constituents], np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,12 +111,8 @@ def make_list(jets: Jets, columns: list[Callable[[Constituents], np.ndarray]]) -
     (n_jets, 20, n_columns) float32, (n_jets, 20) float32
         the lists, ordered by descending pT, and their mask (1 particle, 0 padding)
     """
-    n, particles = len(jets), jets.constituents
-    # ties in pT are broken by angle, so that the order does not depend on that of the input
-    order = np.lexsort((particles["phi"], particles["eta"], -particles["pt"], jets.owner))
-    rank = np.arange(len(order)) - first_of(jets.owner, n)[jets.owner]  # owner is ascending, order keeps it
-    leading = rank < LIST_LENGTH
-    chosen, row = order[leading], rank[leading]
+    n = len(jets)
+    chosen, row = leading(jets)
     c = Constituents(jets, chosen)
     lists = np.zeros((n, LIST_LENGTH, len(columns)), np.float32)
     mask = np.zeros((n, LIST_LENGTH), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from abc import abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,22 +18,21 @@ from xaug.dataset import SPLITS, assign_split, event_ids, write_part
 from xaug.errors import ConfigurationError, XaugError
 from xaug.process.options import Options
 from xaug.process.schemas import BadValues, event_weights
-from xaug.process.selection import Selection
 from xaug.storage import digest_json
 from xaug.workers import end_with
 
-__all__ = ["PartProcessor", "Rows", "Settings", "control_histogram", "part_name"]
+__all__ = ["PartProcessor", "PartSettings", "Rows", "control_histogram", "part_name"]
 
 VERSION = 2
 """Raise it when the same events and settings give other numbers: old parts are then not taken for new ones."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class PartSettings:
     """Everything but the input that decides what a dataset holds."""
 
-    kind: str = "jets"
-    selection: Options = field(default_factory=Selection)
+    kind: str
+    selection: Options
     split_seed: int = 0
     split_fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)  # train, validation, test
 
@@ -70,7 +69,7 @@ def control_histogram(axis: hist.axis.AxesMixin, name: str) -> hist.Hist:
     return hist.Hist(axis, storage=hist.storage.Double(), name=name)
 
 
-def part_name(file: dict, settings: Settings, start: int, stop: int) -> str:
+def part_name(file: dict, settings: PartSettings, start: int, stop: int) -> str:
     """File name of a part: it tells input (and its digest), settings, code version and range apart."""
     key = {name: file[name] for name in ("dataset", "path", "tree", "digest", "label", "process")}
     code = digest_json({"input": key, "settings": settings.config, "xaug": __version__})
@@ -102,7 +101,7 @@ class PartProcessor(processor.ProcessorABC):
     needs: ClassVar[str]
     """What every row needs, and a file must have at least once: the first cut."""
 
-    def __init__(self, output: str | Path, settings: Settings):
+    def __init__(self, output: str | Path, settings: PartSettings):
         self.output = Path(output)
         self.settings = settings
         self.parent = os.getpid()

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import hist
 import numpy as np
 
 from xaug import variables
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.images import make_images
 from xaug.process.jets import Jets
 from xaug.process.particles import make_list
-from xaug.process.parts import PartProcessor, Rows, Settings
+from xaug.process.parts import PartProcessor, PartSettings, Rows
 from xaug.process.schemas import read_events
-from xaug.process.selection import Events, select_jets
+from xaug.process.selection import Events, Selection, select_jets
 
 __all__ = ["JetProcessor", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings(PartSettings):
+    """Everything but the input that decides what a dataset of jets holds."""
+
+    kind: str = "jets"
+    selection: Selection = field(default_factory=Selection)
+    conventions: Conventions = DEFAULT
+
+    @property
+    def config(self) -> dict:
+        """As plain data; of the conventions those that differ."""
+        settings = super().config
+        del settings["conventions"]
+        return settings | ({"conventions": self.conventions.changes} if self.conventions.changes else {})
 
 
 def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
@@ -43,11 +61,11 @@ class JetProcessor(PartProcessor):
 
     def read(self, events, file: dict, first: int) -> Events:
         """Constituents and, of signal, partons."""
-        return read_events(events, file["label"], first)
+        return read_events(events, file["label"], first, self.settings.conventions)
 
     def rows(self, content: Events, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """Images, lists and expert variables of the selected jets, with unit weights in the control histograms."""
-        jets, cut_flow = select_jets(content, self.settings.selection)
+        jets, cut_flow = select_jets(content, self.settings.selection, conventions=self.settings.conventions)
         control = {
             "pt": jets.pt,
             "eta": jets.eta,

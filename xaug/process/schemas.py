@@ -12,6 +12,7 @@ import operator
 import awkward as ak
 import numpy as np
 
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.selection import Events, is_decay_b
 
 __all__ = [
@@ -36,6 +37,8 @@ PARTICLE_BRANCHES = {
     "vz": "constituent_vzz",
 }
 """Our name -> branch, of the particles that jets are made of. GeV, mm."""
+STATUS_BRANCH = {"status": "constituent_status"}
+"""Read where a convention asks for it: files of other generators need not have it."""
 PARTON_BRANCHES = {
     "id": "gen_id",
     "status": "gen_status",
@@ -50,12 +53,16 @@ class BadValues(ValueError):
     """A branch holds numbers that no event can have."""
 
 
-def required_branches(label: int) -> list[str]:
+def _particle_branches(conventions: Conventions) -> dict[str, str]:
+    return PARTICLE_BRANCHES if conventions.status is None else PARTICLE_BRANCHES | STATUS_BRANCH
+
+
+def required_branches(label: int, conventions: Conventions = DEFAULT) -> list[str]:
     """Branches that a file of this class must have."""
-    return [*PARTICLE_BRANCHES.values(), *(PARTON_BRANCHES.values() if label == 1 else ())]
+    return [*_particle_branches(conventions).values(), *(PARTON_BRANCHES.values() if label == 1 else ())]
 
 
-def read_events(chunk, label: int, first: int) -> Events:
+def read_events(chunk, label: int, first: int, conventions: Conventions = DEFAULT) -> Events:
     """The events of a chunk.
 
     Parameters
@@ -72,11 +79,12 @@ def read_events(chunk, label: int, first: int) -> Events:
     BadValues
         naming branch and entry, where a momentum or vertex is not finite or a pT is negative
     """
-    columns, counts = flat_columns(chunk, PARTICLE_BRANCHES)
+    branches = _particle_branches(conventions)
+    columns, counts = flat_columns(chunk, branches)
     event = np.repeat(np.arange(len(counts)), counts)
     for name, values in columns.items():
         bad = ~np.isfinite(values) | (values < 0 if name == "pt" else False)
-        refuse(PARTICLE_BRANCHES[name], values, bad, event, first)
+        refuse(branches[name], values, bad, event, first)
     partons = None
     if label == 1:
         own, counts_of_partons = flat_columns(chunk, PARTON_BRANCHES)

@@ -5,7 +5,7 @@ Used by the processor on files, and by the generator to count the jets that it h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import awkward as ak
@@ -14,6 +14,7 @@ import numpy as np
 from xaug.errors import ConfigurationError
 from xaug.process import clustering
 from xaug.process.clustering import FourVectors, kinematics
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.flavour import NEUTRINOS
 from xaug.process.jets import BETAS, MAX_AXES, Jets, delta_phi
 from xaug.process.options import Options
@@ -52,7 +53,7 @@ class Selection(Options):
 class Events:
     """Particles of a chunk of events: flat constituents and generator partons, with counts per event."""
 
-    constituents: dict[str, np.ndarray]  # name -> (m,): pt eta phi mass id vx vy vz
+    constituents: dict[str, np.ndarray]  # name -> (m,): pt eta phi mass id vx vy vz, or status as well
     counts: np.ndarray  # (n_events,) constituents
     partons: ak.Array | None  # (n_events, var) records id, status, mother1, eta, phi; None for background
 
@@ -74,20 +75,26 @@ def matched(partons: ak.Array, event: np.ndarray, eta: np.ndarray, phi: np.ndarr
     return ak.to_numpy(ak.any(siblings, axis=1))
 
 
-def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> tuple[Jets, dict[str, int]]:
+def select_jets(
+    events: Events, cuts: Selection, substructure: bool = True, conventions: Conventions = DEFAULT
+) -> tuple[Jets, dict[str, int]]:
     """The selected jets of a chunk, and how many remained after each cut.
 
     Parameters
     ----------
     substructure
         False leaves N-subjettiness out (nan): all that counting jets does not need
+    conventions
+        which particles are clustered, and which constituents the jets are described by
 
     Returns
     -------
     Jets, {cut: count}
     """
     # neutrinos are not seen, and a particle exactly along the beam has no direction in (eta, phi)
-    visible = ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS) & (events.constituents["pt"] > 0)
+    visible = events.constituents["pt"] > 0
+    if not conventions.neutrinos:
+        visible &= ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS)
     particles = {name: values[visible] for name, values in events.constituents.items()}
     event_of = np.repeat(np.arange(len(events)), events.counts)[visible]
     counts = np.bincount(event_of, minlength=len(events))
@@ -107,7 +114,8 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
 
     event, p = event[chosen], {name: values[chosen] for name, values in p.items()}
     index, jets = clustering.regroup(jets, index, chosen)
-    _, groomed, prong = clustering.groom(jets, cuts.z_cut)
+    inside, groomed, prong = clustering.groom(jets, cuts.z_cut)
+    prong = np.stack([prong, index[inside]], axis=1)  # beside the particle that each constituent is
     softdrop = kinematics(groomed.sums(groomed.owner, len(groomed)))["mass"]
     window = (softdrop > cuts.mass_min) & (softdrop < cuts.mass_max)
     flow["soft-drop mass window"] = int(window.sum())
@@ -121,8 +129,33 @@ def select_jets(events: Events, cuts: Selection, substructure: bool = True) -> t
     index, jets = clustering.regroup(jets, index, chosen)
     prong, groomed = clustering.regroup(groomed, prong, chosen)
     kept = {name: values[chosen] for name, values in p.items()}
+    described = _described(particles, conventions)
     kinds = {name: particles[name][index] for name in ("id", "vx", "vy", "vz")}
-    return _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, prong, substructure), flow
+    found = _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, prong[:, 0], substructure)
+    if not described.all():
+        found = _only(found, described[index], described[prong[prong[:, 0] == 0, 1]])
+    return replace(found, conventions=conventions), flow
+
+
+def _described(particles: dict[str, np.ndarray], conventions: Conventions) -> np.ndarray:
+    """Which particles (m,) stand for the jet that they are in."""
+    chosen = np.ones(len(particles["pt"]), bool)
+    if conventions.constituent_pt > 0:
+        chosen &= particles["pt"] > conventions.constituent_pt
+    if conventions.status is not None:
+        chosen &= particles["status"] == conventions.status
+    return chosen
+
+
+def _only(jets: Jets, constituents: np.ndarray, prong: np.ndarray) -> Jets:
+    """The same jets, with some of their constituents and of those of the leading subjets: masks (m,), (k,)."""
+    return replace(
+        jets,
+        owner=jets.owner[constituents],
+        constituents={name: values[constituents] for name, values in jets.constituents.items()},
+        prong_owner=jets.prong_owner[prong],
+        prong={name: values[prong] for name, values in jets.prong.items()},
+    )
 
 
 def _jets(event, p, softdrop_mass, jets: FourVectors, kinds, groomed: FourVectors, prong, substructure: bool) -> Jets:

@@ -15,16 +15,17 @@ from xaug.command import bar
 from xaug.dataset import read_part_summary
 from xaug.errors import ConfigurationError, InputFileError, XaugError, unknown_name
 from xaug.process import executors
+from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.events import EventProcessor, EventSettings
 from xaug.process.inputs import InputFile, gather, inspect, kind_of
 from xaug.process.normalisation import check_normalisation, normalisation
-from xaug.process.parts import PartProcessor, Settings, control_histogram, part_name
-from xaug.process.processor import JetProcessor
+from xaug.process.parts import PartProcessor, PartSettings, control_histogram, part_name
+from xaug.process.processor import JetProcessor, Settings
 from xaug.storage import atomic_path, digest_json
 
 __all__ = ["CHUNKSIZE", "process"]
 
-KINDS: dict[str, tuple[type[PartProcessor], type[Settings]]] = {
+KINDS: dict[str, tuple[type[PartProcessor], type[PartSettings]]] = {
     "jets": (JetProcessor, Settings),
     "events": (EventProcessor, EventSettings),
     "events_met": (EventProcessor, EventSettings),
@@ -42,7 +43,7 @@ def _work_items(file: InputFile, chunksize: int) -> list[WorkItem]:
     ]
 
 
-def default_settings(kind: str) -> Settings:
+def default_settings(kind: str) -> PartSettings:
     """The settings of a kind of dataset where nothing else is asked for."""
     if kind not in KINDS:
         raise unknown_name("kind of dataset", kind, KINDS)
@@ -59,12 +60,14 @@ def infer_kind(inputs: Iterable[str]) -> str:
     return kind_of(gather(inputs))
 
 
-def _inspect_all(inputs: Iterable[str], kind: str, strict: bool) -> tuple[list[InputFile], list[dict]]:
+def _inspect_all(
+    inputs: Iterable[str], strict: bool, kind: str, conventions: Conventions
+) -> tuple[list[InputFile], list[dict]]:
     candidates = gather(inputs)
     good, skips = [], []
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
         try:
-            good.append(inspect(candidate, kind))
+            good.append(inspect(candidate, kind, conventions))
         except InputFileError as error:
             if strict:
                 raise
@@ -78,7 +81,7 @@ def _inspect_all(inputs: Iterable[str], kind: str, strict: bool) -> tuple[list[I
 def process(
     inputs: Iterable[str],
     output: str | Path,
-    settings: Settings | None = None,
+    settings: PartSettings | None = None,
     *,
     executor: str = "iterative",
     workers: int | None = None,
@@ -104,7 +107,7 @@ def process(
     if chunksize < 1:
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
-    files, skips = _inspect_all(inputs, settings.kind, strict)
+    files, skips = _inspect_all(inputs, strict, settings.kind, getattr(settings, "conventions", DEFAULT))
     k_factors = k_factors or {}
     check_normalisation(files, k_factors)
     for file in files:

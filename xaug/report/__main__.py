@@ -11,19 +11,22 @@ from xaug.command import xaug_command
 
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
+@click.option("--figures", help="Only these: numbers of arXiv:2011.13466 or names, as in 14,roc [default: all].")
 @click.option("--title", default="xaug report", help="Title of the page.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
-def main(runs, attributions, title, output) -> dict:
-    """Draw the figures of runs and their attributions; write tables and one self-contained HTML page.
+def main(runs, attributions, figures, title, output) -> dict:
+    """Draw the figures that runs and their attributions allow; write tables and one self-contained HTML page.
 
-    Every figure is PNG and PDF, with the numbers behind it as CSV or JSON beside it.
+    Figures are numbered as in arXiv:2011.13466. Every one is PNG and PDF, with the numbers behind it as CSV or
+    JSON beside it.
 
     Example: python -m xaug.report zbb_cnn2d zbb_mlp --attributions zbb_cnn2d_lrp -o zbb_report
     """
     from xaug.report.stage import report
 
-    result = report(runs, output, attributions, title)
+    keys = None if figures is None else [key.strip() for key in figures.split(",") if key.strip()]
+    result = report(runs, output, attributions, title, keys=keys)
     lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
     return {"output": str(output), "figures": list(result["figures"]), "summary": lines}
 

@@ -7,7 +7,7 @@ from html import escape
 
 import pandas as pd
 
-from xaug.report.figures import Figure
+from xaug.report.material import Figure
 
 __all__ = ["make_page"]
 

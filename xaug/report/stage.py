@@ -6,16 +6,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from xaug import manifest
 from xaug.command import bar
+from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError
 from xaug.evaluate import EFFICIENCIES
-from xaug.explain.stage import load_attributions
-from xaug.report import figures
+from xaug.report.catalogue import Entry, chosen_entries, requirements, stem_of, subjects
+from xaug.report.material import Explained, Figure, Material
 from xaug.report.page import make_page
+from xaug.report.performance import efficiencies, performance
 from xaug.runs import Run, load_run
 from xaug.storage import atomic_path, digest_json
 
@@ -23,22 +22,6 @@ __all__ = ["report"]
 
 HEADINGS = {"auc": "AUC"} | {f"rejection_{round(100 * e)}": f"rejection at {100 * e:.0f}%" for e in EFFICIENCIES}
 """What the page calls the columns of performance.csv; rejections are 1 / background efficiency."""
-
-
-def performance(runs: list[Run]) -> pd.DataFrame:
-    """A row a run: AUC, accuracy and background rejections, mean and standard deviation over trainings."""
-    rows = []
-    for run in runs:
-        row = {"run": run.name, "trainings": len(run), "parameters": run.metrics[0]["parameters"]}
-        fitted = run.scaler.fitted_on
-        row["training jets"] = fitted["signal"] + fitted["background"]
-        for name in ("auc", "accuracy", *(f"rejection_{round(100 * e)}" for e in EFFICIENCIES)):
-            values = np.array([m[name] for m in run.metrics])
-            limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
-            digits = 1 if name.startswith("rejection") else 4
-            row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def grouped(runs: list[Run]) -> tuple[list[Run], dict[str, list[Run]]]:
@@ -58,17 +41,21 @@ def report(
     attributions: Sequence[str | Path] = (),
     title: str = "xaug report",
     anew: bool = False,
+    keys: Sequence[str] | None = None,
 ) -> dict:
-    """Draw all figures, write all tables and the page `report.html`; return the manifest.
+    """Draw all figures that the runs allow, write all tables and the page `report.html`; return the manifest.
 
     Parameters
     ----------
     runs
-        run directories on one dataset; those trained with --max-jets appear in the learning curve only
+        run directories on one dataset; those trained with --max-jets appear in the learning curve and, if they
+        are explained, in the figures of the spread over trainings
     attributions
-        directories of `xaug.explain`, of these runs
+        directories of `xaug.explain`, of these runs, on this dataset
     anew
         whether a report of other runs in the same place is drawn again, instead of refused
+    keys
+        of the figures in `xaug.report.catalogue`; None: all
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run")
@@ -76,18 +63,19 @@ def report(
     full, groups = grouped(opened)
     if not full:
         raise ConfigurationError("all runs were trained with --max-jets; a report needs one on the full sample")
-    explained = {}
-    for path in attributions:
-        content = manifest.read(path, "explain")
-        owner = [run for run in full if digest_json(run.manifest["config"]) == content["config"]["run"]]
-        if not owner:
-            raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")
-        explained[str(path)] = (owner[0], content)
+    data = full[0].dataset()
+    entries = chosen_entries(data.kind, keys)
+    explained = _explained(attributions, opened, data)
     config = {
         "runs": {run.name: digest_json(run.manifest["config"]) for run in opened},
-        "attributions": {Path(path).name: digest_json(content["config"]) for path, (_, content) in explained.items()},
+        "attributions": {e.directory.name: digest_json(e.manifest["config"]) for e in explained},
         "title": title,
+        "figures": [entry.key for entry in entries],
     }
+    material = Material(
+        data, full, groups, [e for e in explained if e.run in full], [e for e in explained if e.run not in full]
+    )
+    jobs = _jobs(entries, material, keys is not None)
     output = Path(output)
     if anew and manifest.has_other_config(output, "report", config):
         shutil.rmtree(output)
@@ -95,34 +83,73 @@ def report(
     if finished:
         return finished
 
-    data = full[0].dataset()
-    jobs = [
-        lambda: figures.distributions(data, output),
-        lambda: figures.images(data, output),
-        lambda: figures.rocs(full, output),
-    ]
-    if groups:
-        jobs.append(lambda: figures.learning_curve(groups, output))
-    for path, (run, _) in explained.items():
-        found = load_attributions(path)
-        if "image" in run.variables:
-            jobs.append(lambda run=run, found=found: figures.heatmaps(run, found, data, output))
-        jobs.append(lambda run=run, found=found: figures.relevance(run, found, output))
-    jobs += [lambda run=run: figures.histories(run, output) for run in full]
-    drawn = [job() for job in bar(None, "report", "figures", iterable=jobs)]
-
-    table = performance(opened)
-    with atomic_path(output / "performance.csv") as path:
-        table.to_csv(path, index=False)
+    drawn = _draw(jobs, explained, output)
+    tables = {"performance": performance(opened), "efficiency": efficiencies(full)}
+    for name, table in tables.items():
+        with atomic_path(output / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
     counts = ", ".join(f"{n} {name}" for name, n in data.manifest["jets"].items())
     introduction = [
         f"Dataset: {counts} jets; test split {data.size('test')}. Errors are standard deviations over trainings.",
     ]
-    page = make_page(title, introduction, {"Performance on the test split": table.rename(columns=HEADINGS)}, drawn)
+    headed = {
+        "Performance on the test split": tables["performance"].rename(columns=HEADINGS),
+        "Signal efficiency at fixed background efficiency": tables["efficiency"],
+    }
+    page = make_page(title, introduction, headed, drawn)
     with atomic_path(output / "report.html") as path:
         path.write_text(page)
     return manifest.write(
         output, "report", config,
         figures={figure.stem.name: figure.caption for figure in drawn},
-        performance=table.to_dict("records"),
+        performance=tables["performance"].to_dict("records"),
     )  # fmt: skip
+
+
+def _explained(directories: Sequence[str | Path], runs: list[Run], data: Dataset) -> list[Explained]:
+    """The explained runs; an error for attributions that do not belong to this report."""
+    owners = {}
+    for path in map(Path, directories):
+        config = (content := manifest.read(path, "explain"))["config"]
+        owner = [run for run in runs if digest_json(run.manifest["config"]) == config["run"]]
+        if not owner:
+            raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")
+        if config["dataset"] != data.digest:
+            raise ConfigurationError(f"{path} explains jets of {content['dataset']}, not of {data.path}")
+        if config["split"] != "test":
+            raise ConfigurationError(f"{path} explains the {config['split']} split; a report is of the test split")
+        owners[path] = owner[0]
+    several = [run for run in runs if list(owners.values()).count(run) > 1]
+    return [Explained(path.name if run in several else run.name, run, path, data) for path, run in owners.items()]
+
+
+def _jobs(entries: list[Entry], material: Material, asked: bool) -> list[tuple[Entry, object]]:
+    """Every figure with what it is drawn of; an error for one that was asked for and cannot be drawn."""
+    jobs = []
+    for entry in entries:
+        found = subjects(entry, material)
+        if asked and not found:
+            raise ConfigurationError(f"figure {entry.key} ({entry.shows}) needs {requirements(entry)}")
+        jobs += [(entry, subject) for subject in found]
+    return jobs
+
+
+def _draw(jobs: list[tuple[Entry, object]], explained: list[Explained], output: Path) -> list[Figure]:
+    """The figures, in the order of the jobs; drawn run by run, so that the arrays of one only are in memory."""
+    runs = {id(e): i for i, e in enumerate(explained)}
+    places = sorted(range(len(jobs)), key=lambda i: runs.get(id(_owner(jobs[i][1])), -1))
+    drawn: list[Figure | None] = [None] * len(jobs)
+    last = None
+    for place in bar(None, "report", "figures", iterable=places):
+        entry, subject = jobs[place]
+        if last is not None and _owner(subject) is not last:
+            for one in explained:
+                one.release()
+        last = _owner(subject)
+        drawn[place] = entry.draw(subject, stem_of(entry, subject, output))
+    return drawn
+
+
+def _owner(subject):
+    """The explained run that a figure is of; the subject itself where it is of something else."""
+    return subject[0] if isinstance(subject, list) else subject

@@ -1,0 +1,137 @@
+"""LRP against every peer: one process a contestant, one thread each, rounds in turn, ratios of the same round.
+
+XAUG_PEERS names a Python interpreter with torch, zennit and captum; without it their rows are left out.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from xaug import networks
+from xaug.explain.canonical import logits_of
+
+pytestmark = pytest.mark.benchmark
+HERE = Path(__file__).parent
+PEERS = os.environ.get("XAUG_PEERS")
+EVENTS, PEER_EVENTS, ROUNDS = 2048, 512, 7
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
+CONTESTANTS = {
+    "cnn2d": ("gradient", "forward", "native", "innvestigate", "zennit", "captum"),
+    # iNNvestigate needs some 450 s before its first number
+    "cnn1d": ("gradient", "forward", "native", "zennit", "captum"),
+    # no peer has a rule for recurrent layers
+    "rnn": ("gradient", "forward", "native"),
+}
+NAMES = {
+    "gradient": "Keras forward and backward", "forward": "Keras forward", "native": "xaug, native",
+    "innvestigate": "xaug, iNNvestigate", "zennit": "Zennit", "captum": "Captum",
+}  # fmt: skip
+GOALS = {
+    "cnn2d": {"gradient": 0.70, "innvestigate": 1.8, "zennit": 4.0, "captum": 1.0},
+    "cnn1d": {"zennit": 1.0, "captum": 1.0},
+    "rnn": {"gradient": 1.0},
+}
+"""Smallest ratio of events/s, native to another."""
+FIRST = 15.0
+"""Seconds within which the native engine must have given its first result."""
+
+
+def sample(inputs, n, rng):
+    """Random inputs: images with a tenth of their pixels lit, lists of 5 to 20 particles, XAUGs in [0, 1]."""
+    found, real = {}, np.arange(20) < rng.integers(5, 21, (n, 1))
+    for name, shape in inputs.shapes.items():
+        if name == "image":
+            values = rng.exponential(0.05, (n, *shape)) * (rng.random((n, *shape)) < 0.1)
+        elif len(shape) == 2:
+            values = rng.uniform(-1, 1, (n, *shape)) * real[..., None]
+        else:
+            values = rng.random((n, *shape))
+        found[name] = values.astype(np.float32)
+    return found
+
+
+def logits(model, x):
+    """Output of the model before its softmax."""
+    copy = logits_of(model)
+    bare = keras.Model.from_config(copy.config["config"])
+    for layer in bare.layers:
+        if copy.weights.get(layer.name):
+            layer.set_weights(copy.weights[layer.name])
+    return bare.predict([x[name] for name in model.input_names], verbose=0)
+
+
+def command(contestant, network):
+    """Command line of a contestant."""
+    if contestant in ("zennit", "captum"):
+        return [PEERS, HERE / "lrp_torch.py", contestant, network, "weights.npz", "peers.npz"]
+    return [sys.executable, HERE / "lrp_tensorflow.py", contestant, "model.h5", "inputs.npz"]
+
+
+def race(network, folder):
+    """Seconds per event of every contestant, round by round, and what each said when it was ready."""
+    keras.utils.set_random_seed(1)
+    rng = np.random.default_rng(0)
+    inputs = networks.choose_inputs("jets", network)
+    model = networks.build(inputs)
+    for layer in model.layers:  # biases of a trained size
+        layer.set_weights([w + (0.05 * rng.normal(size=w.shape) if w.ndim == 1 else 0) for w in layer.get_weights()])
+    x = sample(inputs, EVENTS, rng)
+    model.save(folder / "model.h5")
+    np.savez(folder / "inputs.npz", **x)
+    few = {name: x[name][:PEER_EVENTS] for name in model.input_names}
+    np.savez(folder / "peers.npz", **few, logits=logits(model, few))
+    np.savez(folder / "weights.npz", *[w for layer in model.layers for w in layer.get_weights()])
+    running, said = {}, {}
+    times = {}
+    try:
+        for name in CONTESTANTS[network]:
+            if name in ("zennit", "captum") and not PEERS:
+                continue
+            running[name] = subprocess.Popen(
+                command(name, network), cwd=folder, env={**os.environ, **ONE_THREAD}, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / f"{name}.log").open("w"),
+            )  # fmt: skip
+            line = running[name].stdout.readline()
+            assert line, (folder / f"{name}.log").read_text()[-2000:]
+            said[name] = json.loads(line)
+        for _ in range(ROUNDS):
+            for name, process in running.items():
+                process.stdin.write("go\n")
+                process.stdin.flush()
+                times.setdefault(name, []).append(float(process.stdout.readline()) / said[name]["events"])
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    return {name: np.array(values) for name, values in times.items()}, said
+
+
+@pytest.mark.parametrize("network", CONTESTANTS)
+def test_native_lrp_is_the_fastest(network, tmp_path, capsys):
+    """Prints rows of the README's table of speeds."""
+    times, said = race(network, tmp_path)
+    gradient = times["gradient"]
+    with capsys.disabled():
+        print(
+            "\n| network | | events/s | of forward and backward | batch | first result |\n|---|---|---:|---:|---:|---:|"
+        )
+        for name, own in times.items():
+            print(
+                f"| {network} | {NAMES[name]} | {1 / np.median(own):,.0f} | {np.median(gradient / own):.2f} "
+                f"| {said[name]['batch']} | {said[name]['first']:.1f} s |"
+            )
+        if not PEERS:
+            print("Zennit and Captum left out: set XAUG_PEERS to a Python with torch, zennit and captum.")
+    assert said["native"]["first"] < FIRST
+    for name, goal in GOALS[network].items():
+        if name in times:
+            ratio = float(np.median(times[name] / times["native"]))
+            assert ratio >= goal, f"native LRP has {ratio:.2f} of the speed of {NAMES[name]}, not {goal}"

@@ -1,0 +1,61 @@
+"""Two engines of LRP against each other: element by element, and event by event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from xaug.explain.comparison import EngineComparison
+
+__all__ = ["plot_engine_differences", "plot_engine_scatter"]
+
+SHOWN = 20_000
+"""Points drawn at most: more cannot be told apart."""
+
+
+def plot_engine_scatter(comparison: EngineComparison, rule: str, ax) -> list:
+    """Native relevance of every input element against that of iNNvestigate, one colour an input.
+
+    In units of the event's largest |relevance| by iNNvestigate, so that all events share the axes; of many
+    elements, evenly spaced ones.
+    """
+    reference, differences = comparison.innvestigate[rule], comparison.differences(rule)
+    largest = np.max([np.abs(r).reshape(len(r), -1).max(axis=1) for r in reference.relevance.values()], axis=0)
+    scale = np.where(largest > 0, largest, 1.0)
+    artists, low, high = [], -1.0, 1.0
+    for name, difference in differences.items():
+        theirs = (reference.relevance[name].reshape(len(scale), -1) / scale[:, None]).ravel()
+        ours = theirs + difference.ravel()
+        low, high = min(low, ours.min()), max(high, ours.max())
+        step = -(-ours.size // SHOWN)
+        artists += ax.plot(theirs[::step], ours[::step], ".", ms=2, alpha=0.5, label=name, rasterized=True)
+    artists += ax.plot([-1, 1], [-1, 1], "-", color="0.5", lw=0.8, zorder=0)
+    ax.set_xlim(-1.05, 1.05)
+    ax.set_ylim(1.05 * low, 1.05 * high)
+    ax.set_xlabel("relevance, iNNvestigate")
+    ax.set_ylabel("relevance, native")
+    ax.legend(title=rule, loc="upper left", markerscale=4)
+    return artists
+
+
+def plot_engine_differences(comparison: EngineComparison, ax) -> list:
+    """Histogram over events of the largest difference between the engines, one line a rule.
+
+    The difference is that of any input element, in units of the event's largest |relevance|; events without any
+    difference stand in the first bin.
+    """
+    found = {}
+    for rule in comparison.rules:
+        per_input = [np.abs(d).reshape(len(d), -1).max(axis=1) for d in comparison.differences(rule).values()]
+        found[rule] = np.log10(np.maximum(np.max(per_input, axis=0), 1e-10))
+    edges = np.linspace(-10, np.ceil(max(0.0, *(v.max() for v in found.values()))), 61)
+    artists = []
+    for rule, values in found.items():
+        artists.append(ax.hist(values, bins=edges, histtype="step", lw=1.5, label=rule)[2])
+    ax.set_xlabel(r"log$_{10}$ largest $|\Delta R|$ / largest $|R|$ of the event")
+    ax.set_ylabel("events")
+    ax.set_xlim(edges[0], edges[-1])
+    ax.legend(loc="upper right")
+    return artists

@@ -1,0 +1,114 @@
+"""How far trainings agree, drawn: spread of relevances and of scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
+from xaug.plots.relevance import feature_label
+from xaug.variables import Variable
+
+__all__ = ["plot_feature_spread", "plot_score_spread"]
+
+ROOM = (0.16, 0.07)
+"""Least distance of two names, as fractions of the axes."""
+MARKERS = "osD^v"
+SCORE_BINS = 20
+LEAST = 5
+"""Events in a bin whose quantiles are drawn."""
+
+
+def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Variable], ax) -> list:
+    """RMS over trainings against mean relevance, a point a feature; full if its rank is stable.
+
+    Parameters
+    ----------
+    samples
+        tables of `xaug.explain.stability` by what the legend calls them
+    labels
+        of `xaug.variables.labels`
+    ax : matplotlib axes
+    """
+    artists = []
+    for i, (name, table) in enumerate(samples.items()):
+        for stable, face in ((True, f"C{i}"), (False, "none")):
+            chosen = table[table["stable"] == stable]
+            # zero, as of a constant variable, is not on logarithmic axes
+            seen = chosen[(chosen["mean"] > 0) & (chosen["rms"] > 0)]
+            marker = MARKERS[i % len(MARKERS)]
+            label = name if not stable else None
+            artists += ax.plot(seen["mean"], seen["rms"], marker, color=f"C{i}", mfc=face, ms=5, label=label)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    low, high = ax.get_xlim()
+    bottom, top = ax.get_ylim()
+    for share, style in ((1.0, "-"), (0.1, "--")):
+        artists += ax.plot([low, high], [share * low, share * high], style, color="0.6", lw=0.8, zorder=0)
+    ax.set_xlim(low, high)
+    ax.set_ylim(bottom, 3 * top)  # room for the legend
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+    _name_points(next(iter(samples.values())), labels, ax)
+    ax.set_xlabel("mean normalised relevance")
+    ax.set_ylabel("RMS over trainings")
+    ax.legend(loc="upper left", title="filled: stable rank")
+    return artists
+
+
+def _name_points(table: pd.DataFrame, labels: dict[str, Variable], ax) -> None:
+    """Names above the points, most relevant first, where there is room."""
+    named = np.empty((0, 2))
+    for feature, row in table.iterrows():
+        if row["mean"] <= 0 or row["rms"] <= 0:
+            continue
+        place = ax.transAxes.inverted().transform(ax.transData.transform((row["mean"], row["rms"])))
+        if np.any(np.all(np.abs(named - place) < ROOM, axis=1)):
+            continue
+        named = np.vstack([named, place])
+        ax.annotate(
+            feature_label(feature, labels), (row["mean"], row["rms"]), (0, 4), textcoords="offset points",
+            ha="right" if place[0] > 0.85 else "center", va="bottom", fontsize=7,
+        )  # fmt: skip
+
+
+def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) -> list:
+    """RMS over trainings of the score against its mean: median, and the band of the central 68% of the events.
+
+    Parameters
+    ----------
+    mean, rms
+        (n,) of `xaug.explain.uncertainty`
+    label
+        (n,)
+    ax : matplotlib axes
+    """
+    edges = np.linspace(0, 1, SCORE_BINS + 1)
+    artists = []
+    for of in (0, 1):
+        low, median, high = _quantiles(mean[label == of], rms[label == of], edges)
+        artists.append(
+            ax.fill_between(
+                edges, np.append(low, low[-1]), np.append(high, high[-1]), step="post", color=CLASS_COLORS[of],
+                alpha=0.25, lw=0,
+            )
+        )  # fmt: skip
+        artists.append(ax.stairs(median, edges, color=CLASS_COLORS[of], label=CLASS_NAMES[of], baseline=None, lw=1.3))
+    ax.set_xlim(0, 1)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("mean score")
+    ax.set_ylabel("RMS over trainings")
+    ax.legend(loc="upper right")
+    return artists
+
+
+def _quantiles(x: np.ndarray, y: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in bins of few."""
+    found = np.full((3, len(edges) - 1), np.nan)
+    index = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
+    for i in np.flatnonzero(np.bincount(index, minlength=len(edges) - 1) >= LEAST):
+        found[:, i] = np.quantile(y[index == i], [0.16, 0.5, 0.84])
+    return found

@@ -1,0 +1,111 @@
+"""Tables and figures of how well runs separate the classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xaug.evaluate import EFFICIENCIES, effective_number
+from xaug.explain.spread import operating_points
+from xaug.plots import figures
+from xaug.plots.history import plot_history
+from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
+from xaug.report.material import Figure
+from xaug.runs import Run
+
+__all__ = ["efficiencies", "histories", "learning_curve", "performance", "rocs"]
+
+
+def performance(runs: list[Run]) -> pd.DataFrame:
+    """A row a run: AUC, accuracy and background rejections, mean and standard deviation over trainings."""
+    rows = []
+    for run in runs:
+        row = {"run": run.name, "trainings": len(run), "parameters": run.metrics[0]["parameters"]}
+        fitted = run.scaler.fitted_on
+        row["training jets"] = fitted["signal"] + fitted["background"]
+        for name in ("auc", "accuracy", *(f"rejection_{round(100 * e)}" for e in EFFICIENCIES)):
+            values = np.array([m[name] for m in run.metrics])
+            limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
+            digits = 1 if name.startswith("rejection") else 4
+            row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def efficiencies(runs: list[Run]) -> pd.DataFrame:
+    """A row a run: AUC, and signal efficiency at fixed background efficiencies.
+
+    For each the mean and the standard deviation over trainings, and the value of the mean score of all trainings.
+    A background efficiency below that of ten (effective) events is left out.
+    """
+    rows = []
+    for run in runs:
+        scores = [run.scores(i) for i in range(len(run))]
+        label = scores[0]["label"]
+        weight = scores[0]["weight"]
+        found = operating_points(label, [s["score"] for s in scores], weight)
+        background = effective_number(weight[label == 0])
+        row = {"run": run.name}
+        for at, point in found.iterrows():
+            name, factor, digits = ("AUC", 1, 4) if at == "auc" else (f"signal % at {100 * at:g}% background", 100, 1)
+            mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
+            measured = at == "auc" or at * background >= 10
+            row[name] = f"{mean} ± {rms}" if measured else "too few events"
+            row[f"{name}, mean score"] = of_mean if measured else ""
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def rocs(runs: list[Run], stem: Path) -> Figure:
+    """ROC curves with the spread over trainings (figure 25)."""
+    bands, n_background = {}, 0
+    for run in runs:
+        scores = [run.scores(i) for i in range(len(run))]
+        bands[run.name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
+        n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
+    with figures.figure(size=(6.4 if len(bands) <= 4 else 9.6, 4.6)) as (fig, ax):
+        plot_roc(bands, ax, floor=0.5 / n_background)
+        figures.save(fig, stem)
+    columns = {"signal_efficiency": GRID}
+    for name, band in bands.items():
+        columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
+    figures.save_table(stem, columns)
+    return Figure(
+        stem,
+        f"ROC curves on the test split ({n_background} background jets): mean over trainings, band: their standard "
+        "deviation. Curves end at the efficiency of half a background jet.",
+    )
+
+
+def histories(run: Run, stem: Path) -> Figure:
+    """Training history."""
+    values = [run.history(i) for i in range(len(run))]
+    with figures.figure() as (fig, ax):
+        plot_history(values, ax)
+        ax.set_title(run.name)
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {str(i): v for i, v in enumerate(values)})
+    return Figure(stem, f"{run.name}: loss by epoch.")
+
+
+def learning_curve(samples: dict[str, list[Run]], stem: Path) -> Figure:
+    """AUC against the number of training jets, for networks trained on several sample sizes."""
+    points = {}
+    for name, runs in samples.items():
+        points[name] = []
+        for run in runs:
+            auc = np.array([m["auc"] for m in run.metrics])
+            fitted = run.scaler.fitted_on
+            points[name].append((fitted["signal"] + fitted["background"], float(auc.mean()), float(auc.std())))
+    with figures.figure() as (fig, ax):
+        plot_learning_curve(points, ax)
+        figures.save(fig, stem)
+    rows = [(name, *point) for name, values in points.items() for point in sorted(values)]
+    columns = dict(zip(("network", "training_jets", "auc", "rms"), zip(*rows, strict=True), strict=True))
+    figures.save_table(stem, columns)
+    return Figure(
+        stem,
+        "AUC on the test split against the number of training jets; error bars: standard deviation over trainings.",
+    )

@@ -1,0 +1,208 @@
+"""Stage `topk`: how good is a ranking? Retrain on its k best features and look (`python -m xaug.topk`).
+
+A ranking that puts first what matters rises fast with k; all meet where all features are in.
+
+Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Measuring performance".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from xaug import manifest
+from xaug.command import option_list, xaug_command
+from xaug.dataset import Dataset
+from xaug.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.networks import choose_inputs
+from xaug.storage import atomic_path, digest_json
+from xaug.train import PlannedRun, train_all
+from xaug.weights import DEFAULT_WEIGHTS, event_weights
+
+__all__ = ["BY", "CONTROLS", "METRICS", "ranking_of", "topk", "univariate"]
+
+BLOCKS = {"event": "event", "mlp": "xaug"}
+"""Networks that read one vector of features, and its block."""
+BY = ("mean", "mean_absolute")
+"""How the attributions of a class rank features: by signed mean, the paper's "averaged", or by mean absolute value."""
+CONTROLS = ("random", "univariate")
+METRICS = ("accuracy", "auc", "significance")
+PER_PROCESS = 6
+"""Trainings one after the other in a process: to start TensorFlow takes longer than to train on a few features."""
+
+
+def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
+    """Features of a finished directory of `xaug.explain`, the most important first, averaged over trainings."""
+    if by not in BY:
+        raise unknown_name("way to rank", by, BY)
+    manifest.read(directory, "explain")
+    tables = sorted(Path(directory).glob("class_level_*.csv"))
+    if tables:
+        values = pd.concat([pd.read_csv(path, index_col=0)[by] for path in tables], axis=1).mean(axis=1)
+        return list(values.sort_values(ascending=False, kind="stable").index)
+    # without attributions of a class there is the paper's relevance, which has no sign
+    return list(pd.read_csv(Path(directory) / "relevance.csv")["feature"])
+
+
+def univariate(data: Dataset, block: str, weights: str) -> list[str]:
+    """Features by how well each alone separates: |AUC - 1/2| on the validation split."""
+    from sklearn.metrics import roc_auc_score
+
+    arrays = data.load([block, "label", "weight", "process"], "validation")
+    weight = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    names = data.names(block)
+    auc = [roc_auc_score(arrays["label"], arrays[block][:, i], sample_weight=weight) for i in range(len(names))]
+    order = np.argsort(-np.abs(np.array(auc) - 0.5), kind="stable")
+    return [names[i] for i in order]
+
+
+def parse_sizes(text: str, count: int) -> list[int]:
+    """`1-20,all` as numbers of features."""
+    sizes = set()
+    for part in option_list(text):
+        low, dash, high = part.partition("-")
+        try:
+            sizes.update([count] if part == "all" else range(int(low), int(high if dash else low) + 1))
+        except ValueError:
+            raise ConfigurationError(f"-k {part!r}: must be numbers, ranges as 1-20, or all") from None
+    if not sizes or min(sizes) < 1 or max(sizes) > count:
+        raise ConfigurationError(f"-k {text!r}: must lie between 1 and the number of features, {count}")
+    return sorted(sizes)
+
+
+def topk(
+    dataset: str | Path,
+    output: str | Path,
+    rankings: dict[str, str | Path],
+    *,
+    sizes: str = "1-20,all",
+    by: str = "mean",
+    controls: tuple[str, ...] = CONTROLS,
+    network: str = "event",
+    seed: int = 1,
+    workers: int | None = None,
+    **options,
+) -> dict:
+    """Retrain on the k best features of each ranking; return the manifest.
+
+    Parameters
+    ----------
+    rankings
+        name -> directory of `xaug.explain`
+    sizes
+        numbers of features k, see `parse_sizes`
+    by
+        one of BY
+    controls
+        of CONTROLS: rankings that know nothing of a network
+    options
+        of `xaug.train.PlannedRun`
+    """
+    if network not in BLOCKS:
+        raise unknown_name("network of one vector of features", network, BLOCKS)
+    data, output, block = Dataset.open(dataset), Path(output), BLOCKS[network]
+    names = choose_inputs(data.kind, network).columns[block]
+    found = {name: ranking_of(path, by) for name, path in rankings.items()}
+    for name in controls:
+        if name not in CONTROLS:
+            raise unknown_name("control", name, CONTROLS)
+        if name == "random":
+            found[name] = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+        else:
+            found[name] = univariate(data, block, options.get("weights") or DEFAULT_WEIGHTS[data.kind])
+    for name, order in found.items():
+        if set(order) != set(names):
+            missing = sorted(set(names) ^ set(order))
+            raise DatasetError(f"ranking {name!r} is not of the features of {data.path}: {missing[0]!r} is in one only")
+    ks = parse_sizes(sizes, len(names))
+    config = {"dataset": data.digest, "network": network, "rankings": found, "sizes": ks, "seed": seed, "by": by}
+    finished = manifest.begin(output, "topk", config | {"options": options})
+    if finished:
+        return finished
+    chosen = {(name, k): frozenset(order[:k]) for name, order in found.items() for k in ks}
+    runs = {}  # rankings that agree on a set share its trainings
+    for subset in dict.fromkeys(chosen.values()):
+        directory = output / "runs" / f"{len(subset)}_{digest_json(sorted(subset))}"
+        runs[subset] = PlannedRun(
+            dataset, directory, network=network, seed=seed, **{block: sorted(subset), **options}
+        )  # fmt: skip
+    train_all(list(runs.values()), f"train on {len(runs)} sets of features", workers, PER_PROCESS)
+    metrics = {subset: run.finish()["metrics"] for subset, run in runs.items()}
+    rows = [
+        {"ranking": name, "k": k, "training": m["training"], **{key: m[key] for key in METRICS if key in m}}
+        for (name, k), subset in chosen.items()
+        for m in metrics[subset]
+    ]
+    table = pd.DataFrame(rows)
+    with atomic_path(output / "topk.csv") as path:
+        table.to_csv(path, index=False)
+    _plot(table, output)
+    return manifest.write(
+        output, "topk", config | {"options": options}, sets=len(runs), plateau={n: plateau(table, n) for n in found},
+    )  # fmt: skip
+
+
+def plateau(table: pd.DataFrame, ranking: str, metric: str = "auc") -> int:
+    """The least k from which on the metric stays within one standard deviation (over trainings) of its last value."""
+    own = table[table["ranking"] == ranking].groupby("k")[metric]
+    mean, spread = own.mean(), own.std(ddof=0)
+    low = mean.iloc[-1] - max(spread.iloc[-1], spread.median())
+    below = mean.index[mean < low]
+    return int(mean.index[mean.index > below[-1]][0]) if len(below) else int(mean.index[0])
+
+
+def _plot(table: pd.DataFrame, output: Path) -> None:
+    from xaug.plots.figures import figure, save
+    from xaug.plots.topk import plot_topk
+
+    shown = [metric for metric in METRICS if metric in table]
+    with figure(1, len(shown), size=(4.6 * len(shown), 3.8), squeeze=False) as (fig, axes):
+        for metric, ax in zip(shown, axes[0], strict=True):
+            plot_topk(table, metric, ax)
+        axes[0, -1].legend(loc="lower right")
+        save(fig, output / "fig02_topk")
+
+
+def _named(values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=DIR` options as a dict."""
+    found = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or not name or not path:
+            raise ConfigurationError(f"--ranking {value!r}: must be NAME=DIRECTORY of xaug.explain")
+        if name in found:
+            raise ConfigurationError(f"--ranking {name!r} is given twice")
+        found[name] = path
+    return found
+
+
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--ranking", multiple=True, required=True, help="NAME=DIRECTORY of xaug.explain; repeat.")
+@click.option("-k", "sizes", default="1-20,all", help="Numbers of features: 1-20,all.")
+@click.option("--by", default="mean", help="Rank by mean (signed) or mean_absolute attribution of the class.")
+@click.option("--controls", default=",".join(CONTROLS), help="Rankings to compare with: random, univariate, or ''.")
+@click.option("--network", default="event", help="event (features of events) or mlp (XAUGs of jets).")
+@click.option("--trainings", type=int, default=3, help="Trainings a set of features; their spread is the band.")
+@click.option("--epochs", type=int, default=50, help="Epochs at most.")
+@click.option("--patience", type=int, default=6, help="Epochs without a better validation loss.")
+@click.option("--batch-size", type=int, default=512)
+@click.option("--weights", help="As in xaug.train.")
+@click.option("--seed", type=int, default=1)
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@xaug_command
+def main(dataset, output, ranking, controls, **options) -> dict:
+    """Judge rankings: retrain on the k best features of each, for every k, and draw accuracy, AUC and significance.
+
+    Example: python -m xaug.topk vlq_events --ranking B0=vlq_ig_blank --ranking Bbg=vlq_ig_background -o vlq_topk
+    """
+    result = topk(dataset, output, _named(ranking), controls=tuple(option_list(controls)), **options)
+    lines = [f"{name}: AUC within its error of the last from k = {k}" for name, k in result["plateau"].items()]
+    return {"output": str(output), "plateau": result["plateau"], "sets": result["sets"], "summary": lines}
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m xaug.topk")
