@@ -18,11 +18,13 @@ from xaug import manifest, variables
 from xaug.errors import DatasetError, unknown_name
 from xaug.storage import digest_json, new_hdf5
 
-__all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "write_part"]
+__all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "uniforms", "write_part"]
 
 SPLITS = ("train", "validation", "test")
 CHUNK = 1024
 """Rows per HDF5 chunk: what random access reads at least."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The increment of splitmix64: consecutive multiples of it are far apart."""
 _ROW_FIELDS = ("label", "weight", "process", "event_id")
 
 
@@ -41,7 +43,7 @@ def _word(text: str) -> np.ndarray:
 
 def event_ids(identity: str, entries: np.ndarray) -> np.ndarray:
     """Ids (n,) uint64 of events: a hash of what the file is and of the event's entry in it."""
-    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * _GOLDEN)
 
 
 def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
@@ -49,8 +51,14 @@ def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, floa
 
     All jets of an event, and all copies of it, land in the same split, whatever the chunks or files.
     """
-    uniform = _mix(ids ^ _mix(_word(f"split {seed}"))) / 2.0**64
+    uniform = uniforms(ids, f"split {seed}")
     return np.searchsorted(np.cumsum(fractions)[:-1], uniform, side="right").astype(np.int8)
+
+
+def uniforms(ids: np.ndarray, purpose: str, index: np.ndarray | int = 0) -> np.ndarray:
+    """Numbers (n,) in [0, 1], uniform, that depend on (event id, purpose, index) alone."""
+    key = _word(purpose) + np.asarray(index).astype(np.uint64) * _GOLDEN
+    return _mix(ids ^ _mix(key)) / 2.0**64
 
 
 def write_part(
@@ -133,7 +141,7 @@ class Dataset:
         return cls(path, content)
 
     def __len__(self) -> int:
-        return sum(part["jets"] for part in self.parts)
+        return sum(part["rows"] for part in self.parts)
 
     def __repr__(self) -> str:
         return f"<Dataset {self.path}: {len(self)} {self.kind} in {len(self.parts)} parts>"
@@ -186,7 +194,7 @@ class Dataset:
 
     def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
         """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
-        sizes = np.array([part["jets"] if split is None else part["splits"][split] for part in self.parts])
+        sizes = np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts])
         starts = np.cumsum(sizes) - sizes
         share = self._share(split, max_rows)
         return np.concatenate([start + np.arange(round(share * n)) for start, n in zip(starts, sizes, strict=True)])
@@ -228,7 +236,7 @@ class Dataset:
                     if share < 1.0:
                         rows = rows[: round(share * len(rows))]
                 elif share < 1.0:
-                    rows = slice(0, round(share * part["jets"]))
+                    rows = slice(0, round(share * part["rows"]))
                 yield {name: self._column(file, part, name, rows) for name in fields}
 
     def size(self, split: str | None = None) -> int:

@@ -1,18 +1,21 @@
 """THE table of input variables: processor, scaler, networks, plots and report read this and nothing else.
 
-Adding an expert variable is adding one row here and one function in `xaug.process.expert`.
+Adding an expert variable is adding one row here and one function in `xaug.process.expert` (of jets) or
+`xaug.process.kinematics` (of events).
 
-A *kind* of dataset ("jets", "toy") has *blocks* of inputs: "image" (pixels), "list" (columns of the particle
-list) and "xaug" (one number a jet). Names, order and labels of each block are those of the rows.
+A *kind* of dataset has *blocks* of inputs: "jets" and "toy" have "image" (pixels), "list" (columns of the particle
+list) and "xaug" (one number a jet); "events" have "event" (one number an event), and "events_met" the same with
+the missing momentum as a seventh object. Names, order and labels of each block are those of the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from xaug.errors import unknown_name
-from xaug.process import expert, particles
+from xaug.process import expert, kinematics, particles
 
 __all__ = [
     "GROUPS", "IMAGE_SHAPE", "LIST_LENGTH", "SELECTIONS", "TABLES", "Variable",
@@ -35,7 +38,7 @@ class Variable:
     unit: str  # "" if dimensionless
     group: str  # one of GROUPS
     reference: str
-    compute: Callable | None = None  # of Jets for XAUGs, of Constituents for list columns
+    compute: Callable | None = None  # of Jets for XAUGs, Constituents for list columns, EventObjects for events
     padding: float | None = None  # value where there is no particle; None where that cannot be
 
     @property
@@ -143,9 +146,61 @@ TOY_LIST = (
 
 TOY_IMAGE = (_toy("image", r"$p_T/p_T^\mathrm{jet}$", "", "image"),)
 
+IG_BASELINES = "arXiv:2412.13864 app. B"
+SYMBOLS = {"lep": r"\ell", "met": r"\mathrm{miss}", **{name: name for name in ("j1", "j2", "j3", "b")}, "fat": "J"}
+"""Object of an event -> how it is written in LaTeX."""
+MOMENT_LABELS = {
+    "girth": "g",
+    "girth_var": r"\mathrm{Var}",
+    "girth_skew": r"\mathrm{Skew}",
+    "girth_kurt": r"\mathrm{Kurt}",
+}
+
+
+def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
+    """The features of events with these objects: pairs and triples of all of them."""
+
+    def row(name: str, label: str, unit: str, compute: Callable) -> Variable:
+        return Variable(name, f"${label}$", unit, "event", IG_BASELINES, compute)
+
+    def together(prefix: str, names: tuple[str, ...], symbol: str, unit: str, compute: Callable) -> Variable:
+        index = " ".join(SYMBOLS[name] for name in names)
+        return row("_".join((prefix, *names)), f"{symbol}_{{{index}}}", unit, compute(*names))
+
+    hadronic = kinematics.HADRONIC
+    transverse = [
+        row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", kinematics.pt(name)) for name in ("lep", *hadronic)
+    ]
+    taus = [
+        row(f"tau{n}{n - 1}_b{round(10 * beta)}", rf"\tau_{{{n}{n - 1}}}^{{({beta:g})}}", "", kinematics.tau(n, beta))
+        for n in (2, 3)
+        for beta in kinematics.TAU_BETAS
+    ]
+    masses = [(name,) for name in hadronic] + [*combinations(objects, 2), *combinations(objects, 3)]
+    return (
+        row("ht", "H_T", "GeV", kinematics.ht),
+        row("met", r"p_T^\mathrm{miss}", "GeV", kinematics.pt("met")),
+        *transverse,
+        *taus,
+        *(together("delta_r", pair, r"\Delta R", "", kinematics.delta_r) for pair in combinations(objects, 2)),
+        *(together("mass", names, "m", "GeV", kinematics.invariant_mass) for names in masses),
+        *(
+            row(f"{which}_{name}", f"{symbol}_{{{SYMBOLS[name]}}}", "", kinematics.moment(which, name))
+            for which, symbol in MOMENT_LABELS.items()
+            for name in hadronic
+        ),
+    )
+
+
+EVENT_FEATURES = _event_rows(kinematics.OBJECTS[:-1])
+EVENT_FEATURES_MET = _event_rows(kinematics.OBJECTS)
+"""The same with the missing momentum as a seventh object."""
+
 TABLES: dict[str, dict[str, tuple[Variable, ...]]] = {
     "jets": {"image": JET_IMAGE, "list": JET_LIST, "xaug": JET_XAUGS},
     "toy": {"image": TOY_IMAGE, "list": TOY_LIST, "xaug": TOY_XAUGS},
+    "events": {"event": EVENT_FEATURES},
+    "events_met": {"event": EVENT_FEATURES_MET},
 }
 
 LIST_LENGTH = {"jets": particles.LIST_LENGTH, "toy": 10}

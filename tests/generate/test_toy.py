@@ -398,7 +398,7 @@ def test_more_jets_begin_with_the_same(dataset, tmp_path):
 def test_parts_continue_each_other():
     """Large samples have several parts a class; the second does not repeat the first."""
     parts = Sample().plan(toy.JETS_PER_PART + 100)
-    assert [(part["process"], part["start"], part["jets"]) for part in parts] == [
+    assert [(part["process"], part["start"], part["rows"]) for part in parts] == [
         ("background", 0, toy.JETS_PER_PART), ("background", toy.JETS_PER_PART, 100),
         ("signal", 0, toy.JETS_PER_PART), ("signal", toy.JETS_PER_PART, 100),
     ]  # fmt: skip

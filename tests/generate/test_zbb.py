@@ -335,7 +335,7 @@ def test_failure_of_a_block_leaves_nothing_half_written(tmp_path, monkeypatch):
     """The disk is full for one block while another one is being written."""
     (tmp_path / "failing_block.py").write_text(FAILING_BLOCK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    processes = [Process("qcd", 0, []), Process("zbb", 1, [])]
+    processes = [Process("qcd", 0, [], 0), Process("zbb", 1, [], 1)]
     with pytest.raises(StorageError, match="the disk is full"):
         blocks.run("failing_block:block", processes, tmp_path / "out", seed=1, jets=1, workers_wanted=2, sample="zbb")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["started.json"]

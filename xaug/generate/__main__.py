@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaug.command import xaug_command
+from xaug.command import option_list, xaug_command
 from xaug.process.conventions import DEFAULT, OPTIONS
 
 
@@ -16,6 +16,14 @@ def main() -> None:
 
     A killed run resumes where it stopped; the same seed gives the same events, whatever --workers.
     """
+
+
+def named_files(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Card files by name, from `NAME=FILE` texts."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not NAME=FILE", param_hint="--card")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @click.option("--jets", type=int, help="Selected jets a class (pT > 200 GeV, 50 < m_SD < 150 GeV, ...).")
@@ -35,20 +43,44 @@ def zbb(jets, events, seed, workers, cards, options, output) -> dict:
     """
     from xaug.generate.zbb import generate
 
-    own = {}
-    for card in cards:
-        name, equals, file = card.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{card!r} is not NAME=FILE", param_hint="--card")
-        own[name] = file
     conventions = OPTIONS.get(options, DEFAULT)
     result = generate(
-        output, jets=jets, events=events, seed=seed, workers=workers, cards=own, neutrinos=conventions.neutrinos
-    )
+        output, jets=jets, events=events, seed=seed, workers=workers, cards=named_files(cards),
+        neutrinos=conventions.neutrinos,
+    )  # fmt: skip
     summary = [
         f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "
         f"{t['events_stored']} stored"
         + (f", {t['jets_selected']} with a selected leading jet" if t["jets_selected"] else "")
+        for name, t in result["totals"].items()
+    ]
+    return {"output": str(output), "totals": result["totals"], "summary": summary}
+
+
+@click.option("--events", type=click.IntRange(1), required=True, help="Generated events a process.")
+@click.option("--seed", type=int, default=1, help="Seed of the whole sample.")
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
+@click.option("--processes", metavar="NAMES", help="Some of the processes, as signal,tt1l.  [default: all]")
+@click.option("--card", "cards", multiple=True, metavar="NAME=FILE", help="Own Pythia card for a process.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@xaug_command
+def vlq(events, seed, workers, processes, cards, output) -> dict:
+    """A search for pp -> b' b'bar -> (t W)(b Phi) and ten backgrounds at 13 TeV, with Pythia 8.
+
+    Events without a lepton, or with little transverse energy, are not stored. The files hold the cross
+    section (LO, with the branching fractions of forced decays) and the sum of weights of all generated events.
+
+    Example: python -m xaug.generate vlq --events 5000 --seed 1 -o vlq_files
+    """
+    from xaug.generate.vlq import generate
+
+    chosen = option_list(processes) if processes else None
+    result = generate(
+        output, events=events, seed=seed, workers=workers, cards=named_files(cards), processes=chosen
+    )  # fmt: skip
+    summary = [
+        f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "
+        f"{t['events_stored']} stored"
         for name, t in result["totals"].items()
     ]
     return {"output": str(output), "totals": result["totals"], "summary": summary}
@@ -76,6 +108,7 @@ def toy(jets, overlap, seed, workers, output) -> dict:
 
 
 main.add_command(zbb, "zbb")
+main.add_command(vlq, "vlq")
 main.add_command(toy, "toy")
 
 if __name__ == "__main__":

@@ -21,15 +21,18 @@ __all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
 
 JETS_PER_BLOCK = 1000
 EVENTS_PER_BLOCK = 5000
+COUNTERS = ("events_generated", "events_failed", "events_stored", "sum_weight")
+"""What every file counts of itself."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process of a sample: its name, its class (1 signal, 0 background) and its settings."""
+    """One process of a sample: its name, its class (1 signal, 0 background), its settings and stream of seeds."""
 
     name: str
     label: int
     card: list[str]
+    stream: int
 
 
 def sizes(total: int, most: int) -> list[int]:
@@ -56,6 +59,7 @@ def run(
     events: int | None = None,
     workers_wanted: int | None = None,
     sample: str,
+    counters: tuple[str, ...] = COUNTERS,
     options: dict | None = None,
 ) -> dict:
     """Generate all blocks of all processes; return the manifest.
@@ -68,6 +72,8 @@ def run(
         selected jets a process, or generated events a process: one of the two
     workers_wanted
         processes at a time; default: one a core
+    counters
+        what is added up over the files of a process; None where a file does not count it
     options
         more for `function`, the same for all blocks
     """
@@ -92,7 +98,7 @@ def run(
         return finished
 
     tasks = []
-    for stream, process in enumerate(processes):
+    for process in processes:
         for block, size in enumerate(sizes(total, most)):
             path = output / f"{sample}_{process.name}_{block:05d}.root"
             tasks.append(
@@ -102,7 +108,7 @@ def run(
                     "label": process.label,
                     "card": process.card,
                     "seed": seed,
-                    "stream": stream,
+                    "stream": process.stream,
                     "block": block,
                     unit: size,
                     **options,
@@ -125,7 +131,6 @@ def run(
     totals = {}
     for process in processes:
         own = [file for file in files if file["process"] == process.name]
-        keys = ("events_generated", "events_failed", "events_stored", "sum_weight")
-        totals[process.name] = {key: sum(file[key] for file in own) for key in keys}
-        totals[process.name]["jets_selected"] = sum(file["jets_selected"] for file in own) if jets else None
+        counts = {key: [file[key] for file in own] for key in counters}
+        totals[process.name] = {key: None if None in found else sum(found) for key, found in counts.items()}
     return manifest.write(output, "generate", config, files=files, totals=totals)

@@ -267,7 +267,7 @@ class Sample:
                         "stop": stop,
                         "process": process,
                         "label": label,
-                        "jets": stop - start,
+                        "rows": stop - start,
                         "splits": dict(zip(SPLITS, counts.tolist(), strict=True)),
                     }
                 )
@@ -283,7 +283,7 @@ class Sample:
         population = OVERLAPS[self.overlap][part["process"]]
         stream = part["label"], part["start"] // JETS_PER_PART
         rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.seed, spawn_key=stream)))
-        jets = part["jets"]
+        jets = part["rows"]
         columns = {}
         for block, rows in variables.TABLES["toy"].items():
             columns[block] = np.empty((jets, *variables.block_shape("toy", block, len(rows))), np.float32)
@@ -305,7 +305,7 @@ def write_parts(task: dict, arrays: dict, report: Callable) -> tuple[dict, dict]
     sample = Sample(**task["sample"])
     for part in task["parts"]:
         write_part(Path(task["output"]) / part["part"], sample.columns(part), {}, part, FILTERS)
-        report(jets=part["jets"])
+        report(jets=part["rows"])
     return {}, {}
 
 
@@ -337,7 +337,7 @@ def generate(
     shares = [missing[i::at_once] for i in range(at_once) if missing[i::at_once]]
     tasks = [{"output": str(output), "sample": asdict(sample), "parts": share} for share in shares]
     with bar(jets * len(LABELS), "generate toy", "jets") as progress:
-        progress.update(jets * len(LABELS) - sum(part["jets"] for part in missing))
+        progress.update(jets * len(LABELS) - sum(part["rows"] for part in missing))
 
         def count(report: dict) -> None:
             progress.update(report["jets"])

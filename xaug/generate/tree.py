@@ -1,8 +1,8 @@
 """The ROOT file that the generator writes: tree `T`, and a JSON string of what the file is.
 
-The layout is that of the generator of arXiv:2011.13466: one entry an event, with jagged `jet_*`, `gen_*`
-and `constituent_*` branches (float32, int32) counted by `nJet`, `nGen`, `nConstituent`. Substructure is
-not stored; processing computes it from the constituents.
+For jets, the layout is that of the generator of arXiv:2011.13466: one entry an event, with jagged `jet_*`,
+`gen_*` and `constituent_*` branches (float32, int32) counted by `nJet`, `nGen`, `nConstituent`. Substructure
+is not stored; processing computes it from the constituents. For events, `particle_*` are all final particles.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import uproot
 
 from xaug.errors import InputFileError
 
-__all__ = ["METADATA", "TREE", "TreeWriter", "read_metadata"]
+__all__ = ["EVENT_COLLECTIONS", "EVENT_SCALARS", "METADATA", "TREE", "TreeWriter", "read_metadata"]
 
 TREE = "T"
 METADATA = "xaug"
@@ -33,7 +33,20 @@ COLLECTIONS = {
     "gen": PARTICLE,
     "constituent": {**PARTICLE, "int32": (*PARTICLE["int32"], "jetndx")},
 }
-COUNTERS = {"jet": "nJet", "gen": "nGen", "constituent": "nConstituent"}
+"""Branches of a sample of jets: collection -> type -> columns."""
+EVENT_COLLECTIONS = {
+    "particle": {"float32": ("pt", "eta", "phi", "m"), "int32": ("id", "status")},
+    "gen": {"float32": ("pt", "eta", "phi", "m"), "int32": ("id", "status", "mother1", "mother2")},
+}
+"""Branches of a sample of events."""
+SCALARS = {"eventNum": np.int64, "weight": np.float64}
+EVENT_SCALARS = {**SCALARS, "pthat": np.float32}
+"""One number an event; `pthat` is the transverse momentum of the hard process [GeV]."""
+
+
+def counter(collection: str) -> str:
+    """The branch that counts a collection: nJet, nGen, ..."""
+    return "n" + collection.capitalize()
 
 
 def collection_type(columns: dict[str, tuple[str, ...]]) -> str:
@@ -45,23 +58,23 @@ def collection_type(columns: dict[str, tuple[str, ...]]) -> str:
 class TreeWriter:
     """Writes events into the tree, a basket at a time, and the metadata at the end."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, collections: dict = COLLECTIONS, scalars: dict = SCALARS):
+        self.collections = collections
         self.file = uproot.recreate(path, compression=uproot.ZLIB(1))
         self.tree = self.file.mktree(
             TREE,
             {
-                "eventNum": np.int64,
-                "weight": np.float64,
-                **{name: collection_type(columns) for name, columns in COLLECTIONS.items()},
+                **scalars,
+                **{name: collection_type(columns) for name, columns in collections.items()},
             },
-            counter_name=COUNTERS.__getitem__,
+            counter_name=counter,
             field_name=lambda outer, inner: f"{outer}_{inner}" if inner else outer,
         )
         self.waiting: list[tuple[dict, dict]] = []
         self.events = 0
 
     def add(self, scalars: dict[str, np.ndarray], collections: dict[str, tuple[dict, np.ndarray]]) -> None:
-        """Add events: `eventNum`, `weight` (n,), and collections as (flat columns, counts (n,))."""
+        """Add events: scalars (n,) by name, and collections as (flat columns, counts (n,))."""
         self.waiting.append((scalars, collections))
         if sum(len(waiting["eventNum"]) for waiting, _ in self.waiting) >= BASKET:
             self.flush()
@@ -73,7 +86,7 @@ class TreeWriter:
         scalars = {name: np.concatenate([w[name] for w, _ in self.waiting]) for name in self.waiting[0][0]}
         self.events += len(scalars["eventNum"])
         columns = {}
-        for name, kinds in COLLECTIONS.items():
+        for name, kinds in self.collections.items():
             parts = [collections[name] for _, collections in self.waiting]
             flat = {
                 column: np.concatenate([part[column] for part, _ in parts]).astype(dtype)

@@ -60,11 +60,11 @@ def generate(
     for name in cards:
         if name not in PROCESSES:
             raise unknown_name("card", name, PROCESSES)
+    # QCD takes longest: start it first
     processes = [
-        Process(process, label, read_card(cards.get(name, shipped_card(name))))
-        for name, (process, label) in PROCESSES.items()
+        Process(process, label, read_card(cards.get(name, shipped_card(name))), stream=label)
+        for name, (process, label) in sorted(PROCESSES.items(), key=lambda item: item[1][1])
     ]
-    processes.sort(key=lambda p: p.label)  # QCD takes longest: start it first
     return blocks.run(
         "xaug.generate.zbb:generate_block",
         processes,
@@ -74,6 +74,7 @@ def generate(
         events=events,
         workers_wanted=workers,
         sample="zbb",
+        counters=(*blocks.COUNTERS, "jets_selected"),
         options={"neutrinos": True} if neutrinos else None,
     )
 

@@ -226,17 +226,17 @@ def groom(jets: FourVectors, z_cut: float) -> tuple[np.ndarray, FourVectors, np.
     return index[order], jets.take(index[order], counts), prong[order]
 
 
-def n_subjettiness(sequence: fastjet.ClusterSequence) -> np.ndarray:
+def n_subjettiness(sequence: fastjet.ClusterSequence, betas: tuple[float, ...] = BETAS) -> np.ndarray:
     """sum_i pT_i min_k (Delta R_ik)^beta [GeV] for all N and beta, not divided by any pT.
 
     Returns
     -------
-    (n_jets, len(BETAS), MAX_AXES) float64
+    (n_jets, len(betas), MAX_AXES) float64
     """
     taus = [
         sequence.njettiness(
             measure_definition=MEASURE, axes_definition=AXES, njets=list(range(1, MAX_AXES + 1)), beta=beta
         )
-        for beta in BETAS
+        for beta in betas
     ]
     return np.stack([ak.to_numpy(tau).reshape(-1, MAX_AXES) for tau in taus], axis=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uproot
 from coffea import processor
-from coffea.nanoevents import BaseSchema
+from coffea.nanoevents import BaseSchema, DelphesSchema
 from coffea.processor.executor import WorkItem
 from loky import ProcessPoolExecutor
 
@@ -24,6 +24,8 @@ from xaug.workers import cores, end_with
 __all__ = ["EXECUTORS", "run", "watched"]
 
 EXECUTORS = ("iterative", "futures", "dask")
+SCHEMAS = {"tree": BaseSchema, "delphes": DelphesSchema}
+"""Format of a file -> how coffea reads it."""
 UNREADABLE = (OSError, uproot.DeserializationError)
 """What opening a file raises that has gone or was damaged since it was checked."""
 
@@ -108,10 +110,15 @@ def run(
     scheduler: str | None = None,
 ) -> dict:
     """Process all items; the accumulated output of the processor."""
-    with coffea_executor(executor, workers, scheduler) as chosen:
-        # a file may be lost after it was checked; what is then missing is found by comparing with the parts
-        runner = processor.Runner(executor=chosen, schema=BaseSchema, skipbadfiles=UNREADABLE)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipping bad file")
-            found = runner.run(items, work)
-    return found["out"] if found else {"parts": [], "skips": [], "failures": []}
+    total: dict[str, list] = {"parts": [], "skips": [], "failures": []}
+    with coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping bad file")
+        for form, schema in SCHEMAS.items():
+            own = [item for item in items if item.usermeta["format"] == form]
+            if own:
+                # a file may be lost after it was checked; what is then missing is found by comparing with the parts
+                runner = processor.Runner(executor=chosen, schema=schema, skipbadfiles=UNREADABLE)
+                found = runner.run(own, work)
+                for key, values in (found["out"] if found else {}).items():
+                    total[key] += values
+    return total

@@ -6,6 +6,7 @@ A file that cannot be used is found here, with a reason, rather than in the midd
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,13 +17,14 @@ import uproot
 from xaug.errors import ConfigurationError, InputFileError
 from xaug.generate.tree import TREE, read_metadata
 from xaug.process.conventions import DEFAULT, Conventions
+from xaug.process.event_schemas import DELPHES_BRANCHES, TREE_BRANCHES
 from xaug.process.schemas import required_branches
 from xaug.storage import digest_file
 
-__all__ = ["Candidate", "InputFile", "gather", "inspect"]
+__all__ = ["Candidate", "InputFile", "gather", "inspect", "kind_of"]
 
-METADATA = ("label", "process", "xsec")
-"""What a fileset's metadata, or the file itself, may say; label and process it must."""
+FORMATS = {"tree": TREE, "delphes": "Delphes"}
+"""Format -> name of its tree, where the user does not name it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Candidate:
 
     dataset: str
     path: str
-    tree: str
+    tree: str | None  # None: that of its format
     metadata: dict
 
 
@@ -45,6 +47,11 @@ class InputFile:
     process: str
     label: int
     xsec: float | None  # [pb]
+    xsec_error: float | None  # [pb]
+    events_generated: int | None  # of which the entries are those stored
+    sum_weight: float | None  # of all events generated
+    stored: dict | None  # cuts that all events of the file have passed, by name; None if unknown
+    format: str  # a key of FORMATS
     entries: int
     digest: str
     identity: str  # of its events: the same for the same generated events, wherever they are stored
@@ -66,10 +73,10 @@ def gather(inputs: Iterable[str]) -> list[Candidate]:
             files = sorted(file for file in path.rglob("*.root") if not file.name.startswith("."))
             if not files:
                 raise ConfigurationError(f"{path} holds no .root file")
-            found += [Candidate(path.name, str(file.resolve()), TREE, {}) for file in files]
+            found += [Candidate(path.name, str(file.resolve()), None, {}) for file in files]
         else:
             where = str(path.resolve()) if _local(text) else text
-            found.append(Candidate(path.parent.name or "files", where, TREE, {}))
+            found.append(Candidate(path.parent.name or "files", where, None, {}))
     seen: set[str] = set()
     for candidate in found:
         if candidate.path in seen:
@@ -98,7 +105,7 @@ def _from_fileset(path: Path) -> list[Candidate]:
             raise bad(f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
         if not isinstance(metadata.get("xsec", 0.0), (int, float)):
             raise bad(f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
-        tree = content.get("treename", TREE)
+        tree = content.get("treename")
         if not all(isinstance(file, str) for file in files):
             raise bad(f"dataset {dataset!r} lists {files!r}; paths are text")
         trees = files if isinstance(files, dict) else dict.fromkeys(files, tree)
@@ -109,7 +116,20 @@ def _from_fileset(path: Path) -> list[Candidate]:
     return found
 
 
-def inspect(candidate: Candidate, conventions: Conventions = DEFAULT) -> InputFile:
+def kind_of(candidates: Iterable[Candidate]) -> str:
+    """What a row of a dataset of these files is, by the first that can be read: "jets" or "events"."""
+    for candidate in candidates:
+        try:
+            with uproot.open(candidate.path) as root:
+                if FORMATS["delphes"] in (candidate.tree, *root.keys(cycle=False)):
+                    return "events"
+                return read_metadata(root).get("kind", "jets")
+        except Exception:  # whatever it is, the inspection of the file will say
+            continue
+    return "jets"
+
+
+def inspect(candidate: Candidate, kind: str = "jets", conventions: Conventions = DEFAULT) -> InputFile:
     """Check a file as far as that is possible without reading its events.
 
     Raises
@@ -143,7 +163,7 @@ def inspect(candidate: Candidate, conventions: Conventions = DEFAULT) -> InputFi
                     f"is truncated or damaged ({file.stat().st_size} of {root.file._fEND} bytes); "
                     "copy or generate it again"
                 )
-            return _inspect_open(candidate, root, bad, conventions)
+            return _inspect_open(candidate, kind, root, bad, conventions)
     except InputFileError:
         raise
     except Exception as error:  # uproot raises most kinds of errors on a damaged file
@@ -152,42 +172,57 @@ def inspect(candidate: Candidate, conventions: Conventions = DEFAULT) -> InputFi
         raise bad(f"is truncated or damaged ({_first_line(error)}); copy or generate it again") from error
 
 
-def _inspect_open(candidate: Candidate, root, bad, conventions: Conventions) -> InputFile:
+def _inspect_open(candidate: Candidate, kind: str, root, bad, conventions: Conventions) -> InputFile:
     keys = root.keys(cycle=False)
-    if candidate.tree not in keys:
-        raise bad(f"has no tree {candidate.tree!r} (it holds: {', '.join(keys) or 'nothing'}); name it as treename")
+    name_of_tree = candidate.tree or next((tree for tree in FORMATS.values() if tree in keys), TREE)
+    if name_of_tree not in keys:
+        raise bad(f"has no tree {name_of_tree!r} (it holds: {', '.join(keys) or 'nothing'}); name it as treename")
     metadata = {**read_metadata(root), **candidate.metadata}
     for name in ("label", "process"):
         if name not in metadata:
             raise bad(f"has no {name}: list it in a fileset JSON whose metadata says {name} (label 1 is signal)")
     if metadata["label"] not in (0, 1):
         raise bad(f"has label {metadata['label']!r}; must be 1 (signal) or 0 (background)")
-    tree = root[candidate.tree]
+    tree = root[name_of_tree]
     branches = set(tree.keys())
-    for branch in required_branches(metadata["label"], conventions):
+    form = "delphes" if "Event/Event.Weight" in branches or name_of_tree == FORMATS["delphes"] else "tree"
+    for branch in _required(kind, form, metadata["label"], conventions):
         if branch not in branches:
             near = get_close_matches(branch, branches, n=1)
             guess = f"; nearest is {near[0]!r}" if near else ""
-            raise bad(f"tree {candidate.tree!r} has no branch {branch!r}{guess}")
+            raise bad(f"tree {name_of_tree!r} has no branch {branch!r}{guess}")
     if conventions.neutrinos and metadata.get("sample") == "zbb" and not metadata.get("neutrinos"):
         raise bad("was generated without neutrinos; generate with --options paper-literal")
     if tree.num_entries == 0:
-        raise bad(f"tree {candidate.tree!r} has no entries; leave the file out")
+        raise bad(f"tree {name_of_tree!r} has no entries; leave the file out")
     uuid = root.file.fUUID
     digest = digest_file(candidate.path) if _local(candidate.path) else uuid.hex()
-    xsec = metadata.get("xsec")
+    numbers = {name: metadata.get(name) for name in ("xsec", "xsec_error", "sum_weight")}
+    for name, value in numbers.items():
+        if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+            raise bad(f"has {name} {value!r}; must be a number >= 0")
     return InputFile(
         dataset=candidate.dataset,
         path=candidate.path,
-        tree=candidate.tree,
+        tree=name_of_tree,
         process=str(metadata["process"]),
         label=int(metadata["label"]),
-        xsec=None if xsec is None else float(xsec),
+        **{name: None if value is None else float(value) for name, value in numbers.items()},
+        events_generated=metadata.get("events_generated"),
+        stored=metadata.get("stored"),
+        format=form,
         entries=int(tree.num_entries),
         digest=digest,
         identity=metadata.get("identity", digest),
         uuid=uuid,
     )
+
+
+def _required(kind: str, form: str, label: int, conventions: Conventions) -> Iterable[str]:
+    """Branches that a file must have to become a dataset of this kind."""
+    if kind == "jets":
+        return required_branches(label, conventions)
+    return DELPHES_BRANCHES if form == "delphes" else TREE_BRANCHES
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Input formats: which branches a tree must have, and how they become `Events`.
+"""Input formats of jets: which branches a tree must have, and how they become `Events`.
 
 Formats so far: the tree `T` of our generator and of that of arXiv:2011.13466 (branches `constituent_*`
 and `gen_*`), read through coffea's BaseSchema.
@@ -6,13 +6,25 @@ and `gen_*`), read through coffea's BaseSchema.
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import awkward as ak
 import numpy as np
 
 from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.selection import Events, is_decay_b
 
-__all__ = ["PARTICLE_BRANCHES", "PARTON_BRANCHES", "BadValues", "read_events", "required_branches"]
+__all__ = [
+    "PARTICLE_BRANCHES",
+    "PARTON_BRANCHES",
+    "BadValues",
+    "event_weights",
+    "flat_columns",
+    "read_events",
+    "refuse",
+    "required_branches",
+]
 
 PARTICLE_BRANCHES = {
     "pt": "constituent_pt",
@@ -68,36 +80,40 @@ def read_events(chunk, label: int, first: int, conventions: Conventions = DEFAUL
         naming branch and entry, where a momentum or vertex is not finite or a pT is negative
     """
     branches = _particle_branches(conventions)
-    columns, counts = _flat(chunk, branches)
+    columns, counts = flat_columns(chunk, branches)
     event = np.repeat(np.arange(len(counts)), counts)
     for name, values in columns.items():
         bad = ~np.isfinite(values) | (values < 0 if name == "pt" else False)
-        _refuse(branches[name], values, bad, event, first)
+        refuse(branches[name], values, bad, event, first)
     partons = None
     if label == 1:
-        own, counts_of_partons = _flat(chunk, PARTON_BRANCHES)
+        own, counts_of_partons = flat_columns(chunk, PARTON_BRANCHES)
         # only the b quarks of a decay are ever used; incoming partons have an infinite pseudorapidity
         b = is_decay_b(own["id"], own["status"])
         event = np.repeat(np.arange(len(counts_of_partons)), counts_of_partons)
         for name in ("eta", "phi"):
-            _refuse(PARTON_BRANCHES[name], own[name], b & ~np.isfinite(own[name]), event, first)
+            refuse(PARTON_BRANCHES[name], own[name], b & ~np.isfinite(own[name]), event, first)
         partons = ak.unflatten(ak.zip(own), counts_of_partons)
     return Events(columns, counts, partons)
 
 
-def _flat(chunk, branches: dict[str, str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Flat columns of jagged branches by our names, and how many entries each event has."""
+def flat_columns(chunk, branches: dict[str, str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Flat columns of jagged branches by our names, and how many entries each event has.
+
+    `A.B` is field B of the collection A.
+    """
     columns, counts = {}, None
     for name, branch in branches.items():
-        own = ak.to_numpy(ak.num(chunk[branch], axis=1))
+        array = functools.reduce(operator.getitem, branch.split("."), chunk)
+        own = ak.to_numpy(ak.num(array, axis=1))
         counts = own if counts is None else counts
         if not np.array_equal(own, counts):
             raise BadValues(f"{branch} has not as many values as {next(iter(branches.values()))}")
-        columns[name] = ak.to_numpy(ak.flatten(chunk[branch], axis=1))
+        columns[name] = ak.to_numpy(ak.flatten(array, axis=1))
     return columns, counts
 
 
-def _refuse(branch: str, values: np.ndarray, bad: np.ndarray, event: np.ndarray, first: int) -> None:
+def refuse(branch: str, values: np.ndarray, bad: np.ndarray, event: np.ndarray, first: int) -> None:
     """Raise BadValues for the first bad value, naming branch, value and entry."""
     if bad.any():
         where = int(np.flatnonzero(bad)[0])
@@ -106,8 +122,11 @@ def _refuse(branch: str, values: np.ndarray, bad: np.ndarray, event: np.ndarray,
 
 def event_weights(chunk, first: int) -> np.ndarray:
     """Generator weights (n_events,); 1 where the file has none."""
-    if "weight" not in chunk.fields:
+    if "weight" in chunk.fields:
+        weights = ak.to_numpy(chunk["weight"]).astype(np.float64)
+    elif "Event" in chunk.fields:  # of Delphes
+        weights = ak.to_numpy(ak.flatten(chunk["Event"]["Weight"], axis=None)).astype(np.float64)
+    else:
         return np.ones(len(chunk))
-    weights = ak.to_numpy(chunk["weight"]).astype(np.float64)
-    _refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
+    refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
     return weights

@@ -5,17 +5,19 @@ Used by the processor on files, and by the generator to count the jets that it h
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import awkward as ak
 import numpy as np
 
-from xaug.errors import ConfigurationError, unknown_name
+from xaug.errors import ConfigurationError
 from xaug.process import clustering
 from xaug.process.clustering import FourVectors, kinematics
 from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.flavour import NEUTRINOS
 from xaug.process.jets import BETAS, MAX_AXES, Jets, delta_phi
+from xaug.process.options import Options
 
 __all__ = ["CUTS", "Events", "Selection", "select_jets"]
 
@@ -24,8 +26,10 @@ CUTS = ("events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets"
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Options):
     """Which jets are taken. Defaults are those of arXiv:2011.13466, section 4."""
+
+    noun: ClassVar[str] = "selection"
 
     radius: float = 0.8  # anti-kT R, also the distance in which the b quarks must be
     pt_min: float = 200.0  # [GeV]
@@ -36,28 +40,13 @@ class Selection:
     jets_per_event: int = 1  # 1: the leading jet; 2: both leading jets
 
     def __post_init__(self):
-        for name, value in asdict(self).items():
-            if not np.isfinite(value) or value < 0:
-                raise ConfigurationError(f"selection {name} = {value}: must be a number >= 0")
+        self.require_positive()
         if not self.radius or self.z_cut >= 0.5:
             raise ConfigurationError(f"selection radius = {self.radius}, z_cut = {self.z_cut}: no jet could pass")
         if self.jets_per_event not in (1, 2):
             raise ConfigurationError(f"selection jets_per_event = {self.jets_per_event}: must be 1 or 2")
         if self.mass_min >= self.mass_max:
             raise ConfigurationError(f"selection mass window ({self.mass_min}, {self.mass_max}) is empty")
-
-    def changed(self, settings: dict[str, str]) -> Selection:
-        """This selection with some values replaced; unknown names are refused."""
-        types = {field.name: type(getattr(self, field.name)) for field in fields(self)}
-        values = {}
-        for name, text in settings.items():
-            if name not in types:
-                raise unknown_name("selection setting", name, types)
-            try:
-                values[name] = types[name](text)
-            except ValueError:
-                raise ConfigurationError(f"selection {name} = {text!r} is not a {types[name].__name__}") from None
-        return replace(self, **values)
 
 
 @dataclass(frozen=True)

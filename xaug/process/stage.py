@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import uproot
@@ -12,15 +13,24 @@ from coffea.processor.executor import WorkItem
 from xaug import manifest
 from xaug.command import bar
 from xaug.dataset import read_part_summary
-from xaug.errors import ConfigurationError, InputFileError, XaugError
+from xaug.errors import ConfigurationError, InputFileError, XaugError, unknown_name
 from xaug.process import executors
-from xaug.process.conventions import Conventions
-from xaug.process.inputs import InputFile, gather, inspect
-from xaug.process.processor import CONTROL, JetProcessor, Settings, control_histogram, part_name
+from xaug.process.conventions import DEFAULT, Conventions
+from xaug.process.events import EventProcessor, EventSettings
+from xaug.process.inputs import InputFile, gather, inspect, kind_of
+from xaug.process.normalisation import check_normalisation, normalisation
+from xaug.process.parts import PartProcessor, PartSettings, control_histogram, part_name
+from xaug.process.processor import JetProcessor, Settings
 from xaug.storage import atomic_path, digest_json
 
 __all__ = ["CHUNKSIZE", "process"]
 
+KINDS: dict[str, tuple[type[PartProcessor], type[PartSettings]]] = {
+    "jets": (JetProcessor, Settings),
+    "events": (EventProcessor, EventSettings),
+    "events_met": (EventProcessor, EventSettings),
+}
+"""Kind of dataset -> its processor and settings."""
 CHUNKSIZE = 4000
 """Events per chunk: some seconds of work, and what a kill costs at most per worker."""
 
@@ -33,12 +43,31 @@ def _work_items(file: InputFile, chunksize: int) -> list[WorkItem]:
     ]
 
 
-def _inspect_all(inputs: Iterable[str], strict: bool, conventions: Conventions) -> tuple[list[InputFile], list[dict]]:
+def default_settings(kind: str) -> PartSettings:
+    """The settings of a kind of dataset where nothing else is asked for."""
+    if kind not in KINDS:
+        raise unknown_name("kind of dataset", kind, KINDS)
+    return KINDS[kind][1](kind=kind)
+
+
+def noun(kind: str) -> str:
+    """What rows of a dataset are called, "jets" or "events"."""
+    return kind.split("_")[0]
+
+
+def infer_kind(inputs: Iterable[str]) -> str:
+    """Kind of dataset that these files are meant for: "jets" or "events"."""
+    return kind_of(gather(inputs))
+
+
+def _inspect_all(
+    inputs: Iterable[str], strict: bool, kind: str, conventions: Conventions
+) -> tuple[list[InputFile], list[dict]]:
     candidates = gather(inputs)
     good, skips = [], []
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
         try:
-            good.append(inspect(candidate, conventions))
+            good.append(inspect(candidate, kind, conventions))
         except InputFileError as error:
             if strict:
                 raise
@@ -52,7 +81,7 @@ def _inspect_all(inputs: Iterable[str], strict: bool, conventions: Conventions) 
 def process(
     inputs: Iterable[str],
     output: str | Path,
-    settings: Settings | None = None,
+    settings: PartSettings | None = None,
     *,
     executor: str = "iterative",
     workers: int | None = None,
@@ -60,6 +89,7 @@ def process(
     chunksize: int = CHUNKSIZE,
     strict: bool = False,
     dry_run: bool = False,
+    k_factors: dict[str, float] | None = None,
 ) -> dict:
     """Make a dataset of ROOT files; return its manifest (for a dry run: what would be done).
 
@@ -69,12 +99,19 @@ def process(
         ROOT files, directories of them, or coffea filesets as JSON
     strict
         stop at the first file that cannot be used, instead of leaving it out and listing it
+    k_factors
+        process name -> what multiplies the cross section in its files
     """
-    settings = settings or Settings()
+    inputs = list(inputs)
+    settings = settings or default_settings(infer_kind(inputs))
     if chunksize < 1:
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
-    files, skips = _inspect_all(inputs, strict, settings.conventions)
+    files, skips = _inspect_all(inputs, strict, settings.kind, getattr(settings, "conventions", DEFAULT))
+    k_factors = k_factors or {}
+    check_normalisation(files, k_factors)
+    for file in files:
+        settings.check(file.path, file.stored)
     items = [item for file in files for item in _work_items(file, chunksize)]
     names = {part_name(item.usermeta, settings, item.entrystart, item.entrystop): item for item in items}
     missing = [name for name in names if not (output / name).exists()]
@@ -85,13 +122,14 @@ def process(
     config = {
         **settings.config,
         "chunksize": chunksize,
+        "k_factors": k_factors,
         "inputs": {file.path: file.digest for file in files} | {skip["file"]: None for skip in skips},
     }
     finished = manifest.begin(output, "process", config)
     if finished:
         return finished
     if missing:
-        work = JetProcessor(output, settings)
+        work = KINDS[settings.kind][0](output, settings)
         with executors.watched(output, missing, len(names)):
             done = executors.run([names[name] for name in missing], work, executor, workers, scheduler)
         if done["failures"]:
@@ -118,6 +156,8 @@ def _finish(
     output: Path, config: dict, files: list[InputFile], names: list[str], skips: list[dict], strict: bool
 ) -> dict:
     """Sum up the parts in the order of (file, start) and write control histograms and manifest."""
+    kind = config["kind"]
+    axes = KINDS[kind][0].control
     parts, flows, control = [], {}, {}
     for name in names:
         if not (output / name).exists():
@@ -128,26 +168,40 @@ def _finish(
         flow = flows.setdefault(process_name, dict.fromkeys(summary["cut_flow"], 0))
         for cut, count in summary["cut_flow"].items():
             flow[cut] += count
-        for variable in CONTROL:
-            histogram = control.setdefault(f"{process_name}_{variable}", control_histogram(variable))
+        for variable, axis in axes.items():
+            histogram = control.setdefault(f"{process_name}_{variable}", control_histogram(axis, variable))
             histogram.view(flow=True)[...] += counts[variable]
     for file in files:
         own = [part for part in parts if part["file"] == file.path]
-        if own and not any(part["cut_flow"]["jet with pT"] for part in own):
-            reason = f"none of its {file.entries} events has a jet that passes the pT cut; is it in GeV?"
+        first_cut = next(iter(islice(flows[file.process], 1, None))) if own else None
+        if own and not any(part["cut_flow"][first_cut] for part in own):
+            reason = f"none of its {file.entries} events has {KINDS[kind][0].needs}; is it in GeV?"
             if strict:
                 raise InputFileError(file.path, reason)
             skips.append({"file": file.path, "reason": reason})
-    if not sum(part["jets"] for part in parts):
+    processes = normalisation(files, parts, config["k_factors"])
+    for name, found in processes.items():
+        if kind != "jets" and not found["rows"]:
+            where = ", ".join(file.path for file in files if file.process == name)
+            reason = f"process {name}: no event passes the selection (cut flow: {flows[name]}); generate more"
+            if strict:
+                raise InputFileError(where, reason)
+            skips.append({"file": where, "reason": reason})
+    if not sum(part["rows"] for part in parts):
         reasons = "".join(f"; {skip['file']} {skip['reason']}" for skip in skips)
-        raise ConfigurationError(f"no jet of {len(files)} files passes the selection (cut flow: {flows}){reasons}")
+        raise ConfigurationError(
+            f"no {noun(kind)[:-1]} of {len(files)} files passes the selection (cut flow: {flows}){reasons}"
+        )
     with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
         for name, histogram in sorted(control.items()):
             root[name] = histogram
     inputs = [{key: value for key, value in asdict(file).items() if key != "uuid"} for file in files]
     code = digest_json({"settings": config, "parts": [part["part"] for part in parts]})
-    totals = {name: flow[list(flow)[-1]] for name, flow in flows.items()}
+    if kind != "jets":
+        flows = {name: {"generated": processes[name]["events_generated"], **flow} for name, flow in flows.items()}
+    totals = {name: found["rows"] for name, found in processes.items()}
     return manifest.write(
         output, "process", config,
-        digest=code, jets=totals, cut_flow=flows, skips=skips, inputs=inputs, parts=parts,
+        digest=code, **{noun(kind): totals}, processes=processes, cut_flow=flows, skips=skips, inputs=inputs,
+        parts=parts,
     )  # fmt: skip

@@ -1,0 +1,226 @@
+"""The vlq sample: pp -> b' b'bar -> (t W)(b Phi) with Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
+
+All events have an electron, muon or tau in the hard process, and cross sections are those of such events.
+The backgrounds are those that Pythia makes alone. Left out: Z + jets (0.1% of it passes a selection of one
+lepton), t W (Pythia has no such process) and t tbar with W or Z (the same).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from xaug.errors import ConfigurationError, unknown_name
+from xaug.generate import blocks
+from xaug.generate.blocks import Process
+from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
+from xaug.generate.tree import EVENT_COLLECTIONS, EVENT_SCALARS, TreeWriter
+from xaug.process import clustering
+from xaug.process.clustering import FourVectors, kinematics
+from xaug.process.flavour import NEUTRINOS
+from xaug.storage import atomic_path, digest_json
+
+__all__ = ["PROCESSES", "STORED", "Stored", "generate"]
+
+PROCESSES = {
+    "signal": 1,
+    "tt1l": 0,
+    "tt2l": 0,
+    "wjets": 0,
+    "singletop_t": 0,
+    "singletop_s": 0,
+    "ww": 0,
+    "wz": 0,
+    "zz": 0,
+    "tth": 0,
+    "wh": 0,
+}
+"""Process name -> label. Each has the card `vlq_NAME.cmnd`."""
+BATCH = 100
+"""Events generated at a time. Subruns take turns, so that every chunk of a file has events of each."""
+MAX_ABS_ETA = 5.0
+"""Pseudorapidity up to which a detector sees anything."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What an event must have to be stored; looser than any selection that is meant to be made of it."""
+
+    lepton_pt: float = 20.0  # one electron or muon [GeV]
+    lepton_eta: float = 2.7
+    ht: float = 250.0  # scalar sum of the pT of anti-kT jets, leptons among their constituents [GeV]
+    jet_radius: float = 0.4
+    jet_pt: float = 20.0  # [GeV]
+    jet_eta: float = 2.7
+
+
+STORED = Stored()
+
+
+def shipped_card(name: str) -> Path:
+    """The card file that comes with xaug."""
+    return Path(str(resources.files("xaug.generate") / "cards" / f"vlq_{name}.cmnd"))
+
+
+def generate(
+    output: str | Path,
+    *,
+    events: int,
+    seed: int = 1,
+    workers: int | None = None,
+    cards: dict[str, str] | None = None,
+    processes: list[str] | None = None,
+) -> dict:
+    """Generate `events` events of each process into `output`; see `xaug.generate.blocks.run`.
+
+    Parameters
+    ----------
+    cards
+        own card files by process name, instead of the shipped ones
+    processes
+        some of the processes; default: all
+    """
+    cards = cards or {}
+    chosen = list(PROCESSES) if processes is None else list(dict.fromkeys(processes))
+    for kind, names in (("card", cards), ("process", chosen)):
+        for name in names:
+            if name not in PROCESSES:
+                raise unknown_name(kind, name, PROCESSES)
+    # streams, and so events, of a process are the same whatever others are generated
+    streams = {name: stream for stream, name in enumerate(PROCESSES)}
+    return blocks.run(
+        "xaug.generate.vlq:generate_block",
+        [Process(n, PROCESSES[n], read_card(cards.get(n, shipped_card(n))), streams[n]) for n in chosen],
+        output,
+        seed=seed,
+        events=events,
+        workers_wanted=workers,
+        sample="vlq",
+    )
+
+
+def last_copies(batch: Batch, ids: tuple[int, ...]) -> np.ndarray:
+    """Whether a particle is of these |ids| and no daughter of it is of the same id, (m,)."""
+    identity = batch.particles["id"]
+    first = np.repeat(np.cumsum(batch.counts) - batch.counts, batch.counts)
+    one, two = (identity[first + batch.particles[name]] for name in ("daughter1", "daughter2"))
+    return np.isin(np.abs(identity), ids) & (one != identity) & (two != identity)
+
+
+def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict[str, tuple[dict, np.ndarray]]]:
+    """Events of a batch that are worth storing.
+
+    Returns
+    -------
+    events : (k,)
+        their positions in the batch
+    collections
+        `particle`, all final particles in the detector's reach, and `gen`, the hard process and the last copies
+        of b and c quarks: flat columns and counts (k,) each
+    """
+    n = len(batch)
+    particles = batch.particles
+    event_of = np.repeat(np.arange(n), batch.counts)
+    final = np.flatnonzero((particles["status"] > 0) & ~np.isin(np.abs(particles["id"]), NEUTRINOS))
+    p = kinematics(np.stack([particles[c][final] for c in ("px", "py", "pz", "e")], axis=1))
+    seen = np.abs(p["eta"]) < MAX_ABS_ETA
+    final, p = final[seen], {name: values[seen] for name, values in p.items()}
+
+    lepton = np.isin(np.abs(particles["id"][final]), (11, 13))
+    lepton &= (p["pt"] > cuts.lepton_pt) & (np.abs(p["eta"]) < cuts.lepton_eta)
+    keep = np.bincount(event_of[final][lepton], minlength=n) > 0
+    worth = final[keep[event_of[final]]]
+    momenta = FourVectors(*(particles[c][worth] for c in ("px", "py", "pz", "e")), _counts(event_of[worth], n))
+    event, _, jets = clustering.cluster(momenta, cuts.jet_radius, cuts.jet_pt)
+    jet = kinematics(jets.sums(jets.owner, len(jets)))
+    central = np.abs(jet["eta"]) < cuts.jet_eta
+    keep &= np.bincount(event[central], jet["pt"][central], n) > cuts.ht
+
+    final = final[keep[event_of[final]]]
+    hard = (np.abs(particles["status"]) > 20) & (np.abs(particles["status"]) < 30)
+    gen = np.flatnonzero((hard | last_copies(batch, (4, 5))) & keep[event_of])
+    return np.flatnonzero(keep), {
+        name: (particle_columns(batch, index, EVENT_COLLECTIONS[name]["int32"]), _counts(event_of[index], n)[keep])
+        for name, index in (("particle", final), ("gen", gen))
+    }
+
+
+def _counts(event: np.ndarray, n: int) -> np.ndarray:
+    return np.bincount(event, minlength=n)
+
+
+def particle_columns(batch: Batch, index: np.ndarray, integers: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The columns of the tree for particles at flat positions of the record."""
+    chosen = {name: values[index] for name, values in batch.particles.items()}
+    p = kinematics(np.stack([chosen[c] for c in ("px", "py", "pz", "e")], axis=1))
+    return {**{name: p[name] for name in ("pt", "eta", "phi")}, "m": chosen["m"], **{c: chosen[c] for c in integers}}
+
+
+def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
+    """Generate one block into its file (a task of `xaug.workers`)."""
+    cards = subruns(task["card"])
+    seeds = [seed_of(task["seed"], task["stream"], task["block"] * len(cards) + k) for k in range(len(cards))]
+    generators = [Generator(card, seed, leptonic=True) for card, seed in zip(cards, seeds, strict=True)]
+    share = -(-task["events"] // len(cards))  # of a subrun, rounded up; the last one gets what is left
+    left = [min(share, task["events"] - k * share) for k in range(len(cards))]
+    generated, sum_weight = 0, 0.0
+    with atomic_path(task["path"]) as path:
+        writer = TreeWriter(path, EVENT_COLLECTIONS, EVENT_SCALARS)
+        while any(left):
+            for k, generator in enumerate(generators):
+                if not left[k]:
+                    continue
+                batch = generator.next(min(left[k], BATCH))
+                left[k] -= len(batch)
+                events, collections = stored_events(batch)
+                scalars = {
+                    "eventNum": generated + events.astype(np.int64),
+                    "weight": batch.weight[events],
+                    "pthat": batch.pthat[events].astype(np.float32),
+                }
+                writer.add(scalars, collections)
+                generated += len(batch)
+                sum_weight += float(batch.weight.sum())
+                report(events=len(batch))
+        writer.flush()
+        sigma, error = cross_section(generators, task["process"])
+        metadata = {
+            "sample": "vlq",
+            "kind": "events",
+            "process": task["process"],
+            "label": task["label"],
+            "xsec": sigma * 1e9,
+            "xsec_error": error * 1e9,
+            "xsec_unit": "pb",
+            "seed": task["seed"],
+            "block": task["block"],
+            "pythia_seed": seeds,
+            "identity": f"{task['process']}-{digest_json(task['card'])}-{seeds[0]}",
+            "events_generated": generated,
+            "events_failed": sum(generator.failed for generator in generators),
+            "events_stored": writer.events,
+            "sum_weight": sum_weight,
+            "filter": "an electron, muon or tau in the hard process",
+            "stored": asdict(STORED),
+            "card": task["card"],
+        }
+        writer.close(metadata)
+    return {"path": task["path"]}, {}
+
+
+def cross_section(generators: list[Generator], process: str) -> tuple[float, float]:
+    """Sum of the subruns' cross sections and its error [mb], branching fractions of forced decays included.
+
+    Events are shared evenly among subruns, so each must be as likely as the others (charge conjugates are).
+    """
+    sigma, error = np.array([generator.cross_section() for generator in generators]).T
+    spread = np.abs(sigma - sigma.mean())
+    if np.any(spread > 0.05 * sigma.mean() + 5 * error):
+        raise ConfigurationError(
+            f"process {process}: its subruns have cross sections {', '.join(f'{s * 1e9:.4g}' for s in sigma)} pb; "
+            "they share the events evenly, so only decays of equal probability can be subruns of one card"
+        )
+    return float(sigma.sum()), float(np.hypot.reduce(error))
