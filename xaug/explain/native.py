@@ -330,7 +330,7 @@ class Propagator:
 
     def _gru_backward(self, node: Node, values: dict, record: GruRecord, relevance) -> tuple:
         kernel, recurrent, _ = (self._constant(w) for w in gru_weights(node))
-        steps = len(record.update)
+        steps = len(record.states) - 1
         by_step = tf.unstack(relevance, axis=1) if node.config["return_sequences"] else [None] * steps
         if not node.config["return_sequences"]:
             by_step[-1] = relevance
