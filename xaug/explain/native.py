@@ -68,6 +68,7 @@ class Propagator:
     ):
         self.graph, self.composite, self.bias = graph, composite, bias
         self.dtype = tf.as_dtype(dtype)
+        self.checked = False  # its outputs against those of the model
         self.nonnegative = self._never_negative(nonnegative)
         signature = [tf.TensorSpec((None, *self._node(name).shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
