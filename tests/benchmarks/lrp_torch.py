@@ -2,7 +2,7 @@
 
     python lrp_torch.py zennit|captum cnn2d|cnn1d WEIGHTS.npz INPUTS.npz
 
-WEIGHTS.npz has the arrays of the Keras model in its order, INPUTS.npz also `logits`, which the network must give.
+WEIGHTS.npz has the arrays of the Keras model as LAYER/INDEX; INPUTS.npz also `logits`, which the network must give.
 The rules are those nearest to Preset A: alpha1-beta0 (Zennit: z+) on convolutions, epsilon 0.1 on dense layers.
 Speaks like lrp_tensorflow.py.
 """
@@ -44,8 +44,9 @@ class Network(nn.Module):
         return self.dense(torch.cat([*joined, inputs[-1]], dim=1))
 
 
-def convolution(kernel: np.ndarray, bias: np.ndarray) -> nn.Module:
+def convolution(weights, name: str) -> nn.Module:
     """A layer with the weights of a Keras convolution."""
+    kernel, bias = weights[f"{name}/0"], weights[f"{name}/1"]
     kind = nn.Conv2d if kernel.ndim == 4 else nn.Conv1d
     layer = kind(kernel.shape[-2], kernel.shape[-1], kernel.shape[:-2], padding="same")
     axes = (kernel.ndim - 1, kernel.ndim - 2, *range(kernel.ndim - 2))
@@ -53,20 +54,21 @@ def convolution(kernel: np.ndarray, bias: np.ndarray) -> nn.Module:
     return layer
 
 
-def build(name: str, weights: list[np.ndarray], inputs: int) -> Network:
+def build(name: str, weights, inputs: list[str]) -> Network:
     """The network with the weights of Keras, whose Flatten has channels last."""
-    pairs = list(zip(weights[::2], weights[1::2], strict=True))
     if name == "cnn2d":
-        c = [convolution(*pair) for pair in pairs[:3]]
+        c = [convolution(weights, f"conv_{i}") for i in (1, 2, 3)]
         towers = [Tower(c[0], nn.ReLU(), c[1], nn.ReLU(), c[2], nn.ReLU(), nn.MaxPool2d(2))]
         places = (64, 32)
     else:
         towers, places = [], (5, 32)
-        for t in range(inputs - 1):
-            c = [convolution(*pair) for pair in pairs[4 * t : 4 * t + 4]]
-            block = [[c[i], nn.ReLU(), c[i + 1], nn.ReLU(), nn.MaxPool1d(2)] for i in (0, 2)]
-            towers.append(Tower(*block[0], *block[1]))
-    dense = pairs[-3:]
+        for column in inputs[:-1]:
+            layers = []
+            for i in (1, 2):
+                a, b = (convolution(weights, f"{column}_conv_{i}{letter}") for letter in "ab")
+                layers += [a, nn.ReLU(), b, nn.ReLU(), nn.MaxPool1d(2)]
+            towers.append(Tower(*layers))
+    dense = [(weights[f"{layer}/0"], weights[f"{layer}/1"]) for layer in ("dense_1", "dense_2", "output")]
     network = Network(towers, [dense[0][0].shape[0], *[kernel.shape[1] for kernel, _ in dense]])
     linear = [layer for layer in network.dense if isinstance(layer, nn.Linear)]
     for i, (layer, (kernel, bias)) in enumerate(zip(linear, dense, strict=True)):
@@ -111,12 +113,12 @@ def captum(network: Network):
 
 def main(contestant: str, name: str, weights: str, inputs: str) -> None:
     torch.set_num_threads(1)
-    with np.load(weights) as found:
-        arrays = [found[key] for key in found.files]
     with np.load(inputs) as found:
-        x = [torch.tensor(np.moveaxis(found[key], -1, 1).copy()) for key in found.files if key != "logits"]
+        names = [key for key in found.files if key != "logits"]
+        x = [torch.tensor(np.moveaxis(found[key], -1, 1).copy()) for key in names]
         logits = found["logits"]
-    network = build(name, arrays, len(x))
+    with np.load(weights) as found:
+        network = build(name, found, names)
     with torch.no_grad():
         np.testing.assert_allclose(network(*[v[:64] for v in x]).numpy(), logits[:64], atol=1e-4)
     explain = {"zennit": zennit, "captum": captum}[contestant](network)

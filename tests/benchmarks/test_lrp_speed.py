@@ -88,7 +88,8 @@ def race(network, folder):
     np.savez(folder / "inputs.npz", **x)
     few = {name: x[name][:PEER_EVENTS] for name in model.input_names}
     np.savez(folder / "peers.npz", **few, logits=logits(model, few))
-    np.savez(folder / "weights.npz", *[w for layer in model.layers for w in layer.get_weights()])
+    weights = {f"{layer.name}/{i}": w for layer in model.layers for i, w in enumerate(layer.get_weights())}
+    np.savez(folder / "weights.npz", **weights)
     running, said = {}, {}
     times = {}
     try:

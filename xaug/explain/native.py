@@ -68,6 +68,7 @@ class Propagator:
     ):
         self.graph, self.composite, self.bias = graph, composite, bias
         self.dtype = tf.as_dtype(dtype)
+        self.checked = False  # its outputs against those of the model
         self.nonnegative = self._never_negative(nonnegative)
         signature = [tf.TensorSpec((None, *self._node(name).shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
@@ -330,7 +331,7 @@ class Propagator:
 
     def _gru_backward(self, node: Node, values: dict, record: GruRecord, relevance) -> tuple:
         kernel, recurrent, _ = (self._constant(w) for w in gru_weights(node))
-        steps = len(record.update)
+        steps = len(record.states) - 1
         by_step = tf.unstack(relevance, axis=1) if node.config["return_sequences"] else [None] * steps
         if not node.config["return_sequences"]:
             by_step[-1] = relevance

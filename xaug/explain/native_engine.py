@@ -54,7 +54,7 @@ def output_shape(layer) -> tuple[int, ...]:
 
 
 def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
-    """Assert that the graph gives the model's outputs, on some events, before anything is explained.
+    """Assert, once for a graph, that it gives the model's outputs on some events, before anything is explained.
 
     Raises
     ------
@@ -75,6 +75,7 @@ def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
             f"model {model.name!r}: its canonical form gives other outputs (by {worst:.2g}); "
             "this is a mistake of xaug, please report the model"
         )
+    propagate.checked = True
 
 
 def explain(
@@ -93,7 +94,7 @@ def explain(
     n = len(next(iter(inputs.values())))
     relevance = {name: np.empty(values.shape, dtype) for name, values in inputs.items()}
     explained = np.empty(n, dtype)
-    if n:
+    if n and not propagate.checked:
         check(propagate, model, inputs)
     if target.minus is not None:
         logits, target = logits.difference(target.unit, target.minus), Target(0)

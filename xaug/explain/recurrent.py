@@ -17,25 +17,29 @@ import tensorflow as tf
 __all__ = ["GruRecord", "gru_forward", "gru_relevance", "stabilised"]
 
 
-def stabilised(z, epsilon: float):
-    """z + epsilon sign(z), with sign(0) = 1 as in iNNvestigate."""
-    return z + tf.where(z >= 0, tf.cast(epsilon, z.dtype), tf.cast(-epsilon, z.dtype))
+def stabilised(z, epsilon):
+    """z + epsilon sign(z), with sign(0) = 1 as in iNNvestigate; epsilon a number, or faster, a tensor like z."""
+    epsilon = tf.cast(epsilon, z.dtype)
+    return z + tf.where(z >= 0, epsilon, -epsilon)
 
 
 @dataclass(frozen=True)
 class GruRecord:
     """What the backward pass needs: tensors (n, units) for every step, and the states h_0 ... h_T."""
 
-    update: list  # z_t
+    kept: list  # z_t h_{t-1}
+    added: list  # (1 - z_t) c_t
     reset: list  # r_t
-    candidate: list  # c_t, after tanh
-    preactivation: list  # of the candidate
+    preactivation: list  # of the candidate c_t
     states: list  # h_0, ..., h_T: one more than steps
-    mask: list | None  # (n, 1) booleans; False: the step is skipped
+    mask: list | None  # (n, 1): 1, or 0 where the step is skipped
 
 
 def gru_forward(x, kernel, recurrent, bias, reset_after: bool, initial=None, mask=None) -> GruRecord:
     """Run a Keras GRU (tanh, sigmoid gates; gates in the order z, r, candidate).
+
+    Each gate is one product of (x_t, h) with its weights below each other, which TensorFlow joins with bias and
+    sigmoid.
 
     Parameters
     ----------
@@ -50,29 +54,27 @@ def gru_forward(x, kernel, recurrent, bias, reset_after: bool, initial=None, mas
         False where a step is padding
     """
     units = recurrent.shape[0]
-    inside = tf.tensordot(x, kernel, 1) + bias[0]
-    h = tf.zeros_like(inside[:, 0, :units]) if initial is None else initial
+    w_z, w_r, w_c = tf.split(tf.concat([kernel, recurrent], 0), 3, axis=1)
+    b_z, b_r, b_c = tf.split(bias[0] + bias[1], 3)
+    if reset_after:
+        (w_in, w_c), b_in, b_c = tf.split(w_c, [kernel.shape[0], units]), bias[0, 2 * units :], bias[1, 2 * units :]
+    h = tf.zeros((tf.shape(x)[0], units), x.dtype) if initial is None else initial
     record = GruRecord([], [], [], [], [h], None if mask is None else [])
-    for t in range(x.shape[1]):
-        z_in, r_in, c_in = tf.split(inside[:, t], 3, axis=-1)
+    for t, step in enumerate(tf.unstack(x, axis=1)):
+        both = tf.concat([step, h], axis=1)
+        z, r = (tf.sigmoid(tf.nn.bias_add(both @ w, b)) for w, b in ((w_z, b_z), (w_r, b_r)))
         if reset_after:
-            z_h, r_h, c_h = tf.split(h @ recurrent + bias[1], 3, axis=-1)
-            z, r = tf.sigmoid(z_in + z_h), tf.sigmoid(r_in + r_h)
-            g = c_in + r * c_h
+            g = tf.nn.bias_add(step @ w_in, b_in) + r * tf.nn.bias_add(h @ w_c, b_c)
         else:
-            z_h, r_h = tf.split(h @ recurrent[:, : 2 * units] + bias[1, : 2 * units], 2, axis=-1)
-            z, r = tf.sigmoid(z_in + z_h), tf.sigmoid(r_in + r_h)
-            g = c_in + (r * h) @ recurrent[:, 2 * units :] + bias[1, 2 * units :]
-        c = tf.tanh(g)
-        new = z * h + (1 - z) * c
+            g = tf.nn.bias_add(tf.concat([step, r * h], axis=1) @ w_c, b_c)
         if mask is not None:
-            real = mask[:, t, None]
-            new = tf.where(real, new, h)
+            real = tf.cast(mask[:, t, None], z.dtype)
+            z = tf.maximum(z, 1 - real)  # padding: all is kept
             record.mask.append(real)
-        h = new
-        record.update.append(z)
+        record.kept.append(z * h)
+        record.added.append((1 - z) * tf.tanh(g))
+        h = record.kept[-1] + record.added[-1]
         record.reset.append(r)
-        record.candidate.append(c)
         record.preactivation.append(g)
         record.states.append(h)
     return record
@@ -95,20 +97,19 @@ def gru_relevance(x, kernel, recurrent, record: GruRecord, relevance: list, rese
     candidate_kernel, candidate_recurrent = kernel[:, 2 * units :], recurrent[:, 2 * units :]
     shares: list = [None] * len(relevance)
     carried = tf.zeros_like(record.states[0])
+    epsilon = tf.fill(tf.shape(carried), tf.cast(epsilon, carried.dtype))  # as a number, it costs twice the time
     for t in reversed(range(len(relevance))):
         total = carried if relevance[t] is None else carried + relevance[t]
-        before = record.states[t]
-        z, r, c = record.update[t], record.reset[t], record.candidate[t]
-        ratio = total / stabilised(z * before + (1 - z) * c, epsilon)
-        share = (1 - z) * c * ratio / stabilised(record.preactivation[t], epsilon)
+        before, r = record.states[t], record.reset[t]
+        ratio = total / stabilised(record.states[t + 1], epsilon)
+        share = record.added[t] * ratio / stabilised(record.preactivation[t], epsilon)
         if reset_after:
             through = before * tf.matmul(r * share, candidate_recurrent, transpose_b=True)
         else:
             through = r * before * tf.matmul(share, candidate_recurrent, transpose_b=True)
-        carried = z * before * ratio + through
+        carried = record.kept[t] * ratio + through
         if record.mask is not None:
-            real = record.mask[t]
-            carried, share = tf.where(real, carried, total), tf.where(real, share, tf.zeros_like(share))
+            carried = record.mask[t] * carried + (1 - record.mask[t]) * total
         shares[t] = share
     stacked = tf.stack(shares, axis=1)
     return x * tf.tensordot(stacked, candidate_kernel, [[2], [1]]), carried
