@@ -152,6 +152,21 @@ class TestFit:
         for block in BLOCKS:
             np.testing.assert_allclose(after.ranges[block].low, before.ranges[block].low + 1, rtol=1e-4, atol=1e-5)
 
+    def test_on_all_rows_by_hand(self, copy):
+        """The choice of arXiv:2011.13466: rows of validation and test count as those of training."""
+
+        def shift(columns):
+            columns["xaug"][columns["split"] != TRAIN] += 100
+
+        change_parts(copy, shift)
+        rows = read_parts(copy)
+        low, high = expected_range(rows["xaug"], class_weights(rows["label"]))
+        scaler = Scaler.fit(Dataset.open(copy), ["xaug"], split=None)
+        np.testing.assert_allclose(scaler.ranges["xaug"].low, low, rtol=1e-6)
+        np.testing.assert_allclose(scaler.ranges["xaug"].high, high, rtol=1e-6)
+        assert scaler.fitted_on["split"] == "all"
+        assert [scaler.fitted_on["background"], scaler.fitted_on["signal"]] == np.bincount(rows["label"]).tolist()
+
     @pytest.mark.parametrize("label", [0, 1])
     def test_class_missing(self, copy, label):
         manifest = json.loads((copy / "manifest.json").read_text())

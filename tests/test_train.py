@@ -146,6 +146,19 @@ def test_command_prints_json(zbb_dataset, tmp_path):
     assert "xaug.process" in missing.output
 
 
+def test_scaling_of_the_paper_is_an_option(run, zbb_dataset, tmp_path):
+    """By the command; runs without it say nothing of it, and so are found again."""
+    command = [zbb_dataset, "--network", "mlp", "--trainings", 1, "--epochs", 1, "--max-jets", 60, "-o", tmp_path / "r"]
+    result = CliRunner().invoke(stage.main, [*map(str, command), "--options", "paper-literal"])
+    assert result.exit_code == 0, result.output
+    literal = xaug.load_run(tmp_path / "r")
+    rows = xaug.Dataset.open(zbb_dataset).load(["label"])["label"]
+    assert literal.scaler.fitted_on["split"] == "all"
+    assert literal.scaler.fitted_on["signal"] == rows.sum()
+    assert literal.manifest["config"]["scale_on_all"] is True
+    assert "scale_on_all" not in run.manifest["config"]
+
+
 def test_damaged_model_is_named(run, tmp_path):
     from xaug.errors import ModelError
 

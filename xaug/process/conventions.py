@@ -53,7 +53,7 @@ class Conventions:
 DEFAULT = Conventions()
 PAPER_LITERAL = Conventions(
     neutrinos=True,
-    status=91,  # products of decays: primary hadrons, with a third of the pT of QCD jets, are left out
+    status=91,  # products of decays: primary hadrons, 30% of the pT of QCD jets and 11% of signal, are left out
     constituent_pt=1.0,
     displacement_floor=1e-20,
     dxy_from_x=True,
