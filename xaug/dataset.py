@@ -152,6 +152,12 @@ class Dataset:
         return {part["process"]: part["label"] for part in self.parts}
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each process."""
+        names = dict.fromkeys(part["process"] for part in self.parts)
+        return {name: sum(part["rows"] for part in self.parts if part["process"] == name) for name in names}
+
+    @property
     def weight_scales(self) -> dict[str, float]:
         """Cross section [pb] over sum of generated weights, of each process where both are known."""
         known, needed = self.manifest.get("processes", {}), {"xsec", "sum_weights_generated"}

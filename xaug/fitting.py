@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, ModelError
+from xaug.errors import ConfigurationError, DatasetError, ModelError
 from xaug.evaluate import metrics, search
 from xaug.networks import NETWORKS, Inputs
 from xaug.runs import training_directory, write_scores
@@ -110,12 +110,15 @@ def train_several(task: dict, arrays: dict, report) -> tuple[dict, dict]:
 
 def _search(model, data: Dataset, inputs: Inputs, scaler: Scaler, test: tuple[np.ndarray, np.ndarray]) -> dict:
     """Significance of a search with the scores of a network, where the processes have cross sections."""
-    if inputs.kind != "events" or set(data.weight_scales) != set(data.processes):
+    if "event" not in inputs.columns or set(data.weight_scales) != set(data.processes):
         return {}
     x, label, _ = read(data, inputs, scaler, "validation")
     score = model.predict(x, batch_size=1024, verbose=0)[:, 1]
     validation = (label, score, expected_events(data, "validation"))
-    return search(validation, (*test, expected_events(data, "test")))
+    try:
+        return search(validation, (*test, expected_events(data, "test")))
+    except DatasetError as error:  # a small sample still trains; it says why it has no significance
+        return {"no_significance": str(error)}
 
 
 def read(data: Dataset, inputs: Inputs, scaler: Scaler, split: str, weights: str = "unit", max_rows: int | None = None):

@@ -18,7 +18,7 @@ __all__ = [
 WEIGHTS = ("unit", "event", "cross_section")
 """unit: every event counts one. event: the stored weight, so that a process counts as its number of events.
 cross_section: the number of events expected per unit of luminosity, cross section x weight / sum of all generated."""
-DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event"}
+DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event", "events_met": "event"}
 """By kind of dataset. Jets count one each, as in arXiv:2011.13466, whose trees held no weights."""
 
 LUMINOSITY = 3e6

@@ -157,7 +157,8 @@ CATALOGUE = (
 
 def chosen_entries(kind: str, keys: Iterable[str] | None = None) -> list[Entry]:
     """The figures for a kind of dataset, in the order of the table; those with the given keys, if any are given."""
-    entries = [entry for entry in CATALOGUE if entry.kind in (kind, None)]
+    # events with the missing momentum among the objects are events
+    entries = [entry for entry in CATALOGUE if entry.kind in (kind.removesuffix("_met"), None)]
     if keys is None:
         return entries
     wanted = set(keys)

@@ -95,8 +95,8 @@ def report(
 
     drawn = _draw(jobs, explained, output)
     tables = {"performance": performance(opened), "efficiency": efficiencies(full)}
-    counts = ", ".join(f"{n} {name}" for name, n in data.manifest["jets"].items())
-    rows = "events" if data.kind == "events" else "jets"
+    counts = ", ".join(f"{n} {name}" for name, n in data.counts.items())
+    rows = "events" if data.kind.startswith("events") else "jets"
     introduction = [
         f"Dataset: {counts} {rows}; test split {data.size('test')}. Errors are standard deviations over trainings.",
     ]
@@ -131,7 +131,7 @@ def _explained(directories: Sequence[str | Path], runs: list[Run], data: Dataset
         if config["dataset"] != data.digest:
             raise ConfigurationError(f"{path} explains jets of {content['dataset']}, not of {data.path}")
         # figures of events are of classes, not of single events beside their scores
-        if config["split"] != "test" and data.kind != "events":
+        if config["split"] != "test" and not data.kind.startswith("events"):
             raise ConfigurationError(f"{path} explains the {config['split']} split; a report is of the test split")
         owners[path] = owner[0]
     several = [run for run in runs if list(owners.values()).count(run) > 1]

@@ -57,7 +57,7 @@ def study(
     """
     from xaug.explain.stage import explain_run
     from xaug.generate.vlq import generate
-    from xaug.process.processor import Settings
+    from xaug.process.events import EventSettings
     from xaug.process.stage import process
     from xaug.report.stage import report
     from xaug.topk import topk
@@ -69,7 +69,7 @@ def study(
     output = Path(output)
     data, run = output / "dataset", output / "runs" / "event"
     generate(output / "files", events=size.events, seed=seed, workers=workers)
-    process([output / "files"], data, Settings(kind="events", split_seed=seed), executor="futures", workers=workers)
+    process([output / "files"], data, EventSettings(split_seed=seed), executor="futures", workers=workers)
     options = {"network": "event", "batch_size": BATCH, "weights": weights, "seed": seed}
     train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
           workers_wanted=workers)  # fmt: skip
