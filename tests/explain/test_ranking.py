@@ -59,3 +59,10 @@ def test_constant_variable_is_last():
 
 def test_no_events():
     assert (rank_fractions(attribution(np.zeros((0, 3)))) == 0).all(axis=None)
+
+
+def test_blocks_of_events_lose_none(monkeypatch):
+    x = attribution(np.random.default_rng(3).normal(size=(50, 4)))
+    whole = rank_fractions(x)
+    monkeypatch.setattr("xaug.explain.ranking.BLOCK", 7)
+    np.testing.assert_allclose(rank_fractions(x), whole)

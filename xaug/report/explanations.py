@@ -40,8 +40,9 @@ def heatmaps(explained: Explained, stem: Path) -> Figure:
     for label in (1, 0):
         right = np.flatnonzero((found.label == label) & ((score > 0.5) == (label == 1)))
         # of the correctly recognised ones, those whose confidence is closest to the median: no cherries
-        typical = right[np.argsort(np.abs(score[right] - np.median(score[right])), kind="stable")]
-        chosen += list(typical[:2])
+        if len(right):
+            typical = right[np.argsort(np.abs(score[right] - np.median(score[right])), kind="stable")]
+            chosen += list(typical[:2])
     frame = FRAMES[explained.data.kind]
     with figures.figure(2, 4, size=(11.2, 5.6)) as (fig, axes):
         for column, event in enumerate(chosen):
