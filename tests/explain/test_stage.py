@@ -68,6 +68,75 @@ def test_max_events(run_path, tmp_path):
         assert a.rows[-1] > len(a)
 
 
+@pytest.fixture(scope="module")
+def mlp_path(zbb_dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("explained") / "mlp"
+    train(zbb_dataset, path, network="mlp", trainings=2, epochs=1, seed=3)
+    return path
+
+
+def test_integrated_gradients_of_a_run(mlp_path, tmp_path):
+    """The stage equals the library with the same baselines, writes a table for the class, and says how far they are."""
+    from xaug.explain import Averaged, class_attribution, integrated_gradients
+
+    options = {"method": "ig", "baseline": "background", "tolerance": 0.05}
+    result = explain_run(mlp_path, tmp_path / "ig", **options)
+    run = xaug.load_run(mlp_path)
+    data = run.dataset()
+    arrays = data.load(["xaug", "label"], "test")
+    baseline = Averaged(data, run=run)
+    found = load_attributions(tmp_path / "ig")
+    assert len(found) == 2
+    for i, a in enumerate(found):
+        expected = integrated_gradients(run.model(i), run.inputs(arrays), baseline, tolerance=0.05)
+        np.testing.assert_allclose(a.relevance["xaug"], expected.relevance["xaug"], atol=1e-5)
+        np.testing.assert_allclose(a.reference, expected.reference, atol=1e-5)
+        table = pd.read_csv(tmp_path / "ig" / f"class_level_{i}.csv", index_col="feature")
+        signal = {"xaug": run.inputs(arrays)["xaug"][arrays["label"] == 1]}
+        of_class = class_attribution(run.model(i), signal, baseline, tolerance=0.05, variables=run.variables).table
+        np.testing.assert_allclose(table["mean"], of_class["mean"].loc[table.index], atol=0.05)
+    known = result["settings"]["baseline"]
+    assert known["events"] == 20
+    assert known["split"] == "validation"
+    assert 0 <= known["distance"]["nearest_neighbour_percentile"] <= 100
+    assert known["distance"]["features_outside"] < 0.1
+    again = explain_run(mlp_path, tmp_path / "ig", **options)
+    assert again == json.loads((tmp_path / "ig" / "manifest.json").read_text())
+
+
+def test_integrated_gradients_by_command(mlp_path, tmp_path):
+    base = [str(mlp_path), "--method", "ig", "--max-events", "20", "--tolerance", "0.1"]
+    run = xaug.load_run(mlp_path)
+    np.savez(tmp_path / "b.npz", xaug=np.full((2, 36), 0.5))
+    for i, choice in enumerate(("blank", "physical", "mean", "event:3", str(tmp_path / "b.npz"))):
+        more = ["--baseline", choice, "--output-kind", "probability", "-o", str(tmp_path / str(i))]
+        done = CliRunner().invoke(main, [*base, *more])
+        assert done.exit_code == 0, done.output
+        assert "baseline: " in done.output
+        assert load_attributions(tmp_path / str(i))[0].settings["output"] == "probability"
+    zero = run.inputs({"xaug": np.zeros((1, 36))})
+    physical, blank = (load_attributions(tmp_path / name)[0] for name in ("1", "0"))
+    model = run.model(0)
+    assert physical.reference[0] == pytest.approx(model.predict(zero, verbose=0)[0, 1], abs=1e-5)
+    assert blank.reference[0] == pytest.approx(model.predict(np.zeros((1, 36)), verbose=0)[0, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "ig"], "needs a baseline"),
+        (["--method", "ig", "--baseline", "blnk"], "did you mean 'blank'"),
+        (["--method", "ig", "--baseline", "weighted"], "missing from the table of cross sections"),
+        (["--method", "ig", "--baseline", "blank", "--rule", "epsilon"], "--rule belongs to --method lrp"),
+        (["--baseline", "blank"], "--baseline belongs to --method ig"),
+    ],
+)
+def test_options_of_the_other_method(mlp_path, tmp_path, options, message):
+    done = CliRunner().invoke(main, [str(mlp_path), "-o", str(tmp_path / "a"), *options])
+    assert done.exit_code == 1
+    assert message in done.output
+
+
 def test_bad_settings(run_path, tmp_path, attributions):
     with pytest.raises(ConfigurationError, match="did you mean 'lrp'"):
         explain_run(run_path, tmp_path / "x", method="lpr")
