@@ -334,7 +334,7 @@ class TestTrouble:
     def test_bug_is_no_skip(self, zbb_files, tmp_path, monkeypatch):
         """An error of ours must not look like a bad file."""
 
-        def bug(*arguments):
+        def bug(*arguments, **options):
             raise ValueError("a bug")
 
         monkeypatch.setattr("xaug.process.processor.select_jets", bug)
