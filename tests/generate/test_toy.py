@@ -402,7 +402,7 @@ def test_parts_continue_each_other():
         ("background", 0, toy.JETS_PER_PART), ("background", toy.JETS_PER_PART, 100),
         ("signal", 0, toy.JETS_PER_PART), ("signal", toy.JETS_PER_PART, 100),
     ]  # fmt: skip
-    first, second = (Sample().columns({**parts[0], "start": start, "stop": start + 100, "jets": 100}) for start in
+    first, second = (Sample().columns({**parts[0], "start": start, "stop": start + 100, "rows": 100}) for start in
                      (0, toy.JETS_PER_PART))  # fmt: skip
     assert not np.isin(first["xaug"][:, 2], second["xaug"][:, 2]).any()
     assert not np.isin(first["event_id"], second["event_id"]).any()

@@ -18,7 +18,8 @@ from xaug.generate.zbb import generate
 from xaug.process.conventions import DEFAULT, PAPER_LITERAL, Conventions
 from xaug.process.images import image_coordinates, make_images
 from xaug.process.particles import make_list
-from xaug.process.processor import Settings, part_name
+from xaug.process.parts import part_name
+from xaug.process.processor import Settings
 from xaug.process.selection import Selection, select_jets
 from xaug.process.stage import process
 

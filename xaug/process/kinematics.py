@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from xaug.process.clustering import kinematics
 from xaug.process.expert import TAU_FLOOR
 from xaug.process.jets import MAX_AXES, delta_phi
 
@@ -29,6 +28,12 @@ TAU_BETAS = (1.0, 2.0)
 MOMENTS = ("girth", "girth_var", "girth_skew", "girth_kurt")
 SMALLEST_VARIANCE = 1e-12
 """Variance of the distance below which constituents count as equally far: rounding is of this size."""
+
+
+def _kinematics(momentum: np.ndarray) -> dict[str, np.ndarray]:
+    from xaug.process.clustering import kinematics  # here: the variables table does without fastjet
+
+    return kinematics(momentum)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class EventObjects:
     @cached_property
     def kinematics(self) -> dict[str, np.ndarray]:
         """pt, eta, rapidity, phi, mass, energy of the objects, (n, 7) each."""
-        return kinematics(self.momentum)
+        return _kinematics(self.momentum)
 
     @cached_property
     def moments(self) -> np.ndarray:
@@ -110,7 +115,7 @@ def delta_r(one: str, two: str) -> Callable[[EventObjects], np.ndarray]:
 def invariant_mass(*names: str) -> Callable[[EventObjects], np.ndarray]:
     """Invariant mass of one object or of the sum of several [GeV]."""
     index = [OBJECTS.index(name) for name in names]
-    return lambda objects: kinematics(objects.momentum[:, index].sum(axis=1))["mass"]
+    return lambda objects: _kinematics(objects.momentum[:, index].sum(axis=1))["mass"]
 
 
 def moment(which: str, name: str) -> Callable[[EventObjects], np.ndarray]:
