@@ -121,13 +121,16 @@ def train_and_explain(
         }
         trained[name] = [output / "runs" / name]
         train(dataset, trained[name][0], trainings=size.trainings, **options)
-        explained[name] = output / "attributions" / name
-        explain_run(trained[name][0], explained[name], method="lrp", max_events=size.max_events)
         for fraction in size.learning if choice.learning else ():
             jets = round(fraction * data.size("train"))
             trained[name].append(output / "runs" / f"{name}_{jets}_jets")
             train(dataset, trained[name][-1], trainings=size.learning_trainings, max_jets=jets, **options)
-    return [path for name in runs for path in trained[name]], [explained[name] for name in runs]
+        # those on smaller samples too, if there are as many: does the spread of relevances come from too few jets?
+        compared = trained[name] if size.learning_trainings == size.trainings else trained[name][:1]
+        explained[name] = [output / "attributions" / run.name for run in compared]
+        for run, attributions in zip(compared, explained[name], strict=True):
+            explain_run(run, attributions, method="lrp", max_events=size.max_events)
+    return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]
 
 
 def _in_order(runs: dict[str, NetworkRun]) -> Iterable[str]:
