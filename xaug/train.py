@@ -193,12 +193,6 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
 @click.option("--seed", type=int, default=Training.seed)
 @click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
 @click.option("--threads", type=int, default=Training.threads, help="Threads per training.")
-@click.option(
-    "--options",
-    "choices",
-    type=click.Choice(["paper-literal"]),
-    help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
-)
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @click.option(
     "--options",

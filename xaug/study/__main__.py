@@ -46,6 +46,11 @@ def shown(result: dict) -> dict:
 @click.option(
     "--five", default="ours", help="The five XAUGs of the +5 networks: ours (best by our LRP) or authors (the paper's)."
 )
+@click.option(
+    "--options",
+    type=click.Choice(["paper-literal"]),
+    help="The literal choices of the paper's authors, their lifetime leak among them; a study of its own.",
+)
 @study_options
 @xaug_command
 def zbb(scale, output, **options) -> dict:
@@ -55,7 +60,8 @@ def zbb(scale, output, **options) -> dict:
     """
     from xaug.study.zbb import study
 
-    return shown(study(output or Path(f"zbb_{scale}"), scale=scale, **options))
+    name = "_".join(["zbb", scale, *([options["options"].replace("-", "_")] if options["options"] else [])])
+    return shown(study(output or Path(name), scale=scale, **options))
 
 
 @click.option(

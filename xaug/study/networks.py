@@ -90,8 +90,11 @@ def train_and_explain(
     seed: int,
     workers: int | None = None,
     five: str = "ours",
+    **how,
 ) -> tuple[list[Path], list[Path]]:
     """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
+
+    `how` goes to every training.
 
     Returns
     -------
@@ -118,6 +121,7 @@ def train_and_explain(
             "patience": size.patience,
             "seed": seed,
             "workers_wanted": workers,
+            **how,
         }
         trained[name] = [output / "runs" / name]
         train(dataset, trained[name][0], trainings=size.trainings, **options)

@@ -40,6 +40,7 @@ def study(
     seed: int = 1,
     workers: int | None = None,
     five: str = "ours",
+    options: str | None = None,
 ) -> dict:
     """Run all stages that are not done yet; return what the study found and where.
 
@@ -51,8 +52,11 @@ def study(
         see `chosen_runs`; default: those of the scale
     five
         see `xaug.study.networks.FIVE`
+    options
+        a name in `xaug.process.conventions.OPTIONS`: the choices of the paper's authors, to the letter
     """
     from xaug.generate.zbb import generate
+    from xaug.process.conventions import DEFAULT, OPTIONS
     from xaug.process.processor import Settings
     from xaug.process.stage import process
     from xaug.report.stage import report
@@ -62,11 +66,16 @@ def study(
     size = SCALES[scale]
     runs = chosen_runs(networks or size.networks, RUNS)
     output = Path(output)
-    generate(output / "files", jets=size.jets, seed=seed, workers=workers)
+    if options is not None and options not in OPTIONS:
+        raise unknown_name("options", options, OPTIONS)
+    conventions = OPTIONS[options] if options else DEFAULT
+    generate(output / "files", jets=size.jets, seed=seed, workers=workers, neutrinos=conventions.neutrinos)
     data = output / "dataset"
     # the split follows the seed of the study, as everything random in it
-    process([output / "files"], data, Settings(split_seed=seed), executor="futures", workers=workers)
-    trained, explained = train_and_explain(data, output, runs, size, seed, workers, five)
-    title = f"xaug study zbb, scale {scale}, seed {seed}"
+    settings = Settings(split_seed=seed, conventions=conventions)
+    process([output / "files"], data, settings, executor="futures", workers=workers)
+    how = {"scale_on_all": True} if options else {}
+    trained, explained = train_and_explain(data, output, runs, size, seed, workers, five, **how)
+    title = f"xaug study zbb, scale {scale}, seed {seed}" + (f", options {options}" if options else "")
     result = report(trained, output / "report", explained, title, anew=True)
     return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
