@@ -25,9 +25,9 @@ class EventScale:
 
 
 SCALES = {
-    "quick": EventScale(3_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25),
-    "standard": EventScale(60_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
-    "paper": EventScale(600_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
+    "quick": EventScale(8_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25),
+    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
+    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
 }
 """quick: minutes; standard: hours; paper: its million selected events, days."""
 BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted"}
