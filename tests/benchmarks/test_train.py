@@ -49,5 +49,5 @@ def test_training_against_bare_fit(network, tmp_path):
     times = json.loads(done.stdout.splitlines()[-1])
     ours, bare = np.array(times["ours"][1:]), np.array(times["bare"][1:])  # the first round warms up
     ratio = float(np.median(ours / bare))
-    print(f"\ntraining of {network}: {np.median(ours):.1f} s, bare model.fit {np.median(bare):.1f} s, ratio {ratio:.2f}")
+    print(f"\n{network}: {np.median(ours):.1f} s, bare model.fit {np.median(bare):.1f} s, ratio {ratio:.2f}")
     assert ratio < 1.10
