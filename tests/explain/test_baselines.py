@@ -1,5 +1,7 @@
 """Baselines: what they draw, how they weigh it, and how far they are from the data."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -46,13 +48,10 @@ class FakeRun:
     """Inputs are the event's columns over 10, shifted by 0.1."""
 
     def __init__(self, data):
-        self.data = data
+        self.data, self.input_spec = data, SimpleNamespace(fields=["event"])
 
     def dataset(self):
         return self.data
-
-    def fields(self):
-        return ["event"]
 
     def inputs(self, arrays):
         return {"event": (arrays["event"] / 10 + 0.1).astype(np.float32)}
