@@ -18,22 +18,21 @@ SHOWN = 20_000
 def plot_engine_scatter(comparison: EngineComparison, rule: str, ax) -> list:
     """Native relevance of every input element against that of iNNvestigate, one colour an input.
 
-    In units of the event's largest |relevance| by iNNvestigate, so that all events share the axes; of many
+    In units of the event's largest |relevance| by either engine, so that all events share the axes; of many
     elements, evenly spaced ones.
     """
-    reference, differences = comparison.innvestigate[rule], comparison.differences(rule)
-    largest = np.max([np.abs(r).reshape(len(r), -1).max(axis=1) for r in reference.relevance.values()], axis=0)
-    scale = np.where(largest > 0, largest, 1.0)
-    artists, low, high = [], -1.0, 1.0
-    for name, difference in differences.items():
-        theirs = (reference.relevance[name].reshape(len(scale), -1) / scale[:, None]).ravel()
-        ours = theirs + difference.ravel()
-        low, high = min(low, ours.min()), max(high, ours.max())
+    native, innvestigate = comparison.native[rule].relevance, comparison.innvestigate[rule].relevance
+    both = [*native.values(), *innvestigate.values()]
+    largest = np.max([np.abs(r).reshape(len(r), -1).max(axis=1) for r in both], axis=0)
+    scale = np.where(largest > 0, largest, 1.0)[:, None]
+    artists = []
+    for name in native:
+        theirs, ours = ((r[name].reshape(len(scale), -1) / scale).ravel() for r in (innvestigate, native))
         step = -(-ours.size // SHOWN)
         artists += ax.plot(theirs[::step], ours[::step], ".", ms=2, alpha=0.5, label=name, rasterized=True)
     artists += ax.plot([-1, 1], [-1, 1], "-", color="0.5", lw=0.8, zorder=0)
     ax.set_xlim(-1.05, 1.05)
-    ax.set_ylim(1.05 * low, 1.05 * high)
+    ax.set_ylim(-1.05, 1.05)
     ax.set_xlabel("relevance, iNNvestigate")
     ax.set_ylabel("relevance, native")
     ax.legend(title=rule, loc="upper left", markerscale=4)
