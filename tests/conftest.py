@@ -199,6 +199,81 @@ def scheduler(tmp_path_factory):
             run.wait()
 
 
+@pytest.fixture(scope="session")
+def write_dataset():
+    """Writes arrays as a finished dataset: a part a process; `known`: process -> what its manifest says of it."""
+    from xaug import manifest
+    from xaug.dataset import SPLITS, Dataset, write_part
+
+    def write(directory: Path, kind: str, columns: dict[str, np.ndarray], known: dict[str, dict] | None = None):
+        directory.mkdir(parents=True)
+        parts, process = [], columns["process"]
+        for name in dict.fromkeys(process):
+            own = {key: values[process == name] for key, values in columns.items() if key != "process"}
+            sizes = {split: int((own["split"] == i).sum()) for i, split in enumerate(SPLITS)}
+            part = {"part": f"{name}.h5", "file": f"{name}.root", "process": str(name), "label": int(own["label"][0])}
+            parts.append({**part, "rows": len(own["label"]), "splits": sizes})
+            write_part(directory / f"{name}.h5", own, {}, parts[-1])
+        content = {"digest": directory.name, "parts": parts, "processes": known or {}}
+        manifest.write(directory, "process", {"kind": kind}, **content)
+        return Dataset.open(directory)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def event_columns():
+    """Makes columns of made-up events of a signal and three backgrounds; HT, MET and lepton pT tell them apart."""
+    from xaug import variables
+
+    shifts = {"signal": (2.0, 0.8, 0.6), "tt1l": (0, 0.2, 0), "wjets": (-0.4, 0, 0.1), "zz": (-0.2, 0, 0)}
+
+    def make(per_process: int = 300, seed: int = 1) -> dict[str, np.ndarray]:
+        names = variables.names("events", "event")
+        rng = np.random.default_rng(seed)
+        process = np.repeat(list(shifts), per_process)
+        n = len(process)
+        features = rng.normal(5.0, 1.0, (n, len(names)))
+        for column, name in enumerate(("ht", "met", "pt_lep")):
+            features[:, names.index(name)] += np.array([shifts[one][column] for one in process])
+        return {
+            "event": features.astype(np.float32),
+            "label": (process == "signal").astype(np.int8),
+            "weight": rng.uniform(0.5, 1.5, n) * np.where(process == "wjets", 40.0, 1.0),
+            "process": process,
+            "event_id": rng.permutation(n).astype(np.uint64),
+            "split": rng.choice(3, n, p=[0.5, 0.2, 0.3]).astype(np.int8),
+        }
+
+    return make
+
+
+EVENT_PROCESSES = {"signal": 0.005, "tt1l": 0.5, "wjets": 2.0, "zz": 0.01}
+"""Cross sections [pb] of the made-up events, small enough that the search is one of few events."""
+
+
+@pytest.fixture(scope="session")
+def event_dataset(write_dataset, event_columns, tmp_path_factory):
+    """Made-up events with cross sections, see `event_columns`; a tenth of what was generated is selected."""
+    columns = event_columns()
+    sums = {name: float(columns["weight"][columns["process"] == name].sum()) for name in EVENT_PROCESSES}
+    known = {
+        name: {"xsec": xsec, "sum_weights_generated": 10 * sums[name], "sum_weights_selected": sums[name]}
+        for name, xsec in EVENT_PROCESSES.items()
+    }
+    return write_dataset(tmp_path_factory.mktemp("made_up") / "events", "events", columns, known)
+
+
+@pytest.fixture(scope="session")
+def event_run(event_dataset, tmp_path_factory) -> Path:
+    """Two short trainings of the dense network on `event_dataset`."""
+    from xaug.train import train
+
+    path = tmp_path_factory.mktemp("event_run") / "event"
+    train(event_dataset.path, path, network="event", trainings=2, epochs=2, batch_size=64, learning_rate=0.01)
+    return path
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """Mounts a file system of a few kB, to be filled: `small_disk("200k")` is its directory; call again to resize."""

@@ -19,6 +19,7 @@ _LAZY = {
     "Event": "xaug.explain.baselines",
     "Mean": "xaug.explain.baselines",
     "Sample": "xaug.explain.samples",
+    "ablation": "xaug.explain.faithfulness",
     "class_attribution": "xaug.explain.classlevel",
     "feature_relevance": "xaug.explain.relevance",
     "integrated_gradients": "xaug.explain.gradients",
