@@ -1,5 +1,7 @@
 """LRP against every peer: one process a contestant, one thread each, rounds in turn, ratios of the same round.
 
+    XAUG_PEERS=peers/bin/python python -m pytest -m benchmark tests/benchmarks/test_lrp_speed.py
+
 XAUG_PEERS names a Python interpreter with torch, zennit and captum; without it their rows are left out.
 """
 
@@ -19,7 +21,7 @@ from xaug.explain.canonical import logits_of
 pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent
 PEERS = os.environ.get("XAUG_PEERS")
-EVENTS, PEER_EVENTS, ROUNDS = 2048, 512, 7
+EVENTS, PEER_EVENTS, ROUNDS = 2048, 512, 9
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
 }  # fmt: skip
@@ -76,7 +78,7 @@ def command(contestant, network):
 
 
 def race(network, folder):
-    """Seconds per event of every contestant, round by round, and what each said when it was ready."""
+    """Seconds of processor time per event of every contestant, round by round, and what each said when it was ready."""
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
     inputs = networks.choose_inputs("jets", network)
