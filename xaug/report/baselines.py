@@ -20,6 +20,8 @@ __all__ = [
     "ablation_curves", "agreement", "attribution_table", "claims", "distances", "features", "top_features", "topk_curves",
 ]  # fmt: skip
 
+ROW = 0.17
+"""Inches that a feature takes in figure 1."""
 COLUMNS = 2
 """Panels side by side: labels stay readable on a page."""
 ERRORS = ("mean_error_events", "mean_error_baselines")
@@ -51,7 +53,7 @@ def features(baselines: list[Explained], stem: Path, count: int = 55) -> Figure:
     """The features of largest attribution, a panel a baseline (figure 1)."""
     tables = {explained.name: attribution_table(explained) for explained in baselines}
     rows = -(-len(tables) // COLUMNS)
-    height = 1.0 + 0.17 * min(count, max(map(len, tables.values())))
+    height = 1.0 + ROW * min(count, max(map(len, tables.values())))
     with figures.figure(rows, COLUMNS, size=(4.2 * COLUMNS, height * rows), squeeze=False) as (fig, axes):
         for explained, ax in zip(baselines, axes.flat, strict=False):
             plot_attribution(tables[explained.name].iloc[:count], explained.labels, ax)
