@@ -156,13 +156,11 @@ def plateau(table: pd.DataFrame, ranking: str, metric: str = "auc") -> int:
 
 def _plot(table: pd.DataFrame, output: Path) -> None:
     from xaug.plots.figures import figure, save
-    from xaug.plots.topk import plot_topk
+    from xaug.plots.topk import plot_curves
 
     shown = [metric for metric in METRICS if metric in table]
-    with figure(1, len(shown), size=(4.6 * len(shown), 3.8), squeeze=False) as (fig, axes):
-        for metric, ax in zip(shown, axes[0], strict=True):
-            plot_topk(table, metric, ax)
-        axes[0, -1].legend(loc="lower right")
+    with figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
+        plot_curves(table, shown, fig, axes[0])
         save(fig, output / "fig02_topk")
 
 

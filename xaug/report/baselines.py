@@ -10,13 +10,26 @@ import pandas as pd
 from xaug import manifest
 from xaug.plots import figures
 from xaug.plots.attribution import plot_agreement, plot_attribution
-from xaug.plots.topk import plot_topk
+from xaug.plots.topk import plot_curves
+from xaug.explain.faithfulness import ABLATED
+from xaug.report.answers import answers
 from xaug.report.material import Explained, Figure
 from xaug.topk import METRICS
 
-__all__ = ["agreement", "attribution_table", "distances", "features", "top_features", "topk_curves"]
+__all__ = [
+    "ablation_curves", "agreement", "attribution_table", "claims", "distances", "features", "top_features", "topk_curves",
+]  # fmt: skip
 
+ROW = 0.17
+"""Inches that a feature takes in figure 1."""
+COLUMNS = 2
+"""Panels side by side: labels stay readable on a page."""
 ERRORS = ("mean_error_events", "mean_error_baselines")
+
+
+def class_tables(explained: Explained) -> list[pd.DataFrame]:
+    """Attributions of the class as the explain stage wrote them, one table a training."""
+    return [pd.read_csv(path, index_col=0) for path in sorted(explained.directory.glob("class_level_*.csv"))]
 
 
 def attribution_table(explained: Explained) -> pd.DataFrame:
@@ -28,8 +41,7 @@ def attribution_table(explained: Explained) -> pd.DataFrame:
         `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 0);
         `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
     """
-    paths = sorted(explained.directory.glob("class_level_*.csv"))
-    tables = [pd.read_csv(path, index_col=0) for path in paths]
+    tables = class_tables(explained)
     found = pd.DataFrame({name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")})
     found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
     for name in ERRORS:
@@ -40,11 +52,14 @@ def attribution_table(explained: Explained) -> pd.DataFrame:
 def features(baselines: list[Explained], stem: Path, count: int = 55) -> Figure:
     """The features of largest attribution, a panel a baseline (figure 1)."""
     tables = {explained.name: attribution_table(explained) for explained in baselines}
-    size = (4.2 * len(tables), 1.2 + 0.17 * min(count, max(map(len, tables.values()))))
-    with figures.figure(1, len(tables), size=size, squeeze=False) as (fig, axes):
-        for explained, ax in zip(baselines, axes[0], strict=True):
+    rows = -(-len(tables) // COLUMNS)
+    height = 1.0 + ROW * min(count, max(map(len, tables.values())))
+    with figures.figure(rows, COLUMNS, size=(4.2 * COLUMNS, height * rows), squeeze=False) as (fig, axes):
+        for explained, ax in zip(baselines, axes.flat, strict=False):
             plot_attribution(tables[explained.name].iloc[:count], explained.labels, ax)
             ax.set_title(explained.name)
+        for ax in list(axes.flat)[len(baselines) :]:
+            ax.remove()
         figures.save(fig, stem)
     joined = pd.concat(tables, names=["baseline"]).reset_index()
     figures.save_table(stem, {name: joined[name] for name in joined})
@@ -64,11 +79,13 @@ def top_features(explained: Explained, stem: Path, count: int = 20) -> Figure:
         figures.save(fig, stem)
     figures.save_table(stem, {"feature": table.index, **{name: table[name] for name in table}})
     first = table.iloc[0]
+    errors = f"{first['error_events']:.2g} from events"
+    if explained.attributions[0].settings["baseline"]["events"] > 1:
+        errors += f" and {first['error_baselines']:.2g} from baselines"
     return Figure(
         stem,
         f"Baseline {explained.name}: the {count} features of largest mean attribution ({explained.method}). Error "
-        "bars: standard deviation over trainings. Of the first one the bootstrap error is "
-        f"{first['error_events']:.2g} from events and {first['error_baselines']:.2g} from baselines.",
+        f"bars: standard deviation over trainings. Of the first one the bootstrap error is {errors}.",
     )
 
 
@@ -120,10 +137,8 @@ def topk_curves(directory: Path, stem: Path) -> Figure:
     content = manifest.read(directory, "topk")
     table = pd.read_csv(directory / "topk.csv")
     shown = [metric for metric in METRICS if metric in table]
-    with figures.figure(1, len(shown), size=(4.6 * len(shown), 3.8), squeeze=False) as (fig, axes):
-        for metric, ax in zip(shown, axes[0], strict=True):
-            plot_topk(table, metric, ax)
-        axes[0, 0].legend(loc="lower right")
+    with figures.figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
+        plot_curves(table, shown, fig, axes[0])
         figures.save(fig, stem)
     figures.save_table(stem, {name: table[name] for name in table})
     plateau = ", ".join(f"{name} {k}" for name, k in content["plateau"].items())
@@ -132,3 +147,35 @@ def topk_curves(directory: Path, stem: Path) -> Figure:
         f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands: their "
         f"standard deviation. AUC stays within the error of its last value from k = {plateau}.",
     )
+
+
+def ablation_curves(directory: Path, stem: Path) -> Figure:
+    """Performance of the trained networks without the k first features of each ranking."""
+    content = manifest.read(directory, "ablation")
+    table = pd.read_csv(directory / "ablation.csv")
+    with figures.figure(1, len(ABLATED), size=(4.6 * len(ABLATED), 4.1)) as (fig, axes):
+        plot_curves(table, ABLATED, fig, axes)
+        for ax in axes:
+            ax.set_xlabel("number of features replaced")
+        figures.save(fig, stem)
+    figures.save_table(stem, {name: table[name] for name in table})
+    return Figure(
+        stem,
+        f"Ablation: the {content['trainings']} trained networks, not trained again, with the first features of each "
+        f"ranking replaced by the baseline {content['config']['baseline']!r} in all events; bands: standard deviation "
+        "over trainings.",
+    )
+
+
+def claims(baselines: list[Explained], topk: Path | None, ablation: Path | None) -> pd.DataFrame:
+    """The paper's claims beside ours, see `xaug.report.answers.answers`."""
+    tables = {explained.baseline: class_tables(explained) for explained in baselines}
+    names = {explained.baseline: explained.name for explained in baselines}
+    curves = ablated = None
+    by = "mean"
+    if topk:
+        by = manifest.read(topk, "topk")["config"]["by"]
+        curves = pd.read_csv(topk / "topk.csv")
+    if ablation:
+        ablated = pd.read_csv(ablation / "ablation.csv")
+    return answers({choice: own for choice, own in tables.items() if own}, names, curves, ablated, by)

@@ -40,7 +40,7 @@ class Entry:
         "dataset"; "runs": all in one figure; "samples": runs by sample size, in one figure; "run": each;
         "explained": runs with attributions; "spread": such a run beside those on smaller samples;
         "baselines": all attributions by Integrated Gradients in one figure; "baseline": those with one `baseline`;
-        "topk": curves of k best features
+        "topk": curves of k best features; "ablation": of a network without its first features
     draw
         of the subject and the stem
     networks
@@ -144,6 +144,8 @@ CATALOGUE = (
               "baseline", baselines.top_features, baseline=name)
         for key, name in (("3", "blank"), ("4", "background"), ("5", "weighted"))
     ),
+    Entry("ablation", "ablation", "events", "Accuracy and AUC without the first features, not trained again",
+          "ablation", baselines.ablation_curves),
     Entry("agreement", "agreement", "events", "Agreement of the rankings of the baselines",
           "baselines", baselines.agreement),
     Entry("roc", "roc", "events", "ROC curves of all networks", "runs", performance.rocs),
@@ -181,6 +183,8 @@ def subjects(entry: Entry, material: Material) -> list:
         return [material.samples] if material.samples else []
     if entry.of == "topk":
         return [material.topk] if material.topk else []
+    if entry.of == "ablation":
+        return [material.ablation] if material.ablation else []
     if entry.of == "baselines":
         several = [explained for explained in material.explained if explained.baseline]
         return [several] if len(several) > 1 else []
@@ -228,6 +232,7 @@ def requirements(entry: Entry) -> str:
         "runs": "runs",
         "run": "runs",
         "topk": "the output of xaug.topk (--topk)",
+        "ablation": "the output of xaug.explain.faithfulness (--ablation)",
         "baselines": f"{of_ig} at least two baselines",
         "baseline": f"{of_ig} --baseline {entry.baseline}",
     }[entry.of]

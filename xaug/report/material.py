@@ -16,7 +16,7 @@ from xaug.explain.attribution import Attribution
 from xaug.explain.stage import load_attributions
 from xaug.runs import Run
 
-__all__ = ["Explained", "Figure", "Material", "columns_of"]
+__all__ = ["Explained", "Figure", "Material", "columns_of", "noun"]
 
 METHODS = {"lrp": "LRP", "integrated_gradients": "Integrated Gradients"}
 """What captions call them."""
@@ -121,6 +121,8 @@ class Material:
         explained runs on smaller samples
     topk
         directory of `xaug.topk`
+    ablation
+        directory of `xaug.explain.faithfulness`
     """
 
     data: Dataset
@@ -129,6 +131,7 @@ class Material:
     explained: list[Explained]
     smaller: list[Explained]
     topk: Path | None = None
+    ablation: Path | None = None
 
     def same_network(self, explained: Explained) -> list[Explained]:
         """A run and those of the same network on smaller samples, all explained by the same method."""
@@ -137,6 +140,11 @@ class Material:
             return one.run.input_spec, one.manifest["config"]["method"]
 
         return [explained, *(one for one in self.smaller if key(one) == key(explained))]
+
+
+def noun(kind: str) -> str:
+    """What the rows of a kind of dataset are called on a page."""
+    return "events" if kind.startswith("events") else "jets"
 
 
 def columns_of(data: Dataset, names: tuple[str, ...], max_rows: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:

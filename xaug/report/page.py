@@ -11,6 +11,8 @@ from xaug.report.material import Figure
 
 __all__ = ["make_page"]
 
+LONG = 60
+"""Characters from which on a cell of a table is text, whose lines are broken."""
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
@@ -19,6 +21,7 @@ figcaption { color: #444; font-size: .9rem; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
 th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
 td, th { white-space: nowrap; padding: .2rem .5rem; }
+.words td { white-space: normal; text-align: left; vertical-align: top; }
 .wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
 """
 
@@ -34,7 +37,10 @@ def make_page(title: str, introduction: list[str], tables: dict[str, pd.DataFram
         *(f"<p>{escape(text)}</p>" for text in introduction),
     ]
     for name, table in tables.items():
-        html = table.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}")
+        words = any(table[column].astype(str).str.len().max() > LONG for column in table)
+        html = table.to_html(
+            index=False, border=0, float_format=lambda value: f"{value:.4g}", classes="words" if words else None
+        )
         parts.append(f'<h2>{escape(name)}</h2><div class="wide">{html}</div>')
     parts.append("<h2>Figures</h2>")
     for figure in figures:

@@ -12,7 +12,7 @@ from xaug.explain.spread import operating_points
 from xaug.plots import figures
 from xaug.plots.history import plot_history
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
-from xaug.report.material import Figure
+from xaug.report.material import Figure, noun
 from xaug.runs import Run
 
 __all__ = ["efficiencies", "histories", "learning_curve", "performance", "rocs"]
@@ -24,7 +24,7 @@ def performance(runs: list[Run]) -> pd.DataFrame:
     for run in runs:
         row = {"run": run.name, "trainings": len(run), "parameters": run.metrics[0]["parameters"]}
         fitted = run.scaler.fitted_on
-        row["training jets"] = fitted["signal"] + fitted["background"]
+        row[f"training {noun(run.input_spec.kind)}"] = fitted["signal"] + fitted["background"]
         for name in ("auc", "accuracy", *(f"rejection_{round(100 * e)}" for e in EFFICIENCIES)):
             values = np.array([m[name] for m in run.metrics])
             limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
@@ -74,8 +74,8 @@ def rocs(runs: list[Run], stem: Path) -> Figure:
     figures.save_table(stem, columns)
     return Figure(
         stem,
-        f"ROC curves on the test split ({n_background} background jets): mean over trainings, band: their standard "
-        "deviation. Curves end at the efficiency of half a background jet.",
+        f"ROC curves on the test split ({n_background} background {noun(runs[0].input_spec.kind)}): mean over trainings, "
+        "band: their standard deviation. Curves end at the efficiency of half a background one.",
     )
 
 

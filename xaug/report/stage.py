@@ -11,9 +11,9 @@ from xaug.command import bar
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError
 from xaug.evaluate import EFFICIENCIES
-from xaug.report.baselines import distances
+from xaug.report.baselines import claims, distances
 from xaug.report.catalogue import Entry, chosen_entries, requirements, stem_of, subjects
-from xaug.report.material import Explained, Figure, Material
+from xaug.report.material import Explained, Figure, Material, noun
 from xaug.report.page import make_page
 from xaug.report.performance import efficiencies, performance
 from xaug.runs import Run, load_run
@@ -44,6 +44,7 @@ def report(
     anew: bool = False,
     keys: Sequence[str] | None = None,
     topk: str | Path | None = None,
+    ablation: str | Path | None = None,
 ) -> dict:
     """Draw all figures that the runs allow, write all tables and the page `report.html`; return the manifest.
 
@@ -60,6 +61,8 @@ def report(
         of the figures in `xaug.report.catalogue`; None: all
     topk
         directory of `xaug.topk` on this dataset
+    ablation
+        directory of `xaug.explain.faithfulness` of one of the runs
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run")
@@ -81,9 +84,14 @@ def report(
         if curves["dataset"] != data.digest:
             raise ConfigurationError(f"{topk} is of another dataset than the runs of this report")
         config["topk"] = digest_json(curves)
+    if ablation:
+        ablated = manifest.read(ablation, "ablation")["config"]
+        if ablated["run"] not in config["runs"].values():
+            raise ConfigurationError(f"{ablation} is of a run that is not among those of this report")
+        config["ablation"] = digest_json(ablated)
     material = Material(
         data, full, groups, [e for e in explained if e.run in full], [e for e in explained if e.run not in full],
-        Path(topk) if topk else None,
+        Path(topk) if topk else None, Path(ablation) if ablation else None,
     )  # fmt: skip
     jobs = _jobs(entries, material, keys is not None)
     output = Path(output)
@@ -96,9 +104,8 @@ def report(
     drawn = _draw(jobs, explained, output)
     tables = {"performance": performance(opened), "efficiency": efficiencies(full)}
     counts = ", ".join(f"{n} {name}" for name, n in data.counts.items())
-    rows = "events" if data.kind.startswith("events") else "jets"
     introduction = [
-        f"Dataset: {counts} {rows}; test split {data.size('test')}. Errors are standard deviations over trainings.",
+        f"Dataset: {counts} {noun(data.kind)}; test split {data.size('test')}. Errors are standard deviations over trainings.",
     ]
     headed = {
         "Performance on the test split": tables["performance"].rename(columns=HEADINGS),
@@ -107,6 +114,10 @@ def report(
     with_baseline = [e for e in explained if e.baseline]
     if with_baseline:
         tables["baselines"] = headed["Baselines, and how far they lie from the data"] = distances(with_baseline)
+        found = claims(with_baseline, material.topk, material.ablation)
+        if len(found):
+            tables["answers"] = found
+            headed = {"What the paper says, and what these networks say": found, **headed}
     for name, table in tables.items():
         with atomic_path(output / f"{name}.csv") as path:
             table.to_csv(path, index=False)

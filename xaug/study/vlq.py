@@ -55,6 +55,7 @@ def study(
     by
         how attributions rank, see `xaug.topk.BY`
     """
+    from xaug.explain.faithfulness import ablate_run
     from xaug.explain.stage import explain_run
     from xaug.generate.vlq import generate
     from xaug.process.events import EventSettings
@@ -80,11 +81,12 @@ def study(
             run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
             max_events=size.explained, seed=seed,
         )  # fmt: skip
-    curves = output / f"topk_{by}"
-    topk(
+    curves, ablation = output / f"topk_{by}", output / f"ablation_{by}"
+    found = topk(
         data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
         patience=size.patience, workers=workers, **options,
     )  # fmt: skip
+    ablate_run(run, ablation, found["config"]["rankings"], found["config"]["sizes"], seed=seed)
     title = f"xaug study vlq, scale {scale}, seed {seed}"
-    result = report([run], output / "report", list(explained.values()), title, anew=True, topk=curves)
+    result = report([run], output / "report", list(explained.values()), title, anew=True, topk=curves, ablation=ablation)
     return {"output": str(output), "report": str(output / "report" / "report.html"), **result}

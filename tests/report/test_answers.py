@@ -1,0 +1,161 @@
+"""Claims of the paper on made-up tables whose answers are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaug.report.answers import answers, compare, ranks
+
+NAMES = {"blank": "B0", "physical": "B0p", "background": "Bbg", "weighted": "Bbgw"}
+FEATURES = ["ht", "pt_lep", "met", "mass_j1", "mass_j2", *(f"x{i}" for i in range(20))]
+
+
+def table(*first, size=1.0):
+    """Attributions that rank these features first, the others behind them in the order of FEATURES."""
+    order = [*first, *(name for name in FEATURES if name not in first)]
+    mean = pd.Series(size * np.arange(len(order), 0, -1.0), index=order)
+    return pd.DataFrame({"mean": mean, "mean_absolute": mean.to_numpy()[::-1]}).loc[FEATURES]
+
+
+def curve(ranking, values, spread=0.01, trainings=3):
+    """Rows of curves: accuracy and Z of the given means, with a spread that is the same at every k."""
+    shifts = np.linspace(-spread, spread, trainings)
+    return [
+        {"ranking": ranking, "k": k, "training": i, "accuracy": mean + shift, "auc": mean + shift,
+         "significance": 10 * (mean + shift)}
+        for k, mean in values.items() for i, shift in enumerate(np.roll(shifts, k + len(ranking)))
+    ]  # fmt: skip
+
+
+def test_rank_is_of_the_mean_with_the_range_of_the_trainings():
+    """ht is 1st, 3rd and 1st; its mean is the largest although it is last once by absolute value."""
+    tables = [table("ht"), table("met", "mass_j1", "ht"), table("ht", "met")]
+    assert ranks(tables, "ht") == (1, 1, 3)
+    assert ranks(tables[1:2], "ht") == (3, 3, 3)
+    assert ranks(tables, "ht", "mean_absolute")[0] == len(FEATURES)
+
+
+def test_the_size_of_attributions_in_a_training_counts():
+    """The mean over trainings decides, as in the figures: one training of large attributions outvotes two."""
+    tables = [table("ht"), table("ht"), table("met", "x0", "ht", size=10.0)]
+    assert ranks(tables, "met")[0] == 1
+    assert ranks(tables, "ht") == (2, 1, 3)
+
+
+def test_difference_of_two_curves_by_hand():
+    """Differences 0.1, 0.1 and 0.3, -0.1 at k = 1 and 2: mean 0.1; errors 0 and 0.2 of the means, so 0.1 of it."""
+    rows = [("a", 1, 0, 0.6), ("a", 1, 1, 0.7), ("a", 2, 0, 0.9), ("a", 2, 1, 0.5), ("a", 20, 0, 9.0), ("a", 20, 1, 9.0),
+            ("b", 1, 0, 0.5), ("b", 1, 1, 0.6), ("b", 2, 0, 0.6), ("b", 2, 1, 0.6), ("b", 20, 0, 0.0), ("b", 20, 1, 0.0)]  # fmt: skip
+    curves = pd.DataFrame(rows, columns=["ranking", "k", "training", "auc"])
+    found = compare(curves, "a", "b", "auc")
+    assert found.difference == pytest.approx(0.1)
+    assert found.error == pytest.approx(0.1)
+    assert (found.ahead, found.sizes, found.sign) == ((1, 2), (1, 2), 0)
+    assert found.deviations == pytest.approx(1.0)
+    assert compare(curves, "b", "a", "auc").difference == pytest.approx(-0.1)
+    everywhere = compare(curves, "a", "b", "auc", high=99)
+    assert everywhere.difference == pytest.approx((0.1 + 0.1 + 9.0) / 3)
+    assert everywhere.error == pytest.approx(0.2 / 3)
+
+
+def test_error_of_a_difference_is_that_of_many_trials():
+    """Pulls over many made-up experiments have unit width."""
+    rng = np.random.default_rng(0)
+    pulls = []
+    for _ in range(200):
+        rows = [(name, k, i, rng.normal(0.0, 0.02)) for name in "ab" for k in range(1, 15) for i in range(3)]
+        curves = pd.DataFrame(rows, columns=["ranking", "k", "training", "auc"])
+        pulls.append(compare(curves, "a", "b", "auc").deviations)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.12)
+    assert abs(np.mean(pulls)) < 0.2
+
+
+def test_one_training_has_no_error_and_the_same_curve_no_difference():
+    curves = pd.DataFrame(curve("a", {1: 0.6, 2: 0.7}, trainings=1) + curve("b", {1: 0.5, 2: 0.5}, trainings=1))
+    found = compare(curves, "a", "b", "auc")
+    assert np.isnan(found.error)
+    assert found.sign == 0
+    assert "σ" not in str(found)
+    same = compare(curves, "a", "a", "auc")
+    assert (same.difference, same.deviations, same.sign) == (0, 0, 0)
+
+
+PAPER = {
+    "blank": [table("ht", "mass_j1", "mass_j2", "x0", "x1", "x2", "pt_lep", "met")],
+    "background": [table("ht", "mass_j1", "mass_j2", "pt_lep", "met")],
+    "weighted": [table("ht", "met", "pt_lep", *(f"x{i}" for i in range(12)))],
+}
+KS = (1, 2, 5, 8, 12, 16, 25)
+
+
+def rising(start, plateau_at):
+    return {k: 0.9 - max(0.0, (0.9 - start) * (1 - k / plateau_at)) for k in KS}
+
+
+def holds(found):
+    return dict(zip(found["paper"].str.split().str[:2].str.join(" "), found["holds"], strict=True))
+
+
+def paper_curves():
+    rows = curve("B0", rising(0.5, 12)) + curve("Bbg", rising(0.7, 12)) + curve("Bbgw", rising(0.8, 12))
+    return pd.DataFrame(rows)
+
+
+def ablated(fall):
+    """AUC falls by so much a feature; all features: 0.5."""
+    rows = []
+    for name, slope in fall.items():
+        rows += curve(name, {0: 0.9, **{k: 0.9 - slope * k for k in KS[:-1]}, 25: 0.5})
+    return pd.DataFrame(rows)
+
+
+def test_where_all_is_as_in_the_paper():
+    fall = {"B0": 0.01, "Bbg": 0.01, "Bbgw": 0.01, "random": 0.01}
+    found = answers(PAPER, NAMES, paper_curves(), ablated(fall))
+    assert holds(found) == {
+        "HT is": "yes", "lepton pT": "yes", "m_j1 and": "yes", "averaged baselines": "yes", "the weighted": "yes",
+        "performance rises": "yes", "an ablation": "yes",
+    }  # fmt: skip
+    text = dict(zip(holds(found), found["ours"], strict=True))
+    assert text["HT is"] == "rank of ht: B0 1 (1 to 1), Bbg 1 (1 to 1), Bbgw 1 (1 to 1)"
+    assert "pt_lep: B0 7 (7 to 7), Bbg 4 (4 to 4), Bbgw 3 (3 to 3)" in text["lepton pT"]
+    # 0.2 times the mean of 1 - k / 12 over k = 1, 2, 5, 8, 12
+    assert "accuracy, Bbg - B0: +0.107" in text["averaged baselines"]
+    assert "ahead at 4 of 5 k" in text["averaged baselines"]
+    assert "accuracy B0 12, Bbg 12, Bbgw 12" in text["performance rises"]
+
+
+def test_where_nothing_is_as_in_the_paper():
+    tables = {
+        "blank": [table("met", "pt_lep", "ht", "x0", "x1")],
+        "background": [table("x0", "met", "x1", "pt_lep", "ht")],
+        "weighted": [table("x1", "x2", "met", "mass_j1", "pt_lep", "mass_j2")],
+    }
+    rows = curve("B0", rising(0.8, 5)) + curve("Bbg", rising(0.7, 5)) + curve("Bbgw", rising(0.6, 5))
+    fall = {"B0": 0.02, "Bbg": 0.015, "Bbgw": 0.012, "random": 0.002}
+    found = answers(tables, NAMES, pd.DataFrame(rows), ablated(fall))
+    assert set(holds(found).values()) == {"no"}
+
+
+def test_what_cannot_be_told_apart_is_open():
+    rows = [row for name in ("B0", "Bbg", "Bbgw") for row in curve(name, rising(0.7, 12), spread=0.05)]
+    found = holds(answers(PAPER, NAMES, pd.DataFrame(rows)))
+    assert (found["averaged baselines"], found["the weighted"]) == ("open", "open")
+
+
+def test_only_what_the_tables_can_answer():
+    assert len(answers({"blank": PAPER["blank"]}, NAMES)) == 0
+    assert list(holds(answers(PAPER, NAMES))) == ["HT is", "lepton pT", "m_j1 and"]
+    without_z = paper_curves().drop(columns="significance")
+    assert "Z," not in " ".join(answers(PAPER, NAMES, without_z)["ours"])
+    other = paper_curves().replace({"ranking": {"B0": "mine", "Bbg": "yours", "Bbgw": "theirs"}})
+    assert len(answers(PAPER, NAMES, other)) == 3
+
+
+def test_order_of_ablation_against_order_of_retraining():
+    """The best ranking when retrained makes the network worse fastest when ablated: full agreement."""
+    fall = {"B0": 0.002, "Bbg": 0.01, "Bbgw": 0.02, "random": 0.0}
+    with_random = pd.concat([paper_curves(), pd.DataFrame(curve("random", rising(0.4, 12)))])
+    assert "Kendall's τ = 1.00" in answers(PAPER, NAMES, with_random, ablated(fall))["ours"].iloc[-1]
+    turned = {"B0": 0.01, "Bbg": 0.002, "Bbgw": 0.0, "random": 0.02}
+    assert "Kendall's τ = -1.00" in answers(PAPER, NAMES, with_random, ablated(turned))["ours"].iloc[-1]
