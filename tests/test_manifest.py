@@ -41,6 +41,7 @@ class TestBegin:
     )
     def test_other_work_is_refused(self, tmp_path, stage, config, message, finished):
         manifest.begin(tmp_path, "process", CONFIG)
+        (tmp_path / "part.h5").write_text("")
         if finished:
             manifest.write(tmp_path, "process", CONFIG)
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -48,6 +49,15 @@ class TestBegin:
             manifest.begin(tmp_path, stage, config)
         assert str(tmp_path) in str(error.value)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    @pytest.mark.parametrize(("stage", "config"), [("process", {**CONFIG, "seed": 2}), ("train", CONFIG)])
+    def test_claim_that_left_nothing_is_no_obstacle(self, tmp_path, stage, config):
+        """As where an option was wrong: the mended command may use the same place."""
+        manifest.begin(tmp_path, "process", CONFIG)
+        assert manifest.begin(tmp_path, stage, config) is None
+        with pytest.raises(ConfigurationError, match=f"{tmp_path} was taken by another command"):
+            manifest.write(tmp_path, "process", CONFIG)  # of the first, if it still ran
+        assert manifest.write(tmp_path, stage, config)["stage"] == stage
 
     @pytest.mark.parametrize("name", ["started.json", "manifest.json"])
     @pytest.mark.parametrize("content", ["", "{", "[]"])

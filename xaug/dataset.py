@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -186,7 +187,7 @@ class Dataset:
         split
             "train", "validation", "test" or None for all
         max_rows
-            a subset of about this many rows, the same share from every part
+            a subset of this many rows (if there are more), the same share of every part
         """
         fields = self._check(self.fields if fields is None else fields, split)
         blocks = list(self.iterate(fields, split, max_rows))
@@ -200,14 +201,13 @@ class Dataset:
 
     def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
         """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
-        sizes = np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts])
-        starts = np.cumsum(sizes) - sizes
-        share = self._share(split, max_rows)
-        return np.concatenate([start + np.arange(round(share * n)) for start, n in zip(starts, sizes, strict=True)])
+        sizes = self._sizes(split)
+        starts, taken = np.cumsum(sizes) - sizes, self._taken(split, max_rows)
+        return np.concatenate([start + np.arange(n) for start, n in zip(starts, taken, strict=True)])
 
     def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
         """Ascending rows (n,) of a split, apart for every part of the dataset."""
-        ends = np.cumsum([part["splits"][split] for part in self.parts])
+        ends = np.cumsum(self._sizes(split))
         return np.split(rows, np.searchsorted(rows, ends[:-1]))
 
     def iterate_rows(
@@ -228,29 +228,30 @@ class Dataset:
         found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
         return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
 
-    def _share(self, split: str | None, max_rows: int | None) -> float:
-        total = self.size(split)
-        return min(1.0, max_rows / total) if max_rows is not None and total else 1.0
+    def _sizes(self, split: str | None) -> np.ndarray:
+        """Rows of each part, or of those in a split."""
+        self._check([], split)
+        return np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts], int)
+
+    def _taken(self, split: str | None, max_rows: int | None) -> np.ndarray:
+        """How many rows of each part are read: the same share of all, `max_rows` together."""
+        sizes = self._sizes(split)
+        if max_rows is None or max_rows >= sizes.sum():
+            return sizes
+        # of sums, not of each part, or many small parts would all round to nothing
+        return np.diff(np.rint(np.cumsum(sizes) * (max_rows / sizes.sum())).astype(int), prepend=0)
 
     def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
-        share = self._share(split, max_rows)
-        for part in self.parts:
+        for part, taken in zip(self.parts, self._taken(split, max_rows), strict=True):
             with self._read(part) as file:
-                rows = slice(None)
+                rows = slice(0, taken)
                 if split is not None:
-                    rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))
-                    if share < 1.0:
-                        rows = rows[: round(share * len(rows))]
-                elif share < 1.0:
-                    rows = slice(0, round(share * part["rows"]))
+                    rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))[:taken]
                 yield {name: self._column(file, part, name, rows) for name in fields}
 
     def size(self, split: str | None = None) -> int:
         """Number of rows, or of those in a split."""
-        self._check([], split)
-        if split is None:
-            return len(self)
-        return sum(part["splits"][split] for part in self.parts)
+        return int(self._sizes(split).sum())
 
     def _check(self, fields: Iterable[str], split: str | None) -> list[str]:
         fields = [fields] if isinstance(fields, str) else list(fields)
@@ -261,10 +262,12 @@ class Dataset:
             raise unknown_name("split", split, SPLITS)
         return fields
 
-    def _read(self, part: dict) -> h5py.File:
+    @contextmanager
+    def _read(self, part: dict) -> Iterator[h5py.File]:
         try:
-            return h5py.File(self.path / part["part"])
-        except OSError as error:
+            with h5py.File(self.path / part["part"]) as file:
+                yield file
+        except OSError as error:  # where it is opened, or where a damaged chunk is read
             raise DatasetError(
                 f"{self.path / part['part']} is damaged ({error}). Delete it and {manifest.NAME}, then run "
                 "`python -m xaug.process` again"

@@ -53,7 +53,16 @@ def command_line() -> str:
 
 
 def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> dict:
-    """Write the manifest of a finished stage and return it."""
+    """Write the manifest of a finished stage and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        if another command has claimed the directory meanwhile
+    """
+    started = Path(directory) / STARTED
+    if started.exists() and _object(started) != {"stage": stage, "config": as_json(config)}:
+        raise ConfigurationError(f"{directory} was taken by another command meanwhile. Delete it, and run one only")
     manifest = {
         "stage": stage,
         "command": command_line(),
@@ -112,7 +121,8 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
 def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None:
     """Claim `directory` for a stage with this config; the manifest if all of it is already done.
 
-    Returns None where work is left to do (nothing there, or an interrupted run of the same config).
+    Returns None where work is left to do (nothing there, or an interrupted run of the same config). A claim that
+    left nothing, as that of a command which failed for a wrong option, counts as nothing.
 
     Raises
     ------
@@ -121,7 +131,7 @@ def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None
     """
     directory = Path(directory)
     before = _before(directory)
-    if before is None:
+    if before is None or _is_empty(directory):
         write_json(directory / STARTED, {"stage": stage, "config": config})
         return None
     if before["stage"] != stage:
@@ -147,6 +157,11 @@ def _before(directory: Path) -> dict | None:
         if (directory / name).exists():
             return _object(directory / name)
     return None
+
+
+def _is_empty(directory: Path) -> bool:
+    """Whether a directory was claimed and nothing came of it: a wrong option, mended, needs no other place."""
+    return [path.name for path in directory.iterdir()] == [STARTED]
 
 
 def as_json(config: dict) -> dict:
