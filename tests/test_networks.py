@@ -75,7 +75,10 @@ def test_rows_per_step():
     np.testing.assert_array_equal(steps[0, 3], np.concatenate([x[0, 6], x[0, 7]]))
 
 
-@pytest.mark.parametrize(("choice", "count"), [("all", 36), ("no_flavour", 29), ("tau21,pt", 2), ("none", 0)])
+@pytest.mark.parametrize(
+    ("choice", "count"),
+    [(None, 36), ("all", 36), ("no_flavour", 29), ("tau21,pt", 2), ("none", 0), ("authors5, pt,dz_max", 6)],
+)
 def test_choice_of_xaugs(choice, count):
     inputs = choose_inputs("jets", "cnn2d", choice)
     assert len(inputs.columns.get("xaug", [])) == count
@@ -101,6 +104,12 @@ def test_unknown_and_impossible_choices():
         choose_inputs("jets", "rnn", rows_per_step=3)
     with pytest.raises(ConfigurationError, match="choose some with --list"):
         choose_inputs("jets", "cnn1d", "all", "none")
+    with pytest.raises(ConfigurationError, match="--event is for network event"):
+        choose_inputs("jets", "mlp", event="ht")
+    with pytest.raises(ConfigurationError, match="event takes no XAUGs; choose features with --event"):
+        choose_inputs("events", "event", "none")
+    with pytest.raises(ConfigurationError, match="does not have; for it: event"):
+        choose_inputs("events", "mlp")
     with pytest.raises(ConfigurationError, match="did you mean 'tau21'"):
         choose_inputs("jets", "mlp", "tau_21")
 

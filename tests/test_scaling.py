@@ -315,3 +315,13 @@ class TestFile:
             (tmp_path / "scaler.json").write_text(content)
         with pytest.raises(DatasetError, match=r"scaler\.json"):
             Scaler.load(tmp_path / "scaler.json")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_variable_that_is_not_finite_is_named(copy, value):
+    def spoil(columns):
+        columns["xaug"][columns["split"] == TRAIN, 3] = value
+
+    change_parts(copy, spoil)
+    with pytest.raises(DatasetError, match="variable mass holds NaN or infinity"):
+        Scaler.fit(Dataset.open(copy), BLOCKS)

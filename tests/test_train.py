@@ -117,6 +117,8 @@ def test_max_jets_trains_and_scales_on_fewer(zbb_dataset, tmp_path):
         ({"batch_size": -1}, ["--batch-size -1"]),
         ({"learning_rate": 0.0}, ["--learning-rate 0.0"]),
         ({"max_jets": 1}, ["--max-jets 1"]),
+        ({"seed": -1}, ["--seed -1"]),
+        ({"weights": "unti"}, ["unti", "did you mean 'unit'"]),
     ],
 )
 def test_bad_settings_are_named(zbb_dataset, tmp_path, options, words):
@@ -124,7 +126,26 @@ def test_bad_settings_are_named(zbb_dataset, tmp_path, options, words):
         stage.train(zbb_dataset, tmp_path / "bad", **options)
     for word in words:
         assert word in str(error.value)
-    assert not (tmp_path / "bad" / "manifest.json").exists()
+    assert not (tmp_path / "bad").exists()  # found before any work, and before the place is claimed
+
+
+def test_cross_sections_that_lack_are_named(zbb_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage.Dataset, "weight_scales", {"qcd": 1.0})
+    with pytest.raises(ConfigurationError, match=r"'zbb' has no cross section; known: qcd.*--weights event"):
+        stage.train(zbb_dataset, tmp_path / "bad", **OPTIONS, weights="cross_section")
+    assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize(("lacking", "split"), [("signal", "validation"), ("background", "test")])
+def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, lacking, split):
+    data = xaug.Dataset.open(zbb_dataset)
+    for part in data.parts:
+        if part["label"] == ("background", "signal").index(lacking):
+            part["splits"][split] = 0
+    monkeypatch.setattr(stage.Dataset, "open", lambda path: data)
+    with pytest.raises(DatasetError, match=f"its {split} split has no {lacking}"):
+        stage.train(zbb_dataset, tmp_path / "bad", **OPTIONS)
+    assert not (tmp_path / "bad").exists()
 
 
 def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path):

@@ -58,4 +58,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationErr
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     guess = f"; did you mean {near[0]!r}?" if near else "."
-    return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(known)}")
+    return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(known) or 'none'}")

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, DatasetError, ModelError
+from xaug.errors import ConfigurationError, DatasetError, ModelError, unknown_name
 from xaug.evaluate import metrics, search
 from xaug.networks import NETWORKS, Inputs
 from xaug.runs import training_directory, write_scores
 from xaug.scaling import Scaler
 from xaug.storage import atomic_path, write_json
-from xaug.weights import balanced, event_weights, expected_events
+from xaug.weights import WEIGHTS, balanced, event_weights, expected_events
 
 __all__ = ["Training", "fit", "metrics_path", "read", "seed_of", "train_once", "train_several"]
 
@@ -42,6 +42,10 @@ class Training:
                 raise ConfigurationError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be at least 1")
         if not self.learning_rate > 0:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
+        if self.seed < 0:
+            raise ConfigurationError(f"--seed {self.seed}: must not be negative")
+        if self.weights not in WEIGHTS:
+            raise unknown_name("weights", self.weights, WEIGHTS)
         if self.max_jets is not None and self.max_jets < 2:
             raise ConfigurationError(f"--max-jets {self.max_jets}: must be at least 2")
 

@@ -94,6 +94,11 @@ class Run:
 
     def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
         """The dataset that this run was trained on (or the one at `path`, of the same kind)."""
+        if path is None and not Path(self.manifest["dataset"]).is_dir():
+            raise DatasetError(
+                f"the dataset {self.manifest['dataset']}, on which {self.name} was trained, is not here; name one with "
+                "--dataset"
+            )
         dataset = Dataset.open(path or self.manifest["dataset"])
         if dataset.kind != self.input_spec.kind:
             raise DatasetError(f"run {self.name} is of {self.input_spec.kind}, {dataset.path} holds {dataset.kind}")

@@ -44,8 +44,9 @@ class Range:
 class _Moments:
     """Weighted mean and variance, minimum and maximum of columns, a batch at a time (Chan et al. 1979)."""
 
-    def __init__(self, columns: int):
-        self.weight = 0.0
+    def __init__(self, names: list[str]):
+        columns = len(names)
+        self.names, self.weight = names, 0.0
         self.mean, self.square = np.zeros(columns), np.zeros(columns)
         self.low, self.high = np.full(columns, np.inf), np.full(columns, -np.inf)
 
@@ -54,6 +55,10 @@ class _Moments:
         total = weights.sum()
         if total == 0:
             return
+        finite = np.isfinite(values).all(axis=0)
+        if not finite.all():
+            name = self.names[np.argmin(finite)]
+            raise DatasetError(f"variable {name} holds NaN or infinity; leave such rows out, or process again")
         mean = weights @ values / total
         square = weights @ (values - mean) ** 2
         shift = mean - self.mean
@@ -62,11 +67,11 @@ class _Moments:
         self.weight += total
         self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))
 
-    def range(self, names: list[str]) -> Range:
+    def range(self) -> Range:
         deviation = np.sqrt(self.square / self.weight)
         low = np.maximum(self.low, self.mean - N_SIGMA * deviation)
         high = np.minimum(self.high, self.mean + N_SIGMA * deviation)
-        return Range(names, low, high)
+        return Range(self.names, low, high)
 
 
 class Scaler:
@@ -105,7 +110,7 @@ class Scaler:
                 f"{dataset.path}: {where} has {int(sizes[1])} signal and {int(sizes[0])} background rows; "
                 "both classes are needed. Process more files"
             )
-        moments = {block: _Moments(len(dataset.names(block))) for block in blocks}
+        moments = {block: _Moments(dataset.names(block)) for block in blocks}
         fields = [*variables.fields(dataset.kind, blocks), "label"]
         for part in dataset.iterate(fields, split, max_rows):
             weights = (1.0 / sizes)[part["label"]]
@@ -115,7 +120,7 @@ class Scaler:
                     real = part["mask"] > 0 if "mask" in part else np.ones(values.shape[:2], bool)
                     values, of_row = values[real], np.repeat(weights, real.sum(axis=1))
                 moments[block].add(values, of_row)
-        ranges = {block: moments[block].range(dataset.names(block)) for block in blocks}
+        ranges = {block: moments[block].range() for block in blocks}
         fitted = {"dataset": dataset.digest, "split": split or "all"}
         fitted |= {"background": int(sizes[0]), "signal": int(sizes[1])}
         return cls(dataset.kind, ranges, fitted)

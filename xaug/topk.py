@@ -18,33 +18,19 @@ from xaug.command import option_list, xaug_command
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.networks import choose_inputs
+from xaug.rankings import ranking_of
 from xaug.storage import atomic_path, digest_json
 from xaug.train import PlannedRun, train_all
 from xaug.weights import DEFAULT_WEIGHTS, event_weights
 
-__all__ = ["BY", "CONTROLS", "METRICS", "ranking_of", "topk", "univariate"]
+__all__ = ["CONTROLS", "METRICS", "topk", "univariate"]
 
 BLOCKS = {"event": "event", "mlp": "xaug"}
 """Networks that read one vector of features, and its block."""
-BY = ("mean", "mean_absolute")
-"""How the attributions of a class rank features: by signed mean, the paper's "averaged", or by mean absolute value."""
 CONTROLS = ("random", "univariate")
 METRICS = ("accuracy", "auc", "significance")
 PER_PROCESS = 6
 """Trainings one after the other in a process: to start TensorFlow takes longer than to train on a few features."""
-
-
-def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
-    """Features of a finished directory of `xaug.explain`, the most important first, averaged over trainings."""
-    if by not in BY:
-        raise unknown_name("way to rank", by, BY)
-    manifest.read(directory, "explain")
-    tables = sorted(Path(directory).glob("class_level_*.csv"))
-    if tables:
-        values = pd.concat([pd.read_csv(path, index_col=0)[by] for path in tables], axis=1).mean(axis=1)
-        return list(values.sort_values(ascending=False, kind="stable").index)
-    # without attributions of a class there is the paper's relevance, which has no sign
-    return list(pd.read_csv(Path(directory) / "relevance.csv")["feature"])
 
 
 def univariate(data: Dataset, block: str, weights: str) -> list[str]:
@@ -95,7 +81,7 @@ def topk(
     sizes
         numbers of features k, see `parse_sizes`
     by
-        one of BY
+        one of `xaug.rankings.BY`
     controls
         of CONTROLS: rankings that know nothing of a network
     options
@@ -109,6 +95,8 @@ def topk(
     for name in controls:
         if name not in CONTROLS:
             raise unknown_name("control", name, CONTROLS)
+        if name in rankings:
+            raise ConfigurationError(f"--ranking {name}=...: that is what a control is called; choose another name")
         if name == "random":
             found[name] = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
         else:
@@ -188,7 +176,7 @@ def _named(values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--patience", type=int, default=6, help="Epochs without a better validation loss.")
 @click.option("--batch-size", type=int, default=512)
 @click.option("--weights", help="As in xaug.train.")
-@click.option("--seed", type=int, default=1)
+@click.option("--seed", type=click.IntRange(0), default=1)
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command

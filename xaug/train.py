@@ -11,13 +11,14 @@ import numpy as np
 
 from xaug import manifest, workers
 from xaug.command import bar, xaug_command
-from xaug.dataset import Dataset
-from xaug.errors import DatasetError
+from xaug.dataset import SPLITS, Dataset
+from xaug.errors import ConfigurationError, DatasetError
 from xaug.fitting import Training, metrics_path
 from xaug.networks import choose_inputs
+from xaug.rankings import best_xaugs
 from xaug.scaling import Scaler
 from xaug.storage import read_json
-from xaug.weights import DEFAULT_WEIGHTS
+from xaug.weights import DEFAULT_WEIGHTS, event_weights
 
 __all__ = ["PlannedRun", "train", "train_all"]
 
@@ -31,7 +32,9 @@ class PlannedRun:
     Parameters
     ----------
     network, xaug, particle_list, rows_per_step, event
-        see `xaug.networks.choose_inputs`
+        see `xaug.networks.choose_inputs`; xaug may be "top5" as well
+    ranking
+        finished directory of `xaug.explain`, whose five best expert variables "top5" are
     weights
         see `xaug.weights.WEIGHTS`; default: that of the kind of dataset
     options
@@ -49,29 +52,46 @@ class PlannedRun:
         output: str | Path,
         *,
         network: str = "cnn2d",
-        xaug: str | list[str] = "all",
+        xaug: str | list[str] | None = None,
+        ranking: str | Path | None = None,
         particle_list: str | list[str] | None = None,
         rows_per_step: int = 1,
-        event: str | list[str] = "all",
+        event: str | list[str] | None = None,
         weights: str | None = None,
         **options,
     ):
         self.data, self.output = Dataset.open(dataset), Path(output)
         self.how = Training(**options, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
+        if xaug == "top5":
+            if ranking is None:
+                raise ConfigurationError(
+                    "--xaug top5: name the ranking whose five best these are: --ranking DIRECTORY of xaug.explain"
+                )
+            xaug = best_xaugs(ranking, self.data.kind)
+        elif ranking is not None:
+            raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
         self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event)
+        self._check_data()
         self.config = {"dataset": self.data.digest, **asdict(self.inputs), **self.how.config}
         self.finished = manifest.begin(self.output, "train", self.config)
         if self.finished:
             return
-        for split in ("validation", "test"):
-            labels = self.data.load(["label"], split)["label"]
-            if len(np.unique(labels)) < 2:
-                lacking = "signal" if 1 not in labels else "background"
-                raise DatasetError(f"{self.data.path}: its {split} split has no {lacking}")
         scaler_path = self.output / "scaler.json"
         if not scaler_path.exists():
             rows = (None, None) if self.how.scale_on_all else (self.how.max_jets, "train")
             Scaler.fit(self.data, self.inputs.columns, *rows).save(scaler_path)
+
+    def _check_data(self) -> None:
+        """What would fail in each training, before any is started."""
+        for split in SPLITS:
+            labels = {part["label"] for part in self.data.parts if part["splits"][split]}
+            for label, lacking in enumerate(("background", "signal")):
+                if label not in labels:
+                    raise DatasetError(
+                        f"{self.data.path}: its {split} split has no {lacking}; process more events of it"
+                    )
+        processes = np.array(list(self.data.processes))
+        event_weights(self.how.weights, np.ones(len(processes)), processes, self.data.weight_scales)
 
     def waiting(self) -> list[dict]:
         """The tasks of `xaug.fitting:train_once` that are left to do."""
@@ -169,14 +189,18 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
     help="cnn2d (images), cnn1d or rnn (particle lists), each with XAUGs joined; mlp (XAUGs alone); "
     "event (features of events).",
 )
-@click.option("--xaug", default="all", help="all, none, no_flavour, authors5, or names separated by commas.")
+@click.option(
+    "--xaug",
+    help="all, none, no_flavour, authors5, top5 (of --ranking), or names separated by commas.  [default: all]",
+)
+@click.option("--ranking", metavar="DIR", help="Directory of xaug.explain, whose five best XAUGs --xaug top5 takes.")
 @click.option(
     "--list",
     "particle_list",
     help="Columns of the particle list: all, four_momentum, or names separated by commas.  "
     "[default: all; of rnn: log_pt, delta_eta, delta_phi]",
 )
-@click.option("--event", default="all", help="Features of events: all, or names separated by commas.")
+@click.option("--event", help="Features of events: all, or names separated by commas.  [default: all]")
 @click.option(
     "--weights",
     help="What an event counts for: unit, event (its weight, each process as its number of events) or cross_section.  "

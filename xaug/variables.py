@@ -263,7 +263,7 @@ def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
     Parameters
     ----------
     choice
-        "all", "none", a name in SELECTIONS, or names of variables (a list, or separated by commas)
+        names of variables, "all", "none" or names in SELECTIONS, together (a list, or separated by commas)
 
     Raises
     ------
@@ -273,8 +273,8 @@ def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
     known = names(kind, block)
     named = {"all": known, "none": (), **SELECTIONS.get((kind, block), {})}
     if isinstance(choice, str):
-        choice = named[choice] if choice in named else [name.strip() for name in choice.split(",") if name.strip()]
-    chosen = set(choice)
+        choice = [name.strip() for name in choice.split(",") if name.strip()]
+    chosen = {name for part in choice for name in named.get(part, [part])}
     for name in sorted(chosen):
         if name not in known:
             raise unknown_name(f"{block} variable", name, [*named, *known])

@@ -65,7 +65,7 @@ def event_weights(how: str, weight: np.ndarray, process: np.ndarray, scale: dict
     if missing:
         raise ConfigurationError(
             f"process {missing[0]!r} has no cross section; known: {', '.join(scale or {}) or 'none'}. "
-            "Give it where the files are processed"
+            "Give it where the files are processed (xsec of a fileset), or train with --weights event"
         )
     return weight * np.array([scale[name] for name in names])[index]
 

@@ -6,7 +6,7 @@ import pytest
 import xaug
 from xaug.errors import ConfigurationError
 from xaug.study import toy, zbb
-from xaug.study.networks import NetworkRun, Scale, best_xaugs, chosen_runs, train_and_explain
+from xaug.study.networks import NetworkRun, Scale, chosen_runs, train_and_explain
 
 
 def test_networks_name_their_runs():
@@ -24,12 +24,6 @@ def test_a_run_with_five_brings_the_one_that_finds_them():
 def test_unknown_networks(name, words):
     with pytest.raises(ConfigurationError, match=words):
         chosen_runs(name, zbb.RUNS)
-
-
-def test_best_xaugs_are_the_first_of_the_ranking_that_are_xaugs(tmp_path):
-    features = ["list", "dz_max", "image", "pt", "z", "tau21", "eta", "mass"]
-    pd.DataFrame({"feature": features, "mean": range(8, 0, -1)}).to_csv(tmp_path / "relevance.csv", index=False)
-    assert best_xaugs(tmp_path, "jets") == ["dz_max", "pt", "z", "tau21", "eta"]
 
 
 def test_five_are_found_in_the_run_and_more_networks_join_later(zbb_dataset, tmp_path):

@@ -158,7 +158,11 @@ def test_another_seed_in_the_same_place_is_refused(finished):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--scale", "quik"], "did you mean 'quick'"), (["--networks", "cnn"], "did you mean 'cnn2d'")],
+    [
+        (["--scale", "quik"], "did you mean 'quick'"),
+        (["--networks", "cnn"], "did you mean 'cnn2d'"),
+        (["--five", "our"], "did you mean 'ours'"),
+    ],
 )
 def test_unknown_names(tmp_path, options, words):
     done = CliRunner().invoke(main, ["zbb", *options, "-o", str(tmp_path / "x")])

@@ -51,7 +51,7 @@ from xaug.command import xaug_command
 @click.option("--only", help="signal or background: explain events of this class only.")
 @click.option("--max-events", type=click.IntRange(1), help="Explain about this many events.")
 @click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...) that shares these files.  [lrp]")
-@click.option("--seed", type=int, default=1, help="Of drawn baselines and of the bootstrap.  [ig]")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Of drawn baselines and of the bootstrap.  [ig]")
 @xaug_command
 def main(run, output, **options) -> dict:
     """Explain every training of a run on the test split; rank the features.

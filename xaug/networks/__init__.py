@@ -101,10 +101,10 @@ class Inputs:
 def choose_inputs(
     kind: str,
     network: str,
-    xaug: str | Iterable[str] = "all",
+    xaug: str | Iterable[str] | None = None,
     particle_list: str | Iterable[str] | None = None,
     rows_per_step: int = 1,
-    event: str | Iterable[str] = "all",
+    event: str | Iterable[str] | None = None,
 ) -> Inputs:
     """The inputs that a network takes, given a choice of its variables.
 
@@ -115,16 +115,23 @@ def choose_inputs(
     network
         a name in NETWORKS
     xaug, particle_list, event
-        see `variables.select`; None: the network's own choice
+        see `variables.select`; None: all, or the network's own choice
     rows_per_step
         rows of the list that a recurrent network reads at a time
     """
     if network not in NETWORKS:
         raise unknown_name("network", network, NETWORKS)
     architecture = NETWORKS[network]
-    for block in [architecture.block or "xaug"]:
-        if block not in variables.TABLES[kind]:
-            raise ConfigurationError(f"network {network} needs {block!r}, which a dataset of {kind} does not have")
+    needed = architecture.block or "xaug"
+    if needed not in variables.TABLES[kind]:
+        fit = [name for name, other in NETWORKS.items() if (other.block or "xaug") in variables.TABLES[kind]]
+        raise ConfigurationError(
+            f"network {network} needs {needed!r}, which a dataset of {kind} does not have; for it: {', '.join(fit)}"
+        )
+    if event is not None and architecture.block != "event":
+        raise ConfigurationError(f"network {network} has no features of events; --event is for network event")
+    if xaug is not None and not architecture.xaug:
+        raise ConfigurationError(f"network {network} takes no XAUGs; choose features with --event")
     columns = {}
     if architecture.block == "list":
         own = architecture.list_columns if kind == "jets" else None
@@ -134,7 +141,7 @@ def choose_inputs(
     elif particle_list is not None:
         raise ConfigurationError(f"network {network} has no particle list; --list is for cnn1d and rnn")
     elif architecture.block == "event":
-        columns["event"] = variables.select(kind, "event", event)
+        columns["event"] = variables.select(kind, "event", "all" if event is None else event)
         if not columns["event"]:
             raise ConfigurationError(f"network {network} has no input without features: choose some with --event")
     elif architecture.block:
@@ -145,7 +152,7 @@ def choose_inputs(
         raise ConfigurationError(
             f"--rows-per-step {rows_per_step}: must divide the length of the list, {variables.LIST_LENGTH[kind]}"
         )
-    chosen = variables.select(kind, "xaug", xaug) if architecture.xaug else []
+    chosen = variables.select(kind, "xaug", "all" if xaug is None else xaug) if architecture.xaug else []
     if chosen:
         columns["xaug"] = chosen
     if not columns:

@@ -6,13 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from xaug import variables
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, unknown_name
 
-__all__ = ["FIVE", "NetworkRun", "Scale", "best_xaugs", "chosen_runs", "train_and_explain"]
+__all__ = ["FIVE", "NetworkRun", "Scale", "chosen_runs", "train_and_explain"]
 
 FIVE = ("ours", "authors")
 """Whose five variables a "+5" network takes: the best by our own LRP, or those of the paper."""
@@ -75,13 +72,6 @@ def _with_all(five: NetworkRun, runs: dict[str, NetworkRun]) -> str:
     )
 
 
-def best_xaugs(attributions: str | Path, kind: str, count: int = 5) -> list[str]:
-    """The expert variables of largest mean relevance, of a finished directory of attributions."""
-    table = pd.read_csv(Path(attributions) / "relevance.csv")
-    known = set(variables.names(kind, "xaug"))
-    return [name for name in table["feature"] if name in known][:count]
-
-
 def train_and_explain(
     dataset: Path,
     output: Path,
@@ -103,18 +93,18 @@ def train_and_explain(
     from xaug.explain.stage import explain_run
     from xaug.train import train
 
-    if five not in FIVE:
-        raise unknown_name("choice of five variables", five, FIVE)
     data = Dataset.open(dataset)
     trained, explained = {}, {}
     for name in _in_order(runs):
-        choice, xaug = runs[name], runs[name].xaug
-        if xaug == "five":
-            base = output / "attributions" / _with_all(choice, runs)
-            xaug = "authors5" if five == "authors" else best_xaugs(base, data.kind)
+        choice, xaug, ranking = runs[name], runs[name].xaug, None
+        if xaug == "five" and five == "authors":
+            xaug = "authors5"
+        elif xaug == "five":
+            xaug, ranking = "top5", output / "attributions" / _with_all(choice, runs)
         options = {
             "network": choice.network,
             "xaug": xaug,
+            "ranking": ranking,
             "particle_list": choice.particle_list,
             "batch_size": choice.batch_size,
             "epochs": size.epochs,
