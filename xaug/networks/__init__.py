@@ -16,7 +16,7 @@ import numpy as np
 from xaug import variables
 from xaug.errors import ConfigurationError, unknown_name
 
-__all__ = ["NETWORKS", "Architecture", "Inputs", "build", "choose_inputs"]
+__all__ = ["NETWORKS", "NORM_MOMENTUM", "Architecture", "Inputs", "build", "choose_inputs"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ NETWORKS = {
         "xaug.networks.event:build", "event", "dense network on event features", xaug=False, weight_decay=1e-4
     ),
 }  # fmt: skip
+
+NORM_MOMENTUM = 0.9
+"""Of the running means of BatchNormalization. Keras' 0.99 remembers hundreds of steps: on small samples networks are
+then judged, and stopped, by statistics of weights that they no longer have."""
 
 
 @dataclass(frozen=True)
