@@ -61,11 +61,13 @@ def study(
     from xaug.process.events import EventSettings
     from xaug.process.stage import process
     from xaug.report.stage import report
-    from xaug.topk import topk
+    from xaug.topk import BY, topk
     from xaug.train import train
+    from xaug.weights import WEIGHTS
 
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
+    for kind, name, known in (("scale", scale, SCALES), ("weights", weights, WEIGHTS), ("way to rank", by, BY)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
     size = SCALES[scale]
     output = Path(output)
     data, run = output / "dataset", output / "runs" / "event"
