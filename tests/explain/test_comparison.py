@@ -67,7 +67,7 @@ def list_network(columns, randomised):
 
 def test_1d_cnn_with_two_towers(randomised):
     model, x = list_network("log_pt,dz", randomised)
-    assert_the_same(xaug.explain.compare_engines(model, x))
+    assert_the_same(xaug.explain.compare_engines(model, x, ["preset_a"]))
 
 
 @pytest.mark.slow

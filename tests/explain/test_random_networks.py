@@ -232,7 +232,7 @@ SETTINGS = {
 }
 
 
-@settings(max_examples=25, **SETTINGS)
+@settings(max_examples=8, **SETTINGS)
 @given(data=st.data())
 def test_random_networks_equal_numpy(data, randomised):
     compare(data, randomised)
