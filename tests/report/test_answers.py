@@ -102,10 +102,10 @@ def paper_curves():
 
 
 def ablated(fall):
-    """AUC falls by so much a feature; all features: 0.5."""
+    """AUC falls by so much a feature."""
     rows = []
     for name, slope in fall.items():
-        rows += curve(name, {0: 0.9, **{k: 0.9 - slope * k for k in KS[:-1]}, 25: 0.5})
+        rows += curve(name, {k: 0.9 - slope * k for k in (0, *KS)})
     return pd.DataFrame(rows)
 
 
@@ -159,3 +159,18 @@ def test_order_of_ablation_against_order_of_retraining():
     assert "Kendall's τ = 1.00" in answers(PAPER, NAMES, with_random, ablated(fall))["ours"].iloc[-1]
     turned = {"B0": 0.01, "Bbg": 0.002, "Bbgw": 0.0, "random": 0.02}
     assert "Kendall's τ = -1.00" in answers(PAPER, NAMES, with_random, ablated(turned))["ours"].iloc[-1]
+
+
+def test_a_second_blank_baseline_is_told_where_it_ranks_otherwise():
+    same = pd.concat([paper_curves(), paper_curves().query("ranking == 'B0'").assign(ranking="B0p")])
+    other = pd.concat([paper_curves(), pd.DataFrame(curve("B0p", rising(0.6, 12)))])
+    assert "- B0p" not in " ".join(answers(PAPER, NAMES, same)["ours"])
+    assert "Bbg - B0p" in " ".join(answers(PAPER, NAMES, other)["ours"])
+
+
+def test_the_paper_judges_by_accuracy_and_significance():
+    """An AUC that is better, or worse, decides nothing."""
+    for sign in (1, -1):
+        curves = pd.DataFrame([row for name in ("B0", "Bbg", "Bbgw") for row in curve(name, rising(0.7, 12), 0.05)])
+        curves["auc"] += sign * 0.2 * (curves["ranking"] == "Bbgw")
+        assert holds(answers(PAPER, NAMES, curves))["the weighted"] == "open"

@@ -39,7 +39,7 @@ def plot_topk(table: pd.DataFrame, metric: str, ax) -> list:
     if far:
         place[ks[-1]] = ks[-2] + max(2, round(0.15 * ks[-2]))
     beside = np.linspace(-0.3, 0.3, len(rankings)) * (place[ks[-1]] - ks[-2] if far else 0)
-    widths = np.linspace(2.8, 1.2, len(rankings))
+    widths = np.linspace(3.4, 1.2, len(rankings))
     artists, colors = [], iter(COLORS)
     for name, width, shift in zip(rankings, widths, beside, strict=True):
         own = table[table["ranking"] == name].groupby("k")[metric].agg(["mean", lambda v: v.std(ddof=0)])

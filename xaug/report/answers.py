@@ -29,6 +29,8 @@ AVERAGED = ("background", "weighted")
 CHOICES = ("blank", "physical", *AVERAGED)
 """Baselines as `xaug.explain --baseline` calls them; the paper's blank one may be either of the first two."""
 SHOWN = {"accuracy": "accuracy", "auc": "AUC", "significance": "Z"}
+JUDGED = ("accuracy", "significance")
+"""What the paper judges by."""
 CONTROL = "random"
 
 
@@ -66,8 +68,8 @@ class Comparison:
         return f"{self.difference:+.3g}{error}, ahead at {len(self.ahead)} of {len(self.sizes)} k"
 
 
-def compare(curves: pd.DataFrame, one: str, other: str, metric: str, low: int = 1, high: int = BELOW) -> Comparison:
-    """Curve `one` minus curve `other`, for low <= k < high.
+def compare(curves: pd.DataFrame, one: str, other: str, metric: str, high: float = BELOW) -> Comparison:
+    """Curve `one` minus curve `other`, for 0 < k < high.
 
     Trainings of the same number are subtracted, so that sets of features that both rankings share cancel; sets of
     different k are trained independently.
@@ -77,7 +79,7 @@ def compare(curves: pd.DataFrame, one: str, other: str, metric: str, low: int = 
     curves
         a row a training: `ranking`, `k`, `training` and the metric
     """
-    inside = curves[(curves["k"] >= low) & (curves["k"] < high)]
+    inside = curves[(curves["k"] > 0) & (curves["k"] < high)]
     tables = [inside[inside["ranking"] == name].pivot(index="k", columns="training", values=metric)
               for name in (one, other)]  # fmt: skip
     apart = tables[0] - tables[1]
@@ -105,7 +107,7 @@ def answers(
     curves
         of `xaug.topk`
     ablated
-        of `xaug.explain.faithfulness.ablate_run`
+        of `xaug.explain.faithfulness.ablate_run`, without the point where nothing is left
     by
         "mean" or "mean_absolute": by what features are ranked
 
@@ -132,7 +134,7 @@ def answers(
             rows.append(_weighted(curves, averaged, metrics))
         if curved:
             rows.append(_plateau(curves, list(curved.values()), metrics))
-    if ablated is not None and ablated["k"].between(1, ablated["k"].max() - 1).any():
+    if ablated is not None and (ablated["k"] > 0).any():
         rows.append(_ablation(ablated, curves, [names[c] for c in CHOICES if names.get(c) in set(ablated["ranking"])]))
     return pd.DataFrame(rows, columns=["paper", "holds", "ours"])
 
@@ -175,28 +177,37 @@ def _jet_masses(tables, names, by) -> tuple[str, str, str]:
 
 def _averaged(curves, curved, averaged, metrics) -> tuple[str, str, str]:
     words, signs = [], []
+    blanks = [curved[choice] for choice in ("blank", "physical") if choice in curved]
+    if len(blanks) == 2 and _same(curves, *blanks):
+        blanks.pop()
     for metric in metrics:
         for name in averaged:
-            for blank in (curved[choice] for choice in ("blank", "physical") if choice in curved):
+            for blank in blanks:
                 found = compare(curves, name, blank, metric)
                 words.append(f"{SHOWN[metric]}, {name} - {blank}: {found}")
-                if blank == curved["blank"] and metric != "auc":  # of which the paper does not speak
+                if blank == curved["blank"] and metric in JUDGED:
                     signs.append(found.sign)
     holds = _verdict([sign > 0 for sign in signs]) if any(signs) else "open"
     claim = f"averaged baselines beat the blank one in accuracy and Z for k below about {BELOW}"
     return claim, holds, "; ".join(words)
 
 
+def _same(curves, one, other) -> bool:
+    """Whether two rankings have the same first features, and so the same trainings."""
+    found = compare(curves, one, other, "auc")
+    return found.difference == found.error == 0
+
+
 def _weighted(curves, averaged, metrics) -> tuple[str, str, str]:
     found = {metric: compare(curves, averaged[1], averaged[0], metric) for metric in metrics}
-    counted = [comparison.sign > 0 for comparison in found.values() if comparison.sign]
+    counted = [found[metric].sign > 0 for metric in JUDGED if metric in found and found[metric].sign]
     words = "; ".join(f"{SHOWN[metric]}, {averaged[1]} - {averaged[0]}: {c}" for metric, c in found.items())
     return "the weighted ranking is slightly better than the unweighted one", _verdict(counted) if counted else "open", words  # fmt: skip
 
 
 def _plateau(curves, names, metrics) -> tuple[str, str, str]:
     found = {metric: {name: plateau(curves, name, metric) for name in names} for metric in metrics}
-    near = [abs(k - PLATEAU) <= ABOUT for metric in metrics if metric != "auc" for k in found[metric].values()]
+    near = [abs(k - PLATEAU) <= ABOUT for metric in JUDGED if metric in found for k in found[metric].values()]
     sizes = ", ".join(str(k) for k in sorted(curves["k"].unique()))
     words = [f"{SHOWN[m]} {', '.join(f'{name} {k}' for name, k in own.items())}" for m, own in found.items()]
     claim = f"performance rises until it plateaus for all baselines around k = {PLATEAU}"
@@ -205,15 +216,14 @@ def _plateau(curves, names, metrics) -> tuple[str, str, str]:
 
 def _ablation(ablated, curves, names) -> tuple[str, str, str]:
     """A pattern would be: without its first features the network loses more than without random ones."""
-    last = ablated["k"].max()
     first = {name: table for name, table in ablated.groupby("ranking", sort=False)}
     words, faster = [], []
     for name in names:
         own = first[name].groupby("k")["auc"].mean()
         falls = (np.diff(own) < 0).mean()
-        text = f"{name}: mean AUC {own[own.index < last].mean():.4f}, falls at {100 * falls:.0f}% of the steps"
+        text = f"{name}: mean AUC {own[own.index > 0].mean():.4f}, falls at {100 * falls:.0f}% of the steps"
         if CONTROL in first:
-            lost = compare(ablated, CONTROL, name, "auc", 1, last)
+            lost = compare(ablated, CONTROL, name, "auc", high=np.inf)
             faster.append(lost.sign > 0)
             text += f", below {CONTROL} by {lost}"
         words.append(text)
@@ -221,7 +231,7 @@ def _ablation(ablated, curves, names) -> tuple[str, str, str]:
     if len(both) > 2:
         # the better ranking has the higher curve when retrained, and the lower one when ablated
         retrained = [compare(curves, name, both[0], "auc").difference for name in both]
-        lost = [compare(ablated, both[0], name, "auc", 1, BELOW).difference for name in both]
+        lost = [compare(ablated, both[0], name, "auc").difference for name in both]
         tau = pd.Series(retrained).corr(pd.Series(lost), method="kendall")
         words.append(f"rankings in the order of ablation and of retraining: Kendall's τ = {tau:.2f}")
     holds = {"yes": "no", "no": "yes"}.get(found := _verdict(faster), found) if faster else "open"

@@ -145,14 +145,13 @@ def topk_curves(directory: Path, stem: Path) -> Figure:
     return Figure(
         stem,
         f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands: their "
-        f"standard deviation. AUC stays within the error of its last value from k = {plateau}.",
+        f"standard deviation. Rankings that agree lie on each other. AUC stays within the error of its last value from k = {plateau}.",
     )
 
 
 def ablation_curves(directory: Path, stem: Path) -> Figure:
     """Performance of the trained networks without the k first features of each ranking."""
-    content = manifest.read(directory, "ablation")
-    table = pd.read_csv(directory / "ablation.csv")
+    content, table = _ablated(directory)
     with figures.figure(1, len(ABLATED), size=(4.6 * len(ABLATED), 4.1)) as (fig, axes):
         plot_curves(table, ABLATED, fig, axes)
         for ax in axes:
@@ -167,6 +166,14 @@ def ablation_curves(directory: Path, stem: Path) -> Figure:
     )
 
 
+def _ablated(directory: Path) -> tuple[dict, pd.DataFrame]:
+    """Manifest and table of an ablation, without the point where nothing is left: chance, by construction."""
+    content = manifest.read(directory, "ablation")
+    table = pd.read_csv(directory / "ablation.csv")
+    features = len(next(iter(content["config"]["rankings"].values())))
+    return content, table[table["k"] < features]
+
+
 def claims(baselines: list[Explained], topk: Path | None, ablation: Path | None) -> pd.DataFrame:
     """The paper's claims beside ours, see `xaug.report.answers.answers`."""
     tables = {explained.baseline: class_tables(explained) for explained in baselines}
@@ -177,5 +184,5 @@ def claims(baselines: list[Explained], topk: Path | None, ablation: Path | None)
         by = manifest.read(topk, "topk")["config"]["by"]
         curves = pd.read_csv(topk / "topk.csv")
     if ablation:
-        ablated = pd.read_csv(ablation / "ablation.csv")
+        ablated = _ablated(ablation)[1]
     return answers({choice: own for choice, own in tables.items() if own}, names, curves, ablated, by)

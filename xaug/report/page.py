@@ -21,7 +21,7 @@ figcaption { color: #444; font-size: .9rem; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
 th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
 td, th { white-space: nowrap; padding: .2rem .5rem; }
-.words td { white-space: normal; text-align: left; vertical-align: top; }
+.words td { white-space: pre-line; text-align: left; vertical-align: top; }
 .wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
 """
 
