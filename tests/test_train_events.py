@@ -63,7 +63,9 @@ def test_an_event_of_weight_k_trains_as_k_events(runs):
     assert np.abs(one - alike).max() > 0.01  # and not as one
     for metric in ("auc", "accuracy"):
         assert runs["weighted"].metrics[0][metric] == pytest.approx(runs["copied"].metrics[0][metric], abs=1e-6)
-    np.testing.assert_allclose(runs["weighted"].history(0)["val_loss"], runs["copied"].history(0)["val_loss"], rtol=1e-4)
+    np.testing.assert_allclose(
+        runs["weighted"].history(0)["val_loss"], runs["copied"].history(0)["val_loss"], rtol=1e-4
+    )
 
 
 def test_choice_of_weights_changes_what_is_trained_and_judged(runs, event_dataset):

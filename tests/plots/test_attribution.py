@@ -1,5 +1,7 @@
 """Bars of attributions, matrices of agreement, curves of k best features: what is drawn is what was given."""
 
+import itertools
+
 import matplotlib.colors
 import numpy as np
 import pandas as pd
@@ -40,7 +42,7 @@ def test_fifty_five_labels_do_not_overlap():
         plot_attribution(table, LABELS, ax)
         fig.draw_without_rendering()
         boxes = [tick.get_window_extent() for tick in ax.get_yticklabels()]
-        for above, below in zip(boxes[:-1], boxes[1:], strict=True):
+        for above, below in itertools.pairwise(boxes):
             assert above.y0 >= below.y1 - 1  # pixels: an index may touch the letter below it
 
 

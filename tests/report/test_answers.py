@@ -44,8 +44,8 @@ def test_the_size_of_attributions_in_a_training_counts():
 
 def test_difference_of_two_curves_by_hand():
     """Differences 0.1, 0.1 and 0.3, -0.1 at k = 1 and 2: mean 0.1; errors 0 and 0.2 of the means, so 0.1 of it."""
-    rows = [("a", 1, 0, 0.6), ("a", 1, 1, 0.7), ("a", 2, 0, 0.9), ("a", 2, 1, 0.5), ("a", 20, 0, 9.0), ("a", 20, 1, 9.0),
-            ("b", 1, 0, 0.5), ("b", 1, 1, 0.6), ("b", 2, 0, 0.6), ("b", 2, 1, 0.6), ("b", 20, 0, 0.0), ("b", 20, 1, 0.0)]  # fmt: skip
+    values = {"a": {1: (0.6, 0.7), 2: (0.9, 0.5), 20: (9.0, 9.0)}, "b": {1: (0.5, 0.6), 2: (0.6, 0.6), 20: (0.0, 0.0)}}
+    rows = [(name, k, i, v) for name, of in values.items() for k, two in of.items() for i, v in enumerate(two)]
     curves = pd.DataFrame(rows, columns=["ranking", "k", "training", "auc"])
     found = compare(curves, "a", "b", "auc")
     assert found.difference == pytest.approx(0.1)
@@ -53,6 +53,12 @@ def test_difference_of_two_curves_by_hand():
     assert (found.ahead, found.sizes, found.sign) == ((1, 2), (1, 2), 0)
     assert found.deviations == pytest.approx(1.0)
     assert compare(curves, "b", "a", "auc").difference == pytest.approx(-0.1)
+    # the same two networks at all k: their means over k are 0.2 and 0.0
+    assert compare(curves, "a", "b", "auc", retrained=False).error == pytest.approx(0.1)
+    curves.loc[curves["training"] == 0, "auc"] -= 0.4 * (curves["ranking"] == "b")  # 0.6 and 0.0
+    assert compare(curves, "a", "b", "auc", retrained=False).error == pytest.approx(0.3)
+    assert compare(curves, "a", "b", "auc").error == pytest.approx(np.sqrt(0.2**2 + 0.4**2) / 2)
+    curves.loc[curves["training"] == 0, "auc"] += 0.4 * (curves["ranking"] == "b")
     everywhere = compare(curves, "a", "b", "auc", high=99)
     assert everywhere.difference == pytest.approx((0.1 + 0.1 + 9.0) / 3)
     assert everywhere.error == pytest.approx(0.2 / 3)

@@ -68,23 +68,27 @@ class Comparison:
         return f"{self.difference:+.3g}{error}, ahead at {len(self.ahead)} of {len(self.sizes)} k"
 
 
-def compare(curves: pd.DataFrame, one: str, other: str, metric: str, high: float = BELOW) -> Comparison:
+def compare(
+    curves: pd.DataFrame, one: str, other: str, metric: str, high: float = BELOW, retrained: bool = True
+) -> Comparison:
     """Curve `one` minus curve `other`, for 0 < k < high.
 
-    Trainings of the same number are subtracted, so that sets of features that both rankings share cancel; sets of
-    different k are trained independently.
+    Trainings of the same number are subtracted, so that sets of features that both rankings share cancel.
 
     Parameters
     ----------
     curves
         a row a training: `ranking`, `k`, `training` and the metric
+    retrained
+        whether the trainings of different k are independent; else they are the same networks, as in an ablation
     """
     inside = curves[(curves["k"] > 0) & (curves["k"] < high)]
     tables = [inside[inside["ranking"] == name].pivot(index="k", columns="training", values=metric)
               for name in (one, other)]  # fmt: skip
     apart = tables[0] - tables[1]
     mean, n = apart.mean(axis=1), apart.shape[1]
-    error = np.sqrt(apart.var(axis=1, ddof=1).sum() / n) / len(apart) if n > 1 else np.nan
+    variance = apart.var(axis=1, ddof=1).sum() / len(apart) ** 2 if retrained else apart.mean(axis=0).var(ddof=1)
+    error = np.sqrt(variance / n) if n > 1 else np.nan
     return Comparison(float(mean.mean()), float(error), tuple(mean.index[mean > 0]), tuple(mean.index))
 
 
@@ -159,9 +163,7 @@ def _ht(tables, names, by) -> tuple[str, str, str]:
 def _boosted(tables, names, by) -> tuple[str, str, str]:
     features = ("pt_lep", "met")
     blank = {feature: ranks(tables["blank"], feature, by)[0] for feature in features}
-    risen = [
-        ranks(tables[c], feature, by)[0] < blank[feature] for c in AVERAGED if c in tables for feature in features
-    ]
+    risen = [ranks(tables[c], feature, by)[0] < blank[feature] for c in AVERAGED if c in tables for feature in features]
     words = "; ".join(_rank_words(tables, names, feature, by) for feature in features)
     return "lepton pT and missing pT rank higher with averaged baselines than with blank", _verdict(risen), words
 
@@ -172,7 +174,7 @@ def _jet_masses(tables, names, by) -> tuple[str, str, str]:
     low = [ranks(tables["weighted"], f, by)[0] > 2 * TOP for f in features]
     words = "; ".join(_rank_words(tables, names, feature, by) for feature in features)
     claim = f"m_j1 and m_j2 are among the first {TOP} for blank and unweighted, much lower for weighted"
-    return claim, _verdict([*high, *low]), words
+    return claim, _verdict([*high, *low]) if any(high) else "no", words  # there is nothing to fall from
 
 
 def _averaged(curves, curved, averaged, metrics) -> tuple[str, str, str]:
@@ -223,16 +225,16 @@ def _ablation(ablated, curves, names) -> tuple[str, str, str]:
         falls = (np.diff(own) < 0).mean()
         text = f"{name}: mean AUC {own[own.index > 0].mean():.4f}, falls at {100 * falls:.0f}% of the steps"
         if CONTROL in first:
-            lost = compare(ablated, CONTROL, name, "auc", high=np.inf)
+            lost = compare(ablated, CONTROL, name, "auc", np.inf, retrained=False)
             faster.append(lost.sign > 0)
             text += f", below {CONTROL} by {lost}"
         words.append(text)
     both = [name for name in first if curves is not None and name in set(curves["ranking"])]
     if len(both) > 2:
         # the better ranking has the higher curve when retrained, and the lower one when ablated
-        retrained = [compare(curves, name, both[0], "auc").difference for name in both]
-        lost = [compare(ablated, both[0], name, "auc").difference for name in both]
-        tau = pd.Series(retrained).corr(pd.Series(lost), method="kendall")
+        again = [compare(curves, name, both[0], "auc").difference for name in both]
+        lost = [compare(ablated, both[0], name, "auc", retrained=False).difference for name in both]
+        tau = pd.Series(again).corr(pd.Series(lost), method="kendall")
         words.append(f"rankings in the order of ablation and of retraining: Kendall's τ = {tau:.2f}")
     holds = {"yes": "no", "no": "yes"}.get(found := _verdict(faster), found) if faster else "open"
     return "an ablation of features shows no clear pattern", holds, "; ".join(words)

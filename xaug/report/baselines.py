@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from xaug import manifest
+from xaug.explain.faithfulness import ABLATED
 from xaug.plots import figures
 from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.topk import plot_curves
-from xaug.explain.faithfulness import ABLATED
 from xaug.report.answers import answers
 from xaug.report.material import Explained, Figure
 from xaug.topk import METRICS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from html import escape
 
 import pandas as pd
@@ -21,7 +22,7 @@ figcaption { color: #444; font-size: .9rem; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
 th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
 td, th { white-space: nowrap; padding: .2rem .5rem; }
-.words td { white-space: pre-line; text-align: left; vertical-align: top; }
+.words td, .words th { white-space: normal; text-align: left; vertical-align: top; }
 .wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
 """
 
@@ -41,6 +42,8 @@ def make_page(title: str, introduction: list[str], tables: dict[str, pd.DataFram
         html = table.to_html(
             index=False, border=0, float_format=lambda value: f"{value:.4g}", classes="words" if words else None
         )
+        if words:  # a line a statement; entities end in a semicolon too
+            html = re.sub(r"(&\w+)?; ", lambda end: end[0] if end[1] else ";<br>", html)
         parts.append(f'<h2>{escape(name)}</h2><div class="wide">{html}</div>')
     parts.append("<h2>Figures</h2>")
     for figure in figures:

@@ -117,8 +117,7 @@ def report(
         found = claims(with_baseline, material.topk, material.ablation)
         if len(found):
             tables["answers"] = found
-            lines = found.assign(ours=found["ours"].str.replace("; ", ";\n"))
-            headed = {"What the paper says, and what these networks say": lines, **headed}
+            headed = {"What the paper says, and what these networks say": found, **headed}
     for name, table in tables.items():
         with atomic_path(output / f"{name}.csv") as path:
             table.to_csv(path, index=False)

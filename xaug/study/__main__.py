@@ -88,9 +88,14 @@ def toy(scale, output, **options) -> dict:
 def vlq(scale, output, **options) -> dict:
     """A search for vectorlike quarks with ten backgrounds: Integrated Gradients from several baselines, judged.
 
-    Each baseline ranks the features; networks are retrained on the k first of each ranking.
+    Generates the signal and its backgrounds, trains a dense network on 87 features, and ranks them by four baselines:
+    blank (B0 after scaling, B0_physical before it), averaged background (Bbg) and the same by cross section (Bbgw).
+    Each ranking is judged by training again on its k first features, and by taking them from the trained network.
+    The report begins with a table: what the paper says, and what these networks say.
 
-    Example: python -m xaug.study vlq --scale quick
+    Example: python -m xaug.study vlq --scale quick -o vlq
+
+    Example: python -m xaug.study vlq --by mean_absolute -o vlq   (the same networks and attributions, ranked otherwise)
     """
     from xaug.study.vlq import study
 

@@ -90,5 +90,7 @@ def study(
     )  # fmt: skip
     ablate_run(run, ablation, found["config"]["rankings"], found["config"]["sizes"], seed=seed)
     title = f"xaug study vlq, scale {scale}, seed {seed}"
-    result = report([run], output / "report", list(explained.values()), title, anew=True, topk=curves, ablation=ablation)
+    result = report(
+        [run], output / "report", list(explained.values()), title, anew=True, topk=curves, ablation=ablation
+    )
     return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
