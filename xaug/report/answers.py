@@ -204,7 +204,8 @@ def _weighted(curves, averaged, metrics) -> tuple[str, str, str]:
     found = {metric: compare(curves, averaged[1], averaged[0], metric) for metric in metrics}
     counted = [found[metric].sign > 0 for metric in JUDGED if metric in found and found[metric].sign]
     words = "; ".join(f"{SHOWN[metric]}, {averaged[1]} - {averaged[0]}: {c}" for metric, c in found.items())
-    return "the weighted ranking is slightly better than the unweighted one", _verdict(counted) if counted else "open", words  # fmt: skip
+    claim = "the weighted ranking is slightly better than the unweighted one"
+    return claim, _verdict(counted) if counted else "open", words
 
 
 def _plateau(curves, names, metrics) -> tuple[str, str, str]:

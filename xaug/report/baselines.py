@@ -17,7 +17,8 @@ from xaug.report.material import Explained, Figure
 from xaug.topk import METRICS
 
 __all__ = [
-    "ablation_curves", "agreement", "attribution_table", "claims", "distances", "features", "top_features", "topk_curves",
+    "ablation_curves", "agreement", "attribution_table", "claims", "distances", "features", "top_features",
+    "topk_curves",
 ]  # fmt: skip
 
 ROW = 0.17
@@ -145,7 +146,8 @@ def topk_curves(directory: Path, stem: Path) -> Figure:
     return Figure(
         stem,
         f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands: their "
-        f"standard deviation. Rankings that agree lie on each other. AUC stays within the error of its last value from k = {plateau}.",
+        "standard deviation. Rankings that agree lie on each other. "
+        f"AUC stays within the error of its last value from k = {plateau}.",
     )
 
 

@@ -72,9 +72,10 @@ def rocs(runs: list[Run], stem: Path) -> Figure:
     for name, band in bands.items():
         columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
     figures.save_table(stem, columns)
+    rows = noun(runs[0].input_spec.kind)
     return Figure(
         stem,
-        f"ROC curves on the test split ({n_background} background {noun(runs[0].input_spec.kind)}): mean over trainings, "
+        f"ROC curves on the test split ({n_background} background {rows}): mean over trainings, "
         "band: their standard deviation. Curves end at the efficiency of half a background one.",
     )
 

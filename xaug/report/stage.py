@@ -105,7 +105,8 @@ def report(
     tables = {"performance": performance(opened), "efficiency": efficiencies(full)}
     counts = ", ".join(f"{n} {name}" for name, n in data.counts.items())
     introduction = [
-        f"Dataset: {counts} {noun(data.kind)}; test split {data.size('test')}. Errors are standard deviations over trainings.",
+        f"Dataset: {counts} {noun(data.kind)}; test split {data.size('test')}. "
+        "Errors are standard deviations over trainings.",
     ]
     headed = {
         "Performance on the test split": tables["performance"].rename(columns=HEADINGS),
