@@ -52,7 +52,7 @@ def test_kept_weights_are_those_of_the_best_epoch(run, zbb_dataset):
 def test_trainings_differ_and_a_seed_repeats_them(run, zbb_dataset, tmp_path):
     first, second = weights_of(run)
     assert not np.array_equal(first[0], second[0])
-    stage.train(zbb_dataset, tmp_path / "again", workers_wanted=1, **OPTIONS)
+    stage.train(zbb_dataset, tmp_path / "again", workers=1, **OPTIONS)
     for one, other in zip(weights_of(run), weights_of(xaug.load_run(tmp_path / "again")), strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)

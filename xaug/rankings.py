@@ -28,7 +28,10 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
         # without attributions of a class there is the paper's relevance, which has no sign
         return list(pd.read_csv(Path(directory) / "relevance.csv")["feature"])
     except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"{directory} lacks its ranking, or it is damaged ({error}); explain again") from None
+        raise DatasetError(
+            f"{directory} lacks its ranking, or it is damaged ({error}). Delete its {manifest.NAME} and explain again: "
+            "what is done is kept"
+        ) from None
 
 
 def best_xaugs(directory: str | Path, kind: str, count: int = 5) -> list[str]:

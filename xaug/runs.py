@@ -82,7 +82,7 @@ class Run:
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except (OSError, ValueError) as error:
-            raise ModelError(f"{path} cannot be loaded: {error}") from error
+            raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
 
     def inputs(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
@@ -115,7 +115,11 @@ class Run:
             with h5py.File(path) as file:
                 return {name: file[name][()] for name in file}
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read ({error}); train again") from None
+            raise DatasetError(f"{path} cannot be read ({error}). {self._again(path.parent)}") from None
+
+    def _again(self, training: Path) -> str:
+        """What mends a damaged training."""
+        return f"Delete {training} and {self.path / manifest.NAME}, then train again: other trainings are kept"
 
     def history(self, training: int) -> dict[str, list[float]]:
         """Loss and accuracy by epoch of one training, on the training and the validation split."""

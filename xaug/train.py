@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from xaug import manifest, workers
+from xaug import manifest
 from xaug.command import bar, xaug_command
 from xaug.dataset import SPLITS, Dataset
 from xaug.errors import ConfigurationError, DatasetError
@@ -19,6 +19,7 @@ from xaug.rankings import best_xaugs
 from xaug.scaling import Scaler
 from xaug.storage import read_json
 from xaug.weights import DEFAULT_WEIGHTS, event_weights
+from xaug.workers import cores, run_tasks
 
 __all__ = ["PlannedRun", "train", "train_all"]
 
@@ -122,22 +123,22 @@ class PlannedRun:
         )  # fmt: skip
 
 
-def train(dataset: str | Path, output: str | Path, *, workers_wanted: int | None = None, **options) -> dict:
+def train(dataset: str | Path, output: str | Path, *, workers: int | None = None, **options) -> dict:
     """Train a network N times; return the run's manifest.
 
     Parameters
     ----------
-    workers_wanted
+    workers
         trainings at a time; default: as many as the cores allow
     options
         of `PlannedRun`
     """
     run = PlannedRun(dataset, output, **options)
-    train_all([run], f"train {run.output.name}", workers_wanted)
+    train_all([run], f"train {run.output.name}", workers)
     return run.finish()
 
 
-def train_all(runs: list[PlannedRun], title: str, workers_wanted: int | None = None, per_process: int = 1) -> None:
+def train_all(runs: list[PlannedRun], title: str, workers: int | None = None, per_process: int = 1) -> None:
     """Do all that waits in some runs, with one progress bar.
 
     Parameters
@@ -158,12 +159,12 @@ def train_all(runs: list[PlannedRun], title: str, workers_wanted: int | None = N
             if "loss" in report:
                 progress.set_postfix_str(f"validation loss {report['loss']:.3f}", refresh=False)
 
-        at_once = workers_wanted or max(1, workers.cores() // threads)
+        at_once = workers or max(1, cores() // threads)
         environment = {"OMP_NUM_THREADS": str(threads), "TF_NUM_INTRAOP_THREADS": str(threads)}
         function, tasks = "xaug.fitting:train_once", waiting
         if per_process > 1:
             function, tasks = "xaug.fitting:train_several", list(_grouped(waiting, per_process))
-        for _ in workers.run_tasks(function, tasks, at_once, count, environment):
+        for _ in run_tasks(function, tasks, at_once, count, environment):
             pass
 
 
@@ -237,8 +238,8 @@ def main(dataset, output, workers, choices, **options) -> dict:
         from xaug.generate.toy import generate
 
         dataset = output / "toy"
-        generate(dataset, jets=TOY_JETS, seed=options["seed"], workers_wanted=workers)
-    result = train(dataset, output, workers_wanted=workers, scale_on_all=choices == "paper-literal", **options)
+        generate(dataset, jets=TOY_JETS, seed=options["seed"], workers=workers)
+    result = train(dataset, output, workers=workers, scale_on_all=choices == "paper-literal", **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),

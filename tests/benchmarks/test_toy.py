@@ -33,7 +33,7 @@ def watch():
 watcher = threading.Thread(target=watch)
 watcher.start()
 start = time.perf_counter()
-generate(sys.argv[1], jets=500_000, workers_wanted=2)
+generate(sys.argv[1], jets=500_000, workers=2)
 wall = time.perf_counter() - start
 done.set()
 watcher.join()

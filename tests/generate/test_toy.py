@@ -325,7 +325,7 @@ def test_images_are_those_of_jets_with_subjets_as_far_apart():
 def dataset(tmp_path_factory):
     """Directory of 1500 toy jets a class, made by two workers."""
     output = tmp_path_factory.mktemp("toy") / "toy"
-    generate(output, jets=1500, seed=3, workers_wanted=2)
+    generate(output, jets=1500, seed=3, workers=2)
     return output
 
 
@@ -367,7 +367,7 @@ def test_split_is_a_random_share_of_each_class(dataset):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_same_jets_whatever_the_workers(dataset, tmp_path, read_parts, assert_same_parts, workers):
-    generate(tmp_path / "again", jets=1500, seed=3, workers_wanted=workers)
+    generate(tmp_path / "again", jets=1500, seed=3, workers=workers)
     assert_same_parts(read_parts(tmp_path / "again"), read_parts(dataset))
     one, two = (json.loads((path / "manifest.json").read_text()) for path in (tmp_path / "again", dataset))
     assert {**one, "command": ""} == {**two, "command": ""}

@@ -137,7 +137,7 @@ class TestResume:
         assert {**new, "command": ""} == {**old, "command": ""}
 
     def test_second_run_does_nothing(self, copy, monkeypatch):
-        monkeypatch.setattr(blocks.workers, "run_tasks", lambda *_: pytest.fail("it generated again"))
+        monkeypatch.setattr(blocks, "run_tasks", lambda *_: pytest.fail("it generated again"))
         before = modified(copy)
         manifest = json.loads((copy / "manifest.json").read_text())
         assert generate(copy, jets=JETS, seed=SEED) == manifest
@@ -337,5 +337,5 @@ def test_failure_of_a_block_leaves_nothing_half_written(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     processes = [Process("qcd", 0, [], 0), Process("zbb", 1, [], 1)]
     with pytest.raises(StorageError, match="the disk is full"):
-        blocks.run("failing_block:block", processes, tmp_path / "out", seed=1, jets=1, workers_wanted=2, sample="zbb")
+        blocks.run("failing_block:block", processes, tmp_path / "out", seed=1, jets=1, workers=2, sample="zbb")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["started.json"]

@@ -32,5 +32,7 @@ def test_only_small_samples_or_foreign_attributions_are_refused(runs, tmp_path):
         report([runs / "few"], tmp_path / "a")
     with pytest.raises(ConfigurationError, match="not among the runs"):
         report([runs / "all"], tmp_path / "b", [runs / "few_lrp"])
+    with pytest.raises(ConfigurationError, match="two runs of this report are called 'all'"):
+        report([runs / "all", runs / "few", runs / "all"], tmp_path / "c")
     with pytest.raises(ConfigurationError, match="at least one run"):
         report([], tmp_path / "c")

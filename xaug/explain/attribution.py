@@ -105,4 +105,7 @@ class Attribution:
                     optional["standard_error"] = {name: file[f"standard_error/{name}"][()] for name in variables}
                 return cls(relevance, file["logit"][()], variables, json.loads(file.attrs["settings"]), **optional)
         except (OSError, KeyError, ValueError) as error:
-            raise DatasetError(f"{path} is no attribution file or is damaged ({error}); explain again") from None
+            raise DatasetError(
+                f"{path} is no attribution file or is damaged ({error}). Delete it and the manifest.json beside it, "
+                "then explain again: other trainings are kept"
+            ) from None

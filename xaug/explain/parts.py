@@ -16,6 +16,7 @@ import numpy as np
 from xaug.dataset import Dataset
 from xaug.explain.attribution import Attribution
 from xaug.runs import Run, load_run
+from xaug.storage import digest_json
 
 __all__ = ["cluster", "explain_parts", "joined"]
 
@@ -54,8 +55,10 @@ def explain_parts(
             one = lrp(model, run.inputs(arrays), **options, variables=run.variables, on_events=on_events)
             found.append(replace(one, rows=own, label=arrays["label"]))
         return joined(found)
+    versions = digest_json([run.manifest, data.digest])
     tasks = [
         {
+            "versions": versions,
             "run": str(run.path.resolve()),
             "dataset": str(data.path.resolve()),
             "training": training,
@@ -79,13 +82,13 @@ def explain_parts(
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(run: str, dataset: str) -> tuple[Run, Dataset]:
-    """Run and dataset, kept by a worker from one part to the next."""
+def _opened(run: str, dataset: str, versions: str) -> tuple[Run, Dataset]:
+    """Run and dataset, kept by a worker from one part to the next, until `versions` tells of others in their place."""
     return load_run(run), Dataset.open(dataset)
 
 
 def _explain_task(task: dict) -> int:
-    run, data = _opened(task["run"], task["dataset"])
+    run, data = _opened(task["run"], task["dataset"], task["versions"])
     found = explain_parts(run, data, task["training"], task["rows"], task["split"], task["options"])
     found.save(task["path"])
     return len(found)

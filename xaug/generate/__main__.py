@@ -102,7 +102,7 @@ def toy(jets, overlap, seed, workers, output) -> dict:
     """
     from xaug.generate.toy import generate
 
-    result = generate(output, jets=jets, overlap=overlap, seed=seed, workers_wanted=workers)
+    result = generate(output, jets=jets, overlap=overlap, seed=seed, workers=workers)
     summary = [f"{name}: {count} jets" for name, count in result["jets"].items()]
     return {"output": str(output), "jets": result["jets"], "summary": summary}
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import uproot
 
-from xaug import manifest, workers
+from xaug import manifest
 from xaug.command import bar
 from xaug.errors import ConfigurationError, InputFileError
 from xaug.generate.tree import read_metadata
 from xaug.storage import clear_leftovers
+from xaug.workers import cores, run_tasks
 
 __all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
 
@@ -57,7 +58,7 @@ def run(
     seed: int,
     jets: int | None = None,
     events: int | None = None,
-    workers_wanted: int | None = None,
+    workers: int | None = None,
     sample: str,
     counters: tuple[str, ...] = COUNTERS,
     options: dict | None = None,
@@ -70,7 +71,7 @@ def run(
         "module:function" that generates one block
     jets, events
         selected jets a process, or generated events a process: one of the two
-    workers_wanted
+    workers
         processes at a time; default: one a core
     counters
         what is added up over the files of a process; None where a file does not count it
@@ -121,9 +122,9 @@ def run(
         def count(report: dict) -> None:
             progress.update(report[unit])
 
-        at_once = workers_wanted or workers.cores()
+        at_once = workers or cores()
         try:
-            for _ in workers.run_tasks(function, waiting, at_once, count, {"OMP_NUM_THREADS": "1"}):
+            for _ in run_tasks(function, waiting, at_once, count, {"OMP_NUM_THREADS": "1"}):
                 pass
         finally:
             clear_leftovers(output)  # of this run, if a block failed, or of one that was killed before

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug import manifest, variables, workers
+from xaug import manifest, variables
 from xaug._version import __version__
 from xaug.command import bar
 from xaug.dataset import SPLITS, assign_split, event_ids, write_part
 from xaug.errors import ConfigurationError, unknown_name
 from xaug.storage import clear_leftovers, digest_json
+from xaug.workers import cores, run_tasks
 
 __all__ = ["HALF_WIDTH", "LABELS", "OVERLAPS", "Exponential", "Normal", "Population", "draw_jets", "generate"]
 
@@ -310,7 +311,7 @@ def write_parts(task: dict, arrays: dict, report: Callable) -> tuple[dict, dict]
 
 
 def generate(
-    output: str | os.PathLike, *, jets: int, overlap: str = "medium", seed: int = 1, workers_wanted: int | None = None
+    output: str | os.PathLike, *, jets: int, overlap: str = "medium", seed: int = 1, workers: int | None = None
 ) -> dict:
     """Make a dataset of toy jets; return its manifest.
 
@@ -320,7 +321,7 @@ def generate(
         of each class
     overlap
         of the classes, a name in OVERLAPS
-    workers_wanted
+    workers
         processes at a time; default: one a core
     """
     if jets < 1:
@@ -333,7 +334,7 @@ def generate(
         return finished
     parts = sample.plan(jets)
     missing = [part for part in parts if not (output / part["part"]).exists()]
-    at_once = workers_wanted or workers.cores()
+    at_once = workers or cores()
     shares = [missing[i::at_once] for i in range(at_once) if missing[i::at_once]]
     tasks = [{"output": str(output), "sample": asdict(sample), "parts": share} for share in shares]
     with bar(jets * len(LABELS), "generate toy", "jets") as progress:
@@ -343,7 +344,7 @@ def generate(
             progress.update(report["jets"])
 
         try:
-            for _ in workers.run_tasks("xaug.generate.toy:write_parts", tasks, at_once, count, ENVIRONMENT):
+            for _ in run_tasks("xaug.generate.toy:write_parts", tasks, at_once, count, ENVIRONMENT):
                 pass
         finally:
             clear_leftovers(output)  # of this run, if a part failed, or of one that was killed before

@@ -97,7 +97,7 @@ def generate(
         output,
         seed=seed,
         events=events,
-        workers_wanted=workers,
+        workers=workers,
         sample="vlq",
     )
 

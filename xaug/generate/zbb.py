@@ -72,7 +72,7 @@ def generate(
         seed=seed,
         jets=jets,
         events=events,
-        workers_wanted=workers,
+        workers=workers,
         sample="zbb",
         counters=(*blocks.COUNTERS, "jets_selected"),
         options={"neutrinos": True} if neutrinos else None,

@@ -67,6 +67,10 @@ def report(
     if not runs:
         raise ConfigurationError("a report needs at least one run")
     opened = [load_run(path) for path in runs]
+    names = [run.name for run in opened]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"two runs of this report are called {name!r}; name each once, or rename one")
     full, groups = grouped(opened)
     if not full:
         raise ConfigurationError("all runs were trained with --max-jets; a report needs one on the full sample")

@@ -110,7 +110,7 @@ def train_and_explain(
             "epochs": size.epochs,
             "patience": size.patience,
             "seed": seed,
-            "workers_wanted": workers,
+            "workers": workers,
             **how,
         }
         trained[name] = [output / "runs" / name]

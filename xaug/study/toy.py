@@ -55,7 +55,7 @@ def study(
     runs = chosen_runs(networks or size.networks, RUNS)
     output = Path(output)
     data = output / "dataset"
-    generate(data, jets=size.jets, overlap=overlap, seed=seed, workers_wanted=workers)
+    generate(data, jets=size.jets, overlap=overlap, seed=seed, workers=workers)
     trained, explained = train_and_explain(data, output, runs, size, seed, workers)
     title = f"xaug study toy, scale {scale}, overlap {overlap}, seed {seed}"
     result = report(trained, output / "report", explained, title, anew=True)

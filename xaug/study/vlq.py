@@ -75,7 +75,7 @@ def study(
     process([output / "files"], data, EventSettings(split_seed=seed), executor="futures", workers=workers)
     options = {"network": "event", "batch_size": BATCH, "weights": weights, "seed": seed}
     train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
-          workers_wanted=workers)  # fmt: skip
+          workers=workers)  # fmt: skip
     explained = {name: output / "attributions" / name for name in BASELINES}
     for name, baseline in BASELINES.items():
         # rankings come from the validation split and are judged on the test split
