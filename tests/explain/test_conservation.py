@@ -30,10 +30,14 @@ def events_of(model, n=30):
 
 
 def network_of(network, randomised, bias):
-    """A network of the package on jets; of a list few columns, and few steps of several particles."""
+    """A network of the package; of a list few columns, and few steps of several particles."""
     columns = {"cnn1d": "log_pt,charge"}.get(network)
     steps = 5 if network == "rnn" else 1
-    return randomised(build(choose_inputs("jets", network, "all", columns, steps)), bias=bias, scale=1.4)
+    if network == "event":
+        inputs = choose_inputs("events", network)
+    else:
+        inputs = choose_inputs("jets", network, "all", columns, steps)
+    return randomised(build(inputs), bias=bias, scale=1.4)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
