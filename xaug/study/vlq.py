@@ -60,8 +60,9 @@ def study(
     from xaug.generate.vlq import generate
     from xaug.process.events import EventSettings
     from xaug.process.stage import process
+    from xaug.rankings import BY
     from xaug.report.stage import report
-    from xaug.topk import BY, topk
+    from xaug.topk import topk
     from xaug.train import train
     from xaug.weights import WEIGHTS
 
