@@ -65,6 +65,7 @@ def list_network(columns, randomised):
     return model, {t.name: rng.normal(size=(30, *t.shape[1:])).astype(np.float32) for t in model.inputs}
 
 
+@pytest.mark.slow
 def test_1d_cnn_with_two_towers(randomised):
     model, x = list_network("log_pt,dz", randomised)
     assert_the_same(xaug.explain.compare_engines(model, x, ["preset_a"]))
