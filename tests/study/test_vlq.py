@@ -17,11 +17,12 @@ from xaug.generate.vlq import PROCESSES
 from xaug.study import vlq
 from xaug.study.__main__ import main
 
+# with fewer events ZZ would have none in the validation split, of which baselines are drawn
 TINY = """
 import sys
 from xaug.study import vlq
-vlq.SCALES["tiny"] = vlq.EventScale(700, 2, 3, 2, 30, "1,2,all", 2, 2)
-vlq.study(sys.argv[1], scale="tiny", seed=11)
+vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2)
+vlq.study(sys.argv[1], scale="tiny", seed=3)
 """
 
 
@@ -35,13 +36,13 @@ def run_tiny(directory):
 def finished(tmp_path_factory):
     directory = tmp_path_factory.mktemp("study") / "tiny"
     process = run_tiny(directory)
-    output, _ = process.communicate(timeout=580)
+    output, _ = process.communicate(timeout=1500)
     assert process.returncode == 0, output
     return directory
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 class TestStudy:
     def test_every_stage_and_figure_is_there(self, finished):
         data = xaug.Dataset.open(finished / "dataset")
@@ -79,7 +80,7 @@ class TestStudy:
     def test_second_run_does_nothing(self, finished):
         before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
         process = run_tiny(finished)
-        output, _ = process.communicate(timeout=200)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
         assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
@@ -94,7 +95,7 @@ class TestStudy:
             process.send_signal(signal.SIGKILL)
             process.wait()
         process = run_tiny(directory)
-        output, _ = process.communicate(timeout=580)
+        output, _ = process.communicate(timeout=1500)
         assert process.returncode == 0, output
         one, other = (xaug.Dataset.open(path / "dataset").load() for path in (finished, directory))
         for name, values in one.items():
