@@ -91,12 +91,13 @@ def topk(
         raise unknown_name("network of one vector of features", network, BLOCKS)
     data, output, block = Dataset.open(dataset), Path(output), BLOCKS[network]
     names = choose_inputs(data.kind, network).columns[block]
-    found = {name: ranking_of(path, by) for name, path in rankings.items()}
     for name in controls:
         if name not in CONTROLS:
             raise unknown_name("control", name, CONTROLS)
         if name in rankings:
             raise ConfigurationError(f"--ranking {name}=...: that is what a control is called; choose another name")
+    found = {name: ranking_of(path, by) for name, path in rankings.items()}
+    for name in controls:
         if name == "random":
             found[name] = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
         else:

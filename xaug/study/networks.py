@@ -9,7 +9,7 @@ from pathlib import Path
 from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, unknown_name
 
-__all__ = ["FIVE", "NetworkRun", "Scale", "chosen_runs", "train_and_explain"]
+__all__ = ["FIVE", "NetworkRun", "Scale", "check_five", "chosen_runs", "train_and_explain"]
 
 FIVE = ("ours", "authors")
 """Whose five variables a "+5" network takes: the best by our own LRP, or those of the paper."""
@@ -42,6 +42,12 @@ class NetworkRun:
     def batch_size(self) -> int:
         """Recurrent networks pay for each step, not for each jet: larger batches are that much faster."""
         return 256 if self.network == "rnn" else 128
+
+
+def check_five(five: str) -> None:
+    """Raise ConfigurationError unless it is one of FIVE."""
+    if five not in FIVE:
+        raise unknown_name("choice of five variables", five, FIVE)
 
 
 def chosen_runs(networks: str, runs: dict[str, NetworkRun]) -> dict[str, NetworkRun]:
@@ -93,6 +99,7 @@ def train_and_explain(
     from xaug.explain.stage import explain_run
     from xaug.train import train
 
+    check_five(five)
     data = Dataset.open(dataset)
     trained, explained = {}, {}
     for name in _in_order(runs):

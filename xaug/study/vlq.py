@@ -53,7 +53,7 @@ def study(
     weights
         of events in training, see `xaug.weights.WEIGHTS`
     by
-        how attributions rank, see `xaug.topk.BY`
+        how attributions rank, see `xaug.rankings.BY`
     """
     from xaug.explain.faithfulness import ablate_run
     from xaug.explain.stage import explain_run

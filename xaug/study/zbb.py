@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xaug.errors import unknown_name
-from xaug.study.networks import FIVE, NetworkRun, Scale, chosen_runs, train_and_explain
+from xaug.study.networks import NetworkRun, Scale, check_five, chosen_runs, train_and_explain
 
 __all__ = ["RUNS", "SCALES", "study"]
 
@@ -65,8 +65,7 @@ def study(
         raise unknown_name("scale", scale, SCALES)
     size = SCALES[scale]
     runs = chosen_runs(networks or size.networks, RUNS)
-    if five not in FIVE:
-        raise unknown_name("choice of five variables", five, FIVE)
+    check_five(five)  # before the hours that come first
     output = Path(output)
     if options is not None and options not in OPTIONS:
         raise unknown_name("options", options, OPTIONS)
