@@ -423,7 +423,7 @@ def test_tolerance_that_is_not_reached_is_said_for_each_event():
 @pytest.mark.parametrize(
     ("baseline", "message"),
     [
-        ({"event": np.zeros((2, 8))}, r"baseline: input 'event' has shape \(8,\)"),
+        ({"event": np.zeros((2, 8))}, r"baseline: input 'event' has shape \(2, 8\)"),
         ({"evnt": np.zeros(9)}, "did you mean 'event'"),
         ({}, "no events"),
         ({"event": np.zeros((0, 9))}, "no events"),
@@ -442,7 +442,7 @@ def test_bad_baselines(baseline, message):
     ("options", "message"),
     [
         ({"target": "signl"}, "did you mean 'signal'"),
-        ({"target": 1}, "outputs 0 to 0"),
+        ({"target": 1}, "has one output, 0"),
         ({"output": "logits"}, "did you mean 'logit'"),
         ({"tolerance": 0}, "tolerance 0"),
         ({"max_nodes": 0}, "max_nodes 0"),

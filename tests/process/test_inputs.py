@@ -357,7 +357,7 @@ class TestGather:
         assert [Path(c.path).relative_to(tmp_path / "files").as_posix() for c in found] == [
             "a.root", "b.root", "deeper/c.root",
         ]  # fmt: skip
-        assert {(c.dataset, c.tree, str(c.metadata)) for c in found} == {("files", "T", "{}")}
+        assert {(c.dataset, c.tree, str(c.metadata)) for c in found} == {("files", None, "{}")}
 
     def test_order_is_that_of_paths(self, tmp_path):
         paths = [tmp_path / name for name in ("c.root", "a.root", "b.root")]
