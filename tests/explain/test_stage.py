@@ -129,7 +129,6 @@ def test_integrated_gradients_by_command(mlp_path, tmp_path):
     [
         (["--method", "ig"], "needs a baseline"),
         (["--method", "ig", "--baseline", "blnk"], "did you mean 'blank'"),
-        (["--method", "ig", "--baseline", "weighted"], "missing from the table of cross sections"),
         (["--method", "ig", "--baseline", "blank", "--rule", "epsilon"], "--rule belongs to --method lrp"),
         (["--baseline", "blank"], "--baseline belongs to --method ig"),
     ],
