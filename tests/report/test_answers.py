@@ -180,3 +180,17 @@ def test_the_paper_judges_by_accuracy_and_significance():
         curves = pd.DataFrame([row for name in ("B0", "Bbg", "Bbgw") for row in curve(name, rising(0.7, 12), 0.05)])
         curves["auc"] += sign * 0.2 * (curves["ranking"] == "Bbgw")
         assert holds(answers(PAPER, NAMES, curves))["the weighted"] == "open"
+
+
+def test_ht_is_asked_for_every_threshold():
+    """Met is first with one of the thresholds, for one of the baselines; the physical one is not the paper's."""
+    harder = PAPER | {"weighted": [table("met", "ht")], "physical": [table("met", "ht")]}
+    claim = "HT is first whatever the threshold on it"
+    first = answers(PAPER, NAMES, varied={"HT > 300 GeV": PAPER}).set_index("paper").loc[claim]
+    assert first["holds"] == "yes"
+    both = answers(PAPER, NAMES, varied={"HT > 300 GeV": PAPER, "HT > 600 GeV": harder}).set_index("paper")
+    assert both.loc[claim, "holds"] == "partly"
+    assert both.loc["HT is first for every baseline", "holds"] == "yes"
+    of_each = dict(part.split(": ", 1) for part in both.loc[claim, "ours"].split("; "))
+    assert "Bbgw 1 (1 to 1)" in of_each["HT > 300 GeV"]
+    assert "Bbgw 2 (2 to 2)" in of_each["HT > 600 GeV"]

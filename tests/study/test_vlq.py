@@ -21,7 +21,7 @@ from xaug.study.__main__ import main
 TINY = """
 import sys
 from xaug.study import vlq
-vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2)
+vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2, (500.0,))
 vlq.study(sys.argv[1], scale="tiny", seed=3)
 """
 

@@ -98,6 +98,7 @@ def answers(
     curves: pd.DataFrame | None = None,
     ablated: pd.DataFrame | None = None,
     by: str = "mean",
+    varied: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]] | None = None,
 ) -> pd.DataFrame:
     """The paper's claims, and what our tables say of each of those that they can answer.
 
@@ -114,6 +115,8 @@ def answers(
         of `xaug.explain.faithfulness.ablate_run`, without the point where nothing is left
     by
         "mean" or "mean_absolute": by what features are ranked
+    varied
+        what was varied -> tables as above, of networks trained on such events
 
     Returns
     -------
@@ -124,7 +127,10 @@ def answers(
     tables = {choice: tables[choice] for choice in CHOICES if choice in tables}
     rows = []
     if "blank" in tables and any(choice in tables for choice in AVERAGED):
-        rows += [_ht(tables, names, by), _boosted(tables, names, by)]
+        rows.append(_ht("HT is first for every baseline", {"": tables}, names, by))
+        if varied:
+            rows.append(_ht("HT is first whatever the threshold on it", varied, names, by))
+        rows.append(_boosted(tables, names, by))
         if all(choice in tables for choice in AVERAGED):
             rows.append(_jet_masses(tables, names, by))
     if curves is not None:
@@ -155,9 +161,16 @@ def _rank_words(tables, names, feature, by) -> str:
     return f"{feature}: " + ", ".join(words)
 
 
-def _ht(tables, names, by) -> tuple[str, str, str]:
-    first = [ranks(own, "ht", by)[0] == 1 for choice, own in tables.items() if choice != "physical"]
-    return "HT is first for every baseline", _verdict(first), f"rank of {_rank_words(tables, names, 'ht', by)}"
+def _ht(claim, samples, names, by) -> tuple[str, str, str]:
+    first = [
+        ranks(own, "ht", by)[0] == 1
+        for tables in samples.values() for choice, own in tables.items() if choice != "physical"
+    ]  # fmt: skip
+    words = [
+        (f"{label}: " if label else "rank of ") + _rank_words(tables, names, "ht", by)
+        for label, tables in samples.items()
+    ]
+    return claim, _verdict(first), "; ".join(words)
 
 
 def _boosted(tables, names, by) -> tuple[str, str, str]:

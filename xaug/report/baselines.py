@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,9 @@ COLUMNS = 2
 ERRORS = ("mean_error_events", "mean_error_baselines")
 
 
-def class_tables(explained: Explained) -> list[pd.DataFrame]:
+def class_tables(directory: Path) -> list[pd.DataFrame]:
     """Attributions of the class as the explain stage wrote them, one table a training."""
-    return [pd.read_csv(path, index_col=0) for path in sorted(explained.directory.glob("class_level_*.csv"))]
+    return [pd.read_csv(path, index_col=0) for path in sorted(directory.glob("class_level_*.csv"))]
 
 
 def attribution_table(explained: Explained) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def attribution_table(explained: Explained) -> pd.DataFrame:
         `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 0);
         `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
     """
-    tables = class_tables(explained)
+    tables = class_tables(explained.directory)
     found = pd.DataFrame({name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")})
     found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
     for name in ERRORS:
@@ -176,9 +177,11 @@ def _ablated(directory: Path) -> tuple[dict, pd.DataFrame]:
     return content, table[table["k"] < features]
 
 
-def claims(baselines: list[Explained], topk: Path | None, ablation: Path | None) -> pd.DataFrame:
-    """The paper's claims beside ours, see `xaug.report.answers.answers`."""
-    tables = {explained.baseline: class_tables(explained) for explained in baselines}
+def claims(
+    baselines: list[Explained], topk: Path | None, ablation: Path | None, varied: Mapping[str, Sequence[Path]]
+) -> pd.DataFrame:
+    """The paper's claims beside ours, see `xaug.report.answers.answers`; `varied` as `xaug.report.stage.report`."""
+    tables = {explained.baseline: class_tables(explained.directory) for explained in baselines}
     names = {explained.baseline: explained.name for explained in baselines}
     curves = ablated = None
     by = "mean"
@@ -187,4 +190,8 @@ def claims(baselines: list[Explained], topk: Path | None, ablation: Path | None)
         curves = pd.read_csv(topk / "topk.csv")
     if ablation:
         ablated = _ablated(ablation)[1]
-    return answers({choice: own for choice, own in tables.items() if own}, names, curves, ablated, by)
+    other = {
+        label: {manifest.read(path, "explain")["config"]["baseline"]: class_tables(path) for path in directories}
+        for label, directories in varied.items()
+    }
+    return answers({choice: own for choice, own in tables.items() if own}, names, curves, ablated, by, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xaug import manifest
@@ -45,6 +45,7 @@ def report(
     keys: Sequence[str] | None = None,
     topk: str | Path | None = None,
     ablation: str | Path | None = None,
+    varied: Mapping[str, Sequence[Path]] | None = None,
 ) -> dict:
     """Draw all figures that the runs allow, write all tables and the page `report.html`; return the manifest.
 
@@ -63,6 +64,8 @@ def report(
         directory of `xaug.topk` on this dataset
     ablation
         directory of `xaug.explain.faithfulness` of one of the runs
+    varied
+        what was varied -> directories of `xaug.explain`, by Integrated Gradients, of networks on other datasets
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run")
@@ -93,6 +96,11 @@ def report(
         if ablated["run"] not in config["runs"].values():
             raise ConfigurationError(f"{ablation} is of a run that is not among those of this report")
         config["ablation"] = digest_json(ablated)
+    if varied:
+        config["varied"] = {
+            label: [digest_json(manifest.read(path, "explain")["config"]) for path in directories]
+            for label, directories in varied.items()
+        }
     material = Material(
         data, full, groups, [e for e in explained if e.run in full], [e for e in explained if e.run not in full],
         Path(topk) if topk else None, Path(ablation) if ablation else None,
@@ -119,7 +127,7 @@ def report(
     with_baseline = [e for e in explained if e.baseline]
     if with_baseline:
         tables["baselines"] = headed["Baselines, and how far they lie from the data"] = distances(with_baseline)
-        found = claims(with_baseline, material.topk, material.ablation)
+        found = claims(with_baseline, material.topk, material.ablation, varied or {})
         if len(found):
             tables["answers"] = found
             headed = {"What the paper says, and what these networks say": found, **headed}

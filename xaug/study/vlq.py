@@ -22,12 +22,13 @@ class EventScale:
     sizes: str  # numbers of features to retrain on
     topk_trainings: int
     topk_epochs: int
+    ht_minima: tuple[float, ...]  # other thresholds on HT [GeV]: is it first because of the selection?
 
 
 SCALES = {
-    "quick": EventScale(8_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25),
-    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
-    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40),
+    "quick": EventScale(8_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25, (600.0,)),
+    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
+    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
 }
 """quick: minutes; standard: hours; paper: its million selected events, days."""
 BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted"}
@@ -58,6 +59,7 @@ def study(
     from xaug.explain.faithfulness import ablate_run
     from xaug.explain.stage import explain_run
     from xaug.generate.vlq import generate
+    from xaug.process.event_selection import EventSelection
     from xaug.process.events import EventSettings
     from xaug.process.stage import process
     from xaug.rankings import BY
@@ -71,19 +73,30 @@ def study(
             raise unknown_name(kind, name, known)
     size = SCALES[scale]
     output = Path(output)
-    data, run = output / "dataset", output / "runs" / "event"
     generate(output / "files", events=size.events, seed=seed, workers=workers)
-    process([output / "files"], data, EventSettings(split_seed=seed), executor="futures", workers=workers)
     options = {"network": "event", "batch_size": BATCH, "weights": weights, "seed": seed}
-    train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
-          workers=workers)  # fmt: skip
-    explained = {name: output / "attributions" / name for name in BASELINES}
-    for name, baseline in BASELINES.items():
-        # rankings come from the validation split and are judged on the test split
-        explain_run(
-            run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
-            max_events=size.explained, seed=seed,
-        )  # fmt: skip
+
+    def explained_network(selection: EventSelection, suffix: str = "") -> tuple[Path, Path, dict[str, Path]]:
+        """Dataset of a selection, the network trained on it, and its attributions by baseline."""
+        data, run = output / f"dataset{suffix}", output / "runs" / f"event{suffix}"
+        settings = EventSettings(split_seed=seed, selection=selection)
+        process([output / "files"], data, settings, executor="futures", workers=workers)
+        train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
+              workers=workers)  # fmt: skip
+        explained = {name: output / f"attributions{suffix}" / name for name in BASELINES}
+        for name, baseline in BASELINES.items():
+            # rankings come from the validation split and are judged on the test split
+            explain_run(
+                run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
+                max_events=size.explained, seed=seed,
+            )  # fmt: skip
+        return data, run, explained
+
+    data, run, explained = explained_network(EventSelection())
+    varied = {}
+    for ht_min in size.ht_minima:
+        _, _, found = explained_network(EventSelection(ht_min=ht_min), f"_ht{ht_min:g}")
+        varied[f"HT > {ht_min:g} GeV"] = list(found.values())
     curves, ablation = output / f"topk_{by}", output / f"ablation_{by}"
     found = topk(
         data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
@@ -92,6 +105,7 @@ def study(
     ablate_run(run, ablation, found["config"]["rankings"], found["config"]["sizes"], seed=seed)
     title = f"xaug study vlq, scale {scale}, seed {seed}"
     result = report(
-        [run], output / "report", list(explained.values()), title, anew=True, topk=curves, ablation=ablation
-    )
+        [run], output / "report", list(explained.values()), title, anew=True, topk=curves, ablation=ablation,
+        varied=varied,
+    )  # fmt: skip
     return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
