@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,10 +19,13 @@ def main() -> None:
     """
 
 
-def study_options(function):
+def study_options(function, sample="--jets", each="class"):
     """What all studies are asked."""
     options = [
         click.option("--scale", default="quick", help="quick (minutes), standard (hours) or paper (days)."),
+        click.option(sample, type=int, help=f"Generated for each {each}, instead of those of the scale."),
+        click.option("--trainings", type=int, help="Trainings of each network, instead of those of the scale."),
+        click.option("--epochs", type=int, help="Epochs at most, instead of those of the scale."),
         click.option("--seed", type=int, default=1, help="Seed of generation, split and trainings."),
         click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]"),
         click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory.  [default: STUDY_SCALE]"),
@@ -83,7 +87,7 @@ def toy(scale, output, **options) -> dict:
 
 @click.option("--weights", default="event", help="Of events in training: event, cross_section or unit.")
 @click.option("--by", default="mean", help="Rank by mean (signed) or mean_absolute attribution.")
-@study_options
+@partial(study_options, sample="--events", each="process")
 @xaug_command
 def vlq(scale, output, **options) -> dict:
     """A search for vectorlike quarks with ten backgrounds: Integrated Gradients from several baselines, judged.

@@ -101,6 +101,7 @@ def train_and_explain(
 
     check_five(five)
     data = Dataset.open(dataset)
+    learning_trainings = min(size.learning_trainings, size.trainings)
     trained, explained = {}, {}
     for name in _in_order(runs):
         choice, xaug, ranking = runs[name], runs[name].xaug, None
@@ -125,9 +126,9 @@ def train_and_explain(
         for fraction in size.learning if choice.learning else ():
             jets = round(fraction * data.size("train"))
             trained[name].append(output / "runs" / f"{name}_{jets}_jets")
-            train(dataset, trained[name][-1], trainings=size.learning_trainings, max_jets=jets, **options)
+            train(dataset, trained[name][-1], trainings=learning_trainings, max_jets=jets, **options)
         # those on smaller samples too, if there are as many: does the spread of relevances come from too few jets?
-        compared = trained[name] if size.learning_trainings == size.trainings else trained[name][:1]
+        compared = trained[name] if learning_trainings == size.trainings else trained[name][:1]
         explained[name] = [output / "attributions" / run.name for run in compared]
         for run, attributions in zip(compared, explained[name], strict=True):
             explain_run(run, attributions, method="lrp", max_events=size.max_events)

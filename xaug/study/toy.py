@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xaug.errors import unknown_name
 from xaug.study.networks import NetworkRun, Scale, chosen_runs, train_and_explain
+from xaug.study.scales import sized
 
 __all__ = ["RUNS", "SCALES", "study"]
 
@@ -32,6 +32,9 @@ def study(
     scale: str = "quick",
     networks: str | None = None,
     overlap: str = "medium",
+    jets: int | None = None,
+    trainings: int | None = None,
+    epochs: int | None = None,
     seed: int = 1,
     workers: int | None = None,
 ) -> dict:
@@ -41,6 +44,8 @@ def study(
     ----------
     scale
         a name in SCALES
+    jets, trainings, epochs
+        instead of those of the scale; jets of each class
     networks
         see `chosen_runs`; default: all
     overlap
@@ -49,9 +54,7 @@ def study(
     from xaug.generate.toy import generate
     from xaug.report.stage import report
 
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
-    size = SCALES[scale]
+    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
     runs = chosen_runs(networks or size.networks, RUNS)
     output = Path(output)
     data = output / "dataset"

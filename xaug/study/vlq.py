@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaug.errors import unknown_name
+from xaug.study.scales import sized
 
 __all__ = ["BASELINES", "SCALES", "EventScale", "study"]
 
@@ -42,6 +43,9 @@ def study(
     scale: str = "quick",
     weights: str = "event",
     by: str = "mean",
+    events: int | None = None,
+    trainings: int | None = None,
+    epochs: int | None = None,
     seed: int = 1,
     workers: int | None = None,
 ) -> dict:
@@ -51,6 +55,8 @@ def study(
     ----------
     scale
         a name in SCALES
+    events, trainings, epochs
+        instead of those of the scale; events of each process
     weights
         of events in training, see `xaug.weights.WEIGHTS`
     by
@@ -68,10 +74,10 @@ def study(
     from xaug.train import train
     from xaug.weights import WEIGHTS
 
-    for kind, name, known in (("scale", scale, SCALES), ("weights", weights, WEIGHTS), ("way to rank", by, BY)):
+    for kind, name, known in (("weights", weights, WEIGHTS), ("way to rank", by, BY)):
         if name not in known:
             raise unknown_name(kind, name, known)
-    size = SCALES[scale]
+    size = sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs)
     output = Path(output)
     generate(output / "files", events=size.events, seed=seed, workers=workers)
     options = {"network": "event", "batch_size": BATCH, "weights": weights, "seed": seed}

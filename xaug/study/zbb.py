@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xaug.errors import unknown_name
 from xaug.study.networks import NetworkRun, Scale, check_five, chosen_runs, train_and_explain
+from xaug.study.scales import sized
 
 __all__ = ["RUNS", "SCALES", "study"]
 
@@ -37,6 +38,9 @@ def study(
     *,
     scale: str = "quick",
     networks: str | None = None,
+    jets: int | None = None,
+    trainings: int | None = None,
+    epochs: int | None = None,
     seed: int = 1,
     workers: int | None = None,
     five: str = "ours",
@@ -48,6 +52,8 @@ def study(
     ----------
     scale
         a name in SCALES
+    jets, trainings, epochs
+        instead of those of the scale; jets of each class
     networks
         see `chosen_runs`; default: those of the scale
     five
@@ -61,9 +67,7 @@ def study(
     from xaug.process.stage import process
     from xaug.report.stage import report
 
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
-    size = SCALES[scale]
+    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
     runs = chosen_runs(networks or size.networks, RUNS)
     check_five(five)  # before the hours that come first
     output = Path(output)
