@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import xaug
 from xaug import reference, train
@@ -95,3 +96,19 @@ def test_references_of_the_package_are_whole(name):
     found = xaug.load_reference(name)
     assert (found.path / "card.md").read_text().startswith("#")
     assert found.models[0].input_names == list(found.variables)
+
+
+def test_command_writes_a_card_with_the_numbers_of_the_run(run, zbb_dataset, tmp_path):
+    done = CliRunner().invoke(
+        reference.main, [str(run.path), "--training", "1", "--limits", "Tiny.", "-o", str(tmp_path / "small")]
+    )
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "small" / "card.md").read_text()
+    data = xaug.Dataset.open(zbb_dataset)
+    auc = [m["auc"] for m in run.metrics]
+    assert f"| AUC | {auc[1]:.4f} | {sum(auc) / 2:.4f} ± {abs(auc[0] - auc[1]) / 2:.4f} |" in card
+    for text in ("# small", f"{data.size('test')} test", data.digest, "Number 1 of 2, seed 4", "Tiny.", "xaug (29)"):
+        assert text in card, text
+    assert str(tmp_path) not in card
+    with pytest.raises(DatasetError, match="trainings 0 to 1, not 2"):
+        reference.main([str(run.path), "--training", "2", "-o", str(tmp_path / "x")], standalone_mode=False)

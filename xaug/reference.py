@@ -1,4 +1,4 @@
-"""Reference networks: small trained runs that come with the package, each with its card.
+"""Reference networks: small trained runs that come with the package, each with its card (`python -m xaug.reference`).
 
 A reference is the directory of a run with one training: manifest, scaler and model, without the optimiser's state,
 and `card.md`, which says on what it was trained, how well it does, and what it is not good for.
@@ -10,12 +10,19 @@ import os
 import shutil
 from pathlib import Path
 
+import click
+import numpy as np
+
 from xaug import manifest
+from xaug.command import xaug_command
 from xaug.errors import DatasetError, ModelError, unknown_name
 from xaug.runs import Run, load_run, training_directory
 from xaug.storage import atomic_path, digest_file, read_json, write_json
 
-__all__ = ["export", "load_reference", "references"]
+__all__ = ["card_of", "export", "load_reference", "references"]
+
+SHOWN = {"auc": "AUC", "accuracy": "accuracy"}
+"""Metrics of a card."""
 
 
 def _home() -> Path:
@@ -46,6 +53,54 @@ def load_reference(name: str) -> Run:
     return run
 
 
+def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
+    """Text of a card: what the network is, its data, seeds and metrics, and what it is not good for.
+
+    All numbers are those of the run and of its dataset, which must still be there.
+
+    Parameters
+    ----------
+    limits
+        what else one must know before using it
+    """
+    data, spec, config = run.dataset(), run.input_spec, run.manifest["config"]
+    inputs = ", ".join(f"{block} ({len(chosen)})" for block, chosen in spec.columns.items())
+    counts = ", ".join(f"{count} {process}" for process, count in data.counts.items())
+    splits = ", ".join(f"{data.size(split)} {split}" for split in ("train", "validation", "test"))
+    rows = ["| metric on the test split | this training | mean ± standard deviation of all |", "| --- | --- | --- |"]
+    for metric, title in SHOWN.items():
+        values = np.array([own[metric] for own in run.metrics])
+        rows.append(f"| {title} | {values[training]:.4f} | {values.mean():.4f} ± {values.std():.4f} |")
+    own = run.metrics[training]
+    lines = [
+        f"# {name}",
+        "",
+        f"Network `{spec.network}` for {spec.kind}, {own['parameters']} trainable parameters. Inputs and their number of "
+        f"variables: {inputs}; their names are in `manifest.json`, their scaling in `scaler.json`.",
+        "",
+        f"**Data.** {counts}; {splits}; digest `{config['dataset']}`.",
+        "",
+        f"**Training.** Number {training} of {len(run)}, seed {config['seed']}, weights of the best epoch, "
+        f"{own['best_epoch'] + 1} of {own['epochs']}. Made by",
+        "",
+        f"    {run.manifest['command']}",
+        "",
+        *rows,
+        "",
+        "**Limits.** Trained on simulation at the level of particles, for studies of explanations; not for data."
+        + (f" {limits}" if limits else ""),
+        "",
+        "```python",
+        "import xaug",
+        "",
+        f'run = xaug.load_reference("{name}")',
+        f"scores = run.models[0].predict(run.inputs(arrays))[:, 1]  # arrays of a dataset of {spec.kind}, unscaled",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def export(run: str | os.PathLike, output: str | os.PathLike, card: str, training: int = 0) -> Path:
     """Make a reference of one training of a run.
 
@@ -72,3 +127,24 @@ def export(run: str | os.PathLike, output: str | os.PathLike, card: str, trainin
     content |= {"dataset": Path(run.manifest["dataset"]).name, "model_digest": digest_file(target / "model.keras")}
     write_json(output / manifest.NAME, content)
     return output
+
+
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--training", type=click.IntRange(0), default=0, help="Which of its trainings.")
+@click.option("--limits", default="", help="What one must know before using it; goes on the card.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory, named as the reference.")
+@xaug_command
+def main(run, training, limits, output) -> dict:
+    """Make a reference of a finished run: the weights of one training, its scaler, and a card with its numbers.
+
+    Example: python -m xaug.reference toy_standard/runs/cnn2d_xaug -o models/toy_cnn2d
+    """
+    opened = load_run(run)
+    if training >= len(opened):  # as in `export`, before the card is made of it
+        raise DatasetError(f"run {opened.name} has trainings 0 to {len(opened) - 1}, not {training}")
+    export(run, output, card_of(opened, output.name, limits, training), training)
+    return {"output": str(output), "summary": [f"open {output / 'card.md'}"]}
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m xaug.reference")
