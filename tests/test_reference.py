@@ -110,5 +110,7 @@ def test_command_writes_a_card_with_the_numbers_of_the_run(run, zbb_dataset, tmp
     for text in ("# small", f"{data.size('test')} test", data.digest, "Number 1 of 2, seed 4", "Tiny.", "xaug (29)"):
         assert text in card, text
     assert str(tmp_path) not in card
-    with pytest.raises(DatasetError, match="trainings 0 to 1, not 2"):
-        reference.main([str(run.path), "--training", "2", "-o", str(tmp_path / "x")], standalone_mode=False)
+    done = CliRunner().invoke(reference.main, [str(run.path), "--training", "2", "-o", str(tmp_path / "x")])
+    assert done.exit_code == 1
+    assert "trainings 0 to 1, not 2" in done.output
+    assert not (tmp_path / "x").exists()
