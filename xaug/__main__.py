@@ -13,8 +13,10 @@ STAGES = {
     "process": ("xaug.process.__main__", "ROOT files to a dataset of images, lists and expert variables"),
     "train": ("xaug.train", "a dataset to a run: N trainings of one network"),
     "explain": ("xaug.explain.__main__", "a run to attributions: what the network looked at"),
+    "grid": ("xaug.grid", "a dataset of events to runs of many sizes: which has the least validation loss"),
     "topk": ("xaug.topk", "rankings of features to curves: how good the k best alone are"),
     "report": ("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
+    "reference": ("xaug.reference", "a run to a small network with a card, to be shipped"),
     "study": ("xaug.study.__main__", "all of these, for a paper's study, in one command"),
 }
 """Command -> its module, loaded only when it runs, and what it does."""

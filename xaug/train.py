@@ -32,7 +32,7 @@ class PlannedRun:
 
     Parameters
     ----------
-    network, xaug, particle_list, rows_per_step, event
+    network, xaug, particle_list, rows_per_step, event, sizes
         see `xaug.networks.choose_inputs`; xaug may be "top5" as well
     ranking
         finished directory of `xaug.explain`, whose five best expert variables "top5" are
@@ -58,6 +58,7 @@ class PlannedRun:
         particle_list: str | list[str] | None = None,
         rows_per_step: int = 1,
         event: str | list[str] | None = None,
+        sizes: dict[str, float] | None = None,
         weights: str | None = None,
         **options,
     ):
@@ -71,9 +72,9 @@ class PlannedRun:
             xaug = best_xaugs(ranking, self.data.kind)
         elif ranking is not None:
             raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
-        self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event)
+        self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event, sizes)
         self._check_data()
-        self.config = {"dataset": self.data.digest, **asdict(self.inputs), **self.how.config}
+        self.config = {"dataset": self.data.digest, **self.inputs.config, **self.how.config}
         self.finished = manifest.begin(self.output, "train", self.config)
         if self.finished:
             return
@@ -207,6 +208,9 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
     help="What an event counts for: unit, event (its weight, each process as its number of events) or cross_section.  "
     "[default: unit for jets, event for events]",
 )
+@click.option("--layers", type=int, help="Dense layers of network event.  [default: 2]")
+@click.option("--width", type=int, help="Units of each of them.  [default: 128]")
+@click.option("--dropout", type=float, help="Share of them dropped in training.  [default: 0.2]")
 @click.option("--rows-per-step", type=int, default=1, help="Rows of the list that rnn reads at a time.")
 @click.option(
     "--trainings", type=int, default=Training.trainings, help="Independent trainings; their spread is the error."
@@ -226,7 +230,7 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
     help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
 )
 @xaug_command
-def main(dataset, output, workers, choices, **options) -> dict:
+def main(dataset, output, workers, choices, layers, width, dropout, **options) -> dict:
     """Train a network N times on a dataset, each from another seed; keep the best weights of each.
 
     Finished trainings are kept when a run is killed and started again. Without DATASET, it trains on 10000 jets a
@@ -239,7 +243,10 @@ def main(dataset, output, workers, choices, **options) -> dict:
 
         dataset = output / "toy"
         generate(dataset, jets=TOY_JETS, seed=options["seed"], workers=workers)
-    result = train(dataset, output, workers=workers, scale_on_all=choices == "paper-literal", **options)
+    asked = {"layers": layers, "width": width, "dropout": dropout}
+    sizes = {name: value for name, value in asked.items() if value is not None}
+    literal = choices == "paper-literal"
+    result = train(dataset, output, workers=workers, scale_on_all=literal, sizes=sizes, **options)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),

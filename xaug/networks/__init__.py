@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Architecture:
     list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
     clipnorm: float | None = None  # largest norm of a gradient in training
     weight_decay: float | None = None  # in training
+    sizes: dict[str, float] = field(default_factory=dict)  # what can be chosen otherwise, as the paper has it
 
 
 NETWORKS = {
@@ -44,7 +45,8 @@ NETWORKS = {
     ),
     "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
     "event": Architecture(
-        "xaug.networks.event:build", "event", "dense network on event features", xaug=False, weight_decay=1e-4
+        "xaug.networks.event:build", "event", "dense network on event features", xaug=False, weight_decay=1e-4,
+        sizes={"layers": 2, "width": 128, "dropout": 0.2},
     ),
 }  # fmt: skip
 
@@ -61,6 +63,17 @@ class Inputs:
     network: str
     columns: dict[str, list[str]] = field(default_factory=dict)  # block -> variables, in column order
     rows_per_step: int = 1  # rows of the list that a recurrent network reads at a time
+    sizes: dict[str, float] = field(default_factory=dict)  # of the network, where they are not those of its entry
+
+    @property
+    def config(self) -> dict:
+        """As plain data; `sizes` is said only where there are other ones."""
+        content = asdict(self)
+        return content if self.sizes else {name: value for name, value in content.items() if name != "sizes"}
+
+    def size(self, name: str) -> float:
+        """A size of the network."""
+        return self.sizes.get(name, NETWORKS[self.network].sizes[name])
 
     @property
     def variables(self) -> dict[str, list[str]]:
@@ -109,6 +122,7 @@ def choose_inputs(
     particle_list: str | Iterable[str] | None = None,
     rows_per_step: int = 1,
     event: str | Iterable[str] | None = None,
+    sizes: dict[str, float] | None = None,
 ) -> Inputs:
     """The inputs that a network takes, given a choice of its variables.
 
@@ -122,6 +136,8 @@ def choose_inputs(
         see `variables.select`; None: all, or the network's own choice
     rows_per_step
         rows of the list that a recurrent network reads at a time
+    sizes
+        of the network, instead of those of its entry in NETWORKS
     """
     if network not in NETWORKS:
         raise unknown_name("network", network, NETWORKS)
@@ -161,7 +177,22 @@ def choose_inputs(
         columns["xaug"] = chosen
     if not columns:
         raise ConfigurationError(f"network {network} has no input without XAUGs: choose some with --xaug")
-    return Inputs(kind, network, columns, rows_per_step)
+    return Inputs(kind, network, columns, rows_per_step, _other_sizes(network, sizes or {}))
+
+
+def _other_sizes(network: str, sizes: dict[str, float]) -> dict[str, float]:
+    """The sizes that are not those of the network's entry; ConfigurationError for one that it cannot have."""
+    known = NETWORKS[network].sizes
+    for name, value in sizes.items():
+        if name not in known:
+            able = [other for other, architecture in NETWORKS.items() if name in architecture.sizes]
+            raise ConfigurationError(f"network {network} has no {name} to choose; {name} is for {', '.join(able)}")
+        if name == "dropout":
+            if not 0 <= value < 1:
+                raise ConfigurationError(f"dropout {value:g}: must be at least 0 and below 1")
+        elif value < 1:
+            raise ConfigurationError(f"{name} {value:g}: must be at least 1")
+    return {name: value for name, value in sizes.items() if value != known[name]}
 
 
 def build(inputs: Inputs):

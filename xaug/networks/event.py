@@ -10,15 +10,15 @@ __all__ = ["build"]
 
 
 def build(inputs: Inputs) -> Model:
-    """Twice Dense 128, BatchNorm, swish, Dropout 0.2; then softmax.
+    """Layers of Dense, BatchNorm, swish, Dropout; then softmax. Two of 128 units, unless other sizes are chosen.
 
     Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Model and training".
     """
     event = Input(inputs.shapes["event"], name="event")
     x = event
-    for i in (1, 2):
-        x = layers.Dense(128, name=f"dense_{i}")(x)
+    for i in range(1, int(inputs.size("layers")) + 1):
+        x = layers.Dense(int(inputs.size("width")), name=f"dense_{i}")(x)
         x = layers.BatchNormalization(momentum=NORM_MOMENTUM, name=f"norm_{i}")(x)
         x = layers.Activation("swish", name=f"swish_{i}")(x)
-        x = layers.Dropout(0.2, name=f"dropout_{i}")(x)
+        x = layers.Dropout(inputs.size("dropout"), name=f"dropout_{i}")(x)
     return Model(event, layers.Dense(2, activation="softmax", name="output")(x), name="event")
