@@ -54,6 +54,15 @@ def test_epsilon_equals_matrix_formula(mlp, x, epsilon):
     np.testing.assert_allclose(found.logit, logits.max(axis=1), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rule", "asked", "used"),
+    [("epsilon", None, 1e-7), ("epsilon", 0.25, 0.25), ("preset_a", None, 0.1), ("flat", None, None)],
+)
+def test_settings_say_the_stabiliser_that_was_used(mlp, x, rule, asked, used):
+    found = xaug.explain.lrp(mlp(), x[:3], rule=rule, epsilon=asked, engine="native")
+    assert found.settings["epsilon"] == used
+
+
 @pytest.mark.parametrize(("target", "unit"), [("signal", 1), ("background", 0), (0, 0), (1, 1)])
 def test_targets_of_two_outputs(mlp, x, target, unit):
     model = mlp(seed=4)

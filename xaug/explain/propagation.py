@@ -125,7 +125,7 @@ def lrp(
     settings = {
         "method": "lrp",
         "rule": rule if isinstance(rule, str) else rule.summary,
-        "epsilon": epsilon,
+        "epsilon": composite.dense.epsilon if composite.dense.kind == "epsilon" else None,
         "bias": bias,
         "target": target if isinstance(target, (str, int)) else "one per event" if np.ndim(target) else int(target),
         "engine": engine,
