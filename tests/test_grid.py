@@ -78,7 +78,9 @@ def test_impossible_sizes(kind, network, sizes, message):
         choose_inputs(kind, network, sizes=sizes)
 
 
-@pytest.mark.parametrize(("option", "words"), [(["--width", "a,2"], "must be numbers"), (["--width", ","], "at least one")])
+@pytest.mark.parametrize(
+    ("option", "words"), [(["--width", "a,2"], "must be numbers"), (["--width", ","], "at least one")]
+)
 def test_wrong_options(event_dataset, tmp_path, option, words):
     done = CliRunner().invoke(main, [str(event_dataset.path), *option, "-o", str(tmp_path / "x")])
     assert done.exit_code == 1

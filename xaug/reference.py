@@ -75,8 +75,8 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
     lines = [
         f"# {name}",
         "",
-        f"Network `{spec.network}` for {spec.kind}, {own['parameters']} trainable parameters. Inputs and their number of "
-        f"variables: {inputs}; their names are in `manifest.json`, their scaling in `scaler.json`.",
+        f"Network `{spec.network}` for {spec.kind}, {own['parameters']} trainable parameters. Inputs and their number "
+        f"of variables: {inputs}; their names are in `manifest.json`, their scaling in `scaler.json`.",
         "",
         f"**Data.** {counts}; {splits}; digest `{config['dataset']}`.",
         "",
@@ -132,7 +132,7 @@ def export(run: str | os.PathLike, output: str | os.PathLike, card: str, trainin
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--training", type=click.IntRange(0), default=0, help="Which of its trainings.")
 @click.option("--limits", default="", help="What one must know before using it; goes on the card.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory, named as the reference.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory named as it.")
 @xaug_command
 def main(run, training, limits, output) -> dict:
     """Make a reference of a finished run: the weights of one training, its scaler, and a card with its numbers.

@@ -28,7 +28,7 @@ PAPER_AUC = {
     ("rnn", "none"): 0.975,
     ("rnn", "tau21,n_charged_hadrons"): 0.975,
 }
-"""Network and its expert variables -> AUC on jets in arXiv:2011.13466, section 5.3: 552k jets, no floor on lifetimes."""
+"""Network, its expert variables -> AUC on jets in arXiv:2011.13466, section 5.3; 552k jets, no floor on lifetimes."""
 
 
 def paper_auc(inputs: Inputs) -> float | None:

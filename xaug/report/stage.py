@@ -21,7 +21,9 @@ from xaug.storage import atomic_path, digest_json
 
 __all__ = ["report"]
 
-HEADINGS = {"auc": "AUC", "paper_auc": "AUC in the paper"} | {f"rejection_{round(100 * e)}": f"rejection at {100 * e:.0f}%" for e in EFFICIENCIES}
+HEADINGS = {"auc": "AUC", "paper_auc": "AUC in the paper"} | {
+    f"rejection_{round(100 * e)}": f"rejection at {100 * e:.0f}%" for e in EFFICIENCIES
+}
 """What the page calls the columns of performance.csv; rejections are 1 / background efficiency."""
 
 
