@@ -11,7 +11,7 @@ from xaug.command import bar, option_list, xaug_command
 from xaug.errors import ConfigurationError, InputFileError, unknown_name
 
 HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pandas", "uproot", "pythia8mc", "fastjet"}
-STAGES = ["generate", "process", "train", "explain", "report", "study"]
+STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "study"]
 COMMANDS = [["xaug"], *([f"xaug.{stage}"] for stage in STAGES), ["xaug.generate", "zbb"]]
 
 # Runs `python -m MODULE ARGUMENTS` and prints, as the last line, the top-level modules that it loaded.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -61,6 +62,12 @@ def interrupted(*_) -> None:
     os._exit(130)
 
 
+def quiet_tensorflow() -> None:
+    """No lines on processors, graphics cards and retracing among ours, unless the user has set a level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
 def xaug_command(function: Callable[..., dict]) -> click.Command:
     """Make a click command of a function that returns its result as a dict.
 
@@ -72,6 +79,7 @@ def xaug_command(function: Callable[..., dict]) -> click.Command:
     @functools.wraps(function)
     def run(as_json: bool, **options):
         start = time.monotonic()
+        quiet_tensorflow()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupted)
         try:

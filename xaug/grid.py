@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-import pandas as pd
 
 from xaug import manifest
 from xaug.command import option_list, xaug_command
@@ -22,6 +22,9 @@ from xaug.runs import load_run
 from xaug.storage import atomic_path
 from xaug.topk import PER_PROCESS
 from xaug.train import PlannedRun, train_all
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["grid_search"]
 
@@ -51,6 +54,8 @@ def grid_search(
         the sizes; `parameters`; `validation_loss`, its mean over trainings, and `rms`, its standard deviation; `auc`,
         the mean on the test split; `run`, the directory
     """
+    import pandas as pd
+
     output = Path(output)
     for name, values in sizes.items():
         if not values:

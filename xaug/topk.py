@@ -8,10 +8,10 @@ Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gra
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-import pandas as pd
 
 from xaug import manifest
 from xaug.command import option_list, xaug_command
@@ -22,6 +22,9 @@ from xaug.rankings import ranking_of
 from xaug.storage import atomic_path, digest_json
 from xaug.train import PlannedRun, train_all
 from xaug.weights import DEFAULT_WEIGHTS, event_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["CONTROLS", "METRICS", "topk", "univariate"]
 
@@ -87,6 +90,8 @@ def topk(
     options
         of `xaug.train.PlannedRun`
     """
+    import pandas as pd
+
     if network not in BLOCKS:
         raise unknown_name("network of one vector of features", network, BLOCKS)
     data, output, block = Dataset.open(dataset), Path(output), BLOCKS[network]

@@ -113,6 +113,7 @@ def run(
     total: dict[str, list] = {"parts": [], "skips": [], "failures": []}
     with coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping bad file")
+        warnings.filterwarnings("ignore", "A worker was restarted")  # because of its memory, as it should be
         for form, schema in SCHEMAS.items():
             own = [item for item in items if item.usermeta["format"] == form]
             if own:
