@@ -31,8 +31,8 @@ MAX_NODES = 1024
 MEMORY = 128 * 2**20
 """Bytes that one batch of pairs may take in a network with convolutions or recurrent layers."""
 DENSE_MEMORY = 40 * 2**20
-"""The same in a dense network. To start a batch costs as much as some hundred pairs: with 10 MiB, all takes 1.5 times as
-long; beyond 40 nothing is won."""
+"""The same in a dense network. To start a batch costs as much as some hundred pairs: with 10 MiB, all takes 1.5 times
+as long; beyond 40 nothing is won."""
 KEPT = 16
 """Compiled networks kept; the one not used for longest goes first."""
 _kept: OrderedDict[tuple, Integrator] = OrderedDict()
