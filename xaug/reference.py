@@ -87,7 +87,7 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
         "",
         *rows,
         "",
-        "**Limits.** Trained on simulation at the level of particles, for studies of explanations; not for data."
+        "**Limits.** Trained on simulation, for studies of explanations; not for data."
         + (f" {limits}" if limits else ""),
         "",
         "```python",
