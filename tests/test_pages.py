@@ -1,5 +1,6 @@
 """Documentation pages name what there is."""
 
+import csv
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_every_figure_of_events_is_told():
     for entry in CATALOGUE:
         if entry.kind == "events" and entry.key != "roc":
             assert f"`{entry.name}`" in found
+
+
+RESULTS = (NOTEBOOKS / "results.md").read_text()
+
+
+@pytest.mark.parametrize("table", re.findall(r"\]\((results/[\w/]+\.csv)\):\n", RESULTS))
+def test_numbers_of_the_results_are_those_of_the_tables(table):
+    """Every row of a table on the page stands in the file that it names, cell by cell."""
+    lines = RESULTS.split(f"]({table}):\n")[1].lstrip("\n").split("\n\n")[0].splitlines()
+    shown = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+    with open(NOTEBOOKS / table, newline="") as file:
+        stored = [set(row.values()) for row in csv.DictReader(file)]
+    assert shown
+    for row in shown:
+        assert any(set(row) <= cells for cells in stored), row
