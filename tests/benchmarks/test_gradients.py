@@ -233,8 +233,8 @@ def test_shap(model, peer, capsys):
         kind.append((error / spread) ** 2 * ratio)
     say(
         capsys,
-        f"SHAP GradientExplainer (its {samples} samples: error {error:.2g}) takes {statistics.median(ratios):.0f} times "
-        f"our time to an error of {tolerance:g} (ours: {np.abs(ours - exact).max():.1g}); {statistics.median(kind):.0f} "
-        f"times to {spread:.2g}, the spread of 200 baselines drawn at random",
+        f"SHAP GradientExplainer (its {samples} samples: error {error:.2g}) takes {statistics.median(ratios):.0f} "
+        f"times our time to an error of {tolerance:g} (ours: {np.abs(ours - exact).max():.1g}); "
+        f"{statistics.median(kind):.0f} times to {spread:.2g}, the spread of 200 baselines drawn at random",
     )
     assert statistics.median(ratios) > 100

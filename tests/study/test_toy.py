@@ -30,7 +30,7 @@ def trained(jets, network, directory, **options):
 def test_accuracy_with_expert_variables(jets, tmp_path, network):
     """Of 20,000 jets 12,000 train; the four trainings have 0.99 in the mean.
 
-    Not the recurrent network: its expert variables join just before the softmax, and 600 steps leave their weights small.
+    Not the recurrent network: XAUGs join it just before the softmax, and 600 steps leave their weights small.
     """
     run = trained(jets, network, tmp_path, epochs=12, patience=4, batch_size=128)
     accuracies = [m["accuracy"] for m in run.metrics]
