@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import xaug
 from xaug import train as stage
 from xaug.errors import ConfigurationError, DatasetError
+from xaug.fitting import SETTLED_ON
 from xaug.runs import training_directory
 
 OPTIONS = {"network": "mlp", "trainings": 2, "epochs": 3, "batch_size": 32, "seed": 5}
@@ -47,6 +48,22 @@ def test_kept_weights_are_those_of_the_best_epoch(run, zbb_dataset):
         each = -np.log(p[np.arange(len(p)), arrays["label"]])
         loss = np.mean([each[arrays["label"] == label].mean() for label in (0, 1)])
         assert loss == pytest.approx(min(run.history(i)["val_loss"]), rel=1e-4)
+
+
+def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample(zbb_dataset, tmp_path):
+    """By NumPy, from what the second GRU of the kept network says of all real particles; none of a running mean."""
+    from keras import Model
+
+    stage.train(zbb_dataset, tmp_path, network="rnn", xaug="none", trainings=1, epochs=2, learning_rate=3e-3, seed=2)
+    run = xaug.load_run(tmp_path)
+    arrays = xaug.Dataset.open(zbb_dataset).load(["list", "mask"], "train")
+    assert len(arrays["mask"]) <= SETTLED_ON, "a larger sample is settled on a part of itself"
+    model = run.model(0)
+    states = Model(model.inputs, model.get_layer("gru_2").output).predict(run.inputs(arrays), verbose=0)
+    real = states[arrays["mask"] > 0].astype(float)
+    *_, mean, variance = model.get_layer("norm").get_weights()
+    np.testing.assert_allclose(mean, real.mean(axis=0), atol=1e-3 * real.std())
+    np.testing.assert_allclose(variance, real.var(axis=0), rtol=1e-3)
 
 
 def test_trainings_differ_and_a_seed_repeats_them(run, zbb_dataset, tmp_path):

@@ -18,7 +18,7 @@ from xaug.scaling import Scaler
 from xaug.storage import atomic_path, write_json
 from xaug.weights import WEIGHTS, balanced, event_weights, expected_events
 
-__all__ = ["Training", "fit", "metrics_path", "read", "seed_of", "train_once", "train_several"]
+__all__ = ["Training", "fit", "metrics_path", "read", "seed_of", "settle", "train_once", "train_several"]
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,16 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     optimizer = keras.optimizers.Adam(how.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
+    some = _spread(x) if own.settle else None
+
     class Follow(keras.callbacks.Callback):
         """Keeps the best weights, stops early, and reports each epoch."""
 
         best, weights, since = np.inf, None, 0
+
+        def on_test_begin(self, logs=None):
+            if some is not None:
+                settle(self.model, some)
 
         def on_epoch_end(self, epoch, logs=None):
             loss = logs["val_loss"]
@@ -181,3 +187,32 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
         verbose=0,
     )
     return model, {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+SETTLED_ON = 2048
+"""Training rows, spread evenly, for the statistics of `settle`."""
+
+
+def _spread(x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    n = len(next(iter(x.values())))
+    rows = np.linspace(0, n - 1, min(n, SETTLED_ON)).astype(int)
+    return {name: values[rows] for name, values in x.items()}
+
+
+def settle(model, x: dict[str, np.ndarray]) -> None:
+    """Give each BatchNormalization the mean and variance of its inputs over the events x, under today's weights.
+
+    Ioffe & Szegedy (arXiv:1502.03167), algorithm 2: at inference the statistics are those of the population. The
+    running means that stand in for them lag behind by some ten steps, in which the outputs of a GRU, that vary by
+    0.01 around means ten times as large, move by as much as they vary: the network is then judged, and kept, by
+    statistics that it does not have.
+    """
+    import keras
+
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0  # the next statistics replace the last
+    model(x, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum

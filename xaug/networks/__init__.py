@@ -16,7 +16,7 @@ import numpy as np
 from xaug import variables
 from xaug.errors import ConfigurationError, unknown_name
 
-__all__ = ["NETWORKS", "NORM_MOMENTUM", "Architecture", "Inputs", "build", "choose_inputs"]
+__all__ = ["NETWORKS", "Architecture", "Inputs", "build", "choose_inputs"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Architecture:
     list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
     clipnorm: float | None = None  # largest norm of a gradient in training
     weight_decay: float | None = None  # in training
+    settle: bool = False  # BatchNormalization: population statistics before each validation, see `xaug.fitting.settle`
     sizes: dict[str, float] = field(default_factory=dict)  # what can be chosen otherwise, as the paper has it
 
 
@@ -41,7 +42,7 @@ NETWORKS = {
     ),
     "rnn": Architecture(
         "xaug.networks.rnn:build", "list", "recurrent network (GRU) on the particle list",
-        list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0,
+        list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0, settle=True,
     ),
     "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
     "event": Architecture(
@@ -49,10 +50,6 @@ NETWORKS = {
         sizes={"layers": 2, "width": 128, "dropout": 0.2},
     ),
 }  # fmt: skip
-
-NORM_MOMENTUM = 0.9
-"""Of the running means of BatchNormalization. Keras' 0.99 remembers hundreds of steps: on small samples networks are
-then judged, and stopped, by statistics of weights that they no longer have."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
-from xaug.networks import NORM_MOMENTUM, Inputs
+from xaug.networks import Inputs
 
 __all__ = ["build"]
+
+NORM_MOMENTUM = 0.9
+"""Of the running means of BatchNormalization. Keras' 0.99 remembers hundreds of steps: on small samples networks are
+then judged, and stopped, by statistics of weights that they no longer have."""
 
 
 def build(inputs: Inputs) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keras import Input, Model, layers
 
 from xaug import variables
-from xaug.networks import NORM_MOMENTUM, Inputs
+from xaug.networks import Inputs
 
 __all__ = ["build"]
 
@@ -26,7 +26,7 @@ def build(inputs: Inputs) -> Model:
     # the paper's parameter count is that of biases of one vector, as before Keras 2.3
     x = layers.GRU(128, return_sequences=True, reset_after=False, name="gru_1")(x)
     x = layers.GRU(128, return_sequences=True, reset_after=False, name="gru_2")(x)
-    x = layers.BatchNormalization(momentum=NORM_MOMENTUM, name="norm")(x)
+    x = layers.BatchNormalization(name="norm")(x)
     x = layers.GRU(32, return_sequences=True, reset_after=False, name="gru_3")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(256, activation="relu", name="dense")(x)

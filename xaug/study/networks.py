@@ -43,6 +43,11 @@ class NetworkRun:
         """Recurrent networks pay for each step, not for each jet: larger batches are that much faster."""
         return 256 if self.network == "rnn" else 128
 
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam. XAUGs reach the output of recurrent networks by one layer, whose weights have a long way to go."""
+        return 3e-3 if self.network == "rnn" else 1e-3
+
 
 def check_five(five: str) -> None:
     """Raise ConfigurationError unless it is one of FIVE."""
@@ -115,6 +120,7 @@ def train_and_explain(
             "ranking": ranking,
             "particle_list": choice.particle_list,
             "batch_size": choice.batch_size,
+            "learning_rate": choice.learning_rate,
             "epochs": size.epochs,
             "patience": size.patience,
             "seed": seed,
