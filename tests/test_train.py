@@ -54,8 +54,10 @@ def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample
     """By NumPy, from what the second GRU of the kept network says of all real particles; none of a running mean."""
     from keras import Model
 
-    stage.train(zbb_dataset, tmp_path, network="rnn", xaug="none", trainings=1, epochs=2, learning_rate=3e-3, seed=2)
+    stage.train(zbb_dataset, tmp_path, network="rnn", xaug="none", trainings=1, epochs=2, batch_size=64, seed=2)
     run = xaug.load_run(tmp_path)
+    config = run.manifest["config"]
+    assert (config["batch_size"], config["learning_rate"]) == (64, 3e-3), "as given, and the network's own"
     arrays = xaug.Dataset.open(zbb_dataset).load(["list", "mask"], "train")
     assert len(arrays["mask"]) <= SETTLED_ON, "a larger sample is settled on a part of itself"
     model = run.model(0)
@@ -63,7 +65,7 @@ def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample
     real = states[arrays["mask"] > 0].astype(float)
     *_, mean, variance = model.get_layer("norm").get_weights()
     np.testing.assert_allclose(mean, real.mean(axis=0), atol=1e-3 * real.std())
-    np.testing.assert_allclose(variance, real.var(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(variance, real.var(axis=0), rtol=1e-2)  # sums in float32
 
 
 def test_trainings_differ_and_a_seed_repeats_them(run, zbb_dataset, tmp_path):

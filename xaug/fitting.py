@@ -25,11 +25,11 @@ __all__ = ["Training", "fit", "metrics_path", "read", "seed_of", "settle", "trai
 class Training:
     """How a network is trained."""
 
+    batch_size: int
+    learning_rate: float  # of Adam
     trainings: int = 4
     epochs: int = 50  # at most; early stopping ends most trainings before
     patience: int = 6  # epochs without a better validation loss before stopping
-    batch_size: int = 128
-    learning_rate: float = 1e-3
     seed: int = 1
     max_jets: int | None = None  # training rows at most, for learning curves
     weights: str = "unit"  # what an event counts for, see `xaug.weights.WEIGHTS`

@@ -14,7 +14,7 @@ from xaug.command import bar, xaug_command
 from xaug.dataset import SPLITS, Dataset
 from xaug.errors import ConfigurationError, DatasetError
 from xaug.fitting import Training, metrics_path
-from xaug.networks import choose_inputs
+from xaug.networks import NETWORKS, choose_inputs
 from xaug.rankings import best_xaugs
 from xaug.scaling import Scaler
 from xaug.storage import read_json
@@ -39,7 +39,7 @@ class PlannedRun:
     weights
         see `xaug.weights.WEIGHTS`; default: that of the kind of dataset
     options
-        fields of `Training`
+        fields of `Training`; default of batch_size and learning_rate: the network's own
 
     Attributes
     ----------
@@ -63,7 +63,6 @@ class PlannedRun:
         **options,
     ):
         self.data, self.output = Dataset.open(dataset), Path(output)
-        self.how = Training(**options, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         if xaug == "top5":
             if ranking is None:
                 raise ConfigurationError(
@@ -73,6 +72,9 @@ class PlannedRun:
         elif ranking is not None:
             raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
         self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event, sizes)
+        own = {name: getattr(NETWORKS[network], name) for name in ("batch_size", "learning_rate")}
+        given = {name: value for name, value in options.items() if value is not None}
+        self.how = Training(**(own | given), weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self._check_data()
         self.config = {"dataset": self.data.digest, **self.inputs.config, **self.how.config}
         self.finished = manifest.begin(self.output, "train", self.config)
@@ -217,8 +219,8 @@ def _plot_history(output: Path, histories: list[dict]) -> None:
 )
 @click.option("--epochs", type=int, default=Training.epochs, help="Epochs at most.")
 @click.option("--patience", type=int, default=Training.patience, help="Epochs without a better validation loss.")
-@click.option("--batch-size", type=int, default=Training.batch_size)
-@click.option("--learning-rate", type=float, default=Training.learning_rate, help="Of Adam.")
+@click.option("--batch-size", type=int, help="Events a step.  [default: 128; of rnn: 256]")
+@click.option("--learning-rate", type=float, help="Of Adam.  [default: 0.001; of rnn: 0.003]")
 @click.option("--seed", type=int, default=Training.seed)
 @click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
 @click.option("--threads", type=int, default=Training.threads, help="Threads per training.")

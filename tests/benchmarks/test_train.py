@@ -21,7 +21,7 @@ from xaug.scaling import Scaler
 data = Dataset.open(sys.argv[1])
 inputs = choose_inputs("toy", sys.argv[2])
 scaler = Scaler.fit(data, inputs.columns)
-how = Training(epochs=2, batch_size=128)
+how = Training(128, 1e-3, epochs=2)
 times = {"ours": [], "bare": []}
 x, y, _ = read(data, inputs, scaler, "train")
 validation = read(data, inputs, scaler, "validation")[:2]

@@ -29,6 +29,8 @@ class Architecture:
     xaug: bool = True  # whether expert variables can join
     towers: bool = False  # each column of the list is an input of its own, named after it
     list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
+    batch_size: int = 128  # in training, unless another is chosen
+    learning_rate: float = 1e-3  # of Adam, unless another is chosen
     clipnorm: float | None = None  # largest norm of a gradient in training
     weight_decay: float | None = None  # in training
     settle: bool = False  # BatchNormalization: population statistics before each validation, see `xaug.fitting.settle`
@@ -43,6 +45,8 @@ NETWORKS = {
     "rnn": Architecture(
         "xaug.networks.rnn:build", "list", "recurrent network (GRU) on the particle list",
         list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0, settle=True,
+        batch_size=256,  # it pays for each step, not for each jet
+        learning_rate=3e-3,  # XAUGs reach the output by one layer, whose weights have a long way to go
     ),
     "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
     "event": Architecture(

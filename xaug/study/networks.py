@@ -38,16 +38,6 @@ class NetworkRun:
     particle_list: str | None = None
     learning: bool = False  # trained on fractions of the sample too
 
-    @property
-    def batch_size(self) -> int:
-        """Recurrent networks pay for each step, not for each jet: larger batches are that much faster."""
-        return 256 if self.network == "rnn" else 128
-
-    @property
-    def learning_rate(self) -> float:
-        """Of Adam. XAUGs reach the output of recurrent networks by one layer, whose weights have a long way to go."""
-        return 3e-3 if self.network == "rnn" else 1e-3
-
 
 def check_five(five: str) -> None:
     """Raise ConfigurationError unless it is one of FIVE."""
@@ -119,8 +109,6 @@ def train_and_explain(
             "xaug": xaug,
             "ranking": ranking,
             "particle_list": choice.particle_list,
-            "batch_size": choice.batch_size,
-            "learning_rate": choice.learning_rate,
             "epochs": size.epochs,
             "patience": size.patience,
             "seed": seed,
