@@ -16,36 +16,24 @@ from xaug.explain.rules import BIAS, COMPOSITES, Composite, Rule, choose
 EPSILON_COMPOSITE = choose("epsilon")
 
 
-def randomised(model, seed=0, bias=0.1):
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        weights = []
-        for w in layer.weights:
-            name, shape = w.name.split("/")[-1].split(":")[0], tuple(w.shape)
-            if name == "moving_variance":
-                weights.append(rng.uniform(0.5, 2.0, shape))
-            elif name in ("bias", "beta", "moving_mean"):
-                weights.append(bias * rng.normal(size=shape))
-            elif name == "gamma":
-                weights.append(rng.uniform(0.5, 1.5, shape))
-            else:
-                weights.append(rng.normal(size=shape) / np.sqrt(max(np.prod(shape[:-1]), 1)))
-        layer.set_weights(weights)
-    return model
-
-
 def graph_of(model):
     return make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
 
 
-def chain(shape, *steps, outputs=2, seed=0, bias=0.1):
-    """A model of one input, the given layers, and a softmax over a dense layer."""
-    x = inputs = keras.Input(shape, name="x")
-    for step in steps:
-        x = step(x)
-    if len(x.shape) > 2:
-        x = layers.Flatten()(x)
-    return randomised(keras.Model(inputs, layers.Dense(outputs, "softmax", name="out")(x), name="chain"), seed, bias)
+@pytest.fixture
+def chain(randomised):
+    """chain(shape, layer, ...): a model of one input, the given layers, and a softmax over a dense layer."""
+
+    def make(shape, *steps, outputs=2, seed=0, bias=0.1):
+        x = inputs = keras.Input(shape, name="x")
+        for step in steps:
+            x = step(x)
+        if len(x.shape) > 2:
+            x = layers.Flatten()(x)
+        x = layers.Dense(outputs, "softmax", name="out")(x)
+        return randomised(keras.Model(inputs, x, name="chain"), seed, bias)
+
+    return make
 
 
 # --- independent formulas: each linear layer as one explicit matrix, taken from Keras by its action on unit vectors ---
@@ -128,7 +116,7 @@ LINEAR = {
 @pytest.mark.parametrize("sign", ["positive inputs", "inputs of both signs"])
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.parametrize("name", COMPOSITES)
-def test_every_rule_on_every_linear_layer(name, kind, sign):
+def test_every_rule_on_every_linear_layer(chain, name, kind, sign):
     shape, make = LINEAR[kind]
     model = chain(shape, *make())
     rng = np.random.default_rng(1)
@@ -142,7 +130,7 @@ def test_every_rule_on_every_linear_layer(name, kind, sign):
         np.testing.assert_allclose(found["x"], expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
 
 
-def test_any_alpha_and_beta():
+def test_any_alpha_and_beta(chain):
     model = chain((6,), layers.Dense(5, "relu"))
     rule = Rule("alpha_beta", alpha=3.5, beta=2.5)
     composite = Composite("own", rule, rule)
@@ -170,7 +158,7 @@ WEIGHTLESS = {
 
 
 @pytest.mark.parametrize("kind", WEIGHTLESS)
-def test_without_biases_epsilon_is_gradient_times_input(kind):
+def test_without_biases_epsilon_is_gradient_times_input(chain, kind):
     """For ReLU networks without biases LRP-z is gradient x input, whatever is pooled; by automatic differentiation."""
     import tensorflow as tf
 
@@ -194,23 +182,28 @@ def test_without_biases_epsilon_is_gradient_times_input(kind):
 # --- recurrent layers ------------------------------------------------------------------------------------------------
 
 
-def rnn(reset_after, bias, sequences=True):
-    """Three stacked GRUs with BatchNormalization, as the network of arXiv:2011.13466."""
-    return chain(
-        (6, 3),
-        layers.GRU(5, return_sequences=True, reset_after=reset_after),
-        layers.GRU(4, return_sequences=True, reset_after=reset_after),
-        layers.BatchNormalization(),
-        layers.GRU(3, return_sequences=sequences, reset_after=reset_after),
-        layers.Flatten() if sequences else layers.Activation("linear"),
-        layers.Dense(7, "relu"),
-        bias=bias,
-    )
+@pytest.fixture
+def rnn(chain):
+    """rnn(reset_after, bias): three stacked GRUs with BatchNormalization, as the network of arXiv:2011.13466."""
+
+    def make(reset_after, bias, sequences=True):
+        return chain(
+            (6, 3),
+            layers.GRU(5, return_sequences=True, reset_after=reset_after),
+            layers.GRU(4, return_sequences=True, reset_after=reset_after),
+            layers.BatchNormalization(),
+            layers.GRU(3, return_sequences=sequences, reset_after=reset_after),
+            layers.Flatten() if sequences else layers.Activation("linear"),
+            layers.Dense(7, "relu"),
+            bias=bias,
+        )
+
+    return make
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("sequences", [True, False])
-def test_stacked_grus_conserve_without_biases(reset_after, sequences):
+def test_stacked_grus_conserve_without_biases(rnn, reset_after, sequences):
     model = rnn(reset_after, 0.0, sequences)
     x = np.random.default_rng(4).normal(size=(8, 6, 3))
     for dtype, tolerance in (("float64", 1e-5), ("float32", 1e-4)):
@@ -222,7 +215,7 @@ def test_stacked_grus_conserve_without_biases(reset_after, sequences):
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
-def test_graph_of_recurrent_network_gives_the_outputs_of_keras(reset_after):
+def test_graph_of_recurrent_network_gives_the_outputs_of_keras(rnn, reset_after):
     model = rnn(reset_after, 0.3)
     graph = graph_of(model)
     assert any("folded into" in step for step in graph.steps)
@@ -274,7 +267,7 @@ def test_two_steps_of_one_unit_by_hand(reset_after, with_initial):
     assert float(initial[0, 0]) == pytest.approx(carried, rel=1e-6, abs=1e-12)
 
 
-def test_padded_steps_get_exactly_nothing():
+def test_padded_steps_get_exactly_nothing(chain):
     """Through a Masking layer, as Keras masks: same outputs, no relevance on padding."""
     model = chain((6, 3), layers.Masking(0.0), layers.GRU(5, return_sequences=True), layers.GRU(4))
     x = np.random.default_rng(6).normal(size=(7, 6, 3)).astype(np.float32)
@@ -318,7 +311,7 @@ FOLDS = {
 
 
 @pytest.mark.parametrize("kind", FOLDS)
-def test_batch_normalization_keeps_the_outputs(kind):
+def test_batch_normalization_keeps_the_outputs(chain, kind):
     shape, make, folds = FOLDS[kind]
     model = chain(shape, *make(), bias=0.4)
     graph = graph_of(model)
@@ -333,7 +326,7 @@ def test_batch_normalization_keeps_the_outputs(kind):
     assert np.isfinite(found.relevance["x"]).all()
 
 
-def test_add_and_several_inputs():
+def test_add_and_several_inputs(randomised):
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     total = layers.Add()([layers.Dense(5, name="da")(a), layers.Dense(5, name="db")(b)])
     both = layers.Concatenate()([layers.ReLU()(total), a])
@@ -344,7 +337,7 @@ def test_add_and_several_inputs():
     np.testing.assert_allclose(sum(r.sum(axis=1) for r in found.values()), explained, rtol=1e-6, atol=1e-9)
 
 
-def test_innvestigate_is_refused_where_it_is_wrong_unless_forced():
+def test_innvestigate_is_refused_where_it_is_wrong_unless_forced(chain):
     model = chain((5,), layers.Dense(4), layers.BatchNormalization(name="norm"), layers.ReLU())
     x = np.random.default_rng(11).random((3, 5)).astype(np.float32)
     with pytest.raises(ModelError, match=r"'norm'.*wrong formula"):
