@@ -1,4 +1,4 @@
-"""Small Keras models for explanations, with random weights and biases."""
+"""Small Keras models for explanations, with random weights and biases, and inputs for them."""
 
 import keras
 import numpy as np
@@ -29,6 +29,53 @@ def randomise(model, seed=0, bias=0.1, scale=1.0):
 def _randomised():
     """Sets the weights of a model at random, see `randomise`."""
     return randomise
+
+
+@pytest.fixture(scope="session")
+def widely_randomised():
+    """Sets the weights of a model at random, with biases and shifts of unit size.
+
+    Not `randomised` with a larger bias: limits of the tests of Integrated Gradients are set for these numbers.
+    """
+
+    def randomise(model, seed=0):
+        rng = np.random.default_rng(seed)
+        for layer in model.layers:
+            weights = [rng.normal(size=w.shape) / np.sqrt(np.prod(w.shape[:-1]) or 1) for w in layer.get_weights()]
+            if type(layer).__name__ == "BatchNormalization":
+                weights = [rng.uniform(0.5, 1.5, w.shape) if i in (0, 3) else w for i, w in enumerate(weights)]
+            layer.set_weights(weights)
+        return model
+
+    return randomise
+
+
+@pytest.fixture(scope="session")
+def random_inputs():
+    """random_inputs(model, n, seed): normal numbers for each input of a model."""
+
+    def draw(model, n, seed):
+        rng = np.random.default_rng(seed)
+        return {
+            name: rng.normal(size=(n, *tensor.shape[1:])).astype(np.float32)
+            for name, tensor in zip(model.input_names, model.inputs, strict=True)
+        }
+
+    return draw
+
+
+@pytest.fixture
+def event_dnn(widely_randomised):
+    """event (9) -> 16 -> 16 -> sigmoid, with BatchNormalization and swish."""
+
+    def make(features=9, width=16, head="sigmoid", seed=0):
+        x = inputs = keras.Input((features,), name="event")
+        for _ in range(2):
+            x = layers.Dropout(0.2)(layers.Activation("swish")(layers.BatchNormalization()(layers.Dense(width)(x))))
+        x = layers.Dense(1 if head == "sigmoid" else 2, activation=head)(x)
+        return widely_randomised(keras.Model(inputs, x), seed)
+
+    return make
 
 
 @pytest.fixture

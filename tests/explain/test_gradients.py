@@ -8,17 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-import xaug
-from xaug.errors import ConfigurationError, ModelError
-from xaug.explain import Sample, integrated_gradients
+from xaug.explain import integrated_gradients
 from xaug.explain.canonical import logits_of
 from xaug.explain.integration import integrator
-from xaug.explain.sweep import ladder
-
-
-def model_of(inputs, logits, activation="sigmoid"):
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    return keras.Model(inputs, layers.Activation(activation, name="head")(logits))
 
 
 def set_head(model, name, kernel, bias):
@@ -44,24 +36,6 @@ def by_tape(model, x, baselines, sign=1, nodes=24, output="logit"):
     return {name: sign * v.reshape(n, m, *v.shape[1:]).mean(axis=1) for name, v in zip(names, found, strict=True)}
 
 
-def randomised(model, seed=0):
-    """All weights at random, moving statistics of BatchNormalization too."""
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        weights = [rng.normal(size=w.shape) / np.sqrt(np.prod(w.shape[:-1]) or 1) for w in layer.get_weights()]
-        if type(layer).__name__ == "BatchNormalization":
-            weights = [rng.uniform(0.5, 1.5, w.shape) if i in (0, 3) else w for i, w in enumerate(weights)]
-        layer.set_weights(weights)
-    return model
-
-
-def event_dnn(features=9, width=16, head="sigmoid", seed=0):
-    x = inputs = keras.Input((features,), name="event")
-    for _ in range(2):
-        x = layers.Dropout(0.2)(layers.Activation("swish")(layers.BatchNormalization()(layers.Dense(width)(x))))
-    return randomised(keras.Model(inputs, layers.Dense(1 if head == "sigmoid" else 2, activation=head)(x)), seed)
-
-
 def tabular_front():
     """Inputs that reach a Dense layer through BatchNormalization, Flatten, Reshape, Permute and Concatenate."""
     a, b = keras.Input((3, 2), name="a"), keras.Input((4,), name="b")
@@ -70,7 +44,7 @@ def tabular_front():
     x = layers.Concatenate()([moved, scaled, layers.Flatten()(layers.Reshape((2, 2))(b))])
     x = layers.Dense(8, activation="tanh")(x)
     x = layers.Concatenate()([x, layers.Dense(3, activation="swish")(scaled)])
-    return randomised(keras.Model([a, b], layers.Dense(2, activation="softmax")(x)))
+    return keras.Model([a, b], layers.Dense(2, activation="softmax")(x))
 
 
 def xaug_branch():
@@ -78,39 +52,32 @@ def xaug_branch():
     image, xaugs = keras.Input((6, 6, 1), name="image"), keras.Input((5,), name="xaug")
     x = layers.Flatten()(layers.Conv2D(3, 3, activation="tanh")(image))
     x = layers.Dense(7, activation="swish")(layers.Concatenate()([x, layers.BatchNormalization()(xaugs)]))
-    return randomised(keras.Model([image, xaugs], layers.Dense(2, activation="softmax")(x)))
+    return keras.Model([image, xaugs], layers.Dense(2, activation="softmax")(x))
 
 
 def skip_connection():
     x = keras.Input((4,), name="x")
     y = layers.Dense(4, activation="tanh")(x)
     y = layers.Add()([y, layers.Activation("tanh")(x)])
-    return randomised(keras.Model(x, layers.Dense(1, activation="sigmoid")(y)))
+    return keras.Model(x, layers.Dense(1, activation="sigmoid")(y))
 
 
 def recurrent():
     x, xaugs = keras.Input((5, 3), name="list"), keras.Input((4,), name="xaug")
     y = layers.Dense(6, activation="swish")(layers.Flatten()(layers.GRU(4, return_sequences=True)(x)))
     y = layers.Concatenate()([y, layers.Dense(3, activation="tanh")(xaugs)])
-    return randomised(keras.Model([x, xaugs], layers.Dense(2, activation="softmax")(y)))
+    return keras.Model([x, xaugs], layers.Dense(2, activation="softmax")(y))
 
 
 NETWORKS = {
-    "event": (event_dnn, ("event",), ()),
-    "softmax": (lambda: event_dnn(head="softmax"), ("event",), ()),
+    "event": ("sigmoid", ("event",), ()),
+    "softmax": ("softmax", ("event",), ()),
     "front": (tabular_front, ("a", "b"), ()),
     "xaug branch": (xaug_branch, ("xaug",), ("image",)),
     "skip": (skip_connection, ("x",), ("x",)),
     "recurrent": (recurrent, ("xaug",), ("list",)),
 }
-
-
-def random_inputs(model, n, seed):
-    rng = np.random.default_rng(seed)
-    return {
-        name: rng.normal(size=(n, *tensor.shape[1:])).astype(np.float32)
-        for name, tensor in zip(model.input_names, model.inputs, strict=True)
-    }
+"""Maker, or head of an event DNN; inputs that reach it by a linear front; inputs that reach it otherwise."""
 
 
 def largest_error(found, expected):
@@ -179,9 +146,9 @@ def test_piecewise_linear_model_by_hand():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_linear_front_equals_gradient_tape(name):
+def test_linear_front_equals_gradient_tape(event_dnn, widely_randomised, random_inputs, name):
     make, linear, others = NETWORKS[name]
-    model = make()
+    model = event_dnn(head=make) if isinstance(make, str) else widely_randomised(make())
     x, b = random_inputs(model, 12, 1), random_inputs(model, 5, 2)
     found = integrated_gradients(model, x, b, tolerance=1e-5)
     general = integrated_gradients(model, x, b, tolerance=1e-5, fast=False)
@@ -195,7 +162,7 @@ def test_linear_front_equals_gradient_tape(name):
     assert np.abs(found.residual).max() < 1e-4
 
 
-def test_linear_front_equals_tape_in_double_precision():
+def test_linear_front_equals_tape_in_double_precision(event_dnn, random_inputs):
     """To 1e-6 of the largest attribution, against a float64 tape on the formula of the network."""
     model = event_dnn()
     x, b = random_inputs(model, 20, 1), random_inputs(model, 7, 2)
@@ -229,7 +196,7 @@ def _event_weights(model, weights, i):
 @pytest.mark.parametrize("output", ["logit", "probability"])
 @pytest.mark.parametrize(("target", "sign"), [("signal", 1), ("background", -1), ("predicted", None)])
 @pytest.mark.parametrize("head", ["sigmoid", "softmax"])
-def test_targets_and_outputs(head, target, sign, output):
+def test_targets_and_outputs(event_dnn, random_inputs, head, target, sign, output):
     model = event_dnn(head=head, seed=3)
     x, b = random_inputs(model, 10, 3), random_inputs(model, 4, 4)
     x["event"] *= 3  # so that both classes are predicted
@@ -245,9 +212,10 @@ def test_targets_and_outputs(head, target, sign, output):
     np.testing.assert_allclose(found.logit, value, rtol=1e-4, atol=1e-5)
 
 
-def test_log_odds_of_one_of_three_classes():
+def test_log_odds_of_one_of_three_classes(widely_randomised, random_inputs):
     x = keras.Input((4,), name="x")
-    model = randomised(keras.Model(x, layers.Dense(3, activation="softmax")(layers.Dense(6, activation="tanh")(x))))
+    y = layers.Dense(3, activation="softmax")(layers.Dense(6, activation="tanh")(x))
+    model = widely_randomised(keras.Model(x, y))
     events, baseline = random_inputs(model, 6, 1), random_inputs(model, 1, 2)
     p, q = (model.predict(v, verbose=0).astype(np.float64) for v in (events, baseline))
     found = integrated_gradients(model, events, baseline, target=2, tolerance=1e-5)
@@ -264,12 +232,12 @@ def test_log_odds_of_one_of_three_classes():
     features=st.integers(1, 6), widths=st.lists(st.integers(1, 8), min_size=0, max_size=3), norm=st.booleans(),
     activation=st.sampled_from(["swish", "tanh", "sigmoid"]), seed=st.integers(0, 10**6), m=st.integers(1, 4),
 )  # fmt: skip
-def test_completeness(features, widths, norm, activation, seed, m):
+def test_completeness(widely_randomised, random_inputs, features, widths, norm, activation, seed, m):
     x = inputs = keras.Input((features,), name="x")
     for width in widths:
         x = layers.Dense(width)(x)
         x = layers.Activation(activation)(layers.BatchNormalization()(x) if norm else x)
-    model = randomised(keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x)), seed)
+    model = widely_randomised(keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x)), seed)
     events, baselines = random_inputs(model, 5, seed), random_inputs(model, m, seed + 1)
     found = integrated_gradients(model, events, baselines, tolerance=1e-4)
     p, q = (model.predict_on_batch(v["x"]).astype(np.float64)[:, 0] for v in (events, baselines))
@@ -279,7 +247,7 @@ def test_completeness(features, widths, norm, activation, seed, m):
     keras.backend.clear_session()
 
 
-def test_dummy_and_symmetry():
+def test_dummy_and_symmetry(event_dnn, random_inputs):
     """A variable that the network ignores gets nothing; two that it treats alike get the same."""
     model = event_dnn(4)
     kernel, bias = model.layers[1].get_weights()
@@ -294,11 +262,11 @@ def test_dummy_and_symmetry():
     assert np.abs(found[:, 0]).min() > 1e-4
 
 
-def test_implementation_invariance():
+def test_implementation_invariance(widely_randomised, random_inputs):
     """The same function, with its hidden units permuted and one split in two, has the same attributions."""
     x = inputs = keras.Input((5,), name="x")
     x = layers.Dense(6, activation="swish", name="hidden")(x)
-    one = randomised(keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(x)))
+    one = widely_randomised(keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(x)))
     x = inputs = keras.Input((5,), name="x")
     x = layers.Dense(7, activation="swish", name="hidden")(x)
     other = keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(x))
@@ -310,175 +278,3 @@ def test_implementation_invariance():
     events, baselines = random_inputs(one, 8, 1), random_inputs(one, 3, 2)
     found = [integrated_gradients(m, events, baselines, tolerance=1e-5).relevance["x"] for m in (one, other)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
-
-
-def test_average_is_the_weighted_mean_of_single_baselines():
-    model = event_dnn()
-    x, b = random_inputs(model, 6, 1), random_inputs(model, 3, 2)
-    weights = np.array([1.0, 0.0, 3.0])
-    averaged = integrated_gradients(model, x, Sample(b, weights), tolerance=1e-6)
-    single = [integrated_gradients(model, x, {"event": b["event"][i]}, tolerance=1e-6) for i in range(3)]
-    expected = 0.25 * single[0].relevance["event"] + 0.75 * single[2].relevance["event"]
-    np.testing.assert_allclose(averaged.relevance["event"], expected, atol=1e-6)
-    np.testing.assert_allclose(averaged.reference, 0.25 * single[0].reference + 0.75 * single[2].reference, atol=1e-6)
-    assert averaged.settings["effective_baselines"] == pytest.approx(16 / 10)
-
-
-def test_more_baselines_than_fit_into_a_batch():
-    """Blocks of one event with a share of its baselines, and several tables of events, give the same."""
-    model = event_dnn()
-    path = integrator(model, logits_of(model), "logit")
-    x, b = random_inputs(model, 40, 1), random_inputs(model, 33, 2)
-    whole = integrated_gradients(model, x, b, tolerance=1e-5)
-    batch, path.batch = path.batch, 16
-    try:
-        parts = integrated_gradients(model, x, b, tolerance=1e-5)
-    finally:
-        path.batch = batch
-    np.testing.assert_allclose(whole.relevance["event"], parts.relevance["event"], atol=1e-5)
-    np.testing.assert_allclose(whole.reference, parts.reference, atol=1e-6)
-
-
-def test_same_call_same_numbers():
-    model = event_dnn()
-    x, b = random_inputs(model, 300, 1), random_inputs(model, 20, 2)
-    one, other = (integrated_gradients(model, x, b, baselines_per_event=5) for _ in range(2))
-    np.testing.assert_array_equal(one.relevance["event"], other.relevance["event"])
-    np.testing.assert_array_equal(one.standard_error["event"], other.standard_error["event"])
-    assert one.settings == other.settings
-
-
-def test_drawn_baselines_come_with_their_standard_error():
-    """Pulls of the drawn averages against the full one have unit width."""
-    model = event_dnn()
-    x, b = random_inputs(model, 400, 1), random_inputs(model, 60, 2)
-    weights = np.random.default_rng(0).random(60)
-    full = integrated_gradients(model, x, Sample(b, weights), tolerance=1e-4).relevance["event"]
-    drawn = integrated_gradients(model, x, Sample(b, weights), tolerance=1e-4, baselines_per_event=30, seed=5)
-    pulls = (drawn.relevance["event"] - full) / drawn.standard_error["event"]
-    assert np.median(np.abs(pulls)) == pytest.approx(0.6745, abs=0.05)  # of a normal distribution
-    assert abs(pulls.mean()) < 0.1
-
-
-def test_memory_does_not_grow_with_the_number_of_pairs():
-    """Ten times the pairs: what the pass keeps at its peak, beyond inputs and result, stays (NumPy and Python)."""
-    import tracemalloc
-
-    model = event_dnn()
-    x = random_inputs(model, 256, 1)
-    peaks = []
-    for m in (400, 3200):
-        b = random_inputs(model, m, 2)
-        integrated_gradients(model, {"event": x["event"][:2]}, b)
-        tracemalloc.start()
-        integrated_gradients(model, x, b)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    every_pair = 4 * 9 * 256 * 3200  # bytes of the attributions of all pairs, were they kept
-    assert peaks[1] < 0.5 * every_pair
-    assert peaks[1] - peaks[0] < 0.1 * every_pair
-
-
-def test_saved_and_loaded(tmp_path):
-    model = event_dnn()
-    found = integrated_gradients(
-        model, random_inputs(model, 5, 1), random_inputs(model, 9, 2), baselines_per_event=4,
-        variables={"event": list("abcdefghi")},
-    )  # fmt: skip
-    found.save(tmp_path / "a.h5")
-    again = xaug.explain.Attribution.load(tmp_path / "a.h5")
-    np.testing.assert_array_equal(again.standard_error["event"], found.standard_error["event"])
-    np.testing.assert_array_equal(again.residual, found.residual)
-    np.testing.assert_array_equal(again.within_tolerance, found.within_tolerance)
-    assert again.settings == found.settings
-
-
-def test_nodes_are_tried_in_growing_steps():
-    assert ladder(8) == [1, 2, 3, 4, 5, 6, 8]
-    assert ladder(7) == [1, 2, 3, 4, 5, 6, 7]
-    assert ladder(1) == [1]
-    steps = np.array(ladder(1000))
-    assert steps[-1] == 1000
-    assert np.all(np.diff(steps) > 0)
-    assert np.all(steps[6:] / steps[5:-1] < 1.5)
-
-
-# Bad input ------------------------------------------------------------------------------------------------
-
-
-def test_tolerance_that_is_not_reached_is_said_for_each_event():
-    x = keras.Input((2,), name="x")
-    y = layers.Dense(20, activation="relu")(x)
-    model = randomised(keras.Model(x, layers.Dense(1, activation="sigmoid")(y)), 5)
-    events, baseline = random_inputs(model, 30, 1), random_inputs(model, 1, 2)
-    events["x"][0] = baseline["x"][0]  # nothing to integrate: always right
-    with pytest.warns(UserWarning, match="within the tolerance 1e-06 with at most 4 nodes"):
-        found = integrated_gradients(model, events, baseline, tolerance=1e-6, max_nodes=4)
-    assert found.settings["tolerance_reached"] is False
-    assert found.within_tolerance[0] == 1
-    assert found.within_tolerance.mean() == pytest.approx(found.settings["pairs_within_tolerance"], abs=1e-6)
-    np.testing.assert_array_equal(found.within_tolerance == 0, np.abs(found.residual) > 1e-6)
-
-
-@pytest.mark.parametrize(
-    ("baseline", "message"),
-    [
-        ({"event": np.zeros((2, 8))}, r"baseline: input 'event' has shape \(2, 8\)"),
-        ({"evnt": np.zeros(9)}, "did you mean 'event'"),
-        ({}, "no events"),
-        ({"event": np.zeros((0, 9))}, "no events"),
-        ({"event": np.full(9, np.nan)}, "baseline: input 'event' is not finite"),
-        ({"event": np.arange(9) * 100.0}, r"variable 'b' of input 'event' is 100.*scale the baseline"),
-        ("blank", "give Blank"),
-    ],
-)
-def test_bad_baselines(baseline, message):
-    model = event_dnn()
-    with pytest.raises(ConfigurationError, match=message):
-        integrated_gradients(model, random_inputs(model, 3, 1), baseline, variables={"event": list("abcdefghi")})
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"target": "signl"}, "did you mean 'signal'"),
-        ({"target": 1}, "has one output, 0"),
-        ({"output": "logits"}, "did you mean 'logit'"),
-        ({"tolerance": 0}, "tolerance 0"),
-        ({"max_nodes": 0}, "max_nodes 0"),
-        ({"baselines_per_event": 1}, "at least 2"),
-    ],
-)
-def test_bad_options(options, message):
-    model = event_dnn()
-    with pytest.raises(ConfigurationError, match=message):
-        integrated_gradients(model, random_inputs(model, 3, 1), {"event": np.zeros(9)}, **options)
-
-
-@pytest.mark.parametrize(("weights", "message"), [([1, -1], "-1"), ([0, 0], "positive"), ([1, 2, 3], "2 events")])
-def test_bad_weights(weights, message):
-    with pytest.raises(ConfigurationError, match=message):
-        Sample({"event": np.zeros((2, 9))}, weights)
-
-
-def test_integer_input_is_named():
-    x = keras.Input((3,), dtype="int32", name="charge")
-    y = layers.Flatten()(layers.Embedding(5, 2)(x))
-    model = keras.Model(x, layers.Dense(1, activation="sigmoid")(y))
-    with pytest.raises(ModelError, match="'charge' is of type int32"):
-        integrated_gradients(model, [np.zeros((2, 3))], {"charge": np.zeros(3)})
-
-
-def test_layer_without_gradient_is_named():
-    x = keras.Input((3,), name="x")
-    y = layers.Lambda(lambda v: tf.cast(v > 0, tf.float32), name="step")(layers.Dense(4)(x))
-    model = keras.Model(x, layers.Dense(1, activation="sigmoid")(layers.Concatenate()([y, x])))
-    with pytest.raises(ModelError, match=r"'step' \(Lambda\) has no gradient"):
-        integrated_gradients(model, [np.zeros((2, 3))], {"x": np.zeros(3)})
-
-
-def test_no_events():
-    model = event_dnn()
-    found = integrated_gradients(model, {"event": np.zeros((0, 9))}, {"event": np.zeros(9)})
-    assert found.relevance["event"].shape == (0, 9)
-    assert len(found) == 0
