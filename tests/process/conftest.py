@@ -1,4 +1,4 @@
-"""Synthetic events, and the classic fastjet interface, one PseudoJet at a time, as the reference."""
+"""Synthetic events, the classic fastjet interface, one PseudoJet at a time, as the reference, and expert variables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import fastjet
 import numpy as np
 import pytest
 
+from xaug import variables
 from xaug.process.selection import Events, Selection, select_jets
 
 PARTICLE = np.dtype(
@@ -202,3 +203,32 @@ def _boosted(event: np.ndarray, dy: float) -> np.ndarray:
 def boosted():
     """boosted(event, dy): the event seen from a frame moving along the beam; adds dy to all rapidities."""
     return _boosted
+
+
+@pytest.fixture(scope="session")
+def xaug():
+    """xaug(jets, name): a column of the variables table."""
+
+    def column(jets, name: str) -> np.ndarray:
+        (row,) = [row for row in variables.rows("jets", "xaug") if row.name == name]
+        return row.compute(jets)
+
+    return column
+
+
+@pytest.fixture(scope="session")
+def wrapped():
+    """wrapped(angle): the angle in (-pi, pi]."""
+    return lambda angle: np.arctan2(np.sin(angle), np.cos(angle))
+
+
+@pytest.fixture(scope="session")
+def vector_sum():
+    """vector_sum(event): pT, rapidity and azimuth of the summed four-momentum of massless particles."""
+
+    def vector_sum(event) -> tuple[float, float, float]:
+        px, py = (event["pt"] * np.cos(event["phi"])).sum(), (event["pt"] * np.sin(event["phi"])).sum()
+        pz, energy = (event["pt"] * np.sinh(event["eta"])).sum(), (event["pt"] * np.cosh(event["eta"])).sum()
+        return np.hypot(px, py), 0.5 * np.log((energy + pz) / (energy - pz)), np.arctan2(py, px)
+
+    return vector_sum
