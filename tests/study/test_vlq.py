@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -26,18 +24,10 @@ vlq.study(sys.argv[1], scale="tiny", seed=3)
 """
 
 
-def run_tiny(directory):
-    return subprocess.Popen(
-        [sys.executable, "-c", TINY, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(run_study, tmp_path_factory):
     directory = tmp_path_factory.mktemp("study") / "tiny"
-    process = run_tiny(directory)
-    output, _ = process.communicate(timeout=1500)
-    assert process.returncode == 0, output
+    run_study(TINY, directory, timeout=1500)
     return directory
 
 
@@ -77,26 +67,22 @@ class TestStudy:
         for _, own in ablated[ablated["k"] == 0].groupby("ranking"):
             np.testing.assert_allclose(own.sort_values("training")["auc"], whole, atol=1e-6)
 
-    def test_second_run_does_nothing(self, finished):
+    def test_second_run_does_nothing(self, run_study, finished):
         before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
-        process = run_tiny(finished)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
+        run_study(TINY, finished, timeout=300)
         assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
-    def test_killed_in_every_stage_it_ends_as_unbroken(self, finished, tmp_path):
+    def test_killed_in_every_stage_it_ends_as_unbroken(self, start_study, run_study, finished, tmp_path):
         """SIGKILL while generating, processing, training, explaining and retraining: the same numbers."""
         directory = tmp_path / "tiny"
         for pattern in ("files/*.root", "dataset", "runs/event/training_0", "attributions/Bbg", "topk_mean/runs/1_*"):
-            process = run_tiny(directory)
+            process = start_study(TINY, directory)
             while not list(directory.glob(pattern)) and process.poll() is None:
                 time.sleep(0.05)
             time.sleep(0.3)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        process = run_tiny(directory)
-        output, _ = process.communicate(timeout=1500)
-        assert process.returncode == 0, output
+        run_study(TINY, directory, timeout=1500)
         one, other = (xaug.Dataset.open(path / "dataset").load() for path in (finished, directory))
         for name, values in one.items():
             np.testing.assert_array_equal(values, other[name])

@@ -5,8 +5,6 @@ import csv
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import h5py
@@ -26,18 +24,10 @@ zbb.study(sys.argv[1], scale="tiny", seed=11)
 """
 
 
-def run_tiny(directory):
-    return subprocess.Popen(
-        [sys.executable, "-c", TINY, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(run_study, tmp_path_factory):
     directory = tmp_path_factory.mktemp("study") / "tiny"
-    process = run_tiny(directory)
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == 0, output
+    run_study(TINY, directory, timeout=400)
     return directory
 
 
@@ -96,12 +86,10 @@ def test_bars_are_the_mean_over_trainings(finished):
         assert float(row["rms"]) == pytest.approx(values.std())
 
 
-def test_second_run_does_nothing(finished):
+def test_second_run_does_nothing(run_study, finished):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     start = time.monotonic()
-    process = run_tiny(finished)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+    run_study(TINY, finished, timeout=60)
     assert time.monotonic() - start < 20  # imports and the digests of the inputs; the work takes minutes
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
@@ -117,7 +105,7 @@ def results(directory):
 
 
 @pytest.mark.slow
-def test_killed_in_every_stage_it_ends_as_unbroken(finished, tmp_path):
+def test_killed_in_every_stage_it_ends_as_unbroken(start_study, run_study, finished, tmp_path):
     """SIGKILL while generating, processing, training and explaining: same data, metrics, relevances."""
     directory = tmp_path / "tiny"
     waited_for = [
@@ -129,15 +117,13 @@ def test_killed_in_every_stage_it_ends_as_unbroken(finished, tmp_path):
         "attributions/cnn2d_xaug",
     ]
     for pattern in waited_for:
-        process = run_tiny(directory)
+        process = start_study(TINY, directory)
         while not list(directory.glob(pattern)) and process.poll() is None:
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    process = run_tiny(directory)
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == 0, output
+    run_study(TINY, directory, timeout=400)
     (data, metrics, bars), (data_again, metrics_again, bars_again) = results(finished), results(directory)
     for name in data:
         np.testing.assert_array_equal(data[name], data_again[name])
