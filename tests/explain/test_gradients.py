@@ -167,11 +167,10 @@ def test_linear_front_equals_tape_in_double_precision(event_dnn, random_inputs):
     model = event_dnn()
     x, b = random_inputs(model, 20, 1), random_inputs(model, 7, 2)
     found = integrated_gradients(model, x, b, tolerance=1e-6)
-    weights = [w.astype(np.float64) for w in model.get_weights()]
 
     def logit(v):
         for i in range(2):
-            kernel, bias, gamma, beta, mean, variance = _event_weights(model, weights, i)
+            kernel, bias, gamma, beta, mean, variance = _event_weights(model, i)
             v = gamma * (v @ kernel + bias - mean) / np.sqrt(variance + 1e-3) + beta
             v = v * tf.sigmoid(v)
         return v @ model.layers[-1].get_weights()[0].astype(np.float64)
@@ -188,7 +187,7 @@ def test_linear_front_equals_tape_in_double_precision(event_dnn, random_inputs):
     assert largest_error(found.relevance, {"event": expected}) < 1e-6
 
 
-def _event_weights(model, weights, i):
+def _event_weights(model, i):
     dense, norm = model.layers[1 + 4 * i], model.layers[2 + 4 * i]
     return [w.astype(np.float64) for w in (*dense.get_weights(), *norm.get_weights())]
 
