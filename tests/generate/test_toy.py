@@ -162,6 +162,14 @@ def test_best_possible_accuracy_is_that_of_the_authors(drawn):
     assert best["table1"] < 0.996
 
 
+def test_lists_allow_what_z_alone_allows(drawn):
+    """z is the sum of the list's z1, while theta is in no column: (1 + half the L1 distance of both densities) / 2."""
+    np.testing.assert_allclose(drawn()["z1"].sum(axis=1), drawn()["z"], rtol=1e-5)
+    edges = np.linspace(0.5, 1.0, 20001)
+    signal, background = (np.diff(folded(PARAMETERS["medium", of][1])(edges)) for of in ("signal", "background"))
+    assert (1 + np.abs(signal - background).sum() / 2) / 2 == pytest.approx(0.963, abs=0.0005)
+
+
 @POPULATIONS
 def test_radii_are_uniform(drawn, overlap, process):
     for name in ("r1", "r2"):
