@@ -1,4 +1,5 @@
 import json
+import subprocess
 
 import pytest
 
@@ -103,7 +104,7 @@ class TestRead:
 def test_content(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/xaug/process/__main__.py", "in.root", "-o", "out"])
     written = manifest.write(tmp_path, "process", CONFIG, parts=[1])
-    assert list(written) == ["stage", "command", "config", "versions", "parts"]
+    assert list(written) == ["stage", "command", "config", "versions", "commit", "parts"]
     assert written["command"] == "python -m xaug.process in.root -o out"
     assert written["versions"]["xaug"] == __version__
     assert {"python", "numpy", "uproot", "coffea", "fastjet", "pythia8mc"} <= set(written["versions"])
@@ -131,3 +132,31 @@ def test_differences():
         "b.c: 2 -> 3", "b.d.e: [1] -> [1, 2]", "f: None -> (unset)", "g: (unset) -> 0",
     ]  # fmt: skip
     assert manifest.differences(old, old) == []
+
+
+def test_commit_of_the_code(tmp_path, monkeypatch):
+    """None outside of any checkout and where a checkout holds the package by chance; "+" if it was changed."""
+
+    def git(*command):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", "-C", tmp_path, *identity, *command], check=True, capture_output=True, text=True)
+
+    code = tmp_path / "xaug" / "manifest.py"
+    code.parent.mkdir()
+    code.write_text("")
+    monkeypatch.setattr(manifest, "__file__", str(code))
+    commit = manifest.commit.__wrapped__
+    assert commit() is None
+    git("init")
+    (tmp_path / "other").write_text("")
+    git("add", "other")
+    git("commit", "-m", "other")
+    assert commit() is None
+    git("add", "xaug")
+    git("commit", "-m", "code")
+    last = git("rev-parse", "--short", "HEAD").stdout.strip()
+    assert commit() == last
+    code.write_text("changed")
+    assert commit() == f"{last}+"
+    monkeypatch.setenv("PATH", "")
+    assert commit() is None

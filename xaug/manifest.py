@@ -7,10 +7,12 @@ refuse (another config in the same place).
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +40,21 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit of the code that runs, with "+" if the code was changed since; None where it is no checkout."""
+    code = str(Path(__file__).parent)
+    try:
+        last, changes = (
+            subprocess.run(["git", "-C", code, *command], capture_output=True, text=True, timeout=10)
+            for command in (["log", "-1", "--format=%h", "--", "."], ["status", "--porcelain", "--", "."])
+        )
+    except (OSError, subprocess.TimeoutExpired):  # no git, or a disk that is too slow to ask
+        return None
+    # installed below some other repository, the code has no commit in it
+    return f"{last.stdout.strip()}{'+' if changes.stdout else ''}" if last.stdout.strip() else None
 
 
 def command_line() -> str:
@@ -68,6 +85,7 @@ def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> 
         "command": command_line(),
         "config": config,
         "versions": versions(),
+        "commit": commit(),
         **content,
     }
     write_json(Path(directory) / NAME, manifest)

@@ -72,6 +72,7 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
         values = np.array([own[metric] for own in run.metrics])
         rows.append(f"| {title} | {values[training]:.4f} | {values.mean():.4f} ± {values.std():.4f} |")
     own = run.metrics[training]
+    commit = f", with commit {run.manifest['commit']}," if run.manifest.get("commit") else ""
     lines = [
         f"# {name}",
         "",
@@ -81,7 +82,7 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
         f"**Data.** {counts}; {splits}; digest `{config['dataset']}`.",
         "",
         f"**Training.** Number {training} of {len(run)}, seed {config['seed']}, weights of the best epoch, "
-        f"{own['best_epoch'] + 1} of {own['epochs']}. Made by",
+        f"{own['best_epoch'] + 1} of {own['epochs']}. Made{commit} by",
         "",
         f"    {run.manifest['command']}",
         "",
