@@ -196,6 +196,7 @@ def test_scaling_of_the_paper_is_an_option(run, zbb_dataset, tmp_path):
     assert literal.scaler.fitted_on["split"] == "all"
     assert literal.scaler.fitted_on["signal"] == rows.sum()
     assert literal.manifest["config"]["scale_on_all"] is True
+    assert abs(literal.training_events - 60) <= 4, "trained on 60, though scaled by all"
     assert "scale_on_all" not in run.manifest["config"]
 
 

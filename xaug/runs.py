@@ -108,6 +108,15 @@ class Run:
             )
         return dataset
 
+    @property
+    def training_events(self) -> int:
+        """Events that each training saw."""
+        fitted = self.scaler.fitted_on
+        if fitted["split"] == "train":
+            return fitted["signal"] + fitted["background"]
+        # the scaling of the paper's authors is fitted on others as well
+        return len(self.dataset().load(["label"], "train", self.manifest["config"]["max_jets"])["label"])
+
     def scores(self, training: int) -> dict[str, np.ndarray]:
         """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training."""
         path = training_directory(self.path, training) / "scores.h5"

@@ -255,5 +255,4 @@ def _of_list(explained: Explained) -> str:
 
 
 def _sample_name(explained: Explained) -> str:
-    fitted = explained.run.scaler.fitted_on
-    return f"{fitted['signal'] + fitted['background']:,} training jets"
+    return f"{explained.run.training_events:,} training jets"

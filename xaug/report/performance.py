@@ -49,8 +49,7 @@ def performance(runs: list[Run]) -> pd.DataFrame:
     rows = []
     for run in runs:
         row = {"run": run.name, "trainings": len(run), "parameters": run.metrics[0]["parameters"]}
-        fitted = run.scaler.fitted_on
-        row[f"training {noun(run.input_spec.kind)}"] = fitted["signal"] + fitted["background"]
+        row[f"training {noun(run.input_spec.kind)}"] = run.training_events
         for name in ("auc", "accuracy", *(f"rejection_{round(100 * e)}" for e in EFFICIENCIES)):
             values = np.array([m[name] for m in run.metrics])
             limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
@@ -128,8 +127,7 @@ def learning_curve(samples: dict[str, list[Run]], stem: Path) -> Figure:
         points[name] = []
         for run in runs:
             auc = np.array([m["auc"] for m in run.metrics])
-            fitted = run.scaler.fitted_on
-            points[name].append((fitted["signal"] + fitted["background"], float(auc.mean()), float(auc.std())))
+            points[name].append((run.training_events, float(auc.mean()), float(auc.std())))
     with figures.figure() as (fig, ax):
         plot_learning_curve(points, ax)
         figures.save(fig, stem)
