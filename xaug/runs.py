@@ -94,12 +94,15 @@ class Run:
 
     def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
         """The dataset that this run was trained on (or the one at `path`, of the same kind)."""
-        if path is None and not Path(self.manifest["dataset"]).is_dir():
+        recorded = Path(self.manifest["dataset"])
+        # a study that was moved as a whole has it where it was, as seen from the run
+        beside = (self.path / self.manifest.get("dataset_from_here", recorded)).resolve()
+        own = beside if beside.is_dir() else recorded
+        if path is None and not own.is_dir():
             raise DatasetError(
-                f"the dataset {self.manifest['dataset']}, on which {self.name} was trained, is not here; name one with "
-                "--dataset"
+                f"the dataset {recorded}, on which {self.name} was trained, is not here; name one with --dataset"
             )
-        dataset = Dataset.open(path or self.manifest["dataset"])
+        dataset = Dataset.open(path or own)
         if dataset.kind != self.input_spec.kind:
             raise DatasetError(f"run {self.name} is of {self.input_spec.kind}, {dataset.path} holds {dataset.kind}")
         if path is None and dataset.digest != self.manifest["config"]["dataset"]:

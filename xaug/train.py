@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -120,9 +121,11 @@ class PlannedRun:
         metrics = [read_json(metrics_path(self.output, i)) for i in range(self.how.trainings)]
         results = [{key: value for key, value in m.items() if key != "history"} for m in metrics]
         _plot_history(self.output, [m["history"] for m in metrics])
+        from_here = os.path.relpath(self.data.path.resolve(), self.output.resolve())
         return manifest.write(
             self.output, "train", self.config,
-            dataset=str(self.data.path.resolve()), inputs=asdict(self.inputs), metrics=results,
+            dataset=str(self.data.path.resolve()), dataset_from_here=from_here, inputs=asdict(self.inputs),
+            metrics=results,
         )  # fmt: skip
 
 

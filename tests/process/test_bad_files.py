@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import struct
 from pathlib import Path
 
@@ -126,6 +127,24 @@ def bad(request, make_file, signal_events, tmp_path):
         if content is not None:
             path.write_bytes(content)
     return path, reason
+
+
+class TestCopy:
+    """The same bytes under two names are the same jets, which must not count twice."""
+
+    def test_is_skipped(self, good_file, tmp_path, process_command, jets_of_good, assert_same_jets):
+        copy = shutil.copy(good_file, tmp_path / "zz_copy.root")
+        result = process_command(copy, good_file, "-o", tmp_path / "out")
+        assert result.exit_code == 3, result.stderr
+        first, second = sorted([str(good_file), str(copy)])
+        assert f"skipped {second}: is a copy of {first}: its jets would count twice; remove one" in result.stdout
+        assert_same_jets(tmp_path / "out", jets_of_good)
+
+    def test_strict_stops(self, good_file, tmp_path, process_command, errors_of):
+        copy = shutil.copy(good_file, tmp_path / "zz_copy.root")
+        result = process_command(copy, good_file, "-o", tmp_path / "out", "--strict")
+        assert result.exit_code == 1
+        assert "is a copy of" in errors_of(result)[0]
 
 
 class TestBadFile:

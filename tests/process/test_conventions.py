@@ -266,7 +266,7 @@ def test_parts_by_default_are_named_as_before_there_were_conventions():
 
 
 def test_every_choice_names_its_own_parts():
-    file = {"dataset": "a", "path": "a.root", "tree": "T", "digest": "0", "label": 1, "process": "zbb"}
+    file = {"tree": "T", "digest": "0", "identity": "0", "label": 1, "process": "zbb"}
     one_each = [replace(DEFAULT, **{name: getattr(PAPER_LITERAL, name)}) for name in CHOICES]
     names = {part_name(file, Settings(conventions=c), 0, 100) for c in (DEFAULT, PAPER_LITERAL, *one_each)}
     assert len(names) == len(CHOICES) + 2

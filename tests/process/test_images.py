@@ -12,17 +12,12 @@ SINGLE = 1e-6  # relative: float32 pixels, summed in another order
 TURNS = np.radians([0, 30, 90, 135, 180, 200, 270, 315])
 
 
-def wrapped(angle):
-    """An angle in (-pi, pi]."""
-    return np.arctan2(np.sin(angle), np.cos(angle))
-
-
 def jet_pt(event) -> float:
     return float(np.hypot((event["pt"] * np.cos(event["phi"])).sum(), (event["pt"] * np.sin(event["phi"])).sum()))
 
 
 @pytest.fixture
-def framed(particles):
+def framed(particles, wrapped):
     """framed(points, turn=0, distance=0.2, eta=0.3, phi=3.1): a jet of 300 GeV at (0, 0) and 200 GeV at (0, -1).
 
     `points` are further particles (x, y, pT) in the frame of the subjets, soft and at least one unit from
@@ -69,7 +64,7 @@ def test_coordinates_by_hand(framed, jets_of, turn):
     assert_allclose(y[order], [0.0, -1.0, 0.4, -1.9], atol=1e-11)
 
 
-def test_subleading_subjet_of_real_jets_is_at_0_minus_1(sample_jets, classic_jets):
+def test_subleading_subjet_of_real_jets_is_at_0_minus_1(sample_jets, classic_jets, wrapped):
     """The pT-weighted centre of the subjets' four-momenta, put through the frame of the coordinates by hand."""
     x, y = image_coordinates(sample_jets)
     c = sample_jets.constituents
@@ -231,7 +226,7 @@ def assert_same_images(jets_of, events, transformed):
 
 
 @pytest.mark.parametrize("angle", [0.1, 1.0, np.pi, -2.5])
-def test_invariance_under_rotation_in_phi(showers, jets_of, angle):
+def test_invariance_under_rotation_in_phi(showers, jets_of, wrapped, angle):
     rotated = [with_column(event, "phi", wrapped(event["phi"] + angle)) for event in showers]
     assert_same_images(jets_of, showers, rotated)
 

@@ -191,6 +191,24 @@ class TestAgain:
         with pytest.raises(ConfigurationError, match="holds results of stage 'generate'"):
             process([zbb_files], copy, executor="iterative")
 
+    def test_moved_with_its_files_is_the_same(self, zbb_dataset, zbb_files, tmp_path):
+        """To another disk: all done there, and with a part lost, only that is made again."""
+        files = shutil.copytree(zbb_files, tmp_path / "elsewhere" / "files")
+        moved = Path(shutil.copytree(zbb_dataset, tmp_path / "elsewhere" / "jets"))
+        before = modified(moved)
+        assert process([files], moved, executor="iterative", chunksize=100)["digest"] == Dataset.open(moved).digest
+        assert modified(moved) == before
+        (moved / "manifest.json").unlink()
+        sorted(moved.glob("*.h5"))[2].unlink()
+        again = process([files], moved, executor="iterative", chunksize=100)
+        assert again["digest"] == Dataset.open(zbb_dataset).digest
+        assert again["processes"] == Dataset.open(zbb_dataset).manifest["processes"]
+        assert {part["file"] for part in again["parts"]} == {str(path) for path in files.glob("*.root")}
+        found, expected = Dataset.open(moved).load(), Dataset.open(zbb_dataset).load()
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
     def test_dry_run_counts_what_is_done(self, copy, zbb_files, process_command):
         (copy / "manifest.json").unlink()
         next(copy.glob("*.h5")).unlink()

@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import re
+import shutil
 import signal
 import time
 
@@ -92,6 +93,15 @@ def test_second_run_does_nothing(run_study, finished):
     run_study(TINY, finished, timeout=60)
     assert time.monotonic() - start < 20  # imports and the digests of the inputs; the work takes minutes
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_moved_elsewhere_is_still_done_and_finds_its_dataset(run_study, finished, tmp_path):
+    moved = tmp_path / "other" / "place"
+    shutil.copytree(finished, moved)
+    before = {path: path.stat().st_mtime_ns for path in moved.rglob("*") if path.is_file()}
+    run_study(TINY, moved, timeout=60)
+    assert {path: path.stat().st_mtime_ns for path in moved.rglob("*") if path.is_file()} == before
+    assert xaug.load_run(moved / "runs" / "mlp_xaug").dataset().path.resolve() == moved / "dataset"
 
 
 def results(directory):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,7 +22,7 @@ from xaug.process.event_schemas import DELPHES_BRANCHES, TREE_BRANCHES
 from xaug.process.schemas import required_branches
 from xaug.storage import digest_file
 
-__all__ = ["Candidate", "InputFile", "gather", "inspect", "kind_of"]
+__all__ = ["Candidate", "InputFile", "gather", "inspect", "kind_of", "short_names"]
 
 FORMATS = {"tree": TREE, "delphes": "Delphes"}
 """Format -> name of its tree, where the user does not name it."""
@@ -83,6 +84,17 @@ def gather(inputs: Iterable[str]) -> list[Candidate]:
             raise ConfigurationError(f"{candidate.path} is given twice: its jets would count twice")
         seen.add(candidate.path)
     return sorted(found, key=lambda candidate: candidate.path)
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """What files are called wherever they lie: path -> path below the folder that all local ones share.
+
+    A study that was moved as a whole is thus known again.
+    """
+    paths = list(paths)
+    local = [path for path in paths if _local(path)]
+    shared = os.path.commonpath([os.path.dirname(path) for path in local]) if local else ""
+    return {path: os.path.relpath(path, shared) if _local(path) else path for path in paths}
 
 
 def _from_fileset(path: Path) -> list[Candidate]:

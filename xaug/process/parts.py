@@ -70,8 +70,8 @@ def control_histogram(axis: hist.axis.AxesMixin, name: str) -> hist.Hist:
 
 
 def part_name(file: dict, settings: PartSettings, start: int, stop: int) -> str:
-    """File name of a part: it tells input (and its digest), settings, code version and range apart."""
-    key = {name: file[name] for name in ("dataset", "path", "tree", "digest", "label", "process")}
+    """File name of a part: it tells contents of the input (not its place), settings, code version and range apart."""
+    key = {name: file[name] for name in ("tree", "digest", "identity", "label", "process")}
     code = digest_json({"input": key, "settings": settings.config, "xaug": __version__})
     return f"{code}_{start}_{stop}.h5"
 

@@ -17,7 +17,7 @@ from xaug.errors import ConfigurationError, InputFileError, XaugError, unknown_n
 from xaug.process import executors
 from xaug.process.conventions import DEFAULT, Conventions
 from xaug.process.events import EventProcessor, EventSettings
-from xaug.process.inputs import InputFile, gather, inspect, kind_of
+from xaug.process.inputs import InputFile, gather, inspect, kind_of, short_names
 from xaug.process.normalisation import check_normalisation, normalisation
 from xaug.process.parts import PartProcessor, PartSettings, control_histogram, part_name
 from xaug.process.processor import JetProcessor, Settings
@@ -64,10 +64,14 @@ def _inspect_all(
     inputs: Iterable[str], strict: bool, kind: str, conventions: Conventions
 ) -> tuple[list[InputFile], list[dict]]:
     candidates = gather(inputs)
-    good, skips = [], []
+    good, skips = {}, []
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
         try:
-            good.append(inspect(candidate, kind, conventions))
+            file = inspect(candidate, kind, conventions)
+            if file.digest in good:
+                first = good[file.digest].path
+                raise InputFileError(file.path, f"is a copy of {first}: its {noun(kind)} would count twice; remove one")
+            good[file.digest] = file
         except InputFileError as error:
             if strict:
                 raise
@@ -75,7 +79,7 @@ def _inspect_all(
     if not good:
         reasons = "; ".join(f"{skip['file']} {skip['reason']}" for skip in skips)
         raise ConfigurationError(f"none of {len(candidates)} input files can be used: {reasons}")
-    return good, skips
+    return list(good.values()), skips
 
 
 def process(
@@ -119,11 +123,13 @@ def process(
         counts = {"files": len(files), "events": sum(f.entries for f in files), "chunks": len(items)}
         return {**counts, "chunks_done": len(names) - len(missing), "skips": skips}
 
+    digests = {file.path: file.digest for file in files} | {skip["file"]: None for skip in skips}
+    short = short_names(digests)
     config = {
         **settings.config,
         "chunksize": chunksize,
         "k_factors": k_factors,
-        "inputs": {file.path: file.digest for file in files} | {skip["file"]: None for skip in skips},
+        "inputs": {short[path]: digest for path, digest in digests.items()},
     }
     finished = manifest.begin(output, "process", config)
     if finished:
@@ -145,7 +151,8 @@ def process(
         if done["skips"] and strict:
             raise InputFileError(done["skips"][0]["file"], done["skips"][0]["reason"])
         skips += sorted(done["skips"], key=lambda skip: (skip["file"], skip["start"]))
-    return _finish(output, config, files, sorted(names, key=lambda name: _place(names[name])), skips, strict)
+    places = {name: _place(names[name])[0] for name in sorted(names, key=lambda name: _place(names[name]))}
+    return _finish(output, config, files, places, skips, strict)
 
 
 def _place(item: WorkItem) -> tuple[str, int]:
@@ -153,17 +160,17 @@ def _place(item: WorkItem) -> tuple[str, int]:
 
 
 def _finish(
-    output: Path, config: dict, files: list[InputFile], names: list[str], skips: list[dict], strict: bool
+    output: Path, config: dict, files: list[InputFile], places: dict[str, str], skips: list[dict], strict: bool
 ) -> dict:
-    """Sum up the parts in the order of (file, start) and write control histograms and manifest."""
+    """Sum up the parts (name -> input file), in this order, and write control histograms and manifest."""
     kind = config["kind"]
     axes = KINDS[kind][0].control
     parts, flows, control = [], {}, {}
-    for name in names:
+    for name, place in places.items():
         if not (output / name).exists():
             continue  # skipped, and listed as such
         summary, counts = read_part_summary(output / name)
-        parts.append(summary)
+        parts.append({**summary, "file": place})  # which may have been moved since
         process_name = summary["process"]
         flow = flows.setdefault(process_name, dict.fromkeys(summary["cut_flow"], 0))
         for cut, count in summary["cut_flow"].items():
