@@ -109,6 +109,30 @@ def test_spread_of_features_marks_stable_ranks_and_leaves_out_zeros():
         assert {text.get_text() for text in ax.texts} == {"$m$", "$p_T$"}
 
 
+def test_names_of_points_cover_neither_points_nor_each_other():
+    """36 points close together: some have their name, and no name lies on anything, in a small figure too."""
+    rng = np.random.default_rng(5)
+    mean = np.sort(10 ** rng.uniform(-1.3, 0, 36))[::-1]
+    table = pd.DataFrame(
+        {"mean": mean, "rms": 0.1 * mean * 10 ** rng.uniform(-0.3, 0.3, 36), "stable": False},
+        index=variables.names("jets", "xaug"),
+    )
+    for size in ((4.8, 4.0), (2.8, 2.4)):
+        with figure(size=size) as (fig, ax):
+            plot_feature_spread({"all": table, "a tenth": 1.5 * table}, LABELS, ax)
+            fig.draw_without_rendering()
+            names = [text.get_window_extent() for text in ax.texts]
+            points = np.concatenate(
+                [ax.transData.transform(t[["mean", "rms"]].to_numpy()) for t in (table, 1.5 * table)]
+            )
+            assert 3 < len(names) < 36
+            for i, name in enumerate(names):
+                assert not any(name.contains(*point) for point in points)
+                assert not any(name.overlaps(other) for other in names[:i])
+                assert not name.overlaps(ax.get_legend().get_window_extent())
+                assert ax.bbox.x0 <= name.x0 and name.x1 <= ax.bbox.x1
+
+
 def test_spread_of_scores_shows_medians_by_class():
     mean = np.array([0.01, 0.02, 0.03, 0.02, 0.01, 0.97, 0.98, 0.99, 0.97, 0.98, 0.6])
     rms = np.array([0.1, 0.2, 0.6, 0.2, 0.2, 0.3, 0.4, 0.5, 0.4, 0.4, 0.9])

@@ -83,6 +83,25 @@ def test_bars_show_largest_on_top_with_their_spread():
         assert ax.get_yticklabels()[0].get_text() == "image (all pixels)"
 
 
+@pytest.mark.parametrize(("first", "end", "told"), [(6.0, 0.49, ["6.00 ± 0.50"]), (1.0, None, []), (np.nan, None, [])])
+def test_a_bar_that_dwarfs_the_others_is_cut_and_says_its_length(first, end, told):
+    table = pd.DataFrame({"mean": [first, 0.3, 0.1], "rms": [0.5, 0.05, 0.0]}, index=["list", "dxy_max", "tau21"])
+    with figure() as (_, ax):
+        bars = plot_relevance(table, variables.labels("jets"), ax)
+        assert [text.get_text() for text in ax.texts] == told
+        if end is not None:
+            assert ax.get_xlim() == pytest.approx((0, end))
+            assert bars[0].get_width() == first
+        elif first > 0:
+            assert ax.get_xlim()[1] > first
+
+
+def test_one_bar_alone_is_not_cut():
+    with figure() as (_, ax):
+        plot_relevance(pd.DataFrame({"mean": [9.0], "rms": [0.1]}, index=["list"]), variables.labels("jets"), ax)
+        assert ax.get_xlim()[1] > 9
+
+
 def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
     with figure() as (_, ax):
         artists = plot_history([{"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}], ax)

@@ -19,6 +19,8 @@ GROUP_COLORS = {
     "event": "#009e73",
 }
 """Blue, sky blue, vermilion and green of Okabe and Ito, which the colour-blind can tell apart."""
+DWARFED = 3
+"""The first bar is cut where it is this many times as long as all others: theirs could not be read beside it."""
 
 
 def feature_label(name: str, labels: dict[str, Variable]) -> str:
@@ -30,6 +32,8 @@ def feature_label(name: str, labels: dict[str, Variable]) -> str:
 def plot_relevance(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list:
     """Mean normalised relevance of every feature, largest on top; the error bar is the RMS over trainings.
 
+    A first bar that dwarfs the others, as that of a list of 20 particles may, is cut and has its length written in it.
+
     Parameters
     ----------
     table
@@ -39,6 +43,7 @@ def plot_relevance(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list
     ax : matplotlib axes
     """
     bars = _bars(table["mean"], labels, ax, xerr=table["rms"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
+    _cut_first(table, ax)
     ax.set_xlabel("mean normalised relevance")
     groups = [_group(name, labels) for name in table.index]
     handles = [
@@ -68,6 +73,18 @@ def plot_trainings(table: pd.DataFrame, labels: dict[str, Variable], axes: Seque
         ax.set_title(f"training {i + 1}")
         ax.set_xlabel("mean norm. relevance")
     return artists
+
+
+def _cut_first(table: pd.DataFrame, ax) -> None:
+    first, spread, row = table["mean"].iloc[0], table["rms"].iloc[0], len(table)
+    others = (table["mean"] + table["rms"]).iloc[1:].max()
+    if not first > DWARFED * others > 0:
+        return
+    end = 1.4 * others
+    ax.set_xlim(0, end)
+    for x in (0.93, 0.95):
+        ax.plot([(x - 0.01) * end, (x + 0.01) * end], [row - 0.4, row + 0.4], color="w", lw=2)
+    ax.text(0.9 * end, row, f"{first:.2f} ± {spread:.2f}", color="w", ha="right", va="center", fontsize=8)
 
 
 def _group(name: str, labels: dict[str, Variable]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 from xaug.plots.relevance import feature_label
@@ -12,8 +13,8 @@ from xaug.variables import Variable
 
 __all__ = ["plot_feature_spread", "plot_score_spread"]
 
-ROOM = (0.16, 0.07)
-"""Least distance of two names, as fractions of the axes."""
+BESIDE = ((0, 4, "center", "bottom"), (5, 0, "left", "center"), (-5, 0, "right", "center"), (0, -4, "center", "top"))
+"""Where the name of a point may stand, best first: offset in points, and its alignment."""
 MARKERS = "osD^v"
 SCORE_BINS = 20
 LEAST = 5
@@ -52,27 +53,33 @@ def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Vari
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
-    _name_points(next(iter(samples.values())), labels, ax)
     ax.set_xlabel("mean normalised relevance")
     ax.set_ylabel("RMS over trainings")
     ax.legend(loc="upper left", title="filled: stable rank")
+    _name_points(list(samples.values()), labels, ax)
     return artists
 
 
-def _name_points(table: pd.DataFrame, labels: dict[str, Variable], ax) -> None:
-    """Names above the points, most relevant first, where there is room."""
-    named = np.empty((0, 2))
-    for feature, row in table.iterrows():
-        if row["mean"] <= 0 or row["rms"] <= 0:
-            continue
-        place = ax.transAxes.inverted().transform(ax.transData.transform((row["mean"], row["rms"])))
-        if np.any(np.all(np.abs(named - place) < ROOM, axis=1)):
-            continue
-        named = np.vstack([named, place])
-        ax.annotate(
-            feature_label(feature, labels), (row["mean"], row["rms"]), (0, 4), textcoords="offset points",
-            ha="right" if place[0] > 0.85 else "center", va="bottom", fontsize=7,
-        )  # fmt: skip
+def _name_points(tables: list[pd.DataFrame], labels: dict[str, Variable], ax) -> None:
+    """Names beside the points of the first table, most relevant first, where they cover no point and no other name."""
+    ax.figure.draw_without_rendering()  # the layout decides what covers what
+    points = ax.transData.transform(pd.concat(tables)[["mean", "rms"]].query("mean > 0 and rms > 0").to_numpy())
+    radius = 3 * ax.figure.dpi / 72
+    taken = [Bbox([point - radius, point + radius]) for point in points]
+    taken.append(ax.get_legend().get_window_extent())
+    room = ax.bbox.padded(-3)
+    for feature, row in tables[0].query("mean > 0 and rms > 0").iterrows():
+        for dx, dy, ha, va in BESIDE:
+            name = ax.annotate(
+                feature_label(feature, labels), (row["mean"], row["rms"]), (dx, dy), textcoords="offset points",
+                ha=ha, va=va, fontsize=7,
+            )  # fmt: skip
+            box = name.get_window_extent()
+            inside = all(room.contains(*corner) for corner in (box.min, box.max))
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            name.remove()
 
 
 def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) -> list:

@@ -221,9 +221,9 @@ def spread(samples: list[Explained], stem: Path) -> Figure:
     tables = {_sample_name(explained): found.features}
     tables |= {_sample_name(e): stability(e.attributions, LIST_RELEVANCE) for e in samples[1:]}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
-        plot_feature_spread(tables, explained.labels, axes[0])
-        plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
         fig.suptitle(f"{explained.name}, {len(explained.attributions)} trainings", fontsize=10)
+        plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
+        plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
         figures.save(fig, stem)
     sizes = [size for size, table in tables.items() for _ in range(len(table))]
     columns = {"sample": sizes, "feature": [feature for table in tables.values() for feature in table.index]}
