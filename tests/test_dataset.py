@@ -247,6 +247,12 @@ class TestSplit:
         split = assign_split(event_ids("a file", np.arange(1000)), 3, fractions)
         assert set(split) == {i for i, fraction in enumerate(fractions) if fraction}
 
+    def test_column_is_an_index_of_the_names(self, zbb_dataset):
+        assert SPLITS == ("train", "validation", "test")
+        for path in zbb_dataset.glob("*.h5"):
+            with h5py.File(path) as file:
+                assert set(file["split"][()]) <= {0, 1, 2}
+
     def test_seeds_and_files_are_independent(self):
         """Whether two events are both in training must be a product of probabilities."""
         n = 100_000

@@ -10,13 +10,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import h5py
 import numpy as np
 import psutil
 import pytest
 import uproot
 
-from xaug.dataset import SPLITS, Dataset
+from xaug.dataset import Dataset
 from xaug.errors import ConfigurationError, DatasetError, XaugError
 from xaug.process import stage
 from xaug.process.processor import Settings
@@ -397,10 +396,3 @@ def test_summary_of_the_command(zbb_files, tmp_path, process_command):
     assert lines[0].startswith("qcd: events ") and lines[0].endswith("b quarks matched 150")
     assert lines[1].startswith("zbb: events ") and lines[1].endswith("b quarks matched 150")
     assert lines[2].startswith(f"wrote {tmp_path / 'out'}")
-
-
-def test_split_column_is_an_index_of_the_names(zbb_dataset):
-    assert SPLITS == ("train", "validation", "test")
-    for path in zbb_dataset.glob("*.h5"):
-        with h5py.File(path) as file:
-            assert set(file["split"][()]) <= {0, 1, 2}

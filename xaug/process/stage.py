@@ -151,7 +151,7 @@ def process(
         if done["skips"] and strict:
             raise InputFileError(done["skips"][0]["file"], done["skips"][0]["reason"])
         skips += sorted(done["skips"], key=lambda skip: (skip["file"], skip["start"]))
-    places = {name: _place(names[name])[0] for name in sorted(names, key=lambda name: _place(names[name]))}
+    places = {name: names[name].filename for name in sorted(names, key=lambda name: _place(names[name]))}
     return _finish(output, config, files, places, skips, strict)
 
 
