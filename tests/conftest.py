@@ -203,8 +203,8 @@ def scheduler(tmp_path_factory):
 @pytest.fixture(scope="session")
 def write_dataset():
     """Writes arrays as a finished dataset: a part a process; `known`: process -> what its manifest says of it."""
-    from xaug import manifest
-    from xaug.dataset import SPLITS, Dataset, write_part
+    from xaug.core import provenance
+    from xaug.data.dataset import SPLITS, Dataset, write_part
 
     def write(directory: Path, kind: str, columns: dict[str, np.ndarray], known: dict[str, dict] | None = None):
         directory.mkdir(parents=True)
@@ -216,7 +216,7 @@ def write_dataset():
             parts.append({**part, "rows": len(own["label"]), "splits": sizes})
             write_part(directory / f"{name}.h5", own, {}, parts[-1])
         content = {"digest": directory.name, "parts": parts, "processes": known or {}}
-        manifest.write(directory, "process", {"kind": kind}, **content)
+        provenance.write(directory, "process", {"kind": kind}, **content)
         return Dataset.open(directory)
 
     return write
@@ -225,7 +225,7 @@ def write_dataset():
 @pytest.fixture(scope="session")
 def event_columns():
     """Makes columns of made-up events of a signal and three backgrounds; HT, MET and lepton pT tell them apart."""
-    from xaug import variables
+    from xaug.data import variables
 
     shifts = {"signal": (2.0, 0.8, 0.6), "tt1l": (0, 0.2, 0), "wjets": (-0.4, 0, 0.1), "zz": (-0.2, 0, 0)}
 
@@ -268,7 +268,7 @@ def event_dataset(write_dataset, event_columns, tmp_path_factory):
 @pytest.fixture(scope="session")
 def event_run(event_dataset, tmp_path_factory) -> Path:
     """Two short trainings of the dense network on `event_dataset`."""
-    from xaug.train import train
+    from xaug.training.stage import train
 
     path = tmp_path_factory.mktemp("event_run") / "event"
     train(event_dataset.path, path, network="event", trainings=2, epochs=2, batch_size=64, learning_rate=0.01)

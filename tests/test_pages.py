@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from xaug import variables
-from xaug.explain.baselines import CHOICES
+from xaug.data import variables
+from xaug.events.detector import Detector
+from xaug.events.selection import EventSelection
+from xaug.explain.gradients.baselines import CHOICES
 from xaug.generate.vlq import PROCESSES, shipped_card
-from xaug.process.detector import Detector
-from xaug.process.event_selection import EventSelection
 from xaug.report.catalogue import CATALOGUE
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

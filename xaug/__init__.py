@@ -5,17 +5,15 @@ from __future__ import annotations
 import importlib
 
 from xaug._version import __version__
-from xaug.errors import XaugError
+from xaug.core.errors import XaugError
 
-# Loaded on first use: `import xaug` stays fast and never pulls in TensorFlow.
-_LAZY = {
-    "Dataset": "xaug.dataset",
-    "Scaler": "xaug.scaling",
-    "load_reference": "xaug.reference",
-    "load_run": "xaug.runs",
-    "explain": "xaug.explain",
-    "plots": "xaug.plots",
-    "variables": "xaug.variables",
+# Loaded on first use: `import xaug` stays fast and never imports TensorFlow.
+_MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
+_OBJECTS = {
+    "Dataset": "xaug.data.dataset",
+    "Scaler": "xaug.data.scaling",
+    "load_reference": "xaug.training.reference",
+    "load_run": "xaug.training.runs",
 }
 
 __all__ = [
@@ -23,12 +21,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'xaug' has no attribute {name!r}")
-    module = importlib.import_module(_LAZY[name])
-    return module if module.__name__ == f"xaug.{name}" else getattr(module, name)
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _OBJECTS:
+        return getattr(importlib.import_module(_OBJECTS[name]), name)
+    raise AttributeError(f"module 'xaug' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

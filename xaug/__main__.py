@@ -17,7 +17,7 @@ STAGES = {
     "topk": ("xaug.topk", "rankings of features to curves: how good the k best alone are"),
     "report": ("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
     "reference": ("xaug.reference", "a run to a small network with a card, to be shipped"),
-    "study": ("xaug.study.__main__", "all of these, for a paper's study, in one command"),
+    "study": ("xaug.study", "all of these, for a paper's study, in one command"),
 }
 """Command -> its module, loaded only when it runs, and what it does."""
 

@@ -18,7 +18,7 @@ import psutil
 import tensorflow as tf
 
 import xaug
-from xaug.explain import innvestigate_engine
+from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 
 BATCHES = (64, 128, 256, 512)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import xaug
-from xaug.networks import build, choose_inputs
+from xaug.networks.registry import build, choose_inputs
 
 pytestmark = pytest.mark.benchmark
 EVENTS = 4000

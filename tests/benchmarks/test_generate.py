@@ -2,8 +2,8 @@
 
 import pytest
 
+from xaug.formats.tree_writer import TreeWriter
 from xaug.generate.pythia import BATCH, Generator, read_card
-from xaug.generate.tree import TreeWriter
 from xaug.generate.zbb import selected, shipped_card, stored_events
 
 EVENTS = BATCH

@@ -17,8 +17,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from xaug.core.workers import cores
 from xaug.explain import integrated_gradients
-from xaug.workers import cores
 
 pytestmark = pytest.mark.benchmark
 FEATURES, WIDTH, EVENTS, BASELINES = 87, 128, 5000, 200

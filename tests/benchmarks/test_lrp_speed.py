@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import pytest
 
-from xaug import networks
-from xaug.explain.canonical import logits_of
+from xaug.explain.targets import logits_of
+from xaug.networks import registry as networks
 
 pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent

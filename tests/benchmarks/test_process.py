@@ -10,15 +10,15 @@ import pytest
 import uproot
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
-from xaug import variables
+from xaug.data import variables
+from xaug.formats.xaug_tree import read_events
 from xaug.generate.zbb import generate
-from xaug.process.clustering import FourVectors
-from xaug.process.flavour import NEUTRINOS
-from xaug.process.images import make_images
-from xaug.process.particles import make_list
-from xaug.process.processor import JetProcessor, Settings
-from xaug.process.schemas import read_events
-from xaug.process.selection import Selection, select_jets
+from xaug.jets.clustering import FourVectors
+from xaug.jets.constituents import make_list
+from xaug.jets.images import make_images
+from xaug.jets.particle_kinds import NEUTRINOS
+from xaug.jets.processor import JetProcessor, Settings
+from xaug.jets.selection import Selection, select_jets
 
 pytestmark = pytest.mark.benchmark
 JETS = 1000
@@ -53,7 +53,7 @@ def bare_fastjet(path, label):
     antikt = fastjet.JetDefinition(fastjet.antikt_algorithm, 0.8)
     ca = fastjet.JetDefinition(fastjet.cambridge_algorithm, 100.0)
     # leading jets within |eta| are groomed, selected ones get their subjets and N-subjettiness
-    from xaug.process import clustering
+    from xaug.jets import clustering
 
     event, index, found = clustering.cluster(
         FourVectors.from_pt_eta_phi_mass(
@@ -63,7 +63,7 @@ def bare_fastjet(path, label):
         200.0,
     )
     first = np.flatnonzero(np.arange(len(event)) == np.searchsorted(event, event))
-    p = clustering.kinematics(found.sums(found.owner, len(found)))
+    p = clustering.kinematics(found.sums(found.jet_index, len(found)))
     first = first[np.abs(p["eta"][first]) < 2.4]
     leading = clustering.regroup(found, index, first)[1]
     _, groomed, _ = clustering.groom(leading, 0.1)

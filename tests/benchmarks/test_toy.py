@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from xaug.dataset import write_part
+from xaug.data.dataset import write_part
 from xaug.generate.toy import FILTERS, JETS_PER_PART, Sample
 
 pytestmark = pytest.mark.benchmark

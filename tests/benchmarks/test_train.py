@@ -13,10 +13,10 @@ SCRIPT = """
 import json, sys, time
 from pathlib import Path
 import keras, tensorflow as tf
-from xaug.dataset import Dataset
-from xaug.fitting import Training, fit, read
-from xaug.networks import build, choose_inputs
-from xaug.scaling import Scaler
+from xaug.data.dataset import Dataset
+from xaug.training.loop import Training, fit, read
+from xaug.networks.registry import build, choose_inputs
+from xaug.data.scaling import Scaler
 
 data = Dataset.open(sys.argv[1])
 inputs = choose_inputs("toy", sys.argv[2])

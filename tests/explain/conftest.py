@@ -97,7 +97,7 @@ def cnn():
     """The 2D CNN of the package with 36 XAUGs."""
 
     def make(bias=0.1, seed=0):
-        from xaug.networks import build, choose_inputs
+        from xaug.networks.registry import build, choose_inputs
 
         return randomise(build(choose_inputs("jets", "cnn2d", "all")), seed, bias, scale=1.4)
 

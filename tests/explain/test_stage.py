@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
-from xaug.errors import ConfigurationError, DatasetError
+from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain.__main__ import main
 from xaug.explain.parts import explain_parts
 from xaug.explain.stage import explain_run, load_attributions
-from xaug.train import train
+from xaug.training.stage import train
 
 
 @pytest.fixture(scope="module")

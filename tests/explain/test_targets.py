@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import xaug
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
 
 ENGINES = ("native", "innvestigate")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import pythia8mc
 
-from xaug.errors import ConfigurationError, XaugError
+from xaug.core.errors import ConfigurationError, XaugError
 from xaug.generate.pythia import MAX_SEED, Generator, read_card, seed_of
 from xaug.generate.zbb import shipped_card
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
-from xaug import variables
+from xaug.data import variables
 from xaug.generate.toy import OVERLAPS, Exponential, Normal, Population, draw_jets
-from xaug.process.images import make_images
-from xaug.process.jets import Jets
+from xaug.jets.images import make_images
+from xaug.jets.jets import Jets
 
 N = 20000
 LIKELY = 1e-3  # least p-value: one seed, some hundred tests
@@ -309,7 +309,8 @@ def test_images_are_those_of_jets_with_subjets_as_far_apart():
     real = Jets(
         event=np.arange(n), pt=one, eta=none, rapidity=none, phi=none, mass=none, softdrop_mass=none,
         subjet_pt=subjets, subjet_rapidity=subjets, subjet_eta=subjets, subjet_phi=subjets - [0.0, theta],
-        tau=np.zeros((n, 2, 3, 3)), owner=np.repeat(np.arange(n), 20), prong_owner=np.arange(0), prong={},
+        tau=np.zeros((n, 2, 3, 3)), jet_index=np.repeat(np.arange(n), 20),
+        leading_subjet_jet_index=np.arange(0), leading_subjet={},
         constituents={"rapidity": x, "phi": y, "pt": fraction},
     )  # fmt: skip
     different = np.abs(make_images(real) - arrays["image"]).max(axis=(1, 2, 3)) > SINGLE

@@ -6,8 +6,8 @@ import pytest
 import uproot
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
-from xaug.errors import InputFileError
-from xaug.generate.tree import COLLECTIONS, TreeWriter, read_metadata
+from xaug.core.errors import InputFileError
+from xaug.formats.tree_writer import COLLECTIONS, TreeWriter, read_metadata
 
 COUNTERS = {"jet": "nJet", "gen": "nGen", "constituent": "nConstituent"}
 FLOATS = {"pt", "eta", "phi", "m", "vxx", "vyy", "vzz", "tau"}

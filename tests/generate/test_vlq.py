@@ -10,15 +10,15 @@ import uproot
 from click.testing import CliRunner
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
-from xaug.dataset import event_ids
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
+from xaug.data.dataset import event_ids
+from xaug.events.detector import Detector
+from xaug.events.selection import EventSelection, select_events
+from xaug.formats.event_formats import read_tree
 from xaug.generate import blocks
 from xaug.generate.__main__ import main
 from xaug.generate.pythia import Generator, read_card, subruns
 from xaug.generate.vlq import PROCESSES, Stored, cross_section, generate, last_copies, shipped_card, stored_events
-from xaug.process.detector import Detector
-from xaug.process.event_schemas import read_tree
-from xaug.process.event_selection import EventSelection, select_events
 
 PHI = 9000001
 HT_CUT = 400.0

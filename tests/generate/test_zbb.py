@@ -8,8 +8,8 @@ import pytest
 import uproot
 from click.testing import CliRunner
 
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, StorageError, XaugError
+from xaug.core.errors import ConfigurationError, StorageError, XaugError
+from xaug.data.dataset import Dataset
 from xaug.generate import blocks
 from xaug.generate.__main__ import main
 from xaug.generate.blocks import Process
@@ -318,8 +318,8 @@ def test_full_disk(small_disk):
 FAILING_BLOCK = """
 import time
 from pathlib import Path
-from xaug.errors import StorageError
-from xaug.storage import atomic_path
+from xaug.core.errors import StorageError
+from xaug.core.files import atomic_path
 
 def block(task, arrays, report):
     if task["process"] == "qcd":

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaug import variables
-from xaug.explain.binned import Profile, VariableMap
+from xaug.data import variables
+from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.binned import plot_map, plot_profile
 from xaug.plots.figures import figure, save
 from xaug.plots.ranking import MOST, plot_ranks

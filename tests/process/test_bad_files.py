@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import uproot
 
-from xaug.dataset import Dataset
-from xaug.errors import DatasetError
+from xaug.core.errors import DatasetError
+from xaug.data.dataset import Dataset
 from xaug.process import inputs
 
 # --- ways to spoil a file --------------------------------------------------------------------------------------------

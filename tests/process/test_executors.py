@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xaug.dataset import SPLITS, Dataset
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
+from xaug.data.dataset import SPLITS, Dataset
 from xaug.process.stage import process
 
 CHUNKSIZE = 100  # as of zbb_dataset, which the iterative executor made

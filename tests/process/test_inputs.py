@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import uproot
 
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, InputFileError
+from xaug.core.errors import ConfigurationError, InputFileError
+from xaug.data.dataset import Dataset
 from xaug.process.inputs import Candidate, gather, inspect
 
 

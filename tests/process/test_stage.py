@@ -15,11 +15,11 @@ import psutil
 import pytest
 import uproot
 
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, DatasetError, XaugError
+from xaug.core.errors import ConfigurationError, DatasetError, XaugError
+from xaug.data.dataset import Dataset
+from xaug.jets.processor import Settings
+from xaug.jets.selection import Selection
 from xaug.process import stage
-from xaug.process.processor import Settings
-from xaug.process.selection import Selection
 from xaug.process.stage import process
 
 CUTS = ["events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets", "b quarks matched"]
@@ -316,7 +316,7 @@ class TestTrouble:
         def no_space(*arguments):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("xaug.storage.os.replace", no_space)
+        monkeypatch.setattr("xaug.core.files.os.replace", no_space)
         with pytest.raises(XaugError, match="the disk is full") as error:
             process([zbb_files], tmp_path / "out", executor="iterative")
         assert type(error.value).__name__ == "StorageError"
@@ -354,7 +354,7 @@ class TestTrouble:
         def bug(*arguments, **options):
             raise ValueError("a bug")
 
-        monkeypatch.setattr("xaug.process.processor.select_jets", bug)
+        monkeypatch.setattr("xaug.jets.processor.select_jets", bug)
         with pytest.raises(Exception, match="a bug"):
             process([zbb_files], tmp_path / "out", executor="iterative")
         assert not (tmp_path / "out" / "manifest.json").exists()

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
-from xaug.errors import ConfigurationError
-from xaug.explain.faithfulness import ablate_run
+from xaug.core.errors import ConfigurationError
+from xaug.core.provenance import write
+from xaug.explain.analysis.ablations import ablate_run
 from xaug.explain.stage import explain_run, load_attributions
-from xaug.manifest import write
 from xaug.report.__main__ import main
 from xaug.report.stage import report
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
 from xaug.report.catalogue import CATALOGUE, chosen_entries, stem_of, subjects
 from xaug.report.material import Material
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from scipy.stats import binned_statistic, binned_statistic_2d
 
 import xaug
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.report.__main__ import main
 from xaug.report.stage import report
-from xaug.train import train
+from xaug.training.stage import train
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import pytest
 from click.testing import CliRunner
 
-from xaug.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run
-from xaug.networks import choose_inputs
+from xaug.networks.registry import choose_inputs
 from xaug.report.__main__ import main
 from xaug.report.performance import paper_auc
 from xaug.report.stage import report
-from xaug.train import train
+from xaug.training.stage import train
 
 
 @pytest.fixture(scope="module")

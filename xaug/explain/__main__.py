@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaug.command import xaug_command
+from xaug.core.command import xaug_command
 
 
 @click.argument("run", type=click.Path(path_type=Path))

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xaug.errors import DatasetError
-from xaug.storage import new_hdf5
+from xaug.core.errors import DatasetError
+from xaug.core.files import new_hdf5
 
 __all__ = ["Attribution"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug.dataset import Dataset
+from xaug.core.files import digest_json
+from xaug.data.dataset import Dataset
 from xaug.explain.attribution import Attribution
-from xaug.runs import Run, load_run
-from xaug.storage import digest_json
+from xaug.training.runs import Run, load_run
 
 __all__ = ["cluster", "explain_parts", "joined"]
 
@@ -48,7 +48,7 @@ def explain_parts(
         called with the number of events done
     """
     if client is None:
-        from xaug.explain.propagation import lrp
+        from xaug.explain.propagation.api import lrp
 
         model, found = run.model(training), []
         for arrays, own in data.iterate_rows([*run.input_spec.fields, "label"], split, rows):

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug import manifest
-from xaug.command import bar
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core import provenance
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.files import atomic_path, digest_file, digest_json
+from xaug.data.dataset import Dataset
 from xaug.explain.attribution import Attribution
-from xaug.explain.canonical import CLASSES
 from xaug.explain.parts import cluster
-from xaug.runs import Run, load_run
-from xaug.storage import atomic_path, digest_file, digest_json
+from xaug.explain.targets import CLASSES
+from xaug.training.runs import Run, load_run
 
 __all__ = ["METHODS", "explain_run", "load_attributions"]
 
@@ -41,7 +41,7 @@ def attribution_path(directory: Path, training: int) -> Path:
 
 def load_attributions(directory: str | os.PathLike) -> list[Attribution]:
     """The attributions of a finished directory, one a training."""
-    content = manifest.read(directory, "explain")
+    content = provenance.read(directory, "explain")
     return [Attribution.load(attribution_path(Path(directory), i)) for i in range(content["trainings"])]
 
 
@@ -95,7 +95,7 @@ def explain_run(
     if method == "ig":
         file = Path(options["baseline"])
         config |= {"seed": seed, "baseline_file": digest_file(file) if file.is_file() else None}
-    finished = manifest.begin(output, "explain", config)
+    finished = provenance.begin(output, "explain", config)
     if finished:
         return finished
     waiting = [i for i in range(len(run)) if not attribution_path(output, i).exists()]
@@ -111,13 +111,13 @@ def explain_run(
                 found = explain(i, progress.update)
                 replace(found, settings={**found.settings, "training": i}).save(attribution_path(output, i))
     done = [Attribution.load(attribution_path(output, i)) for i in range(len(run))]
-    from xaug.explain.relevance import summary
+    from xaug.explain.analysis.relevance import summary
 
     table = summary(done)
     with atomic_path(output / "relevance.csv") as path:
         table.to_csv(path)
     conserved = [np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done]
-    return manifest.write(
+    return provenance.write(
         output, "explain", config,
         run=str(run.path.resolve()), dataset=str(data.path.resolve()), trainings=len(run), events=len(done[0]),
         settings=done[0].settings, conserved_5_50_95=conserved, top5=list(table.index[:5]),
@@ -153,7 +153,7 @@ def choose_options(method: str, options: dict) -> dict:
             raise ConfigurationError(f"--{name.replace('_', '-')} belongs to --method {others[0]}, not to {method}")
     chosen = {name: default if options.get(name) is None else options[name] for name, default in known.items()}
     if method == "ig" and chosen["baseline"] is None:
-        from xaug.explain.baselines import CHOICES
+        from xaug.explain.gradients.baselines import CHOICES
 
         raise ConfigurationError(f"--method ig needs a baseline to compare with: --baseline {' | '.join(CHOICES)}")
     return chosen
@@ -170,11 +170,11 @@ def _gradients(
 ) -> Callable:
     """What explains one training by Integrated Gradients and writes the attributions of the class, with a baseline that
     is drawn once for all trainings."""
-    from xaug.explain.baselines import named_baseline
-    from xaug.explain.classlevel import ClassSums
-    from xaug.explain.distance import distance_from_data
-    from xaug.explain.gradients import Explained, attribute
-    from xaug.explain.samples import sample_of
+    from xaug.explain.gradients.api import Explained, attribute
+    from xaug.explain.gradients.baselines import named_baseline
+    from xaug.explain.gradients.class_level import ClassSums
+    from xaug.explain.gradients.distance import distance_from_data
+    from xaug.explain.gradients.samples import sample_of
 
     arrays = data.load_rows([*run.input_spec.fields, "label"], split, rows)
     x, label = run.inputs(arrays), arrays["label"]

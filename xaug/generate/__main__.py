@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from xaug.command import option_list, xaug_command
-from xaug.process.conventions import DEFAULT, OPTIONS
+from xaug.core.command import option_list, xaug_command
+from xaug.jets.conventions import DEFAULT, OPTIONS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import uproot
 
-from xaug import manifest
-from xaug.command import bar
-from xaug.errors import ConfigurationError, InputFileError
-from xaug.generate.tree import read_metadata
-from xaug.storage import clear_leftovers
-from xaug.workers import cores, run_tasks
+from xaug.core import provenance
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError, InputFileError
+from xaug.core.files import clear_leftovers
+from xaug.core.workers import cores, run_tasks
+from xaug.formats.tree_writer import read_metadata
 
 __all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
 
@@ -94,7 +94,7 @@ def run(
         **options,
         "processes": {p.name: {"label": p.label, "card": p.card} for p in processes},
     }
-    finished = manifest.begin(output, "generate", config)
+    finished = provenance.begin(output, "generate", config)
     if finished:
         return finished
 
@@ -134,4 +134,4 @@ def run(
         own = [file for file in files if file["process"] == process.name]
         counts = {key: [file[key] for file in own] for key in counters}
         totals[process.name] = {key: None if None in found else sum(found) for key, found in counts.items()}
-    return manifest.write(output, "generate", config, files=files, totals=totals)
+    return provenance.write(output, "generate", config, files=files, totals=totals)

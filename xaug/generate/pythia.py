@@ -19,7 +19,7 @@ import awkward as ak
 import numpy as np
 import pythia8mc
 
-from xaug.errors import ConfigurationError, XaugError
+from xaug.core.errors import ConfigurationError, XaugError
 
 __all__ = ["MAX_SEED", "Batch", "Generator", "read_card", "seed_of", "subruns"]
 

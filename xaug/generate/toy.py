@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug import manifest, variables
 from xaug._version import __version__
-from xaug.command import bar
-from xaug.dataset import SPLITS, assign_split, event_ids, write_part
-from xaug.errors import ConfigurationError, unknown_name
-from xaug.storage import clear_leftovers, digest_json
-from xaug.workers import cores, run_tasks
+from xaug.core import provenance
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.files import clear_leftovers, digest_json
+from xaug.core.workers import cores, run_tasks
+from xaug.data import variables
+from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
 
 __all__ = ["HALF_WIDTH", "LABELS", "OVERLAPS", "Exponential", "Normal", "Population", "draw_jets", "generate"]
 
@@ -302,7 +303,7 @@ class Sample:
 
 
 def write_parts(task: dict, arrays: dict, report: Callable) -> tuple[dict, dict]:
-    """Draw and write some parts (a task of `xaug.workers`)."""
+    """Draw and write some parts (a task of `xaug.core.workers`)."""
     sample = Sample(**task["sample"])
     for part in task["parts"]:
         write_part(Path(task["output"]) / part["part"], sample.columns(part), {}, part, FILTERS)
@@ -329,7 +330,7 @@ def generate(
     sample = Sample(overlap, seed)
     output = Path(output).resolve()
     config = {**sample.config, "jets": jets}
-    finished = manifest.begin(output, "process", config)  # what it leaves is a dataset, like that of ROOT files
+    finished = provenance.begin(output, "process", config)  # what it leaves is a dataset, like that of ROOT files
     if finished:
         return finished
     parts = sample.plan(jets)
@@ -348,7 +349,7 @@ def generate(
                 pass
         finally:
             clear_leftovers(output)  # of this run, if a part failed, or of one that was killed before
-    return manifest.write(
+    return provenance.write(
         output, "process", config,
         digest=digest_json({"settings": config, "parts": [part["part"] for part in parts]}),
         jets=dict.fromkeys(LABELS, jets), skips=[], parts=parts,

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.files import atomic_path, digest_json
+from xaug.formats.tree_writer import EVENT_COLLECTIONS, EVENT_SCALARS, TreeWriter
 from xaug.generate import blocks
 from xaug.generate.blocks import Process
 from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
-from xaug.generate.tree import EVENT_COLLECTIONS, EVENT_SCALARS, TreeWriter
-from xaug.process import clustering
-from xaug.process.clustering import FourVectors, kinematics
-from xaug.process.flavour import NEUTRINOS
-from xaug.storage import atomic_path, digest_json
+from xaug.jets import clustering
+from xaug.jets.clustering import FourVectors, kinematics
+from xaug.jets.particle_kinds import NEUTRINOS
 
 __all__ = ["PROCESSES", "STORED", "Stored", "generate"]
 
@@ -135,7 +135,7 @@ def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict
     worth = final[keep[event_of[final]]]
     momenta = FourVectors(*(particles[c][worth] for c in ("px", "py", "pz", "e")), _counts(event_of[worth], n))
     event, _, jets = clustering.cluster(momenta, cuts.jet_radius, cuts.jet_pt)
-    jet = kinematics(jets.sums(jets.owner, len(jets)))
+    jet = kinematics(jets.sums(jets.jet_index, len(jets)))
     central = np.abs(jet["eta"]) < cuts.jet_eta
     keep &= np.bincount(event[central], jet["pt"][central], n) > cuts.ht
 
@@ -160,7 +160,7 @@ def particle_columns(batch: Batch, index: np.ndarray, integers: tuple[str, ...])
 
 
 def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
-    """Generate one block into its file (a task of `xaug.workers`)."""
+    """Generate one block into its file (a task of `xaug.core.workers`)."""
     cards = subruns(task["card"])
     seeds = [seed_of(task["seed"], task["stream"], task["block"] * len(cards) + k) for k in range(len(cards))]
     generators = [Generator(card, seed, leptonic=True) for card, seed in zip(cards, seeds, strict=True)]

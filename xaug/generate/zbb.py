@@ -8,17 +8,17 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 
-from xaug.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.files import atomic_path, digest_json
+from xaug.formats.tree_writer import TreeWriter
 from xaug.generate import blocks
 from xaug.generate.blocks import Process
 from xaug.generate.pythia import BATCH, Batch, Generator, read_card, seed_of
-from xaug.generate.tree import TreeWriter
-from xaug.process import clustering
-from xaug.process.clustering import FourVectors, kinematics
-from xaug.process.conventions import Conventions
-from xaug.process.flavour import NEUTRINOS
-from xaug.process.selection import Events, Selection, select_jets
-from xaug.storage import atomic_path, digest_json
+from xaug.jets import clustering
+from xaug.jets.clustering import FourVectors, kinematics
+from xaug.jets.conventions import Conventions
+from xaug.jets.particle_kinds import NEUTRINOS
+from xaug.jets.selection import Events, Selection, select_jets
 
 __all__ = ["PROCESSES", "generate"]
 
@@ -54,7 +54,7 @@ def generate(
     cards
         own card files by name ("signal", "qcd"), instead of the shipped ones
     neutrinos
-        cluster and store neutrinos as all other particles (`xaug.process.conventions`)
+        cluster and store neutrinos as all other particles (`xaug.jets.conventions`)
     """
     cards = cards or {}
     for name in cards:
@@ -114,11 +114,11 @@ def stored_events(batch: Batch, neutrinos: bool = False) -> tuple[np.ndarray, di
     event, (index, jets) = event[chosen], clustering.regroup(jets, index, chosen)
     events, jet_counts = np.unique(event, return_counts=True)
 
-    p = kinematics(jets.sums(jets.owner, len(jets)))
+    p = kinematics(jets.sums(jets.jet_index, len(jets)))
     jet = {"pt": p["pt"], "eta": p["eta"], "phi": p["phi"], "m": p["mass"], "nc": jets.counts}
     constituent = particle_columns(batch, visible[index])
-    constituent["jetndx"] = rank[chosen][jets.owner].astype(np.int32)
-    constituent_counts = np.bincount(event[jets.owner], minlength=n)[events]
+    constituent["jetndx"] = rank[chosen][jets.jet_index].astype(np.int32)
+    constituent_counts = np.bincount(event[jets.jet_index], minlength=n)[events]
     hard = (np.abs(status) > 20) & (np.abs(status) < 30) & np.isin(event_of, events)
     gen_counts = np.bincount(event_of[hard], minlength=n)[events]
     return events, {
@@ -150,7 +150,7 @@ def selected(collections: dict[str, tuple[dict, np.ndarray]], label: int, neutri
 
 
 def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
-    """Generate one block into its file (a task of `xaug.workers`)."""
+    """Generate one block into its file (a task of `xaug.core.workers`)."""
     seed = seed_of(task["seed"], task["stream"], task["block"])
     generator = Generator(task["card"], seed)
     wanted_jets, wanted_events = task.get("jets"), task.get("events")

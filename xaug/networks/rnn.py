@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
-from xaug import variables
-from xaug.networks import Inputs
+from xaug.data import variables
+from xaug.networks.registry import Inputs
 
 __all__ = ["build"]
 

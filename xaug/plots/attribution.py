@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from xaug.data.variables import Variable
 from xaug.plots.relevance import feature_label
-from xaug.variables import Variable
 
 __all__ = ["plot_agreement", "plot_attribution"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from xaug.explain.binned import Profile, VariableMap
+from xaug.data.variables import Variable
+from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
 from xaug.plots.figures import CLASS_COLORS
-from xaug.variables import Variable
 
 __all__ = ["BACKGROUND_TO_SIGNAL", "plot_map", "plot_profile"]
 

@@ -6,15 +6,15 @@ import hist
 import mplhep
 import numpy as np
 
-from xaug.explain.binned import bin_edges
+from xaug.data.variables import Variable
+from xaug.explain.analysis.binned import bin_edges
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
-from xaug.variables import Variable
 
 __all__ = ["class_histogram", "draw_classes", "plot_distribution"]
 
 
 def class_histogram(values: np.ndarray, label: np.ndarray, bins: int = 40) -> hist.Hist:
-    """Counts of a variable by class; bins as in `xaug.explain.binned.bin_edges`, the tails in the flow bins."""
+    """Counts of a variable by class; bins of `xaug.explain.analysis.binned.bin_edges`, tails in the flow bins."""
     axis = hist.axis.Variable(bin_edges(values, bins))
     counts = hist.Hist(axis, hist.axis.Integer(0, 2, name="label", flow=False), storage=hist.storage.Double())
     return counts.fill(values, label)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from xaug.explain.comparison import EngineComparison
+    from xaug.explain.propagation.compare import EngineComparison
 
 __all__ = ["plot_engine_differences", "plot_engine_scatter"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from xaug.storage import atomic_path, write_json
+from xaug.core.files import atomic_path, write_json
 
 __all__ = ["CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "save", "save_table"]
 

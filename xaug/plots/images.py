@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from xaug.generate import toy
-from xaug.process import images
+from xaug.jets import images
 
 __all__ = ["FRAMES", "Frame", "plot_heatmap", "plot_image"]
 

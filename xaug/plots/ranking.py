@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import EllipseCollection
 
+from xaug.data.variables import Variable
 from xaug.plots.relevance import feature_label
-from xaug.variables import Variable
 
 __all__ = ["plot_ranks"]
 

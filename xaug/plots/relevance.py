@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from xaug.variables import Variable
+from xaug.data.variables import Variable
 
 __all__ = ["GROUP_COLORS", "feature_label", "plot_relevance", "plot_trainings"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xaug.evaluate import background_efficiency, roc
+from xaug.training.metrics import background_efficiency, roc
 
 __all__ = ["GRID", "RocBand", "plot_learning_curve", "plot_roc", "roc_band"]
 

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from xaug.data.variables import Variable
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 from xaug.plots.relevance import feature_label
-from xaug.variables import Variable
 
 __all__ = ["plot_feature_spread", "plot_score_spread"]
 

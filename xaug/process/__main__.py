@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from xaug.command import xaug_command
-from xaug.errors import ConfigurationError
-from xaug.process.conventions import OPTIONS
+from xaug.core.command import xaug_command
+from xaug.core.errors import ConfigurationError
+from xaug.jets.conventions import OPTIONS
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def main(
     command exits with 3. A killed run resumes.
 
     --options paper-literal takes the choices of the authors of arXiv:2011.13466 all at once, the lifetime
-    leak among them (see xaug.process.conventions); for files generated with the same option, or theirs.
+    leak among them (see xaug.jets.conventions); for files generated with the same option, or theirs.
 
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 

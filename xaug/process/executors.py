@@ -17,9 +17,9 @@ from coffea.nanoevents import BaseSchema, DelphesSchema
 from coffea.processor.executor import WorkItem
 from loky import ProcessPoolExecutor
 
-from xaug.command import bar
-from xaug.errors import ConfigurationError, unknown_name
-from xaug.workers import cores, end_with
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.workers import cores, end_with
 
 __all__ = ["EXECUTORS", "run", "watched"]
 

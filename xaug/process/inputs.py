@@ -15,12 +15,12 @@ from pathlib import Path
 
 import uproot
 
-from xaug.errors import ConfigurationError, InputFileError
-from xaug.generate.tree import TREE, read_metadata
-from xaug.process.conventions import DEFAULT, Conventions
-from xaug.process.event_schemas import DELPHES_BRANCHES, TREE_BRANCHES
-from xaug.process.schemas import required_branches
-from xaug.storage import digest_file
+from xaug.core.errors import ConfigurationError, InputFileError
+from xaug.core.files import digest_file
+from xaug.formats.event_formats import DELPHES_BRANCHES, TREE_BRANCHES
+from xaug.formats.tree_writer import TREE, read_metadata
+from xaug.formats.xaug_tree import required_branches
+from xaug.jets.conventions import DEFAULT, Conventions
 
 __all__ = ["Candidate", "InputFile", "gather", "inspect", "kind_of", "short_names"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from xaug.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.process.inputs import InputFile
 
 __all__ = ["check_normalisation", "normalisation", "read_k_factors"]

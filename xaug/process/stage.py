@@ -10,18 +10,18 @@ from pathlib import Path
 import uproot
 from coffea.processor.executor import WorkItem
 
-from xaug import manifest
-from xaug.command import bar
-from xaug.dataset import read_part_summary
-from xaug.errors import ConfigurationError, InputFileError, XaugError, unknown_name
+from xaug.core import provenance
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError, InputFileError, XaugError, unknown_name
+from xaug.core.files import atomic_path, digest_json
+from xaug.data.dataset import read_part_summary
+from xaug.data.parts import PartProcessor, PartSettings, control_histogram, part_name
+from xaug.events.processor import EventProcessor, EventSettings
+from xaug.jets.conventions import DEFAULT, Conventions
+from xaug.jets.processor import JetProcessor, Settings
 from xaug.process import executors
-from xaug.process.conventions import DEFAULT, Conventions
-from xaug.process.events import EventProcessor, EventSettings
 from xaug.process.inputs import InputFile, gather, inspect, kind_of, short_names
 from xaug.process.normalisation import check_normalisation, normalisation
-from xaug.process.parts import PartProcessor, PartSettings, control_histogram, part_name
-from xaug.process.processor import JetProcessor, Settings
-from xaug.storage import atomic_path, digest_json
 
 __all__ = ["CHUNKSIZE", "process"]
 
@@ -131,7 +131,7 @@ def process(
         "k_factors": k_factors,
         "inputs": {short[path]: digest for path, digest in digests.items()},
     }
-    finished = manifest.begin(output, "process", config)
+    finished = provenance.begin(output, "process", config)
     if finished:
         return finished
     if missing:
@@ -207,7 +207,7 @@ def _finish(
     if kind != "jets":
         flows = {name: {"generated": processes[name]["events_generated"], **flow} for name, flow in flows.items()}
     totals = {name: found["rows"] for name, found in processes.items()}
-    return manifest.write(
+    return provenance.write(
         output, "process", config,
         digest=code, **{noun(kind): totals}, processes=processes, cut_flow=flows, skips=skips, inputs=inputs,
         parts=parts,

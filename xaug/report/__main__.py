@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from xaug.command import xaug_command
+from xaug.core.command import xaug_command
 
 
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
 @click.option("--figures", help="Only these: numbers of the paper or names, as in 14,roc [default: all].")
 @click.option("--topk", type=click.Path(path_type=Path), help="Output of xaug.topk.")
-@click.option("--ablation", type=click.Path(path_type=Path), help="Output of xaug.explain.faithfulness.")
+@click.option("--ablation", type=click.Path(path_type=Path), help="Output of xaug.explain.analysis.ablations.")
 @click.option("--title", default="xaug report", help="Title of the page.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command

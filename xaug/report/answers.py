@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xaug.topk import plateau
+from xaug.training.retrain import plateau
 
 __all__ = ["BELOW", "Comparison", "answers", "compare", "ranks"]
 
@@ -112,7 +112,7 @@ def answers(
     curves
         of `xaug.topk`
     ablated
-        of `xaug.explain.faithfulness.ablate_run`, without the point where nothing is left
+        of `xaug.explain.analysis.ablations.ablate_run`, without the point where nothing is left
     by
         "mean" or "mean_absolute": by what features are ranked
     varied

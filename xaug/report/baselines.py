@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaug import manifest
-from xaug.explain.faithfulness import ABLATED
+from xaug.core import provenance
+from xaug.explain.analysis.ablations import ABLATED
 from xaug.plots import figures
 from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.topk import plot_curves
 from xaug.report.answers import answers
 from xaug.report.material import Explained, Figure
-from xaug.topk import METRICS
+from xaug.training.retrain import METRICS
 
 __all__ = [
     "ablation_curves", "agreement", "attribution_table", "claims", "distances", "features", "top_features",
@@ -136,7 +136,7 @@ def distances(baselines: list[Explained]) -> pd.DataFrame:
 
 def topk_curves(directory: Path, stem: Path) -> Figure:
     """Performance of networks retrained on the k best features of each ranking (figure 2)."""
-    content = manifest.read(directory, "topk")
+    content = provenance.read(directory, "topk")
     table = pd.read_csv(directory / "topk.csv")
     shown = [metric for metric in METRICS if metric in table]
     with figures.figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
@@ -171,7 +171,7 @@ def ablation_curves(directory: Path, stem: Path) -> Figure:
 
 def _ablated(directory: Path) -> tuple[dict, pd.DataFrame]:
     """Manifest and table of an ablation, without the point where nothing is left: chance, by construction."""
-    content = manifest.read(directory, "ablation")
+    content = provenance.read(directory, "ablation")
     table = pd.read_csv(directory / "ablation.csv")
     features = len(next(iter(content["config"]["rankings"].values())))
     return content, table[table["k"] < features]
@@ -186,12 +186,12 @@ def claims(
     curves = ablated = None
     by = "mean"
     if topk:
-        by = manifest.read(topk, "topk")["config"]["by"]
+        by = provenance.read(topk, "topk")["config"]["by"]
         curves = pd.read_csv(topk / "topk.csv")
     if ablation:
         ablated = _ablated(ablation)[1]
     other = {
-        label: {manifest.read(path, "explain")["config"]["baseline"]: class_tables(path) for path in directories}
+        label: {provenance.read(path, "explain")["config"]["baseline"]: class_tables(path) for path in directories}
         for label, directories in varied.items()
     }
     return answers({choice: own for choice, own in tables.items() if own}, names, curves, ablated, by, other)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from xaug import variables
-from xaug.errors import unknown_name
+from xaug.core.errors import unknown_name
+from xaug.data import variables
 from xaug.report import baselines, explanations, performance, samples
 from xaug.report.material import Explained, Material
 
@@ -232,7 +232,7 @@ def requirements(entry: Entry) -> str:
         "runs": "runs",
         "run": "runs",
         "topk": "the output of xaug.topk (--topk)",
-        "ablation": "the output of xaug.explain.faithfulness (--ablation)",
+        "ablation": "the output of xaug.explain.analysis.ablations (--ablation)",
         "baselines": f"{of_ig} at least two baselines",
         "baseline": f"{of_ig} --baseline {entry.baseline}",
     }[entry.of]

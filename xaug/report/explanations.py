@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug.explain.binned import VariableMap, profiles, relevance_map, score_map
-from xaug.explain.ranking import rank_fractions
-from xaug.explain.relevance import summary
-from xaug.explain.spread import stability, uncertainty
+from xaug.explain.analysis.binned import VariableMap, profiles, relevance_map, score_map
+from xaug.explain.analysis.ranks import rank_fractions
+from xaug.explain.analysis.relevance import summary
+from xaug.explain.analysis.spread import stability, uncertainty
 from xaug.plots import figures
 from xaug.plots.binned import plot_map, plot_profile
 from xaug.plots.images import FRAMES, plot_heatmap, plot_image

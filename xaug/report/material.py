@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaug import manifest, variables
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError
+from xaug.core import provenance
+from xaug.core.errors import ConfigurationError
+from xaug.data import variables
+from xaug.data.dataset import Dataset
 from xaug.explain.attribution import Attribution
 from xaug.explain.stage import load_attributions
-from xaug.runs import Run
+from xaug.training.runs import Run
 
 __all__ = ["Explained", "Figure", "Material", "columns_of", "noun"]
 
@@ -46,7 +47,7 @@ class Explained:
     @cached_property
     def manifest(self) -> dict:
         """Of the attributions."""
-        return manifest.read(self.directory, "explain")
+        return provenance.read(self.directory, "explain")
 
     @property
     def xaugs(self) -> list[str]:
@@ -122,7 +123,7 @@ class Material:
     topk
         directory of `xaug.topk`
     ablation
-        directory of `xaug.explain.faithfulness`
+        directory of `xaug.explain.analysis.ablations`
     """
 
     data: Dataset

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaug.evaluate import EFFICIENCIES, effective_number
-from xaug.explain.spread import operating_points
-from xaug.networks import Inputs, choose_inputs
+from xaug.explain.analysis.spread import operating_points
+from xaug.networks.registry import Inputs, choose_inputs
 from xaug.plots import figures
 from xaug.plots.history import plot_history
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
 from xaug.report.material import Figure, noun
-from xaug.runs import Run
+from xaug.training.metrics import EFFICIENCIES, effective_number
+from xaug.training.runs import Run
 
 __all__ = ["efficiencies", "histories", "learning_curve", "paper_auc", "performance", "rocs"]
 

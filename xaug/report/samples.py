@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug import variables
-from xaug.dataset import Dataset
+from xaug.data import variables
+from xaug.data.dataset import Dataset
 from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
 from xaug.plots.images import FRAMES, plot_image

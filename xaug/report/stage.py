@@ -6,18 +6,18 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xaug import manifest
-from xaug.command import bar
-from xaug.dataset import Dataset
-from xaug.errors import ConfigurationError
-from xaug.evaluate import EFFICIENCIES
+from xaug.core import provenance
+from xaug.core.command import bar
+from xaug.core.errors import ConfigurationError
+from xaug.core.files import atomic_path, digest_json
+from xaug.data.dataset import Dataset
 from xaug.report.baselines import claims, distances
 from xaug.report.catalogue import Entry, chosen_entries, requirements, stem_of, subjects
 from xaug.report.material import Explained, Figure, Material, noun
 from xaug.report.page import make_page
 from xaug.report.performance import efficiencies, performance
-from xaug.runs import Run, load_run
-from xaug.storage import atomic_path, digest_json
+from xaug.training.metrics import EFFICIENCIES
+from xaug.training.runs import Run, load_run
 
 __all__ = ["report"]
 
@@ -65,7 +65,7 @@ def report(
     topk
         directory of `xaug.topk` on this dataset
     ablation
-        directory of `xaug.explain.faithfulness` of one of the runs
+        directory of `xaug.explain.analysis.ablations` of one of the runs
     varied
         what was varied -> directories of `xaug.explain`, by Integrated Gradients, of networks on other datasets
     """
@@ -89,18 +89,18 @@ def report(
         "figures": [entry.key for entry in entries],
     }
     if topk:
-        curves = manifest.read(topk, "topk")["config"]
+        curves = provenance.read(topk, "topk")["config"]
         if curves["dataset"] != data.digest:
             raise ConfigurationError(f"{topk} is of another dataset than the runs of this report")
         config["topk"] = digest_json(curves)
     if ablation:
-        ablated = manifest.read(ablation, "ablation")["config"]
+        ablated = provenance.read(ablation, "ablation")["config"]
         if ablated["run"] not in config["runs"].values():
             raise ConfigurationError(f"{ablation} is of a run that is not among those of this report")
         config["ablation"] = digest_json(ablated)
     if varied:
         config["varied"] = {
-            label: [digest_json(manifest.read(path, "explain")["config"]) for path in directories]
+            label: [digest_json(provenance.read(path, "explain")["config"]) for path in directories]
             for label, directories in varied.items()
         }
     material = Material(
@@ -109,9 +109,9 @@ def report(
     )  # fmt: skip
     jobs = _jobs(entries, material, keys is not None)
     output = Path(output)
-    if anew and manifest.has_other_config(output, "report", config):
+    if anew and provenance.has_other_config(output, "report", config):
         shutil.rmtree(output)
-    finished = manifest.begin(output, "report", config)
+    finished = provenance.begin(output, "report", config)
     if finished:
         return finished
 
@@ -139,7 +139,7 @@ def report(
     page = make_page(title, introduction, headed, drawn)
     with atomic_path(output / "report.html") as path:
         path.write_text(page)
-    return manifest.write(
+    return provenance.write(
         output, "report", config,
         figures={figure.stem.name: figure.caption for figure in drawn},
         performance=tables["performance"].to_dict("records"),
@@ -150,7 +150,7 @@ def _explained(directories: Sequence[str | Path], runs: list[Run], data: Dataset
     """The explained runs; an error for attributions that do not belong to this report."""
     owners = {}
     for path in map(Path, directories):
-        config = (content := manifest.read(path, "explain"))["config"]
+        config = (content := provenance.read(path, "explain"))["config"]
         owner = [run for run in runs if digest_json(run.manifest["config"]) == config["run"]]
         if not owner:
             raise ConfigurationError(f"{path} explains {content['run']}, which is not among the runs of this report")

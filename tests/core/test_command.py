@@ -1,0 +1,180 @@
+import errno
+import json
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.core.command import bar, option_list, xaug_command
+from xaug.core.errors import ConfigurationError, InputFileError, unknown_name
+
+HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pandas", "uproot", "pythia8mc", "fastjet"}
+STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "study"]
+COMMANDS = [["xaug"], *([f"xaug.{stage}"] for stage in STAGES), ["xaug.generate", "zbb"]]
+
+# Runs `python -m MODULE ARGUMENTS` and prints, as the last line, the top-level modules that it loaded.
+RUN_AND_LIST = """
+import runpy, sys
+module, *arguments = sys.argv[1:]
+sys.argv = [module, *arguments]
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    code = end.code or 0
+print(code, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+class TestImports:
+    @pytest.mark.parametrize("statement", ["import xaug", "from xaug import XaugError", "import xaug.core.errors"])
+    def test_of_xaug_is_light(self, python, statement):
+        done = python("-c", f"{statement}; import sys; print(*sys.modules)")
+        assert done.returncode == 0, done.stderr
+        assert HEAVY.isdisjoint(done.stdout.split())
+        assert "numpy" not in done.stdout.split()
+
+    @pytest.mark.parametrize("name", [name for name in xaug.__all__ if name != "explain"])
+    def test_public_names_need_no_tensorflow(self, python, name):
+        done = python("-c", f"import xaug, sys; print(xaug.{name}); print(*sys.modules)")
+        assert done.returncode == 0, done.stderr
+        assert {"tensorflow", "keras"}.isdisjoint(done.stdout.splitlines()[-1].split())
+
+    def test_stage_process_needs_no_tensorflow(self, python):
+        done = python("-c", "import sys, xaug.process.stage, xaug.generate.zbb; print(*sys.modules)")
+        assert {"tensorflow", "keras", "matplotlib", "sklearn"}.isdisjoint(done.stdout.split())
+
+    def test_unknown_name(self):
+        with pytest.raises(AttributeError, match="module 'xaug' has no attribute 'datset'"):
+            xaug.datset  # noqa: B018
+
+    def test_dir_is_what_can_be_had(self):
+        assert {"Dataset", "Scaler", "load_run", "explain"} <= set(dir(xaug))
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+    def test_is_light(self, python, command):
+        done = python("-c", RUN_AND_LIST, *command, "--help")
+        assert done.returncode == 0, done.stderr
+        *text, last = done.stdout.splitlines()
+        code, *modules = last.split()
+        assert code == "0"
+        assert "xaug" in modules and HEAVY.isdisjoint(modules)
+        assert text[0].startswith("Usage: python -m xaug")
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
+    def test_wrong_option(self, python, command):
+        done = python("-m", *command, "--no-such-option")
+        assert done.returncode == 2
+        assert "No such option" in done.stderr and "Traceback" not in done.stderr
+        assert done.stdout == ""
+
+
+def command_of(function):
+    """A command with an output, as the stages have one, around a function of no arguments."""
+
+    @click.option("-o", "--output", default="OUT")
+    @xaug_command
+    def command(output):
+        """What it does."""
+        return function()
+
+    return command
+
+
+def run(function, *arguments):
+    return CliRunner().invoke(command_of(function), arguments)
+
+
+def raising(error):
+    def function():
+        raise error
+
+    return function
+
+
+class TestXaugCommand:
+    RESULT = {"output": "here", "n": 3, "summary": ["first line", "second line"]}  # noqa: RUF012
+
+    def test_text(self):
+        result = run(lambda: self.RESULT)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[:2] == ["first line", "second line"]
+        assert result.stdout.splitlines()[2].startswith("wrote here (")
+
+    def test_json(self):
+        result = run(lambda: self.RESULT, "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == self.RESULT
+
+    @pytest.mark.parametrize(
+        ("error", "line"),
+        [
+            (ConfigurationError("--jets 0: must be at least 1"), "error: --jets 0: must be at least 1\n"),
+            (InputFileError("a.root", "is empty"), "error: a.root: is empty\n"),
+            (OSError(errno.ENOSPC, "No space left on device"), "error: OUT: the disk is full. Free some space"),
+            (PermissionError(errno.EACCES, "Permission denied"), "error: OUT: not writable (Permission denied)"),
+        ],
+    )
+    def test_error(self, error, line):
+        plain, as_json = run(raising(error)), run(raising(error), "--json")
+        assert plain.exit_code == as_json.exit_code == 1
+        assert plain.stdout == ""
+        assert plain.stderr.startswith(line) and plain.stderr.count("\n") == 1
+        content = json.loads(as_json.stdout)
+        assert f"error: {content['message']}\n" == plain.stderr
+        assert content["error"] in ("ConfigurationError", "InputFileError", "StorageError")
+
+    def test_interrupted(self):
+        result = run(raising(KeyboardInterrupt()))
+        assert result.exit_code == 130
+        assert "run the same command again" in result.stderr
+
+    def test_bugs_are_not_hidden(self):
+        assert isinstance(run(raising(ZeroDivisionError("bug"))).exception, ZeroDivisionError)
+
+    @pytest.mark.parametrize(("allowed", "code"), [(True, 0), (False, 3)])
+    @pytest.mark.parametrize("arguments", [[], ["--json"]])
+    def test_skips(self, allowed, code, arguments):
+        content = {"output": "here", "skips": [{"file": "a"}], "skips_not_allowed": not allowed}
+        assert run(lambda: content, *arguments).exit_code == code
+
+    def test_version(self):
+        result = run(lambda: {}, "--version")
+        assert result.exit_code == 0 and xaug.__version__ in result.stdout
+
+    def test_short_help(self):
+        result = run(lambda: {}, "-h")
+        assert result.exit_code == 0 and "What it does." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("a,b", ["a", "b"]), (" a , b ,", ["a", "b"]), ("", []), (",", []), ("a b", ["a b"])]
+)
+def test_option_list(text, expected):
+    assert option_list(text) == expected
+
+
+def test_progress_goes_to_standard_error(capsys):
+    with bar(3, "working", "files") as progress:
+        progress.update(3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "working" in captured.err and "3/3" in captured.err
+
+
+def test_progress_in_a_log_is_short(capsys):
+    """A thousand steps without a terminal: not a thousand lines."""
+    assert not sys.stderr.isatty()
+    for _ in bar(None, "working", "files", iterable=range(1000)):
+        pass
+    assert capsys.readouterr().err.count("\r") < 5
+
+
+@pytest.mark.parametrize(("name", "guess"), [("tau2_b1", "; did you mean 'tau2_b10'?"), ("zzz", ".")])
+def test_unknown_name_suggests(name, guess):
+    message = str(unknown_name("variable", name, ["pt", "tau2_b10"]))
+    assert message == f"unknown variable {name!r}{guess} Known: pt, tau2_b10"

@@ -1,0 +1,57 @@
+"""What an event counts for, by hand."""
+
+import numpy as np
+import pytest
+
+from xaug.core.errors import ConfigurationError, DatasetError
+from xaug.data.weights import balanced, event_weights
+
+WEIGHT = np.array([1.0, 3.0, 10.0, 30.0, 20.0])
+PROCESS = np.array(["a", "a", "b", "b", "b"])
+
+
+def test_unit_weights():
+    np.testing.assert_array_equal(event_weights("unit", WEIGHT, PROCESS), 1)
+
+
+def test_a_process_counts_as_its_number_of_events():
+    """The scale of a process' weights does not matter, their ratios do."""
+    found = event_weights("event", WEIGHT, PROCESS)
+    np.testing.assert_allclose(found, [0.5, 1.5, 0.5, 1.5, 1.0])
+    np.testing.assert_allclose(event_weights("event", WEIGHT * np.where(PROCESS == "a", 7, 1), PROCESS), found)
+
+
+def test_cross_sections():
+    found = event_weights("cross_section", WEIGHT, PROCESS, {"a": 2.0, "b": 0.1, "c": 5.0})
+    np.testing.assert_allclose(found, [2, 6, 1, 3, 2])
+
+
+def test_balanced_classes():
+    label = np.array([0, 0, 1, 1, 1])
+    found = balanced(WEIGHT, label)
+    assert found[label == 0].sum() == pytest.approx(2.5)
+    assert found[label == 1].sum() == pytest.approx(2.5)
+    assert found[1] / found[0] == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.array([1, -2, 1, 1, 1.0]), "event 1 has weight -2"),
+        (np.array([1, np.nan, 1, 1, 1.0]), "event 1 has weight nan"),
+        (np.array([0, 0, 1, 1, 1.0]), "process 'a' has only events of weight 0"),
+        (np.zeros(5), "all 5 events have weight 0"),
+    ],
+)
+def test_bad_weights(weight, words):
+    with pytest.raises(DatasetError, match=words):
+        event_weights("event", weight, PROCESS)
+
+
+def test_missing_cross_section_and_class():
+    with pytest.raises(ConfigurationError, match="process 'b' has no cross section; known: a"):
+        event_weights("cross_section", WEIGHT, PROCESS, {"a": 2.0})
+    with pytest.raises(ConfigurationError, match="did you mean 'event'"):
+        event_weights("events", WEIGHT, PROCESS)
+    with pytest.raises(DatasetError, match="no signal events"):
+        balanced(WEIGHT, np.zeros(5, int))

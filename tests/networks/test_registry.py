@@ -1,0 +1,123 @@
+"""Architectures: parameter counts of the papers, inputs by name, choices of variables."""
+
+import numpy as np
+import pytest
+from keras import Model
+
+from xaug.core.errors import ConfigurationError
+from xaug.data import variables
+from xaug.networks import cnn2d, rnn
+from xaug.networks.registry import NETWORKS, Inputs, build, choose_inputs
+
+
+def trainable(model):
+    return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+
+
+def toy(network, **columns):
+    """Inputs of the toy model: a list of 10 rows, images, four XAUGs; columns are named as it pleases."""
+    return Inputs("toy", network, {**columns, "xaug": list("abcd")})
+
+
+def test_toy_networks_have_the_parameters_of_the_paper():
+    """arXiv:2011.13466, sections 3.1 and 3.3: 154,178 and 248,938, with the four XAUGs of the toy model."""
+    assert trainable(cnn2d.build(toy("cnn2d", image=["image"]))) == 154_178
+    assert trainable(rnn.build(toy("rnn", list=list("uvwxyz")))) == 248_938
+
+
+def test_parameters_of_the_1d_cnn():
+    """By hand: a tower 4 * 64 + 65 * 64 + 193 * 32 + 33 * 32; 20 particles leave 5 of 32 channels; then the head."""
+    model = build(choose_inputs("jets", "cnn1d", "all", "four_momentum"))
+    tower = 256 + 4160 + 6176 + 1056
+    assert trainable(model) == 9 * tower + (9 * 5 * 32 + 36 + 1) * 64 + 65 * 128 + 129 * 2
+
+
+@pytest.mark.parametrize("network", [name for name in NETWORKS if name != "event"])
+def test_every_network_ends_in_a_softmax_over_two_classes(network):
+    inputs = choose_inputs("jets", network, "all")
+    model = build(inputs)
+    assert model.input_names == list(inputs.shapes)
+    assert [tensor.shape[1:] for tensor in model.inputs] == list(inputs.shapes.values())
+    assert list(inputs.variables) == list(inputs.shapes)
+    assert model.output_shape == (None, 2)
+    x = {name: np.random.default_rng(0).random((3, *shape), np.float32) for name, shape in inputs.shapes.items()}
+    np.testing.assert_allclose(model.predict(x, verbose=0).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_tower_reads_its_own_column():
+    inputs = choose_inputs("jets", "cnn1d", "tau21", "dz,charge")
+    assert inputs.variables == {"charge": ["charge"], "dz": ["dz"], "xaug": ["tau21"]}
+    assert inputs.fields == ["list", "xaug", "mask"]
+    scaled = {"list": np.random.default_rng(0).random((2, 20, 17)), "xaug": np.zeros((2, 36))}
+    taken = inputs.take(scaled)
+    names = variables.names("jets", "list")
+    assert taken["dz"].shape == (2, 20, 1)
+    np.testing.assert_array_equal(taken["dz"][..., 0], scaled["list"][..., names.index("dz")])
+
+
+def test_padded_particles_do_not_change_what_the_rnn_says():
+    """Padding is masked: rows of zeros behind the last particle are skipped, not read as particles."""
+    model = build(choose_inputs("jets", "rnn", "none"))
+    rng = np.random.default_rng(1)
+    x = rng.random((4, 20, 3), np.float32)
+    x[:, 12:] = 0
+    states = Model(model.inputs, model.get_layer("gru_1").output).predict(x, verbose=0)
+    np.testing.assert_array_equal(states[:, 12:], np.repeat(states[:, 11:12], 8, axis=1))
+
+
+def test_rows_per_step():
+    """Two rows a step are half the steps, of twice the numbers: one particle after the other."""
+    inputs = choose_inputs("jets", "rnn", "none", rows_per_step=2)
+    model = build(inputs)
+    assert inputs.shapes["list"] == (20, 3)
+    assert model.get_layer("gru_1").input_shape == (None, 10, 6)
+    x = np.arange(60, dtype=np.float32).reshape(1, 20, 3)
+    steps = Model(model.inputs, model.get_layer("steps").output).predict(x, verbose=0)
+    np.testing.assert_array_equal(steps[0, 3], np.concatenate([x[0, 6], x[0, 7]]))
+
+
+@pytest.mark.parametrize(
+    ("choice", "count"),
+    [(None, 36), ("all", 36), ("no_flavour", 29), ("tau21,pt", 2), ("none", 0), ("authors5, pt,dz_max", 6)],
+)
+def test_choice_of_xaugs(choice, count):
+    inputs = choose_inputs("jets", "cnn2d", choice)
+    assert len(inputs.columns.get("xaug", [])) == count
+    assert ("xaug" in inputs.columns) == (count > 0)
+
+
+def test_chosen_columns_are_taken_by_name():
+    inputs = choose_inputs("jets", "mlp", "tau21,pt")
+    assert inputs.columns["xaug"] == ["pt", "tau21"]  # in the order of the table, however they are named
+    scaled = {"xaug": np.arange(36, dtype=np.float32)[None]}
+    names = variables.names("jets", "xaug")
+    np.testing.assert_array_equal(inputs.take(scaled)["xaug"], [[names.index("pt"), names.index("tau21")]])
+
+
+def test_unknown_and_impossible_choices():
+    with pytest.raises(ConfigurationError, match="did you mean 'cnn2d'"):
+        choose_inputs("jets", "cnn2", "all")
+    with pytest.raises(ConfigurationError, match="without XAUGs"):
+        choose_inputs("jets", "mlp", "none")
+    with pytest.raises(ConfigurationError, match="--list is for"):
+        choose_inputs("jets", "mlp", "all", "four_momentum")
+    with pytest.raises(ConfigurationError, match="--rows-per-step 3: must divide"):
+        choose_inputs("jets", "rnn", rows_per_step=3)
+    with pytest.raises(ConfigurationError, match="choose some with --list"):
+        choose_inputs("jets", "cnn1d", "all", "none")
+    with pytest.raises(ConfigurationError, match="--event is for network event"):
+        choose_inputs("jets", "mlp", event="ht")
+    with pytest.raises(ConfigurationError, match="event takes no XAUGs; choose features with --event"):
+        choose_inputs("events", "event", "none")
+    with pytest.raises(ConfigurationError, match="does not have; for it: event"):
+        choose_inputs("events", "mlp")
+    with pytest.raises(ConfigurationError, match="did you mean 'tau21'"):
+        choose_inputs("jets", "mlp", "tau_21")
+
+
+def test_inputs_survive_json():
+    import json
+    from dataclasses import asdict
+
+    inputs = choose_inputs("jets", "cnn2d", "no_flavour")
+    assert Inputs(**json.loads(json.dumps(asdict(inputs)))) == inputs

@@ -1,0 +1,57 @@
+"""Which runs a study makes, in which order, and what goes into a "+5" network."""
+
+import pandas as pd
+import pytest
+
+import xaug
+from xaug.core.errors import ConfigurationError
+from xaug.studies import toy, zbb
+from xaug.studies.runner import NetworkRun, Scale, chosen_runs, train_and_explain
+
+
+def test_networks_name_their_runs():
+    assert list(chosen_runs("mlp", zbb.RUNS)) == ["mlp_no_flavour", "mlp_xaug"]
+    assert list(chosen_runs("rnn, mlp_xaug", zbb.RUNS)) == ["mlp_xaug", "rnn", "rnn_two", "rnn_xaug"]
+    assert chosen_runs("all", zbb.RUNS) == zbb.RUNS
+    assert chosen_runs("all", toy.RUNS) == toy.RUNS
+
+
+def test_a_run_with_five_brings_the_one_that_finds_them():
+    assert list(chosen_runs("cnn1d_five", zbb.RUNS)) == ["cnn1d_five", "cnn1d_xaug"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("cnn3d", "did you mean"), (",", "names no network")])
+def test_unknown_networks(name, words):
+    with pytest.raises(ConfigurationError, match=words):
+        chosen_runs(name, zbb.RUNS)
+
+
+def test_five_are_found_in_the_run_and_more_networks_join_later(zbb_dataset, tmp_path):
+    """The "+5" network, though named first, is trained on the five that LRP found; a second call keeps all."""
+    runs = {
+        "five": NetworkRun("rnn", "five", "log_pt"),
+        "every": NetworkRun("rnn", "all", "log_pt"),
+        "towers": NetworkRun("cnn1d", particle_list="log_pt,charge"),
+    }
+    size = Scale(150, 1, 1, 1, "all", max_events=20)
+    two = {name: runs[name] for name in ("five", "every")}
+    trained, explained = train_and_explain(zbb_dataset, tmp_path, two, size, seed=3)
+    assert [path.name for path in trained] == ["five", "every"]
+    chosen = xaug.load_run(tmp_path / "runs" / "five").variables["xaug"]
+    table = pd.read_csv(tmp_path / "attributions" / "every" / "relevance.csv")
+    largest = table.set_index("feature").loc[xaug.variables.names("jets", "xaug"), "mean"].nlargest(5)
+    assert set(chosen) == set(largest.index)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    trained, explained = train_and_explain(zbb_dataset, tmp_path, runs, size, seed=3)
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}.items()
+    found = xaug.explain.Attribution.load(explained[2] / "attribution_0.h5")
+    assert {name: r.shape[1:] for name, r in found.relevance.items()} == {"log_pt": (20, 1), "charge": (20, 1)}
+
+
+def test_authors_five(zbb_dataset, tmp_path):
+    runs = {"five": NetworkRun("mlp", "five"), "every": NetworkRun("mlp", "all")}
+    train_and_explain(zbb_dataset, tmp_path, runs, Scale(150, 1, 1, 1, "all", max_events=20), 3, five="authors")
+    names = xaug.load_run(tmp_path / "runs" / "five").variables["xaug"]
+    assert names == ["softdrop_mass", "tau3_b10", "tau2_sd_b05", "dxy_max", "dz_max"]
+    with pytest.raises(ConfigurationError, match="did you mean 'authors'"):
+        train_and_explain(zbb_dataset, tmp_path, runs, Scale(150, 1, 1, 1, "all"), 3, five="author")

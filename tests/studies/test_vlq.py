@@ -1,0 +1,109 @@
+"""The study of events at its smallest: all stages, again, and after a kill in each of them."""
+
+import json
+import re
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.generate.vlq import PROCESSES
+from xaug.studies import vlq
+from xaug.study import main
+
+# with fewer events ZZ would have none in the validation split, of which baselines are drawn
+TINY = """
+import sys
+from xaug.studies import vlq
+vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2, (500.0,))
+vlq.study(sys.argv[1], scale="tiny", seed=3)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(run_study, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("study") / "tiny"
+    run_study(TINY, directory, timeout=1500)
+    return directory
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+class TestStudy:
+    def test_every_stage_and_figure_is_there(self, finished):
+        data = xaug.Dataset.open(finished / "dataset")
+        assert set(data.processes) == set(PROCESSES)
+        assert min(data.counts.values()) > 0
+        figures = {"fig01_features", "fig02_topk", "fig03_features", "fig04_features", "fig05_features", "ablation",
+                   "agreement", "roc", "history_event"}  # fmt: skip
+        assert {path.stem for path in (finished / "report").glob("*.png")} == figures
+        page = (finished / "report" / "report.html").read_text()
+        assert len(re.findall("data:image/png;base64,", page)) == len(figures)
+        for name in ("answers", "baselines", "performance"):
+            assert len(pd.read_csv(finished / "report" / f"{name}.csv"))
+
+    def test_rankings_come_from_validation_and_are_judged_on_test(self, finished):
+        for name, baseline in vlq.BASELINES.items():
+            content = json.loads((finished / "attributions" / name / "manifest.json").read_text())
+            asked = content["config"]
+            assert (asked["split"], asked["only"], asked["baseline"]) == ("validation", "signal", baseline)
+            assert content["events"] == 30
+        data = xaug.Dataset.open(finished / "dataset")
+        for path in (finished / "topk_mean" / "runs").iterdir():
+            run = xaug.load_run(path)
+            assert len(run.scores(0)["label"]) == data.size("test")
+
+    def test_all_rankings_end_with_the_same_networks(self, finished):
+        table = pd.read_csv(finished / "topk_mean" / "topk.csv")
+        assert set(table["ranking"]) == {*vlq.BASELINES, "random", "univariate"}
+        assert (table[table["k"] == 87].groupby("training")["auc"].nunique() == 1).all()
+        ablated = pd.read_csv(finished / "ablation_mean" / "ablation.csv")
+        assert set(ablated["ranking"]) == set(table["ranking"])
+        whole = [m["auc"] for m in xaug.load_run(finished / "runs" / "event").metrics]
+        for _, own in ablated[ablated["k"] == 0].groupby("ranking"):
+            np.testing.assert_allclose(own.sort_values("training")["auc"], whole, atol=1e-6)
+
+    def test_second_run_does_nothing(self, run_study, finished):
+        before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+        run_study(TINY, finished, timeout=300)
+        assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
+
+    def test_killed_in_every_stage_it_ends_as_unbroken(self, start_study, run_study, finished, tmp_path):
+        """SIGKILL while generating, processing, training, explaining and retraining: the same numbers."""
+        directory = tmp_path / "tiny"
+        for pattern in ("files/*.root", "dataset", "runs/event/training_0", "attributions/Bbg", "topk_mean/runs/1_*"):
+            process = start_study(TINY, directory)
+            while not list(directory.glob(pattern)) and process.poll() is None:
+                time.sleep(0.05)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        run_study(TINY, directory, timeout=1500)
+        one, other = (xaug.Dataset.open(path / "dataset").load() for path in (finished, directory))
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name])
+        for table in ("topk_mean/topk.csv", "ablation_mean/ablation.csv", "report/answers.csv"):
+            assert (finished / table).read_text() == (directory / table).read_text(), table
+        for path in finished.glob("attributions/*/class_level_*.csv"):
+            again = pd.read_csv(directory / path.relative_to(finished), index_col=0)
+            pd.testing.assert_frame_equal(pd.read_csv(path, index_col=0), again, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scale", "quik"], "did you mean 'quick'"),
+        (["--weights", "xsec"], "unknown weights 'xsec'"),
+        (["--by", "absolute"], "unknown way to rank 'absolute'"),
+    ],
+)
+def test_unknown_names(tmp_path, options, words):
+    """Before anything is generated."""
+    done = CliRunner().invoke(main, ["vlq", *options, "-o", str(tmp_path / "x")])
+    assert done.exit_code == 1
+    assert words in done.output
+    assert not (tmp_path / "x").exists()

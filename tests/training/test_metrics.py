@@ -1,0 +1,98 @@
+"""Metrics against counting by hand."""
+
+import numpy as np
+import pytest
+
+from xaug.core.errors import DatasetError
+from xaug.training.metrics import best_threshold, effective_number, metrics, roc, significance
+
+
+def test_auc_is_the_probability_that_signal_scores_higher():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], [300, 200])
+    score = rng.normal(label, 1.0)
+    signal, background = score[label == 1], score[label == 0]
+    pairs = (signal[:, None] > background[None]).mean()
+    assert metrics(label, score)["auc"] == pytest.approx(pairs, abs=1e-12)
+
+
+def test_rejection_by_hand():
+    """Ten background jets at 0.05 ... 0.95; half of the signal above 0.8, where two background jets are: 1/0.2 = 5."""
+    background = np.arange(10) / 10 + 0.05
+    signal = np.array([0.9, 0.81, 0.7, 0.6])
+    label = np.repeat([0, 1], [10, 4])
+    found = metrics(label, np.concatenate([background, signal]))
+    assert found["rejection_50"] == pytest.approx(5.0)
+
+
+def test_rejection_without_background_left_is_a_limit():
+    label = np.repeat([0, 1], [50, 50])
+    found = metrics(label, label.astype(float))
+    assert found["auc"] == 1.0
+    assert found["rejection_50"] == 50
+    assert "rejection_50" in found["rejection_limits"]
+
+
+def test_accuracy_weighs_classes_equally():
+    """All called background: 90% of these events, yet accuracy one half."""
+    label = np.repeat([0, 1], [90, 10])
+    assert metrics(label, np.zeros(100))["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(("label", "name"), [(np.zeros(5), "signal"), (np.ones(5), "background")])
+def test_a_class_without_events_is_named(label, name):
+    with pytest.raises(DatasetError, match=f"no {name} events"):
+        roc(label, np.linspace(0, 1, 5))
+
+
+def test_weights_are_repetitions():
+    """An event of weight k counts as k events of weight one."""
+    rng = np.random.default_rng(2)
+    label = np.repeat([0, 1], [80, 60])
+    score = rng.normal(label, 1.0)
+    times = rng.integers(1, 5, len(label))
+    one = metrics(label, score, times.astype(float))
+    many = metrics(np.repeat(label, times), np.repeat(score, times))
+    for name in ("auc", "accuracy", "rejection_70"):
+        assert one[name] == pytest.approx(many[name], rel=1e-9), name
+
+
+def test_effective_number():
+    assert effective_number(np.ones(7)) == 7
+    assert effective_number(np.array([3.0, 1.0])) == pytest.approx(16 / 10)
+
+
+def test_significance_by_hand():
+    """For S << B it is S / sqrt(B); for S = B = 1 it is sqrt(2 (2 ln 2 - 1))."""
+    assert significance(1.0, 1.0) == pytest.approx(np.sqrt(2 * (2 * np.log(2) - 1)))
+    assert significance(10.0, 1e6) == pytest.approx(10 / 1e3, rel=1e-4)
+    assert significance(0.0, 5.0) == 0.0
+
+
+def test_significance_is_the_gaussian_equivalent_of_the_poisson_probability():
+    """For many events: the upper tail probability of B + S counts where B are expected."""
+    from scipy.stats import norm, poisson
+
+    tail = poisson.sf(1000 + 150 - 1, 1000)
+    assert significance(150.0, 1000.0) == pytest.approx(norm.isf(tail), rel=0.01)
+
+
+def test_best_threshold_by_trying_all():
+    rng = np.random.default_rng(3)
+    label = np.repeat([0, 1], [400, 300])
+    score = np.round(rng.normal(1.5 * label, 1.0), 1)  # with ties
+    weight = np.where(label == 1, 0.05, rng.uniform(0.5, 2.0, len(label)))
+    best, found = -1.0, None
+    for threshold in np.unique(score):
+        b, s = weight[(label == 0) & (score >= threshold)], weight[(label == 1) & (score >= threshold)].sum()
+        if b.sum() ** 2 / (b**2).sum() >= 20:
+            z = s / np.sqrt(b.sum()) if b.sum() == 0 else np.sqrt(2 * ((s + b.sum()) * np.log(1 + s / b.sum()) - s))
+            if z > best:
+                best, found = z, threshold
+    assert best_threshold(label, score, weight, least=20) == found
+
+
+def test_threshold_needs_background():
+    label = np.repeat([0, 1], [5, 5])
+    with pytest.raises(DatasetError, match=r"5\.0 effective events, fewer than the 10"):
+        best_threshold(label, np.linspace(0, 1, 10), np.ones(10))

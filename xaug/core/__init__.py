@@ -1,0 +1,1 @@
+"""What every stage uses: errors, whole-or-nothing files, provenance, worker processes, the command line."""

@@ -1,0 +1,1 @@
+"""Datasets: their variables, their parts on disk, splits, scaling and event weights."""

@@ -1,0 +1,286 @@
+"""Datasets on disk: parts in HDF5, listed by a manifest, read as plain arrays.
+
+A part holds the jets of one chunk of one input file; the manifest lists the parts by (file, start), so
+their order never depends on who wrote them first. Arrays are unscaled, float32; padded particles are 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xaug.core import provenance
+from xaug.core.errors import DatasetError, unknown_name
+from xaug.core.files import digest_json, new_hdf5
+from xaug.data import variables
+
+__all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "uniforms", "write_part"]
+
+SPLITS = ("train", "validation", "test")
+CHUNK = 1024
+"""Rows per HDF5 chunk: what random access reads at least."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The increment of splitmix64: consecutive multiples of it are far apart."""
+_ROW_FIELDS = ("label", "weight", "process", "event_id")
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    """The finaliser of splitmix64 (S. Vigna): a bijection of 64-bit integers that scrambles all bits."""
+    x = x.astype(np.uint64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _word(text: str) -> np.ndarray:
+    """A 64-bit hash of a text, (1,): arrays wrap around in silence, scalars would warn."""
+    return np.array([int(digest_json(text), 16)], dtype=np.uint64)
+
+
+def event_ids(identity: str, entries: np.ndarray) -> np.ndarray:
+    """Ids (n,) uint64 of events: a hash of what the file is and of the event's entry in it."""
+    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * _GOLDEN)
+
+
+def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
+    """The split (n,) int8 of each event, an index of SPLITS, from a hash of its id and the seed.
+
+    All jets of an event, and all copies of it, land in the same split, whatever the chunks or files.
+    """
+    uniform = uniforms(ids, f"split {seed}")
+    return np.searchsorted(np.cumsum(fractions)[:-1], uniform, side="right").astype(np.int8)
+
+
+def uniforms(ids: np.ndarray, purpose: str, index: np.ndarray | int = 0) -> np.ndarray:
+    """Numbers (n,) in [0, 1], uniform, that depend on (event id, purpose, index) alone."""
+    key = _word(purpose) + np.asarray(index).astype(np.uint64) * _GOLDEN
+    return _mix(ids ^ _mix(key)) / 2.0**64
+
+
+def write_part(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    counts: dict[str, np.ndarray],
+    summary: dict,
+    filters: dict[str, dict] | None = None,
+) -> None:
+    """Write one part: row columns, control histogram counts, and what it is; whole or not at all.
+
+    `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
+    """
+    filters = filters or {}
+    with new_hdf5(path) as file:
+        for name, values in columns.items():
+            values = np.asarray(values)
+            rows = min(CHUNK, len(values))
+            # a part without jets has nothing to chunk or compress
+            packing = filters.get(name, {"compression": "lzf", "shuffle": True})
+            packed = {"chunks": (rows, *values.shape[1:]), **packing} if rows else {}
+            file.create_dataset(name, data=values, **packed)
+        for name, values in counts.items():
+            file[f"control/{name}"] = values
+        file.attrs["summary"] = json.dumps(summary)
+
+
+def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """What a part says of itself, and its control histogram counts; DatasetError if it is damaged."""
+    try:
+        with h5py.File(path) as file:
+            control = {name: values[()] for name, values in file["control"].items()}
+            return json.loads(file.attrs["summary"]), control
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(
+            f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
+        ) from None
+
+
+class Dataset:
+    """A finished dataset.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+    kind : str
+        "jets"; the key into the variables table
+    digest : str
+        of the contents' provenance: input digests, settings and versions of the parts
+    """
+
+    def __init__(self, path: Path, content: dict):
+        self.path = path
+        self.manifest = content
+        self.kind: str = content["config"]["kind"]
+        self.parts: list[dict] = content["parts"]
+        self.digest: str = content["digest"]
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> Dataset:
+        """Open a dataset directory.
+
+        Raises
+        ------
+        DatasetError
+            if it is not a finished dataset, or parts are missing
+        """
+        path = Path(path)
+        content = provenance.read(path, "process")
+        for key in ("config", "parts", "digest"):
+            if key not in content:
+                raise DatasetError(f"{path / provenance.NAME} is damaged (no {key!r}). Delete it and process again")
+        for part in content["parts"]:
+            if not (path / part["part"]).exists():
+                raise DatasetError(
+                    f"{path} lacks its part {part['part']} (from {part['file']}). "
+                    "Delete its manifest.json and run `python -m xaug.process` again: only what lacks is made"
+                )
+        return cls(path, content)
+
+    def __len__(self) -> int:
+        return sum(part["rows"] for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.path}: {len(self)} {self.kind} in {len(self.parts)} parts>"
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Label of each process."""
+        return {part["process"]: part["label"] for part in self.parts}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each process."""
+        names = dict.fromkeys(part["process"] for part in self.parts)
+        return {name: sum(part["rows"] for part in self.parts if part["process"] == name) for name in names}
+
+    @property
+    def weight_scales(self) -> dict[str, float]:
+        """Cross section [pb] over sum of generated weights, of each process where both are known."""
+        known, needed = self.manifest.get("processes", {}), {"xsec", "sum_weights_generated"}
+        return {name: p["xsec"] / p["sum_weights_generated"] for name, p in known.items() if needed <= p.keys()}
+
+    def names(self, block: str) -> list[str]:
+        """Column names of a block ("xaug", "list", "image"), in order."""
+        return variables.names(self.kind, block)
+
+    @property
+    def fields(self) -> list[str]:
+        """What `load` can give."""
+        return [*variables.fields(self.kind, variables.TABLES[self.kind]), *_ROW_FIELDS]
+
+    def load(
+        self, fields: Iterable[str] | None = None, split: str | None = None, max_rows: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Arrays of the whole dataset or of one split, unscaled, in the order of the manifest.
+
+        Parameters
+        ----------
+        fields
+            of "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20), "xaug" (n, 36), float32;
+            "label" (n,) int8, "weight" (n,) float64, "process" (n,) str, "event_id" (n,) uint64;
+            default: all
+        split
+            "train", "validation", "test" or None for all
+        max_rows
+            a subset of this many rows (if there are more), the same share of every part
+        """
+        fields = self._check(self.fields if fields is None else fields, split)
+        blocks = list(self.iterate(fields, split, max_rows))
+        return {name: np.concatenate([block[name] for block in blocks]) for name in fields}
+
+    def iterate(
+        self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
+        return self._iterate(self._check(fields, split), split, max_rows)
+
+    def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
+        """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
+        sizes = self._sizes(split)
+        starts, taken = np.cumsum(sizes) - sizes, self._taken(split, max_rows)
+        return np.concatenate([start + np.arange(n) for start, n in zip(starts, taken, strict=True)])
+
+    def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
+        """Ascending rows (n,) of a split, apart for every part of the dataset."""
+        ends = np.cumsum(self._sizes(split))
+        return np.split(rows, np.searchsorted(rows, ends[:-1]))
+
+    def iterate_rows(
+        self, fields: Iterable[str], split: str, rows: np.ndarray
+    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Arrays of some rows (ascending) of a split, and these rows, a part at a time; empty parts are skipped."""
+        fields = self._check(fields, split)
+        start = 0
+        for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
+            if len(own):
+                with self._read(part) as file:
+                    of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
+                    yield {name: self._column(file, part, name, of_split[own - start]) for name in fields}, own
+            start += part["splits"][split]
+
+    def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Arrays of some rows of a split (ascending)."""
+        found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
+        return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+
+    def _sizes(self, split: str | None) -> np.ndarray:
+        """Rows of each part, or of those in a split."""
+        self._check([], split)
+        return np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts], int)
+
+    def _taken(self, split: str | None, max_rows: int | None) -> np.ndarray:
+        """How many rows of each part are read: the same share of all, `max_rows` together."""
+        sizes = self._sizes(split)
+        if max_rows is None or max_rows >= sizes.sum():
+            return sizes
+        # of sums, not of each part, or many small parts would all round to nothing
+        return np.diff(np.rint(np.cumsum(sizes) * (max_rows / sizes.sum())).astype(int), prepend=0)
+
+    def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
+        for part, taken in zip(self.parts, self._taken(split, max_rows), strict=True):
+            with self._read(part) as file:
+                rows = slice(0, taken)
+                if split is not None:
+                    rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))[:taken]
+                yield {name: self._column(file, part, name, rows) for name in fields}
+
+    def size(self, split: str | None = None) -> int:
+        """Number of rows, or of those in a split."""
+        return int(self._sizes(split).sum())
+
+    def _check(self, fields: Iterable[str], split: str | None) -> list[str]:
+        fields = [fields] if isinstance(fields, str) else list(fields)
+        for name in fields:
+            if name not in self.fields:
+                raise unknown_name("field", name, self.fields)
+        if split is not None and split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
+        return fields
+
+    @contextmanager
+    def _read(self, part: dict) -> Iterator[h5py.File]:
+        try:
+            with h5py.File(self.path / part["part"]) as file:
+                yield file
+        except OSError as error:  # where it is opened, or where a damaged chunk is read
+            raise DatasetError(
+                f"{self.path / part['part']} is damaged ({error}). Delete it and {provenance.NAME}, then run "
+                "`python -m xaug.process` again"
+            ) from None
+
+    @staticmethod
+    def _column(file: h5py.File, part: dict, name: str, rows) -> np.ndarray:
+        if name == "process":
+            n = len(file["label"][()][rows])
+            return np.full(n, part["process"])
+        if name not in file:
+            raise DatasetError(
+                f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
+            )
+        return file[name][()][rows]

@@ -1,0 +1,91 @@
+"""Event weights: what an event counts for in training and in metrics.
+
+The stored `weight` of an event is the generator's, times the probability of its tags; its scale differs from
+process to process, since each is generated with a bias and a number of events of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.data.dataset import Dataset
+
+__all__ = [
+    "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "event_weights", "expected_events",
+]  # fmt: skip
+
+WEIGHTS = ("unit", "event", "cross_section")
+"""unit: every event counts one. event: the stored weight, so that a process counts as its number of events.
+cross_section: the number of events expected per unit of luminosity, cross section x weight / sum of all generated."""
+DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event", "events_met": "event"}
+"""By kind of dataset. Jets count one each, as in arXiv:2011.13466, whose trees held no weights."""
+
+LUMINOSITY = 3e6
+"""Integrated luminosity of significances [1/pb]: the 3000/fb that the LHC is to deliver."""
+
+
+def check_weights(weight: np.ndarray) -> None:
+    """Raise DatasetError unless all weights are finite, none is negative, and some are positive."""
+    bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if len(bad):
+        raise DatasetError(
+            f"event {bad[0]} has weight {weight[bad[0]]}: weights must be finite and not negative. "
+            "Reweight the sample, or train with --weights unit"
+        )
+    if not np.any(weight > 0):
+        raise DatasetError(f"all {len(weight)} events have weight 0: there is nothing to count")
+
+
+def event_weights(how: str, weight: np.ndarray, process: np.ndarray, scale: dict[str, float] | None = None):
+    """Weights (n,) of events of several processes.
+
+    Parameters
+    ----------
+    how
+        one of WEIGHTS
+    weight : (n,)
+        as stored
+    process : (n,) str
+    scale
+        of each process, cross section [pb] / sum of generated weights; for "cross_section"
+    """
+    if how not in WEIGHTS:
+        raise unknown_name("weights", how, WEIGHTS)
+    if how == "unit":
+        return np.ones(len(weight))
+    check_weights(weight)
+    names, index = np.unique(process, return_inverse=True)
+    if how == "event":
+        sums = np.bincount(index, weights=weight)
+        if (sums == 0).any():
+            raise DatasetError(f"process {names[np.argmin(sums)]!r} has only events of weight 0")
+        return weight * (np.bincount(index) / sums)[index]
+    missing = [name for name in names if name not in (scale or {})]
+    if missing:
+        raise ConfigurationError(
+            f"process {missing[0]!r} has no cross section; known: {', '.join(scale or {}) or 'none'}. "
+            "Give it where the files are processed (xsec of a fileset), or train with --weights event"
+        )
+    return weight * np.array([scale[name] for name in names])[index]
+
+
+def balanced(weight: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Weights (n,) scaled so that both classes have the same sum, and all together sum to n."""
+    sums = np.bincount(label, weights=weight, minlength=2)
+    if (sums == 0).any():
+        raise DatasetError(f"no {'signal' if sums[1] == 0 else 'background'} events of positive weight")
+    return weight * (len(weight) / (2 * sums))[label]
+
+
+def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -> np.ndarray:
+    """Number of events (n,) that each event of a split stands for, if the split were all of the data.
+
+    Parameters
+    ----------
+    luminosity
+        [1/pb]
+    """
+    arrays = data.load(["weight", "process"], split)
+    own = event_weights("cross_section", arrays["weight"], arrays["process"], data.weight_scales)
+    return own * luminosity * len(data) / data.size(split)

@@ -1,0 +1,1 @@
+"""Collision events: from particles to leptons, jets, missing momentum and their features."""

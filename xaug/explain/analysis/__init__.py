@@ -1,0 +1,1 @@
+"""What attributions say: rankings, profiles, maps, spread over trainings, ablations."""

@@ -1,0 +1,1 @@
+"""Integrated Gradients (IG): baselines, quadrature, and averages over events and baselines."""

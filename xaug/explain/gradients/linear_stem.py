@@ -1,0 +1,229 @@
+"""The linear front of a network: the part of it that stays linear along a straight path between two inputs.
+
+Where inputs reach a Dense layer through layers that only move, scale or shift them (Flatten, Reshape, Permute,
+Concatenate, BatchNormalization), the preactivations of that layer are linear in the inputs,
+
+    u = x W + b + (what other, nonlinear branches add).
+
+On a straight path x' + alpha (x - x') they move from x' W + b to x W + b, so that they are computed once for each end,
+only the network behind them is evaluated at every point, and the gradient at the inputs is that at u times W^T.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from xaug.core.errors import ModelError
+from xaug.explain.propagation.graph import Graph, Node
+
+__all__ = ["Front", "split", "whole"]
+
+MOVING = ("Flatten", "Reshape", "Permute", "Concatenate", "Affine")
+"""Layers each of whose outputs is one of their inputs, scaled and shifted."""
+DENSE = ("Dense", "Activation", "Affine", "Concatenate", "Flatten", "Reshape", "Add", "InputLayer")
+"""Layers that XLA makes faster; it halves the speed of convolutions."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """A network cut behind its linear front: logits = behind([x W + b, other inputs]).
+
+    Attributes
+    ----------
+    behind : callable
+        of a list of tensors: the preactivations (n, hidden) if there are any, then the inputs `others`; gives
+        the logits (n, units)
+    kernel, bias
+        W (features, hidden) and b (hidden,); None where no input reaches a Dense layer linearly
+    linear
+        names of the inputs that the kernel takes, flattened and joined in this order
+    others
+        names of the inputs that the rest of the network reads itself
+    compiled
+        whether XLA makes `behind` faster
+    floats
+        numbers that `behind` holds for one event, to bound memory by
+    """
+
+    behind: object
+    kernel: np.ndarray | None
+    bias: np.ndarray | None
+    linear: tuple[str, ...]
+    others: tuple[str, ...]
+    compiled: bool
+    floats: int
+
+    def flat(self, x: dict[str, np.ndarray]) -> np.ndarray:
+        """The inputs of the kernel, (n, features) float32."""
+        return np.concatenate([x[name].reshape(len(x[name]), -1) for name in self.linear], axis=1)
+
+    def preactivations(self, flat: np.ndarray) -> np.ndarray:
+        """u (n, hidden) of flattened inputs, summed in float64, stored as float32."""
+        return (flat.astype(np.float64) @ self.kernel + self.bias).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Elements of a layer's output: scale * x[source] + shift, with x all inputs of the model, flattened and joined."""
+
+    source: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+
+    def __getitem__(self, function) -> _Moved:
+        return _Moved(function(self.source), function(self.scale), function(self.shift))
+
+
+def whole(logits, inputs: list[str], floats: int) -> Front:
+    """A network without a linear front; `logits` is a function of a list of its inputs."""
+    return Front(logits, None, None, (), tuple(inputs), False, floats)
+
+
+def split(graph: Graph) -> Front | None:
+    """The network cut behind its linear front; None if it has none.
+
+    Parameters
+    ----------
+    graph
+        canonical form of the network, from `xaug.explain.propagation.graph.make_graph`
+    """
+    by_name = {node.name: node for node in graph.nodes}
+    sizes = {name: int(np.prod(by_name[name].shape)) for name in graph.input_names}
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
+    moved: dict[str, _Moved] = {}
+    for node in graph.nodes:
+        found = _follow(node, moved, starts)
+        if found is not None:
+            moved[node.name] = found
+    fronts = {node.name: _columns(node, by_name, moved) for node in graph.nodes if node.kind == "Dense"}
+    fronts = {name: columns for name, columns in fronts.items() if columns is not None and columns.any()}
+    if not fronts:
+        return None
+
+    hidden = sum(by_name[name].shape[-1] for name in fronts)
+    kernel, bias = np.zeros((sum(sizes.values()), hidden)), np.zeros(hidden)
+    tensors = _Tensors(graph, by_name, fronts, keras.Input((hidden,), name="preactivations"))
+    for name, columns in fronts.items():
+        node, place = by_name[name], tensors.places[name]
+        before = _moved_input(node, by_name, moved)
+        weights, own_bias = node.weights
+        part = np.zeros((len(kernel), node.shape[-1]))
+        np.add.at(part, before.source[columns], before.scale[columns, None] * weights[columns])
+        kernel[:, place] = part
+        bias[place] = own_bias + before.shift[columns] @ weights[columns]
+    output = tensors.of(graph.output.name)
+    others = tuple(name for name in graph.input_names if name in tensors.found)
+    behind = keras.Model([tensors.preactivations, *(tensors.found[name] for name in others)], output)
+    used = {name: bool(np.any(kernel[start : start + sizes[name]])) for name, start in starts.items() if name in sizes}
+    linear = tuple(name for name in graph.input_names if used[name] or name not in others)
+    rows = np.concatenate([np.arange(starts[name], starts[name] + sizes[name]) for name in linear])
+    return Front(
+        lambda x: behind(x if len(x) > 1 else x[0], training=False), kernel[rows], bias, linear, others,
+        all(by_name[name].kind in DENSE for name in tensors.found),
+        hidden + sum(int(np.prod(by_name[name].shape)) for name in tensors.found),
+    )  # fmt: skip
+
+
+def _follow(node: Node, moved: dict[str, _Moved], starts: dict[str, int]) -> _Moved | None:
+    """What a node's elements are, in terms of the inputs; None where that is nonlinear or mixes them."""
+    if node.kind == "InputLayer":
+        size = int(np.prod(node.shape))
+        return _Moved(
+            (starts[node.name] + np.arange(size)).reshape(node.shape), np.ones(node.shape), np.zeros(node.shape)
+        )
+    known = [moved.get(name) for name in node.inputs]
+    if node.kind not in MOVING or any(k is None for k in known):
+        return None
+    if node.kind == "Affine":
+        scale, shift = node.weights
+        return _Moved(known[0].source, known[0].scale * scale, known[0].shift * scale + shift)
+    if node.kind == "Concatenate":
+        axis = node.config["axis"]
+        axis = axis - 1 if axis > 0 else axis  # without the event axis
+        return _Moved(
+            *(np.concatenate([getattr(k, part) for k in known], axis) for part in ("source", "scale", "shift"))
+        )
+    if node.kind == "Permute":
+        return known[0][lambda a: np.transpose(a, np.array(node.config["dims"]) - 1)]
+    return known[0][lambda a: a.reshape(node.shape)]
+
+
+def _members(node: Node, by_name: dict[str, Node]) -> list[Node]:
+    """What a dense layer reads side by side: the members of a Concatenate of vectors, or its one input."""
+    before = by_name[node.inputs[0]]
+    return [by_name[name] for name in before.inputs] if before.kind == "Concatenate" else [before]
+
+
+def _columns(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> np.ndarray | None:
+    """Which inputs of a dense layer are linear in those of the network; None if it does not read vectors."""
+    if len(node.shape) != 1:
+        return None
+    return np.concatenate([np.full(member.shape[-1], member.name in moved) for member in _members(node, by_name)])
+
+
+def _moved_input(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> _Moved:
+    """What a dense layer reads, in terms of the inputs; source -1 where that is nonlinear."""
+    parts = []
+    for member in _members(node, by_name):
+        nothing = np.zeros(member.shape[-1])
+        parts.append(moved.get(member.name) or _Moved(np.full(member.shape[-1], -1), nothing, nothing))
+    return _Moved(*(np.concatenate([getattr(part, key) for part in parts]) for key in ("source", "scale", "shift")))
+
+
+class _Tensors:
+    """Keras tensors of the nodes behind the front, made as they are asked for."""
+
+    def __init__(self, graph: Graph, by_name: dict[str, Node], fronts: dict[str, np.ndarray], preactivations):
+        self.by_name, self.fronts, self.preactivations = by_name, fronts, preactivations
+        self.found: dict[str, object] = {}
+        self.places, start = {}, 0
+        for name in fronts:
+            self.places[name] = slice(start, start + by_name[name].shape[-1])
+            start = self.places[name].stop
+
+    def of(self, name: str):
+        """The output of a node."""
+        if name not in self.found:
+            node = self.by_name[name]
+            self.found[name] = self._front(node) if name in self.fronts else self._layer(node)
+        return self.found[name]
+
+    def _front(self, node: Node):
+        columns, place = self.fronts[node.name], self.places[node.name]
+        u = self.preactivations
+        if place != slice(0, u.shape[-1]):
+            u = u[:, place]
+        if not columns.all():
+            start, rest = 0, []
+            for member in _members(node, self.by_name):
+                if not columns[start]:
+                    rest.append(self.of(member.name))
+                start += member.shape[-1]
+            x = layers.Concatenate()(rest) if len(rest) > 1 else rest[0]
+            dense = layers.Dense(node.shape[-1], use_bias=False, name=node.name)
+            added = dense(x)
+            dense.set_weights([node.weights[0][~columns]])
+            u = layers.Add()([u, added])
+        return layers.Activation(node.activation)(u)
+
+    def _layer(self, node: Node):
+        if node.kind == "InputLayer":
+            return keras.Input(node.shape, name=node.name)
+        x = [self.of(name) for name in node.inputs]
+        if node.kind == "Affine":
+            return layers.Rescaling(*(w.tolist() for w in node.weights), name=node.name)(x[0])
+        config = {**node.config, "dtype": "float32"}
+        if node.kind in ("Dense", "Conv1D", "Conv2D"):
+            config["use_bias"] = True  # a node always has one
+        try:
+            layer = getattr(layers, node.kind).from_config(config)
+            y = layer(x if len(x) > 1 else x[0])
+            if node.weights:
+                layer.set_weights(list(node.weights))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"layer {node.name!r} ({node.kind}) cannot be built again: {error}") from None
+        return y

@@ -1,0 +1,1 @@
+"""Layer-wise relevance propagation (LRP): rules, layers, and two engines that apply them."""

@@ -1,0 +1,1 @@
+"""iNNvestigate, run in a process of its own."""

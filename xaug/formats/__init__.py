@@ -1,0 +1,1 @@
+"""Input files: one module for each file format."""

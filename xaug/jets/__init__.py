@@ -1,0 +1,1 @@
+"""Jets: from particles to clustered, selected and described jets."""

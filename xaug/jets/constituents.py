@@ -1,0 +1,122 @@
+"""The particle list: the first 20 constituents in pT, 17 columns each (table 2 of arXiv:2011.13466).
+
+Padding: where a jet has fewer particles, every column is 0 and the mask is 0. The scaler maps real
+particles to [0, 1] and keeps padding at exactly 0 after scaling too, so that a padded particle
+activates nothing in the network, gets no relevance, and equals the blank baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from xaug.jets.jets import LIST_LENGTH, Jets, delta_phi, leading
+from xaug.jets.particle_kinds import KINDS, charge, log_displacement, longitudinal, transverse
+
+__all__ = ["LIST_LENGTH", "make_list"]
+
+
+class Constituents:
+    """Constituents (m,) beside the jet and the subjets that each belongs to; what columns are made of."""
+
+    def __init__(self, jets: Jets, chosen: np.ndarray):
+        self.jet = jets.jet_index[chosen]
+        self.jets = jets
+        self.values = {name: values[chosen] for name, values in jets.constituents.items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.values[name]
+
+    def delta(self, eta: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differences in pseudorapidity and azimuth from an axis per jet, given as (n_jets,) arrays."""
+        return self["eta"] - eta[self.jet], delta_phi(self["phi"], phi[self.jet])
+
+
+def log_pt(c: Constituents) -> np.ndarray:
+    """ln(pT / GeV)."""
+    return np.log(c["pt"])
+
+
+def log_pt_rel(c: Constituents) -> np.ndarray:
+    """ln(pT / jet pT)."""
+    return np.log(c["pt"] / c.jets.pt[c.jet])
+
+
+def log_energy(c: Constituents) -> np.ndarray:
+    """ln(E / GeV)."""
+    return np.log(c["energy"])
+
+
+def abs_eta(c: Constituents) -> np.ndarray:
+    """|pseudorapidity| of the particle."""
+    return np.abs(c["eta"])
+
+
+def delta_phi_jet(c: Constituents) -> np.ndarray:
+    """phi - phi(jet), wrapped."""
+    return c.delta(c.jets.eta, c.jets.phi)[1]
+
+
+def delta_eta_jet(c: Constituents) -> np.ndarray:
+    """eta - eta(jet)."""
+    return c.delta(c.jets.eta, c.jets.phi)[0]
+
+
+def delta_r_jet(c: Constituents) -> np.ndarray:
+    """Distance to the jet axis in (eta, phi)."""
+    return np.hypot(*c.delta(c.jets.eta, c.jets.phi))
+
+
+def delta_r_subjet(which: int) -> Callable[[Constituents], np.ndarray]:
+    """Distance to the axis of a subjet (0: leading) in (eta, phi)."""
+
+    def compute(c: Constituents) -> np.ndarray:
+        return np.hypot(*c.delta(c.jets.subjet_eta[:, which], c.jets.subjet_phi[:, which]))
+
+    return compute
+
+
+def charge_column(c: Constituents) -> np.ndarray:
+    """Electric charge in units of e."""
+    return charge(c["id"])
+
+
+def is_kind(kind: str) -> Callable[[Constituents], np.ndarray]:
+    """1 for particles of a kind, else 0."""
+    return lambda c: KINDS[kind](c["id"])
+
+
+def dxy(c: Constituents) -> np.ndarray:
+    """ln(max(dxy, floor) / mm); the floor is 1 um."""
+    return log_displacement(transverse(c.values, c.jets.conventions), c.jets.conventions)
+
+
+def dz(c: Constituents) -> np.ndarray:
+    """ln(max(|dz|, floor) / mm); the floor is 1 um."""
+    return log_displacement(longitudinal(c.values), c.jets.conventions)
+
+
+def make_list(jets: Jets, columns: list[Callable[[Constituents], np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """The particle lists of jets and which of their rows are particles.
+
+    Parameters
+    ----------
+    jets
+    columns
+        one function a column
+
+    Returns
+    -------
+    (n_jets, 20, n_columns) float32, (n_jets, 20) float32
+        the lists, ordered by descending pT, and their mask (1 particle, 0 padding)
+    """
+    n = len(jets)
+    chosen, row = leading(jets)
+    c = Constituents(jets, chosen)
+    lists = np.zeros((n, LIST_LENGTH, len(columns)), np.float32)
+    mask = np.zeros((n, LIST_LENGTH), np.float32)
+    mask[c.jet, row] = 1.0
+    for i, column in enumerate(columns):
+        lists[c.jet, row, i] = column(c)
+    return lists, mask

@@ -1,0 +1,1 @@
+"""The papers' studies, on top of the library: sample, runs, figures and claims of each."""

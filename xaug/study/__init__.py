@@ -1,1 +1,0 @@
-"""A paper's study as one configuration: all stages, from generation to the report, in one directory."""
