@@ -17,7 +17,7 @@ tf.get_logger().setLevel("ERROR")
 import innvestigate  # noqa: E402
 import keras  # noqa: E402
 
-from xaug.errors import ModelError  # noqa: E402
+from xaug.core.errors import ModelError  # noqa: E402
 
 _analyzers: dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]] = {}
 
