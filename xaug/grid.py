@@ -42,12 +42,15 @@ def main(dataset, output, layers, width, dropout, **options) -> dict:
 
     Example: python -m xaug.grid vlq_events --layers 1,2,3 --width 64,128,256 -o vlq_grid
     """
+    from xaug.report.single import draw_histories
+
     sizes = {
         "layers": numbers("layers", layers, int),
         "width": numbers("width", width, int),
         "dropout": numbers("dropout", dropout, float),
     }
     table = grid_search(dataset, output, sizes, **options)
+    draw_histories(output)
     shown = table.head(5).drop(columns=["run"]).round(4).to_string(index=False)
     paper = NETWORKS[NETWORK].sizes
     return {

@@ -55,7 +55,10 @@ def main(dataset, output, ranking, controls, **options) -> dict:
       python -m xaug.explain vlq_run --method ig --baseline background --split validation --only signal -o ig_background
       python -m xaug.topk vlq_events --ranking B0=ig_blank --ranking Bbg=ig_background -o vlq_topk
     """
+    from xaug.report.single import draw_topk
+
     result = topk(dataset, output, _named(ranking), controls=tuple(option_list(controls)), **options)
+    draw_topk(output)
     lines = [f"{name}: AUC within its error of the last from k = {k}" for name, k in result["plateau"].items()]
     return {"output": str(output), "plateau": result["plateau"], "sets": result["sets"], "summary": lines}
 

@@ -70,6 +70,8 @@ def main(dataset, output, workers, choices, layers, width, dropout, **options) -
 
     Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
     """
+    from xaug.report.single import draw_history
+
     if dataset is None:
         from xaug.generate.toy import generate
 
@@ -79,6 +81,7 @@ def main(dataset, output, workers, choices, layers, width, dropout, **options) -
     sizes = {name: value for name, value in asked.items() if value is not None}
     literal = choices == "paper-literal"
     result = train(dataset, output, workers=workers, scale_on_all=literal, sizes=sizes, **options)
+    draw_history(output)
     auc = np.array([m["auc"] for m in result["metrics"]])
     return {
         "output": str(output),

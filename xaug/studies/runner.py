@@ -92,6 +92,7 @@ def train_and_explain(
     directories of runs, and of attributions
     """
     from xaug.explain.stage import explain_run
+    from xaug.report.single import draw_history
     from xaug.training.stage import train
 
     check_five(five)
@@ -117,10 +118,12 @@ def train_and_explain(
         }
         trained[name] = [output / "runs" / name]
         train(dataset, trained[name][0], trainings=size.trainings, **options)
+        draw_history(trained[name][0])
         for fraction in size.learning if choice.learning else ():
             jets = round(fraction * data.size("train"))
             trained[name].append(output / "runs" / f"{name}_{jets}_jets")
             train(dataset, trained[name][-1], trainings=learning_trainings, max_jets=jets, **options)
+            draw_history(trained[name][-1])
         # those on smaller samples too, if there are as many: does the spread of relevances come from too few jets?
         compared = trained[name] if learning_trainings == size.trainings else trained[name][:1]
         explained[name] = [output / "attributions" / run.name for run in compared]

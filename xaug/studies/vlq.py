@@ -69,6 +69,7 @@ def study(
     from xaug.explain.stage import explain_run
     from xaug.generate.vlq import generate
     from xaug.process.stage import process
+    from xaug.report.single import draw_history, draw_topk
     from xaug.report.stage import report
     from xaug.training.rankings import BY
     from xaug.training.retrain import topk
@@ -89,6 +90,7 @@ def study(
         process([output / "files"], data, settings, executor="futures", workers=workers)
         train(data, run, trainings=size.trainings, epochs=size.epochs, patience=size.patience, **options,
               workers=workers)  # fmt: skip
+        draw_history(run)
         explained = {name: output / f"attributions{suffix}" / name for name in BASELINES}
         for name, baseline in BASELINES.items():
             # rankings come from the validation split and are judged on the test split
@@ -108,6 +110,7 @@ def study(
         data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
         patience=size.patience, workers=workers, **options,
     )  # fmt: skip
+    draw_topk(curves)
     ablate_run(run, ablation, found["config"]["rankings"], found["config"]["sizes"], seed=seed)
     title = f"xaug study vlq, scale {scale}, seed {seed}"
     result = report(

@@ -1,0 +1,65 @@
+"""Draw the one figure that belongs to a finished training, or to a finished comparison of rankings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from xaug.plots.figures import figure, save
+from xaug.plots.history import plot_history
+from xaug.plots.topk import plot_curves
+from xaug.training.retrain import METRICS
+from xaug.training.runs import load_run
+
+__all__ = ["draw_histories", "draw_history", "draw_topk"]
+
+SUFFIXES = (".png", ".pdf")
+
+
+def draw_history(directory: str | Path) -> None:
+    """Draw the loss by epoch of all trainings of a run into its directory, unless the figure is there already.
+
+    Parameters
+    ----------
+    directory
+        a finished run, as `xaug.train` writes it; the figure is `history.png` and `history.pdf`
+    """
+    stem = Path(directory) / "history"
+    if _is_drawn(stem):
+        return
+    run = load_run(directory)
+    with figure() as (fig, ax):
+        plot_history([run.history(training) for training in range(len(run))], ax)
+        save(fig, stem)
+
+
+def draw_histories(directory: str | Path) -> None:
+    """Draw the history of every run below a directory of `xaug.topk` or `xaug.grid`."""
+    for run in sorted((Path(directory) / "runs").iterdir()):
+        draw_history(run)
+
+
+def draw_topk(directory: str | Path) -> None:
+    """Draw performance against the number of features, and the history of every run that was trained for it.
+
+    Figures that are there already are kept.
+
+    Parameters
+    ----------
+    directory
+        the finished output of `xaug.topk`; the figure is `fig02_topk.png` and `fig02_topk.pdf`
+    """
+    draw_histories(directory)
+    stem = Path(directory) / "fig02_topk"
+    if _is_drawn(stem):
+        return
+    table = pd.read_csv(Path(directory) / "topk.csv")
+    shown = [metric for metric in METRICS if metric in table]
+    with figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
+        plot_curves(table, shown, fig, axes[0])
+        save(fig, stem)
+
+
+def _is_drawn(stem: Path) -> bool:
+    return all(stem.with_name(stem.name + suffix).exists() for suffix in SUFFIXES)
