@@ -8,5 +8,10 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["xaug", "xaug.*"]), "xaug.models"],
     package_dir={"xaug.models": "models"},
-    package_data={"xaug": ["py.typed"], "xaug.generate": ["cards/*.cmnd"], "xaug.models": ["*.md", "*/*", "*/*/*"]},
+    package_data={
+        "xaug": ["py.typed"],
+        "xaug.data": ["tables_0_1.json"],
+        "xaug.generate": ["cards/*.cmnd"],
+        "xaug.models": ["*.md", "*/*", "*/*/*"],
+    },
 )

@@ -225,7 +225,7 @@ def write_dataset():
 @pytest.fixture(scope="session")
 def event_columns():
     """Makes columns of made-up events of a signal and three backgrounds; HT, MET and lepton pT tell them apart."""
-    from xaug.data import variables
+    from xaug import variables
 
     shifts = {"signal": (2.0, 0.8, 0.6), "tt1l": (0, 0.2, 0), "wjets": (-0.4, 0, 0.1), "zz": (-0.2, 0, 0)}
 

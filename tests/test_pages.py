@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.events.detector import Detector
 from xaug.events.selection import EventSelection
 from xaug.explain.gradients.baselines import CHOICES

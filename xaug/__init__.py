@@ -9,6 +9,8 @@ from xaug.core.errors import XaugError
 
 # Loaded on first use: `import xaug` stays fast and never imports TensorFlow.
 _MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
+_TABLES = ("xaug.jets.table", "xaug.events.table", "xaug.generate.toy_table")
+"""Modules that register the variables of the kinds of datasets of this package."""
 _OBJECTS = {
     "Dataset": "xaug.data.dataset",
     "Scaler": "xaug.data.scaling",
@@ -22,6 +24,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "variables":
+        for table in _TABLES:
+            importlib.import_module(table)
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name in _OBJECTS:

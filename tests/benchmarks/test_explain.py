@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import xaug
-from xaug.networks.registry import build, choose_inputs
+from xaug import variables
+from xaug.networks.inputs import build, choose_inputs
 
 pytestmark = pytest.mark.benchmark
 EVENTS = 4000
@@ -38,7 +39,7 @@ for line in sys.stdin:
 def test_worker_is_as_fast_as_by_hand(tmp_path, capsys, batch):
     """Events per second, arrays sent and results fetched included, on the 2D CNN with 36 XAUGs."""
     keras.utils.set_random_seed(1)
-    model = build(choose_inputs("jets", "cnn2d"))
+    model = build(choose_inputs(variables.table_of("jets"), "cnn2d"))
     rng = np.random.default_rng(0)
     image = (rng.exponential(0.05, (EVENTS, 16, 16, 1)) * (rng.random((EVENTS, 16, 16, 1)) < 0.1)).astype("f4")
     x = {"image": image, "xaug": rng.random((EVENTS, 36)).astype("f4")}

@@ -10,7 +10,7 @@ import pytest
 import uproot
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
-from xaug.data import variables
+from xaug import variables
 from xaug.formats.xaug_tree import read_events
 from xaug.generate.zbb import generate
 from xaug.jets.clustering import FourVectors

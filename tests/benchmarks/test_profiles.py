@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.explain import Attribution, profiles, rank_fractions, relevance_map
 
 pytestmark = pytest.mark.benchmark

@@ -15,11 +15,12 @@ from pathlib import Path
 import keras, tensorflow as tf
 from xaug.data.dataset import Dataset
 from xaug.training.loop import Training, fit, read
-from xaug.networks.registry import build, choose_inputs
+from xaug import variables
+from xaug.networks.inputs import build, choose_inputs
 from xaug.data.scaling import Scaler
 
 data = Dataset.open(sys.argv[1])
-inputs = choose_inputs("toy", sys.argv[2])
+inputs = choose_inputs(variables.table_of("toy"), sys.argv[2])
 scaler = Scaler.fit(data, inputs.columns)
 how = Training(128, 1e-3, epochs=2)
 times = {"ours": [], "bare": []}

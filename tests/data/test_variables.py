@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
 
+from xaug import variables
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
 from xaug.jets import constituents as particles
 from xaug.jets.constituents import make_list
 from xaug.jets.selection import Events, Selection, select_jets

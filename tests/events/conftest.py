@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.data.dataset import event_ids
 from xaug.events.detector import Detector
 from xaug.events.selection import EventSelection, select_events

@@ -9,7 +9,7 @@ import scipy.stats
 import vector
 from numpy.testing import assert_allclose
 
-from xaug.data import variables
+from xaug import variables
 from xaug.events.observables import EventObjects
 
 HADRONIC = ("j1", "j2", "j3", "b", "fat")

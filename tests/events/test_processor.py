@@ -7,8 +7,8 @@ import pytest
 import uproot
 from numpy.testing import assert_allclose, assert_array_equal
 
+from xaug import variables
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
 from xaug.data.dataset import Dataset, event_ids
 from xaug.events.processor import EventSettings
 from xaug.process.stage import process

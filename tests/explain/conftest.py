@@ -97,9 +97,10 @@ def cnn():
     """The 2D CNN of the package with 36 XAUGs."""
 
     def make(bias=0.1, seed=0):
-        from xaug.networks.registry import build, choose_inputs
+        from xaug import variables
+        from xaug.networks.inputs import build, choose_inputs
 
-        return randomise(build(choose_inputs("jets", "cnn2d", "all")), seed, bias, scale=1.4)
+        return randomise(build(choose_inputs(variables.table_of("jets"), "cnn2d", "all")), seed, bias, scale=1.4)
 
     return make
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
-from xaug.data import variables
+from xaug import variables
 from xaug.generate.toy import OVERLAPS, Exponential, Normal, Population, draw_jets
 from xaug.jets.images import make_images
 from xaug.jets.jets import Jets

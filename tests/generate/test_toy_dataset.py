@@ -10,9 +10,8 @@ from click.testing import CliRunner
 from matplotlib.mathtext import MathTextParser
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xaug import train
+from xaug import train, variables
 from xaug.core.errors import ConfigurationError, DatasetError, StorageError
-from xaug.data import variables
 from xaug.data.dataset import Dataset
 from xaug.generate import toy
 from xaug.generate.__main__ import main

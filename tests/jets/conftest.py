@@ -8,7 +8,7 @@ import fastjet
 import numpy as np
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.jets.selection import Events, Selection, select_jets
 
 PARTICLE = np.dtype(

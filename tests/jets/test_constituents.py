@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xaug.data import variables
-from xaug.formats.xaug_tree import PARTICLE_BRANCHES, BadValues, read_events
+from xaug import variables
+from xaug.core.errors import BadValues
+from xaug.formats.xaug_tree import PARTICLE_BRANCHES, read_events
 from xaug.jets.constituents import LIST_LENGTH, make_list
 from xaug.jets.jets import delta_phi, first_of
 from xaug.jets.selection import Selection, select_jets

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
 
+from xaug import variables
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
 from xaug.data.dataset import Dataset
 from xaug.data.parts import part_name
 from xaug.generate.zbb import generate

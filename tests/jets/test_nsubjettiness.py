@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xaug.data import variables
+from xaug import variables
 
 BETA_OF = {"b05": 0.5, "b10": 1.0, "b20": 2.0}
 GROOMING = {"": 0, "_sd": 1}

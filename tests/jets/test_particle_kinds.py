@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from xaug.data import variables
+from xaug import variables
 from xaug.jets import particle_kinds
 from xaug.jets.constituents import make_list
 from xaug.jets.selection import Selection, select_jets

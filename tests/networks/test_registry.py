@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from keras import Model
 
+from xaug import variables
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
+from xaug.data.variables import Block, Table, Variable
 from xaug.networks import cnn2d, rnn
-from xaug.networks.registry import NETWORKS, Inputs, build, choose_inputs
+from xaug.networks.inputs import Inputs, build, choose_inputs
+from xaug.networks.registry import NETWORKS
 
 
 def trainable(model):
@@ -16,7 +18,18 @@ def trainable(model):
 
 def toy(network, **columns):
     """Inputs of the toy model: a list of 10 rows, images, four XAUGs; columns are named as it pleases."""
-    return Inputs("toy", network, {**columns, "xaug": list("abcd")})
+    table = Table(
+        "toy",
+        {
+            name: Block(
+                name,
+                tuple(Variable(column, column) for column in chosen),
+                {"list": (10,), "image": (16, 16)}.get(name, ()),
+            )
+            for name, chosen in {**columns, "xaug": list("abcd")}.items()
+        },
+    )
+    return Inputs(table, network, {**columns, "xaug": list("abcd")})
 
 
 def test_toy_networks_have_the_parameters_of_the_paper():
@@ -27,14 +40,14 @@ def test_toy_networks_have_the_parameters_of_the_paper():
 
 def test_parameters_of_the_1d_cnn():
     """By hand: a tower 4 * 64 + 65 * 64 + 193 * 32 + 33 * 32; 20 particles leave 5 of 32 channels; then the head."""
-    model = build(choose_inputs("jets", "cnn1d", "all", "four_momentum"))
+    model = build(choose_inputs(variables.table_of("jets"), "cnn1d", "all", "four_momentum"))
     tower = 256 + 4160 + 6176 + 1056
     assert trainable(model) == 9 * tower + (9 * 5 * 32 + 36 + 1) * 64 + 65 * 128 + 129 * 2
 
 
 @pytest.mark.parametrize("network", [name for name in NETWORKS if name != "event"])
 def test_every_network_ends_in_a_softmax_over_two_classes(network):
-    inputs = choose_inputs("jets", network, "all")
+    inputs = choose_inputs(variables.table_of("jets"), network, "all")
     model = build(inputs)
     assert model.input_names == list(inputs.shapes)
     assert [tensor.shape[1:] for tensor in model.inputs] == list(inputs.shapes.values())
@@ -45,7 +58,7 @@ def test_every_network_ends_in_a_softmax_over_two_classes(network):
 
 
 def test_a_tower_reads_its_own_column():
-    inputs = choose_inputs("jets", "cnn1d", "tau21", "dz,charge")
+    inputs = choose_inputs(variables.table_of("jets"), "cnn1d", "tau21", "dz,charge")
     assert inputs.variables == {"charge": ["charge"], "dz": ["dz"], "xaug": ["tau21"]}
     assert inputs.fields == ["list", "xaug", "mask"]
     scaled = {"list": np.random.default_rng(0).random((2, 20, 17)), "xaug": np.zeros((2, 36))}
@@ -57,7 +70,7 @@ def test_a_tower_reads_its_own_column():
 
 def test_padded_particles_do_not_change_what_the_rnn_says():
     """Padding is masked: rows of zeros behind the last particle are skipped, not read as particles."""
-    model = build(choose_inputs("jets", "rnn", "none"))
+    model = build(choose_inputs(variables.table_of("jets"), "rnn", "none"))
     rng = np.random.default_rng(1)
     x = rng.random((4, 20, 3), np.float32)
     x[:, 12:] = 0
@@ -67,7 +80,7 @@ def test_padded_particles_do_not_change_what_the_rnn_says():
 
 def test_rows_per_step():
     """Two rows a step are half the steps, of twice the numbers: one particle after the other."""
-    inputs = choose_inputs("jets", "rnn", "none", rows_per_step=2)
+    inputs = choose_inputs(variables.table_of("jets"), "rnn", "none", rows_per_step=2)
     model = build(inputs)
     assert inputs.shapes["list"] == (20, 3)
     assert model.get_layer("gru_1").input_shape == (None, 10, 6)
@@ -81,13 +94,13 @@ def test_rows_per_step():
     [(None, 36), ("all", 36), ("no_flavour", 29), ("tau21,pt", 2), ("none", 0), ("authors5, pt,dz_max", 6)],
 )
 def test_choice_of_xaugs(choice, count):
-    inputs = choose_inputs("jets", "cnn2d", choice)
+    inputs = choose_inputs(variables.table_of("jets"), "cnn2d", choice)
     assert len(inputs.columns.get("xaug", [])) == count
     assert ("xaug" in inputs.columns) == (count > 0)
 
 
 def test_chosen_columns_are_taken_by_name():
-    inputs = choose_inputs("jets", "mlp", "tau21,pt")
+    inputs = choose_inputs(variables.table_of("jets"), "mlp", "tau21,pt")
     assert inputs.columns["xaug"] == ["pt", "tau21"]  # in the order of the table, however they are named
     scaled = {"xaug": np.arange(36, dtype=np.float32)[None]}
     names = variables.names("jets", "xaug")
@@ -96,28 +109,27 @@ def test_chosen_columns_are_taken_by_name():
 
 def test_unknown_and_impossible_choices():
     with pytest.raises(ConfigurationError, match="did you mean 'cnn2d'"):
-        choose_inputs("jets", "cnn2", "all")
+        choose_inputs(variables.table_of("jets"), "cnn2", "all")
     with pytest.raises(ConfigurationError, match="without XAUGs"):
-        choose_inputs("jets", "mlp", "none")
+        choose_inputs(variables.table_of("jets"), "mlp", "none")
     with pytest.raises(ConfigurationError, match="--list is for"):
-        choose_inputs("jets", "mlp", "all", "four_momentum")
+        choose_inputs(variables.table_of("jets"), "mlp", "all", "four_momentum")
     with pytest.raises(ConfigurationError, match="--rows-per-step 3: must divide"):
-        choose_inputs("jets", "rnn", rows_per_step=3)
+        choose_inputs(variables.table_of("jets"), "rnn", rows_per_step=3)
     with pytest.raises(ConfigurationError, match="choose some with --list"):
-        choose_inputs("jets", "cnn1d", "all", "none")
+        choose_inputs(variables.table_of("jets"), "cnn1d", "all", "none")
     with pytest.raises(ConfigurationError, match="--event is for network event"):
-        choose_inputs("jets", "mlp", event="ht")
+        choose_inputs(variables.table_of("jets"), "mlp", event="ht")
     with pytest.raises(ConfigurationError, match="event takes no XAUGs; choose features with --event"):
-        choose_inputs("events", "event", "none")
+        choose_inputs(variables.table_of("events"), "event", "none")
     with pytest.raises(ConfigurationError, match="does not have; for it: event"):
-        choose_inputs("events", "mlp")
+        choose_inputs(variables.table_of("events"), "mlp")
     with pytest.raises(ConfigurationError, match="did you mean 'tau21'"):
-        choose_inputs("jets", "mlp", "tau_21")
+        choose_inputs(variables.table_of("jets"), "mlp", "tau_21")
 
 
 def test_inputs_survive_json():
     import json
-    from dataclasses import asdict
 
-    inputs = choose_inputs("jets", "cnn2d", "no_flavour")
-    assert Inputs(**json.loads(json.dumps(asdict(inputs)))) == inputs
+    inputs = choose_inputs(variables.table_of("jets"), "cnn2d", "no_flavour")
+    assert Inputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs

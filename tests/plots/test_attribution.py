@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.figures import figure
 from xaug.plots.topk import plot_curves, plot_topk

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.binned import plot_map, plot_profile
 from xaug.plots.figures import figure, save

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaug.data import variables
+from xaug import variables
 from xaug.plots.distributions import class_histogram, plot_distribution
 from xaug.plots.figures import figure, save, save_table
 from xaug.plots.history import plot_history

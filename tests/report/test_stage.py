@@ -3,9 +3,10 @@
 import pytest
 from click.testing import CliRunner
 
+from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run
-from xaug.networks.registry import choose_inputs
+from xaug.networks.inputs import choose_inputs
 from xaug.report.__main__ import main
 from xaug.report.performance import paper_auc
 from xaug.report.stage import report
@@ -53,8 +54,8 @@ def test_only_small_samples_or_foreign_attributions_are_refused(runs, tmp_path):
 )  # fmt: skip
 def test_the_papers_number_stands_beside_the_same_network_only(network, xaug, particle_list, auc):
     """arXiv:2011.13466, section 5.3."""
-    assert paper_auc(choose_inputs("jets", network, xaug, particle_list)) == auc
+    assert paper_auc(choose_inputs(variables.table_of("jets"), network, xaug, particle_list)) == auc
 
 
 def test_toy_networks_have_no_number_in_the_paper():
-    assert paper_auc(choose_inputs("toy", "cnn2d", "all")) is None
+    assert paper_auc(choose_inputs(variables.table_of("toy"), "cnn2d", "all")) is None

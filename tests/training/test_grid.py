@@ -7,9 +7,11 @@ from click.testing import CliRunner
 from sklearn.metrics import log_loss
 
 import xaug
+from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.grid import main
-from xaug.networks.registry import NETWORKS, choose_inputs
+from xaug.networks.inputs import choose_inputs
+from xaug.networks.registry import NETWORKS
 from xaug.training.grid import grid_search
 from xaug.training.loop import read
 
@@ -60,10 +62,10 @@ def test_finished_search_is_read(found, event_dataset):
 
 def test_the_papers_sizes_say_nothing_new():
     """So that a run asked for them is the run without."""
-    paper = choose_inputs("events", "event")
-    assert choose_inputs("events", "event", sizes=dict(NETWORKS["event"].sizes)) == paper
+    paper = choose_inputs(variables.table_of("events"), "event")
+    assert choose_inputs(variables.table_of("events"), "event", sizes=dict(NETWORKS["event"].sizes)) == paper
     assert "sizes" not in paper.config
-    assert choose_inputs("events", "event", sizes={"layers": 3}).config["sizes"] == {"layers": 3}
+    assert choose_inputs(variables.table_of("events"), "event", sizes={"layers": 3}).config["sizes"] == {"layers": 3}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_the_papers_sizes_say_nothing_new():
 )
 def test_impossible_sizes(kind, network, sizes, message):
     with pytest.raises(ConfigurationError, match=message):
-        choose_inputs(kind, network, sizes=sizes)
+        choose_inputs(variables.table_of(kind), network, sizes=sizes)
 
 
 @pytest.mark.parametrize(

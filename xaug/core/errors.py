@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BadValues",
     "ConfigurationError",
     "DatasetError",
     "InputFileError",
@@ -39,6 +40,10 @@ class InputFileError(XaugError):
 
 class DatasetError(XaugError):
     """A dataset, run or attribution directory is missing, unfinished or damaged."""
+
+
+class BadValues(ValueError):
+    """A branch of an input file holds numbers that no event can have."""
 
 
 class ModelError(XaugError):

@@ -18,7 +18,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.files import digest_json, new_hdf5
-from xaug.data import variables
+from xaug.data.variables import Table, table_of_version_0_1
 
 __all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "uniforms", "write_part"]
 
@@ -108,7 +108,9 @@ class Dataset:
     path : Path
     manifest : dict
     kind : str
-        "jets"; the key into the variables table
+        "jets", "toy", "events" or "events_met"
+    table : Table
+        its variables, as they were when it was made
     digest : str
         of the contents' provenance: input digests, settings and versions of the parts
     """
@@ -119,6 +121,8 @@ class Dataset:
         self.kind: str = content["config"]["kind"]
         self.parts: list[dict] = content["parts"]
         self.digest: str = content["digest"]
+        stored = content.get("table")
+        self.table = table_of_version_0_1(self.kind) if stored is None else Table.from_json(stored)
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> Dataset:
@@ -167,12 +171,12 @@ class Dataset:
 
     def names(self, block: str) -> list[str]:
         """Column names of a block ("xaug", "list", "image"), in order."""
-        return variables.names(self.kind, block)
+        return self.table.names(block)
 
     @property
     def fields(self) -> list[str]:
         """What `load` can give."""
-        return [*variables.fields(self.kind, variables.TABLES[self.kind]), *_ROW_FIELDS]
+        return [*self.table.fields(), *_ROW_FIELDS]
 
     def load(
         self, fields: Iterable[str] | None = None, split: str | None = None, max_rows: int | None = None

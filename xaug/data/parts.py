@@ -14,12 +14,11 @@ import numpy as np
 from coffea import processor
 
 from xaug._version import __version__
-from xaug.core.errors import ConfigurationError, XaugError
+from xaug.core.errors import BadValues, ConfigurationError, XaugError
 from xaug.core.files import digest_json
 from xaug.core.options import Options
 from xaug.core.workers import end_with
 from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
-from xaug.formats.xaug_tree import BadValues, event_weights
 
 __all__ = ["PartProcessor", "PartSettings", "Rows", "control_histogram", "part_name"]
 
@@ -111,6 +110,10 @@ class PartProcessor(processor.ProcessorABC):
         """The contents of a chunk as arrays; BadValues where no event can have them."""
 
     @abstractmethod
+    def weights(self, events, first: int) -> np.ndarray:
+        """Generator weights (n_events,) of a chunk; BadValues where one is not finite."""
+
+    @abstractmethod
     def rows(self, content, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """The rows of a chunk, from what `read` gave, the events' weights (n,) and their ids (n,)."""
 
@@ -125,7 +128,7 @@ class PartProcessor(processor.ProcessorABC):
             return {"parts": [name], "skips": [], "failures": []}
         try:
             content = self.read(events, file, start)
-            weights = event_weights(events, start)
+            weights = self.weights(events, start)
         except BadValues as error:
             reason = f"{error}; leave the file out or mend it"
             return {"parts": [], "skips": [{**where, "reason": reason}], "failures": []}

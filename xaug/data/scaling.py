@@ -14,8 +14,8 @@ import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.files import read_json, write_json
-from xaug.data import variables
 from xaug.data.dataset import Dataset
+from xaug.data.variables import Table, table_of_version_0_1
 
 __all__ = ["Range", "Scaler"]
 
@@ -80,8 +80,8 @@ class Scaler:
     Padded particles (mask 0) are 0 after scaling, as before it.
     """
 
-    def __init__(self, kind: str, ranges: dict[str, Range], fitted_on: dict):
-        self.kind = kind
+    def __init__(self, table: Table, ranges: dict[str, Range], fitted_on: dict):
+        self.table = table
         self.ranges = ranges
         self.fitted_on = fitted_on
 
@@ -111,7 +111,7 @@ class Scaler:
                 "both classes are needed. Process more files"
             )
         moments = {block: _Moments(dataset.names(block)) for block in blocks}
-        fields = [*variables.fields(dataset.kind, blocks), "label"]
+        fields = [*dataset.table.fields(blocks), "label"]
         for part in dataset.iterate(fields, split, max_rows):
             weights = (1.0 / sizes)[part["label"]]
             for block in blocks:
@@ -123,7 +123,12 @@ class Scaler:
         ranges = {block: moments[block].range() for block in blocks}
         fitted = {"dataset": dataset.digest, "split": split or "all"}
         fitted |= {"background": int(sizes[0]), "signal": int(sizes[1])}
-        return cls(dataset.kind, ranges, fitted)
+        return cls(dataset.table, ranges, fitted)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the dataset."""
+        return self.table.kind
 
     def scale(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Scaled copies of the blocks in `arrays` (for a padded "list", with "mask"); the rest as it is."""
@@ -131,7 +136,7 @@ class Scaler:
         for block, ranges in self.ranges.items():
             if block in arrays:
                 scaled[block] = ranges.scale(arrays[block])
-        if "list" in self.ranges and "list" in arrays and variables.is_padded(self.kind):
+        if "list" in self.ranges and "list" in arrays and self.table.is_padded:
             scaled["list"] *= arrays["mask"][..., None]
         return scaled
 
@@ -141,7 +146,7 @@ class Scaler:
         for block, ranges in self.ranges.items():
             if block in arrays:
                 values[block] = ranges.unscale(arrays[block])
-        if "list" in self.ranges and "list" in arrays and variables.is_padded(self.kind):
+        if "list" in self.ranges and "list" in arrays and self.table.is_padded:
             values["list"] *= arrays["mask"][..., None]
         return values
 
@@ -151,7 +156,16 @@ class Scaler:
             block: {"names": r.names, "low": r.low.tolist(), "high": r.high.tolist()}
             for block, r in self.ranges.items()
         }
-        write_json(path, {"kind": self.kind, "n_sigma": N_SIGMA, "fitted_on": self.fitted_on, "ranges": ranges})
+        write_json(
+            path,
+            {
+                "kind": self.kind,
+                "n_sigma": N_SIGMA,
+                "fitted_on": self.fitted_on,
+                "ranges": ranges,
+                "table": self.table.to_json(),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Scaler:
@@ -160,4 +174,6 @@ class Scaler:
         ranges = {
             block: Range(r["names"], np.array(r["low"]), np.array(r["high"])) for block, r in content["ranges"].items()
         }
-        return cls(content["kind"], ranges, content["fitted_on"])
+        stored = content.get("table")
+        table = table_of_version_0_1(content["kind"]) if stored is None else Table.from_json(stored)
+        return cls(table, ranges, content["fitted_on"])

@@ -1,262 +1,406 @@
-"""THE table of input variables: processor, scaler, networks, plots and report read this and nothing else.
+"""The table of input variables: a registry that the packages of jets, events and the toy model fill.
 
-Adding an expert variable is adding one row here and one function in `xaug.jets.observables` (of jets) or
-`xaug.events.observables` (of events).
+A *kind* of dataset has *blocks* of inputs, and a block has columns, one for each `Variable`: "jets" and "toy" have
+"image" (pixels), "list" (columns of the particle list) and "xaug" (expert variables, one number for each jet);
+"events" have "event" (one number for each event). `table_of` gives the table of a kind as the code of today has it.
 
-A *kind* of dataset has *blocks* of inputs: "jets" and "toy" have "image" (pixels), "list" (columns of the particle
-list) and "xaug" (one number a jet); "events" have "event" (one number an event), and "events_met" the same with
-the missing momentum as a seventh object. Names, order and labels of each block are those of the rows.
+Every dataset, run and attribution stores its own `Table` or its own variables. Scaler, networks, plots and report
+read the stored one, so that a dataset stays what it was when the code gains, loses or reorders variables. Columns
+are always matched by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import combinations
+import functools
+import importlib.resources
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from xaug.core.errors import unknown_name
-from xaug.events import observables as kinematics
-from xaug.jets import constituents as particles
-from xaug.jets import observables
+from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.types import JsonObject
 
 __all__ = [
-    "GROUPS", "IMAGE_SHAPE", "LIST_LENGTH", "SELECTIONS", "TABLES", "Variable",
-    "block_shape", "fields", "is_padded", "labels", "names", "rows", "select",
+    "GROUPS", "PADDING", "Block", "Table", "Variable", "kinds", "labels", "names", "register", "rows", "select",
+    "table_of", "table_of_version_0_1",
 ]  # fmt: skip
 
 GROUPS = ("kinematic", "substructure", "flavour", "image", "list", "event")
-
-XAUG_LRP = "arXiv:2011.13466"
+"""Groups of variables, by which figures and selections tell them apart."""
 PADDING = 0.0
 """Padded particles are 0 in every column, before and after scaling; the mask tells them apart."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One row: a variable of one block."""
+    """One input variable: one column of a block.
+
+    Attributes
+    ----------
+    name : str
+        how files and commands call it
+    label : str
+        LaTeX, without the unit
+    unit : str
+        "" if dimensionless
+    group : str
+        one of GROUPS
+    reference : str
+        where it is defined
+    compute : callable or None
+        gives the values (n,) or (n, particles) of the objects that the kind of dataset is made of; None where the
+        variable is drawn and not computed, and for variables that are read from disk
+    padding : float or None
+        value where there is no particle; None where every place has one
+    """
 
     name: str
-    label: str  # LaTeX, without the unit
-    unit: str  # "" if dimensionless
-    group: str  # one of GROUPS
-    reference: str
-    compute: Callable | None = None  # of Jets for XAUGs, Constituents for list columns, EventObjects for events
-    padding: float | None = None  # value where there is no particle; None where that cannot be
+    label: str
+    unit: str = ""
+    group: str = ""
+    reference: str = ""
+    compute: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    padding: float | None = None
 
     @property
     def axis_label(self) -> str:
         """Label with unit, as it stands at an axis."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
 
+    def to_json(self) -> JsonObject:
+        """The variable as plain data, without what is empty and without its function."""
+        content = {"name": self.name, "label": self.label, "unit": self.unit, "group": self.group}
+        content |= {"reference": self.reference}
+        return {key: value for key, value in content.items() if value} | (
+            {} if self.padding is None else {"padding": self.padding}
+        )
 
-def _tau_rows() -> list[Variable]:
-    exponents = {0.5: "b05", 1.0: "b10", 2.0: "b20"}
-    rows = []
-    for groomed in (False, True):
-        for axes in (1, 2, 3):
-            for beta, suffix in exponents.items():
-                name = f"tau{axes}_sd_{suffix}" if groomed else f"tau{axes}_{suffix}"
-                mark = r",\mathrm{SD}" if groomed else ""
-                label = rf"$\tau_{{{axes}{mark}}}^{{({beta:g})}}$"
-                compute = observables.tau(axes, beta, groomed)
-                rows.append(Variable(name, label, "", "substructure", "JHEP 03 (2011) 015", compute))
-    return rows
-
-
-def _multiplicity(name: str, label: str, kind: str) -> Variable:
-    return Variable(name, label, "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.multiplicity(kind))
-
-
-def _kinematic(name: str, label: str, unit: str, compute: Callable) -> Variable:
-    return Variable(name, label, unit, "kinematic", f"{XAUG_LRP} sec. 4.1", compute)
+    @classmethod
+    def from_json(cls, content: JsonObject) -> Variable:
+        """The variable that `to_json` wrote."""
+        return cls(
+            content["name"],
+            content.get("label", content["name"]),
+            content.get("unit", ""),
+            content.get("group", ""),
+            content.get("reference", ""),
+            padding=content.get("padding"),
+        )
 
 
-def _substructure(name: str, label: str, reference: str, compute: Callable, unit: str = "") -> Variable:
-    return Variable(name, label, unit, "substructure", reference, compute)
+@dataclass(frozen=True)
+class Block:
+    """One block of inputs of a dataset.
+
+    Attributes
+    ----------
+    name : str
+        "image", "list", "xaug" or "event"
+    variables : tuple of Variable
+        its columns, in order; their axis is the last of the array
+    shape : tuple of int
+        axes between that of the events and that of the columns: (20,) for a list of 20 particles
+    selections : dict
+        named choices of variables, beside "all" and "none"
+    """
+
+    name: str
+    variables: tuple[Variable, ...]
+    shape: tuple[int, ...] = ()
+    selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        own = self.names
+        for name in own:
+            if own.count(name) > 1:
+                raise ConfigurationError(f"block {self.name!r} has two columns named {name!r}; give one another name")
+        for choice, chosen in self.selections.items():
+            for name in chosen:
+                if name not in own:
+                    raise unknown_name(f"variable of the selection {choice!r}", name, own)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [variable.name for variable in self.variables]
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether places of the block can be empty."""
+        return any(variable.padding is not None for variable in self.variables)
+
+    def without_code(self) -> Block:
+        """The block as a file can hold it."""
+        return replace(self, variables=tuple(replace(variable, compute=None) for variable in self.variables))
 
 
-def _column(name: str, label: str, compute: Callable) -> Variable:
-    return Variable(name, label, "", "list", f"{XAUG_LRP} table 2", compute, PADDING)
+@dataclass(frozen=True)
+class Table:
+    """All variables of a kind of dataset.
+
+    Attributes
+    ----------
+    kind : str
+        "jets", "toy", "events", ...
+    blocks : dict
+        block name -> Block
+    """
+
+    kind: str
+    blocks: Mapping[str, Block]
+
+    def __post_init__(self) -> None:
+        places: dict[str, str] = {}
+        for block in self.blocks.values():
+            for name in block.names:
+                if name in places:
+                    raise ConfigurationError(
+                        f"kind {self.kind!r}: blocks {places[name]!r} and {block.name!r} both have a column named "
+                        f"{name!r}; give one another name"
+                    )
+                places[name] = block.name
+
+    def block(self, name: str) -> Block:
+        """One block; ConfigurationError if this kind of dataset does not have it."""
+        if name not in self.blocks:
+            raise unknown_name(f"block of {self.kind}", name, self.blocks)
+        return self.blocks[name]
+
+    def names(self, block: str) -> list[str]:
+        """Names of the columns of a block, in order."""
+        return self.block(block).names
+
+    def variables(self, block: str) -> tuple[Variable, ...]:
+        """Variables of a block, in column order."""
+        return self.block(block).variables
+
+    def labels(self) -> dict[str, Variable]:
+        """All variables by name, for plots and tables."""
+        return {variable.name: variable for block in self.blocks.values() for variable in block.variables}
+
+    def block_shape(self, block: str, columns: int) -> tuple[int, ...]:
+        """Shape of so many columns of a block, without the axis of events."""
+        return (*self.block(block).shape, columns)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether lists can be shorter than their length, so that a mask goes with them."""
+        return "list" in self.blocks and self.blocks["list"].is_padded
+
+    def fields(self, blocks: Iterable[str] | None = None) -> list[str]:
+        """The fields of a dataset that hold some blocks (default: all): themselves, and the mask of a padded list."""
+        chosen = list(self.blocks if blocks is None else blocks)
+        return [*chosen, *(["mask"] if "list" in chosen and self.is_padded else [])]
+
+    def select(self, block: str, choice: str | Iterable[str]) -> list[str]:
+        """Names of the variables that a choice means, in the order of the table.
+
+        Parameters
+        ----------
+        block : str
+            "xaug", "list" or "event"
+        choice : str or list of str
+            names of variables, "all", "none" or names of the block's selections, together (a list, or separated by
+            commas)
+
+        Raises
+        ------
+        ConfigurationError
+            if a name is unknown; the message suggests the nearest
+        """
+        own = self.block(block)
+        known = own.names
+        named: dict[str, Iterable[str]] = {"all": known, "none": (), **own.selections}
+        if isinstance(choice, str):
+            choice = [name.strip() for name in choice.split(",") if name.strip()]
+        chosen = {name for part in choice for name in named.get(part, [part])}
+        for name in sorted(chosen):
+            if name not in known:
+                raise unknown_name(f"{block} variable", name, [*named, *known])
+        return [name for name in known if name in chosen]
+
+    def without_code(self) -> Table:
+        """The table as a file can hold it."""
+        return Table(self.kind, {name: block.without_code() for name, block in self.blocks.items()})
+
+    def to_json(self) -> JsonObject:
+        """The table as plain data."""
+        return {
+            "kind": self.kind,
+            "blocks": {
+                name: {
+                    "shape": list(block.shape),
+                    "columns": [variable.to_json() for variable in block.variables],
+                    "selections": {choice: list(chosen) for choice, chosen in block.selections.items()},
+                }
+                for name, block in self.blocks.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> Table:
+        """The table that `to_json` wrote.
+
+        Raises
+        ------
+        DatasetError
+            if the content is no table, or two columns have one name
+        """
+        try:
+            return cls(
+                content["kind"],
+                {
+                    name: Block(
+                        name,
+                        tuple(Variable.from_json(column) for column in block["columns"]),
+                        tuple(block["shape"]),
+                        {choice: tuple(chosen) for choice, chosen in block.get("selections", {}).items()},
+                    )
+                    for name, block in content["blocks"].items()
+                },
+            )
+        except ConfigurationError as error:
+            raise DatasetError(f"damaged table of variables: {error}") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"damaged table of variables ({error!r})") from None
 
 
-JET_XAUGS = (
-    _kinematic("pt", r"$p_T$", "GeV", observables.pt),
-    _kinematic("eta", r"$\eta$", "", observables.eta),
-    _kinematic("phi", r"$\phi$", "", observables.phi),
-    _kinematic("mass", r"$m$", "GeV", observables.mass),
-    _kinematic("softdrop_mass", r"$m_\mathrm{SD}$", "GeV", observables.softdrop_mass),
-    _kinematic("delta_r_subjets", r"$\Delta R_\mathrm{subjets}$", "", observables.delta_r_subjets),
-    _kinematic("z", r"$z$", "", observables.z),
-    *_tau_rows(),
-    _substructure("beta3", r"$\beta_3$", "PRD 100 (2019) 095016", observables.beta3),
-    _substructure("beta3_sd", r"$\beta_{3,\mathrm{SD}}$", "PRD 100 (2019) 095016", observables.beta3_sd),
-    _substructure("tau21", r"$\tau_{21}$", "JHEP 03 (2011) 015", observables.tau21),
-    _substructure("pull_angle", r"$|\phi_\mathrm{pull}|$", "PRL 105 (2010) 022001", observables.pull_angle, "rad"),
-    _multiplicity("n_charged_hadrons", r"$N_\mathrm{ch.had.}$", "is_charged_hadron"),
-    _multiplicity("n_neutral_hadrons", r"$N_\mathrm{neut.had.}$", "is_neutral_hadron"),
-    _multiplicity("n_photons", r"$N_\gamma$", "is_photon"),
-    _multiplicity("n_electrons", r"$N_e$", "is_electron"),
-    _multiplicity("n_muons", r"$N_\mu$", "is_muon"),
-    Variable("dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.dxy_max),
-    Variable("dz_max", r"$\ln(d_{z,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.dz_max),
-)
-
-JET_LIST = (
-    _column("log_pt", r"$\ln(p_T/\mathrm{GeV})$", particles.log_pt),
-    _column("log_pt_rel", r"$\ln(p_T/p_T^\mathrm{jet})$", particles.log_pt_rel),
-    _column("log_energy", r"$\ln(E/\mathrm{GeV})$", particles.log_energy),
-    _column("abs_eta", r"$|\eta|$", particles.abs_eta),
-    _column("delta_phi", r"$\Delta\phi(\mathrm{jet})$", particles.delta_phi_jet),
-    _column("delta_eta", r"$\Delta\eta(\mathrm{jet})$", particles.delta_eta_jet),
-    _column("delta_r", r"$\Delta R(\mathrm{jet})$", particles.delta_r_jet),
-    _column("delta_r_subjet1", r"$\Delta R(\mathrm{subjet}_1)$", particles.delta_r_subjet(0)),
-    _column("delta_r_subjet2", r"$\Delta R(\mathrm{subjet}_2)$", particles.delta_r_subjet(1)),
-    _column("charge", r"$q/e$", particles.charge_column),
-    _column("is_muon", r"is $\mu$", particles.is_kind("is_muon")),
-    _column("is_electron", r"is $e$", particles.is_kind("is_electron")),
-    _column("is_photon", r"is $\gamma$", particles.is_kind("is_photon")),
-    _column("is_charged_hadron", "is charged hadron", particles.is_kind("is_charged_hadron")),
-    _column("is_neutral_hadron", "is neutral hadron", particles.is_kind("is_neutral_hadron")),
-    _column("dxy", r"$\ln(d_{xy}/\mathrm{mm})$", particles.dxy),
-    _column("dz", r"$\ln(|d_z|/\mathrm{mm})$", particles.dz),
-)
-
-JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4"),)
+_TABLES: dict[str, Table] = {}
 
 
-def _toy(name: str, label: str, unit: str, group: str) -> Variable:
-    return Variable(name, label, unit, group, f"{XAUG_LRP} sec. 3")  # drawn, not computed
+def register(
+    kind: str,
+    block: str,
+    variables: Iterable[Variable],
+    shape: tuple[int, ...] = (),
+    selections: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Add a block of variables to a kind of dataset.
+
+    Parameters
+    ----------
+    kind : str
+        kind of dataset; a new one begins with its first block
+    block : str
+        name of the block
+    variables : iterable of Variable
+        columns of the block, in order
+    shape : tuple of int
+        axes of the block between that of the events and that of the columns
+    selections : dict
+        named choices of variables
+
+    Raises
+    ------
+    ConfigurationError
+        if the kind has this block already, or two of its columns have one name
+    """
+    known = _TABLES.get(kind, Table(kind, {}))
+    if block in known.blocks:
+        raise ConfigurationError(f"kind {kind!r} has a block {block!r} already; register each block once")
+    _TABLES[kind] = Table(kind, {**known.blocks, block: Block(block, tuple(variables), shape, selections or {})})
 
 
-TOY_XAUGS = (
-    _toy("theta", r"$\theta$", "", "kinematic"),
-    _toy("z", r"$z$", "", "kinematic"),
-    _toy("r1", r"$r_1$", "", "substructure"),
-    _toy("r2", r"$r_2$", "", "substructure"),
-)
-"""All that tells toy jets apart; lengths are in units of the image's side."""
-
-TOY_LIST = (
-    _toy("z1", r"$z_1$", "", "list"),
-    _toy("z2", r"$z_2$", "", "list"),
-    _toy("delta_alpha1", r"$\delta\alpha_1$", "", "list"),
-    _toy("delta_alpha2", r"$\delta\alpha_2$", "", "list"),
-    _toy("delta_beta1", r"$\delta\beta_1$", "rad", "list"),
-    _toy("delta_beta2", r"$\delta\beta_2$", "rad", "list"),
-)
-"""Of the ten particles of each subjet: always ten, so that there is no padding."""
-
-TOY_IMAGE = (_toy("image", r"$p_T/p_T^\mathrm{jet}$", "", "image"),)
-
-IG_BASELINES = "arXiv:2412.13864 app. B"
-SYMBOLS = {"lep": r"\ell", "met": r"\mathrm{miss}", **{name: name for name in ("j1", "j2", "j3", "b")}, "fat": "J"}
-"""Object of an event -> how it is written in LaTeX."""
-MOMENT_LABELS = {
-    "girth": "g",
-    "girth_var": r"\mathrm{Var}",
-    "girth_skew": r"\mathrm{Skew}",
-    "girth_kurt": r"\mathrm{Kurt}",
-}
+def kinds() -> list[str]:
+    """Kinds of datasets that are registered."""
+    return list(_TABLES)
 
 
-def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
-    """The features of events with these objects: pairs and triples of all of them."""
+def table_of(kind: str) -> Table:
+    """The table of a registered kind of dataset, as today's code computes it.
 
-    def row(name: str, label: str, unit: str, compute: Callable) -> Variable:
-        return Variable(name, f"${label}$", unit, "event", IG_BASELINES, compute)
-
-    def together(prefix: str, names: tuple[str, ...], symbol: str, unit: str, compute: Callable) -> Variable:
-        index = " ".join(SYMBOLS[name] for name in names)
-        return row("_".join((prefix, *names)), f"{symbol}_{{{index}}}", unit, compute(*names))
-
-    hadronic = kinematics.HADRONIC
-    transverse = [
-        row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", kinematics.pt(name)) for name in ("lep", *hadronic)
-    ]
-    taus = [
-        row(f"tau{n}{n - 1}_b{round(10 * beta)}", rf"\tau_{{{n}{n - 1}}}^{{({beta:g})}}", "", kinematics.tau(n, beta))
-        for n in (2, 3)
-        for beta in kinematics.TAU_BETAS
-    ]
-    masses = [(name,) for name in hadronic] + [*combinations(objects, 2), *combinations(objects, 3)]
-    return (
-        row("ht", "H_T", "GeV", kinematics.ht),
-        row("met", r"p_T^\mathrm{miss}", "GeV", kinematics.pt("met")),
-        *transverse,
-        *taus,
-        *(together("delta_r", pair, r"\Delta R", "", kinematics.delta_r) for pair in combinations(objects, 2)),
-        *(together("mass", names, "m", "GeV", kinematics.invariant_mass) for names in masses),
-        *(
-            row(f"{which}_{name}", f"{symbol}_{{{SYMBOLS[name]}}}", "", kinematics.moment(which, name))
-            for which, symbol in MOMENT_LABELS.items()
-            for name in hadronic
-        ),
-    )
+    Raises
+    ------
+    ConfigurationError
+        if no such kind is registered; the message suggests the nearest
+    """
+    if kind not in _TABLES:
+        raise unknown_name("kind of dataset", kind, _TABLES)
+    return _TABLES[kind]
 
 
-EVENT_FEATURES = _event_rows(kinematics.OBJECTS[:-1])
-EVENT_FEATURES_MET = _event_rows(kinematics.OBJECTS)
-"""The same with the missing momentum as a seventh object."""
+@functools.cache
+def table_of_version_0_1(kind: str) -> Table:
+    """The table of a kind of dataset in xaug 0.1, whose datasets, runs and attributions did not store theirs.
 
-TABLES: dict[str, dict[str, tuple[Variable, ...]]] = {
-    "jets": {"image": JET_IMAGE, "list": JET_LIST, "xaug": JET_XAUGS},
-    "toy": {"image": TOY_IMAGE, "list": TOY_LIST, "xaug": TOY_XAUGS},
-    "events": {"event": EVENT_FEATURES},
-    "events_met": {"event": EVENT_FEATURES_MET},
-}
-
-LIST_LENGTH = {"jets": particles.LIST_LENGTH, "toy": 10}
-"""Rows of the particle list of a kind of dataset."""
-IMAGE_SHAPE = (16, 16, 1)
-
-SELECTIONS = {
-    ("jets", "xaug"): {
-        "no_flavour": tuple(row.name for row in JET_XAUGS if row.group != "flavour"),
-        # the five that the authors of arXiv:2011.13466 add in their "+5" networks
-        "authors5": ("dz_max", "dxy_max", "softdrop_mass", "tau2_sd_b05", "tau3_b10"),
-    },
-    ("jets", "list"): {
-        "four_momentum": tuple(row.name for row in JET_LIST[: [row.name for row in JET_LIST].index("charge")]),
-    },
-}
-"""Named choices of variables of a block, beside "all" and "none"."""
+    Raises
+    ------
+    DatasetError
+        if version 0.1 had no such kind
+    """
+    text = importlib.resources.files("xaug.data").joinpath("tables_0_1.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    if kind not in content:
+        raise DatasetError(f"version 0.1 of xaug had no datasets of kind {kind!r}; it had {', '.join(content)}")
+    return Table.from_json(content[kind])
 
 
 def rows(kind: str, block: str) -> tuple[Variable, ...]:
-    """The rows of one block of a kind of dataset, in column order."""
-    if kind not in TABLES:
-        raise unknown_name("kind of dataset", kind, TABLES)
-    if block not in TABLES[kind]:
-        raise unknown_name(f"block of {kind}", block, TABLES[kind])
-    return TABLES[kind][block]
+    """The variables of one block of a kind of dataset, in column order.
+
+    Parameters
+    ----------
+    kind : str
+        kind of dataset: "jets", "toy", "events" or "events_met"
+    block : str
+        "image", "list", "xaug" or "event"
+
+    Returns
+    -------
+    tuple of Variable
+        as today's code has them; those of a dataset on disk are `Dataset.table.variables(block)`
+
+    Raises
+    ------
+    ConfigurationError
+        if kind or block are unknown; the message suggests the nearest
+    """
+    return table_of(kind).variables(block)
 
 
 def names(kind: str, block: str) -> list[str]:
-    """Column names of a block, in order."""
-    return [variable.name for variable in rows(kind, block)]
+    """Column names of one block of a kind of dataset, in order.
 
+    Parameters
+    ----------
+    kind : str
+        kind of dataset: "jets", "toy", "events" or "events_met"
+    block : str
+        "image", "list", "xaug" or "event"
 
-def block_shape(kind: str, block: str, columns: int) -> tuple[int, ...]:
-    """Shape of so many columns of a block, without the event axis."""
-    if block == "image":
-        return IMAGE_SHAPE
-    return (LIST_LENGTH[kind], columns) if block == "list" else (columns,)
+    Returns
+    -------
+    list of str
+        as today's code has them; those of a dataset on disk are `Dataset.names(block)`
 
-
-def is_padded(kind: str) -> bool:
-    """Whether lists of this kind can be shorter than their length, so that a mask goes with them."""
-    return any(variable.padding is not None for variable in TABLES[kind].get("list", ()))
-
-
-def fields(kind: str, blocks: Iterable[str]) -> list[str]:
-    """The fields of a dataset that some blocks are read with: themselves, and the mask of a padded list."""
-    blocks = list(blocks)
-    return [*blocks, *(["mask"] if "list" in blocks and is_padded(kind) else [])]
+    Raises
+    ------
+    ConfigurationError
+        if kind or block are unknown; the message suggests the nearest
+    """
+    return table_of(kind).names(block)
 
 
 def labels(kind: str) -> dict[str, Variable]:
-    """All variables of a kind by name, for plots and tables."""
-    return {variable.name: variable for block in TABLES[kind].values() for variable in block}
+    """All variables of a kind of dataset by name, for plots and tables.
+
+    Parameters
+    ----------
+    kind : str
+        kind of dataset: "jets", "toy", "events" or "events_met"
+
+    Returns
+    -------
+    dict of Variable
+        as today's code has them; those of a dataset on disk are `Dataset.table.labels()`
+
+    Raises
+    ------
+    ConfigurationError
+        if the kind is unknown; the message suggests the nearest
+    """
+    return table_of(kind).labels()
 
 
 def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
@@ -264,20 +408,22 @@ def select(kind: str, block: str, choice: str | Iterable[str]) -> list[str]:
 
     Parameters
     ----------
-    choice
-        names of variables, "all", "none" or names in SELECTIONS, together (a list, or separated by commas)
+    kind : str
+        kind of dataset: "jets", "toy", "events" or "events_met"
+    block : str
+        "list", "xaug" or "event"
+    choice : str or list of str
+        names of variables, "all", "none" or named selections ("no_flavour", "authors5", "four_momentum"), together
+        (a list, or separated by commas)
+
+    Returns
+    -------
+    list of str
+        the chosen names
 
     Raises
     ------
     ConfigurationError
         if a name is unknown; the message suggests the nearest
     """
-    known = names(kind, block)
-    named = {"all": known, "none": (), **SELECTIONS.get((kind, block), {})}
-    if isinstance(choice, str):
-        choice = [name.strip() for name in choice.split(",") if name.strip()]
-    chosen = {name for part in choice for name in named.get(part, [part])}
-    for name in sorted(chosen):
-        if name not in known:
-            raise unknown_name(f"{block} variable", name, [*named, *known])
-    return [name for name in known if name in chosen]
+    return table_of(kind).select(block, choice)

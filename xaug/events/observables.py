@@ -31,7 +31,7 @@ SMALLEST_VARIANCE = 1e-12
 
 
 def _kinematics(momentum: np.ndarray) -> dict[str, np.ndarray]:
-    from xaug.process.clustering import kinematics  # here: the variables table does without fastjet
+    from xaug.jets.clustering import kinematics  # here: the variables table does without fastjet
 
     return kinematics(momentum)
 

@@ -9,11 +9,13 @@ import hist
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
 from xaug.data.parts import PartProcessor, PartSettings, Rows
+from xaug.data.variables import table_of
+from xaug.events import table as _event_table  # noqa: F401  (registers the kinds)
 from xaug.events.detector import Detector
 from xaug.events.selection import EventSelection, select_events
 from xaug.formats.event_formats import Collisions, read_delphes, read_tree
+from xaug.formats.xaug_tree import event_weights
 
 __all__ = ["EventProcessor", "EventSettings"]
 
@@ -57,10 +59,14 @@ class EventProcessor(PartProcessor):
         """Particles, leptons and heavy quarks, of our tree or of Delphes."""
         return (read_delphes if file["format"] == "delphes" else read_tree)(events, first)
 
+    def weights(self, events, first: int) -> np.ndarray:
+        """Generator weights (n_events,) of a chunk, 1 where the file has none."""
+        return event_weights(events, first)
+
     def rows(self, content: Collisions, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """The features of the selected events; control histograms are weighted."""
         objects, tag_weight, flow = select_events(content, ids, self.settings.selection, self.settings.detector)
-        table = variables.rows(self.settings.kind, "event")
+        table = table_of(self.settings.kind).variables("event")
         columns = [row.compute(objects) for row in table]
         features = np.stack(columns, axis=1).astype(np.float32).reshape(len(objects), len(table))
         weight = weights[objects.event] * tag_weight

@@ -12,13 +12,13 @@ import operator
 import awkward as ak
 import numpy as np
 
+from xaug.core.errors import BadValues
 from xaug.jets.conventions import DEFAULT, Conventions
 from xaug.jets.selection import Events, is_decay_b
 
 __all__ = [
     "PARTICLE_BRANCHES",
     "PARTON_BRANCHES",
-    "BadValues",
     "event_weights",
     "flat_columns",
     "read_events",
@@ -47,10 +47,6 @@ PARTON_BRANCHES = {
     "phi": "gen_phi",
 }
 """Our name -> branch, of the generator's partons; read for signal, to match its b quarks."""
-
-
-class BadValues(ValueError):
-    """A branch holds numbers that no event can have."""
 
 
 def _particle_branches(conventions: Conventions) -> dict[str, str]:

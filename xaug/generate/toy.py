@@ -23,8 +23,9 @@ from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import clear_leftovers, digest_json
 from xaug.core.workers import cores, run_tasks
-from xaug.data import variables
 from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
+from xaug.data.variables import table_of
+from xaug.generate.toy_table import IMAGE_PIXELS, PARTICLES, TOY_LIST
 
 __all__ = ["HALF_WIDTH", "LABELS", "OVERLAPS", "Exponential", "Normal", "Population", "draw_jets", "generate"]
 
@@ -33,15 +34,13 @@ VERSION = 1
 LABELS = {"background": 0, "signal": 1}
 """Processes and their labels, in the order of the dataset."""
 
-PARTICLES = variables.LIST_LENGTH["toy"]
-"""Particles a subjet."""
 MAX_THETA = 0.5
 """Where theta is wrapped: the subleading axis is inside the image."""
 RADII = (0.25, 0.5)
 """Least and largest radius of a subjet."""
 ALPHA_SCALE = 0.5
 """Scale of the exponential distance of particles from their axis, before it is wrapped below the radius."""
-PIXELS = variables.IMAGE_SHAPE[0]
+PIXELS = IMAGE_PIXELS[0]
 HALF_WIDTH = 0.5
 """The image spans [-0.5, 0.5] in both directions: one unit, with the leading axis at (0, 0)."""
 
@@ -144,7 +143,7 @@ def draw_jets(population: Population, rng: np.random.Generator, n: int) -> dict[
     fraction *= np.stack([z, 1 - z])[:, None]
     alpha, beta = _polar_coordinates(rng, radius)
 
-    particles = np.empty((n, PARTICLES, len(variables.rows("toy", "list"))), np.float32)
+    particles = np.empty((n, PARTICLES, len(TOY_LIST)), np.float32)
     for column, values in enumerate((*fraction, *alpha, *beta)):
         particles[:, :, column] = values.T
     return {
@@ -287,8 +286,10 @@ class Sample:
         rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.seed, spawn_key=stream)))
         jets = part["rows"]
         columns = {}
-        for block, rows in variables.TABLES["toy"].items():
-            columns[block] = np.empty((jets, *variables.block_shape("toy", block, len(rows))), np.float32)
+        table = table_of("toy")
+        for block in table.blocks:
+            shape = table.block_shape(block, len(table.names(block)))
+            columns[block] = np.empty((jets, *shape), np.float32)
         for start in range(0, jets, BATCH):
             for name, values in draw_jets(population, rng, BATCH).items():
                 columns[name][start : start + BATCH] = values[: jets - start]
@@ -352,5 +353,5 @@ def generate(
     return provenance.write(
         output, "process", config,
         digest=digest_json({"settings": config, "parts": [part["part"] for part in parts]}),
-        jets=dict.fromkeys(LABELS, jets), skips=[], parts=parts,
+        table=table_of("toy").to_json(), jets=dict.fromkeys(LABELS, jets), skips=[], parts=parts,
     )  # fmt: skip

@@ -8,14 +8,14 @@ from typing import ClassVar
 import hist
 import numpy as np
 
-from xaug.data import variables
 from xaug.data.parts import PartProcessor, PartSettings, Rows
-from xaug.formats.xaug_tree import read_events
+from xaug.formats.xaug_tree import event_weights, read_events
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
 from xaug.jets.images import make_images
 from xaug.jets.jets import Jets
 from xaug.jets.selection import Events, Selection, select_jets
+from xaug.jets.table import JET_LIST, JET_XAUGS
 
 __all__ = ["JetProcessor", "Settings"]
 
@@ -38,8 +38,8 @@ class Settings(PartSettings):
 
 def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
     """The input blocks of selected jets, float32, as the variables table lists them."""
-    lists, mask = make_list(jets, [row.compute for row in variables.rows("jets", "list")])
-    xaugs = [row.compute(jets) for row in variables.rows("jets", "xaug")]
+    lists, mask = make_list(jets, [row.compute for row in JET_LIST])
+    xaugs = [row.compute(jets) for row in JET_XAUGS]
     return {
         "image": make_images(jets),
         "list": lists,
@@ -62,6 +62,10 @@ class JetProcessor(PartProcessor):
     def read(self, events, file: dict, first: int) -> Events:
         """Constituents and, of signal, partons."""
         return read_events(events, file["label"], first, self.settings.conventions)
+
+    def weights(self, events, first: int) -> np.ndarray:
+        """Generator weights (n_events,) of a chunk, 1 where the file has none."""
+        return event_weights(events, first)
 
     def rows(self, content: Events, weights: np.ndarray, ids: np.ndarray) -> Rows:
         """Images, lists and expert variables of the selected jets, with unit weights in the control histograms."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
+from xaug.networks.inputs import Inputs
 from xaug.networks.mlp import head
-from xaug.networks.registry import Inputs
 
 __all__ = ["build"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
-from xaug.networks.registry import Inputs
+from xaug.networks.inputs import Inputs
 
 __all__ = ["build", "head"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keras import Input, Model, layers
 
-from xaug.data import variables
-from xaug.networks.registry import Inputs
+from xaug.data.variables import PADDING
+from xaug.networks.inputs import Inputs
 
 __all__ = ["build"]
 
@@ -21,8 +21,8 @@ def build(inputs: Inputs) -> Model:
     if inputs.rows_per_step > 1:
         rows, columns = inputs.shapes["list"]
         x = layers.Reshape((rows // inputs.rows_per_step, columns * inputs.rows_per_step), name="steps")(x)
-    if variables.is_padded(inputs.kind):
-        x = layers.Masking(variables.PADDING, name="mask")(x)
+    if inputs.is_padded:
+        x = layers.Masking(PADDING, name="mask")(x)
     # the paper's parameter count is that of biases of one vector, as before Keras 2.3
     x = layers.GRU(128, return_sequences=True, reset_after=False, name="gru_1")(x)
     x = layers.GRU(128, return_sequences=True, reset_after=False, name="gru_2")(x)

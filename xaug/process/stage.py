@@ -16,6 +16,7 @@ from xaug.core.errors import ConfigurationError, InputFileError, XaugError, unkn
 from xaug.core.files import atomic_path, digest_json
 from xaug.data.dataset import read_part_summary
 from xaug.data.parts import PartProcessor, PartSettings, control_histogram, part_name
+from xaug.data.variables import table_of
 from xaug.events.processor import EventProcessor, EventSettings
 from xaug.jets.conventions import DEFAULT, Conventions
 from xaug.jets.processor import JetProcessor, Settings
@@ -209,6 +210,6 @@ def _finish(
     totals = {name: found["rows"] for name, found in processes.items()}
     return provenance.write(
         output, "process", config,
-        digest=code, **{noun(kind): totals}, processes=processes, cut_flow=flows, skips=skips, inputs=inputs,
-        parts=parts,
+        digest=code, table=table_of(kind).to_json(), **{noun(kind): totals}, processes=processes, cut_flow=flows,
+        skips=skips, inputs=inputs, parts=parts,
     )  # fmt: skip

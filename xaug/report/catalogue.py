@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from xaug.core.errors import unknown_name
-from xaug.data import variables
+from xaug.jets.table import JET_XAUGS
 from xaug.report import baselines, explanations, performance, samples
 from xaug.report.material import Explained, Material
 
@@ -84,7 +84,7 @@ def _map(x: str, y: str, **options) -> Callable:
 
 LIST_FIRST = ("cnn1d", "cnn2d", "rnn", "mlp")
 """Figures 20-22 of the paper are of its 1D CNN."""
-PAGES = -(-len(variables.names("jets", "xaug")) // explanations.PAGE)
+PAGES = -(-len(JET_XAUGS) // explanations.PAGE)
 
 CATALOGUE = (
     Entry("3", "fig03_distributions", "toy", "Distributions of the toy model", "dataset",

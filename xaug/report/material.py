@@ -11,8 +11,8 @@ import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
-from xaug.data import variables
 from xaug.data.dataset import Dataset
+from xaug.data.variables import Variable
 from xaug.explain.attribution import Attribution
 from xaug.explain.stage import load_attributions
 from xaug.training.runs import Run
@@ -55,9 +55,9 @@ class Explained:
         return self.run.input_spec.columns.get("xaug", [])
 
     @property
-    def labels(self) -> dict[str, variables.Variable]:
+    def labels(self) -> dict[str, Variable]:
         """The variables of the dataset by name."""
-        return variables.labels(self.data.kind)
+        return self.data.table.labels()
 
     @cached_property
     def attributions(self) -> list[Attribution]:

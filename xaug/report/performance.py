@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.explain.analysis.spread import operating_points
-from xaug.networks.registry import Inputs, choose_inputs
+from xaug.networks.inputs import Inputs, choose_inputs
 from xaug.plots import figures
 from xaug.plots.history import plot_history
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
@@ -36,7 +36,7 @@ def paper_auc(inputs: Inputs) -> float | None:
     own = inputs.columns.get("xaug", [])
     for (network, xaug), auc in PAPER_AUC.items() if inputs.kind == "jets" else ():
         chosen = own if (xaug, len(own)) == ("five", 5) else xaug
-        if network == inputs.network and chosen != "five" and inputs == choose_inputs("jets", network, chosen):
+        if network == inputs.network and chosen != "five" and inputs == choose_inputs(inputs.table, network, chosen):
             return auc
     return None
 

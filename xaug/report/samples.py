@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from xaug.data import variables
 from xaug.data.dataset import Dataset
 from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
@@ -21,7 +20,7 @@ ROWS = 200_000
 
 def distributions(data: Dataset, stem: Path, names: tuple[str, ...]) -> Figure:
     """Distributions of six inputs (figures 3 and 8)."""
-    labels, numbers = variables.labels(data.kind), {}
+    labels, numbers = data.table.labels(), {}
     with figures.figure(2, 3, size=(9.6, 5.4)) as (fig, axes):
         for (name, (values, label)), ax in zip(columns_of(data, names, ROWS).items(), axes.flat, strict=True):
             counts = class_histogram(values, label)
@@ -52,7 +51,7 @@ def mean_images(data: Dataset, stem: Path) -> Figure:
         for label, ax in zip((1, 0), axes, strict=True):
             artist = plot_image(means[label], ax, vmax=np.max(means) or 1.0, frame=frame)
             ax.set_title(figures.CLASS_NAMES[label])
-        fig.colorbar(artist, ax=list(axes), label=rf"mean {variables.rows(data.kind, 'image')[0].axis_label}")
+        fig.colorbar(artist, ax=list(axes), label=rf"mean {data.table.variables('image')[0].axis_label}")
         figures.save(fig, stem)
     figures.save_numbers(stem, {"background": means[0].tolist(), "signal": means[1].tolist()})
     return Figure(stem, f"Mean jet images. {frame.caption} The right half is the heavier.")

@@ -14,7 +14,8 @@ from xaug.core.files import atomic_path, write_json
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import WEIGHTS, balanced, event_weights, expected_events
-from xaug.networks.registry import NETWORKS, Inputs
+from xaug.networks.inputs import Inputs, build
+from xaug.networks.registry import NETWORKS
 from xaug.training.metrics import metrics, search
 from xaug.training.runs import training_directory, write_scores
 
@@ -70,7 +71,7 @@ def train_once(task: dict, arrays: dict, report) -> tuple[dict, dict]:
     """One training, in a process of its own (a task of `xaug.core.workers`)."""
     how = Training(**task["how"])
     run, training = Path(task["run"]), task["training"]
-    data, inputs = Dataset.open(task["dataset"]), Inputs(**task["inputs"])
+    data, inputs = Dataset.open(task["dataset"]), Inputs.from_json(task["inputs"])
     scaler = Scaler.load(run / "scaler.json")
     model, history = fit(data, inputs, scaler, how, training, report)
     directory = training_directory(run, training)
@@ -137,8 +138,6 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
     import tensorflow as tf
-
-    from xaug.networks.registry import build
 
     tf.config.threading.set_intra_op_parallelism_threads(how.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

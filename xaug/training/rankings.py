@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
-from xaug.data import variables
+from xaug.data.variables import Table
 
 __all__ = ["BY", "best_xaugs", "ranking_of"]
 
@@ -35,12 +35,12 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
         ) from None
 
 
-def best_xaugs(directory: str | Path, kind: str, count: int = 5) -> list[str]:
+def best_xaugs(directory: str | Path, table: Table, count: int = 5) -> list[str]:
     """The first expert variables of a ranking."""
-    known = set(variables.names(kind, "xaug"))
+    known = set(table.names("xaug"))
     found = [name for name in ranking_of(directory) if name in known][:count]
     if len(found) < count:
         raise DatasetError(
-            f"{directory} ranks {len(found)} expert variables of {kind}, not {count}: explain a run that has all"
+            f"{directory} ranks {len(found)} expert variables of {table.kind}, not {count}: explain a run that has all"
         )
     return found

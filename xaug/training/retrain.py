@@ -18,7 +18,7 @@ from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
-from xaug.networks.registry import choose_inputs
+from xaug.networks.inputs import choose_inputs
 from xaug.training.rankings import ranking_of
 from xaug.training.stage import PlannedRun, train_all
 
@@ -94,7 +94,7 @@ def topk(
     if network not in BLOCKS:
         raise unknown_name("network of one vector of features", network, BLOCKS)
     data, output, block = Dataset.open(dataset), Path(output), BLOCKS[network]
-    names = choose_inputs(data.kind, network).columns[block]
+    names = choose_inputs(data.table, network).columns[block]
     for name in controls:
         if name not in CONTROLS:
             raise unknown_name("control", name, CONTROLS)

@@ -14,7 +14,7 @@ from xaug.core.errors import DatasetError, ModelError
 from xaug.core.files import new_hdf5, read_json
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
-from xaug.networks.registry import Inputs
+from xaug.networks.inputs import Inputs
 
 __all__ = ["Run", "load_run", "training_directory"]
 
@@ -50,7 +50,7 @@ class Run:
         self.manifest = content
         self.metrics: list[dict] = content["metrics"]
         self.scaler = Scaler.load(path / "scaler.json")
-        self.input_spec = Inputs(**content["inputs"])
+        self.input_spec = Inputs.from_json(content["inputs"])
 
     def __len__(self) -> int:
         return len(self.metrics)

@@ -17,7 +17,8 @@ from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import SPLITS, Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
-from xaug.networks.registry import NETWORKS, choose_inputs
+from xaug.networks.inputs import choose_inputs
+from xaug.networks.registry import NETWORKS
 from xaug.training.loop import Training, metrics_path
 from xaug.training.rankings import best_xaugs
 
@@ -33,7 +34,7 @@ class PlannedRun:
     Parameters
     ----------
     network, xaug, particle_list, rows_per_step, event, sizes
-        see `xaug.networks.registry.choose_inputs`; xaug may be "top5" as well
+        see `xaug.networks.inputs.choose_inputs`; xaug may be "top5" as well
     ranking
         finished directory of `xaug.explain`, whose five best expert variables "top5" are
     weights
@@ -68,10 +69,10 @@ class PlannedRun:
                 raise ConfigurationError(
                     "--xaug top5: name the ranking whose five best these are: --ranking DIRECTORY of xaug.explain"
                 )
-            xaug = best_xaugs(ranking, self.data.kind)
+            xaug = best_xaugs(ranking, self.data.table)
         elif ranking is not None:
             raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
-        self.inputs = choose_inputs(self.data.kind, network, xaug, particle_list, rows_per_step, event, sizes)
+        self.inputs = choose_inputs(self.data.table, network, xaug, particle_list, rows_per_step, event, sizes)
         own = {name: getattr(NETWORKS[network], name) for name in ("batch_size", "learning_rate")}
         given = {name: value for name, value in options.items() if value is not None}
         self.how = Training(**(own | given), weights=weights or DEFAULT_WEIGHTS[self.data.kind])
@@ -106,7 +107,7 @@ class PlannedRun:
                 "dataset": str(self.data.path.resolve()),
                 "run": str(self.output.resolve()),
                 "training": i,
-                "inputs": asdict(self.inputs),
+                "inputs": self.inputs.to_json(),
                 "how": asdict(self.how),
             }
             for i in range(self.how.trainings)
@@ -123,7 +124,7 @@ class PlannedRun:
         from_here = os.path.relpath(self.data.path.resolve(), self.output.resolve())
         return provenance.write(
             self.output, "train", self.config,
-            dataset=str(self.data.path.resolve()), dataset_from_here=from_here, inputs=asdict(self.inputs),
+            dataset=str(self.data.path.resolve()), dataset_from_here=from_here, inputs=self.inputs.to_json(),
             metrics=results,
         )  # fmt: skip
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import xaug
+from xaug import variables
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.rules import choose
 from xaug.explain.targets import logits_of
-from xaug.networks.registry import build, choose_inputs
+from xaug.networks.inputs import build, choose_inputs
 
 
 def inputs_of(model, n, seed=0):
@@ -22,7 +23,7 @@ def inputs_of(model, n, seed=0):
 @pytest.mark.parametrize("network", ["cnn2d", "rnn"])
 def test_relevance_does_not_depend_on_the_batch(randomised, monkeypatch, network):
     """Every event as if alone, up to float32 rounding, also where the last batch is not full."""
-    model = randomised(build(choose_inputs("jets", network)))
+    model = randomised(build(choose_inputs(variables.table_of("jets"), network)))
     x = inputs_of(model, 19)
     at_once = xaug.explain.lrp(model, x, engine="native")
     monkeypatch.setattr(batches, "LARGEST", 8)  # 8, 8 and 3 events
@@ -50,8 +51,8 @@ MEMORY = """
 import resource
 import numpy as np
 import xaug
-from xaug.networks.registry import build, choose_inputs
-model = build(choose_inputs("jets", "cnn2d"))
+from xaug.networks.inputs import build, choose_inputs
+model = build(choose_inputs(variables.table_of("jets"), "cnn2d"))
 rng = np.random.default_rng(0)
 for n in (512, 6144):
     x = {"image": rng.random((n, 16, 16, 1), np.float32), "xaug": rng.random((n, 36), np.float32)}

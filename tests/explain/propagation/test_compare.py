@@ -8,11 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import xaug
+from xaug import variables
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain.attribution import Attribution
 from xaug.explain.propagation.compare import EngineComparison
 from xaug.explain.propagation.rules import COMPOSITES
-from xaug.networks.registry import build, choose_inputs
+from xaug.networks.inputs import build, choose_inputs
 
 SHARED = [name for name, composite in COMPOSITES.items() if composite.innvestigate]
 
@@ -52,7 +53,7 @@ def test_2d_cnn_with_36_xaugs(cnn, cnn_inputs, state, rules):
 
 @pytest.mark.parametrize("state", ["random", "trained"])
 def test_mlp(randomised, state):
-    model = randomised(build(choose_inputs("jets", "mlp", "all")))
+    model = randomised(build(choose_inputs(variables.table_of("jets"), "mlp", "all")))
     x = {"xaug": np.random.default_rng(5).random((200, 36), np.float32)}
     if state == "trained":
         trained(model, x)
@@ -60,7 +61,7 @@ def test_mlp(randomised, state):
 
 
 def list_network(columns, randomised):
-    model = randomised(build(choose_inputs("jets", "cnn1d", "tau21", columns)))
+    model = randomised(build(choose_inputs(variables.table_of("jets"), "cnn1d", "tau21", columns)))
     rng = np.random.default_rng(6)
     return model, {t.name: rng.normal(size=(30, *t.shape[1:])).astype(np.float32) for t in model.inputs}
 

@@ -6,11 +6,13 @@ import pytest
 import tensorflow as tf
 
 import xaug
+from xaug import variables
 from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.graph import gru_weights, make_graph
 from xaug.explain.propagation.recurrent import gru_forward, gru_relevance
 from xaug.explain.targets import logits_of
-from xaug.networks.registry import NETWORKS, build, choose_inputs
+from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.registry import NETWORKS
 
 TOLERANCE = {"float64": 1e-5, "float32": 1e-4}
 """Of |sum of relevance - output| over the output, for every event."""
@@ -34,9 +36,9 @@ def network_of(network, randomised, bias):
     columns = {"cnn1d": "log_pt,charge"}.get(network)
     steps = 5 if network == "rnn" else 1
     if network == "event":
-        inputs = choose_inputs("events", network)
+        inputs = choose_inputs(variables.table_of("events"), network)
     else:
-        inputs = choose_inputs("jets", network, "all", columns, steps)
+        inputs = choose_inputs(variables.table_of("jets"), network, "all", columns, steps)
     return randomised(build(inputs), bias=bias, scale=1.4)
 
 
