@@ -1,50 +1,61 @@
-"""`python -m xaug`, also installed as `xaug`: what the commands are."""
+"""`python -m xaug`, which is also installed as the command `xaug`: a list of all commands."""
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 
 import click
 
 from xaug._version import __version__
 
+
+@dataclass(frozen=True)
+class Stage:
+    """A command: the module that holds it, which is loaded only when it runs, and what it does."""
+
+    module: str
+    summary: str
+
+
 STAGES = {
-    "generate": ("xaug.generate.__main__", "Monte Carlo events to ROOT files"),
-    "process": ("xaug.process.__main__", "ROOT files to a dataset of images, lists and expert variables"),
-    "train": ("xaug.train", "a dataset to a run: N trainings of one network"),
-    "explain": ("xaug.explain.__main__", "a run to attributions: what the network looked at"),
-    "grid": ("xaug.grid", "a dataset of events to runs of many sizes: which has the least validation loss"),
-    "topk": ("xaug.topk", "rankings of features to curves: how good the k best alone are"),
-    "report": ("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
-    "reference": ("xaug.reference", "a run to a small network with a card, to be shipped"),
-    "study": ("xaug.study", "all of these, for a paper's study, in one command"),
+    "generate": Stage("xaug.generate.__main__", "Monte Carlo events to ROOT files"),
+    "process": Stage("xaug.process.__main__", "ROOT files to a dataset of images, lists and expert variables"),
+    "train": Stage("xaug.train", "a dataset to a run: N trainings of one network"),
+    "explain": Stage("xaug.explain.__main__", "a run to attributions: what the network looked at"),
+    "grid": Stage("xaug.grid", "a dataset of events to runs of many sizes, by their validation loss"),
+    "topk": Stage("xaug.topk", "rankings of features to curves: how well the k best features do alone"),
+    "report": Stage("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
+    "reference": Stage("xaug.reference", "a run to a small network with a card, to be shipped"),
+    "study": Stage("xaug.study", "all of these in one command, for the study of a paper"),
 }
-"""Command -> its module, loaded only when it runs, and what it does."""
+"""Commands by name, in the order in which data flows."""
 
 
-class Stages(click.Group):
+class StageGroup(click.Group):
     """The stages as subcommands: `xaug train ...` is `python -m xaug.train ...`."""
 
-    def list_commands(self, ctx) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(STAGES)
 
-    def get_command(self, ctx, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in STAGES:
             return None
-        return importlib.import_module(STAGES[name][0]).main
+        command: click.Command = importlib.import_module(STAGES[name].module).main
+        return command
 
-    def format_commands(self, ctx, formatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands, in the order in which data flows"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in STAGES.items()])
+            formatter.write_dl([(name, stage.summary) for name, stage in STAGES.items()])
 
 
-@click.command(cls=Stages, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=StageGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="xaug")
 def main() -> None:
     """See what a jet or event classifier has learned: from ROOT files to figures with error bars.
 
-    Each command reads one thing, writes one directory, and goes on where it was interrupted. Each is also
-    a module: `python -m xaug.train` is `xaug train`.
+    Each command reads one thing, writes one directory, and goes on where it was interrupted. Each command is also a
+    module: `xaug train` is `python -m xaug.train`.
 
     Start here: xaug study zbb
     """

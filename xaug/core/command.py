@@ -1,7 +1,7 @@
-"""What all commands share: `--json`, one-line errors, exit codes, progress bars.
+"""The frame of all commands: `--json`, errors of one line, exit codes and progress bars.
 
-Exit codes: 0 all done; 1 an error of the input or the configuration; 2 wrong usage; 3 done, but some
-input was skipped (and listed); 130 interrupted.
+Exit codes: 0 if all is done; 1 for an error in the input or the configuration; 2 for wrong usage; 3 if all is done
+but some input was skipped (and listed); 130 if the command was interrupted.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar, cast
 
 import click
 from tqdm import tqdm
@@ -25,63 +27,93 @@ from tqdm import tqdm
 from xaug._version import __version__
 from xaug.core.errors import XaugError
 from xaug.core.files import storage_errors
+from xaug.core.types import JsonObject
 
 __all__ = ["bar", "option_list", "xaug_command"]
 
 SKIPPED = 3
+"""Exit code of a command that skipped some input without being allowed to."""
 INTERRUPTED = "interrupted; finished parts are kept, run the same command again to go on"
 
+Item = TypeVar("Item")
 
-def bar(total: float | None, description: str, unit: str, **options) -> tqdm:
-    """A progress bar on standard error: live on a terminal, a line a minute in a log file."""
+
+def bar(
+    total: float | None,
+    description: str,
+    unit: str,
+    *,
+    iterable: Iterable[Item] | None = None,
+    initial: float = 0,
+    leave: bool = True,
+) -> tqdm[Item]:
+    """A progress bar on standard error: it moves on a terminal, and writes one line a minute into a log file.
+
+    Parameters
+    ----------
+    total : float or None
+        number of units at the end; None if it is unknown or that of `iterable`
+    description, unit : str
+        what is done, and what is counted
+    iterable : iterable, optional
+        items to iterate over, one unit each; without it, call `update`
+    initial : float
+        units that are done already
+    leave : bool
+        whether the finished bar stays on the screen
+    """
     live = sys.stderr.isatty()
-    return tqdm(
+    progress = tqdm(
+        iterable,
         total=total,
         desc=description,
         unit=f" {unit}",
+        initial=initial,
+        leave=leave,
         dynamic_ncols=live,
         mininterval=0.1 if live else 60.0,
         maxinterval=10.0 if live else 120.0,
         file=sys.stderr,
-        **options,
     )
+    return cast("tqdm[Item]", progress)
 
 
 def option_list(text: str) -> list[str]:
-    """`a,b,c` as a list of names."""
+    """The parts of `a,b,c` as a list."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def interrupted(*_) -> None:
-    """Leave at once on Ctrl-C: all that is finished is on disk, and executors would first work off their queue."""
+def _interrupted(signum: int, frame: FrameType | None) -> NoReturn:
+    """Leave at once on Ctrl-C: finished work is on disk, and executors would first work off their queues."""
     sys.stderr.write(f"\n{INTERRUPTED}\n")
     sys.stderr.flush()
     for child in multiprocessing.active_children():
-        with contextlib.suppress(OSError):
-            os.kill(child.pid, signal.SIGKILL)  # loky's processes have no kill() of their own
+        if child.pid is not None:
+            with contextlib.suppress(OSError):
+                os.kill(child.pid, signal.SIGKILL)  # loky's processes have no kill() of their own
     os._exit(130)
 
 
-def quiet_tensorflow() -> None:
-    """No lines on processors, graphics cards and retracing among ours, unless the user has set a level."""
+def _quiet_tensorflow() -> None:
+    """Keep TensorFlow's own messages out of ours, unless the user has set a level."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def xaug_command(function: Callable[..., dict]) -> click.Command:
+def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
     """Make a click command of a function that returns its result as a dict.
 
-    The result's `output` is printed (where the command wrote), with `summary` lines; `--json` prints
-    the dict itself on standard output. A result with `skips` that were not allowed exits with 3.
+    The command prints the lines in the result's `summary`, and its `output`, the place where it wrote. `--json` prints
+    the dict itself on standard output. A result with `skips_not_allowed` ends with exit code 3.
     """
 
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
     @functools.wraps(function)
-    def run(as_json: bool, **options):
+    def run(as_json: bool, **options: Any) -> NoReturn:
         start = time.monotonic()
-        quiet_tensorflow()
+        _quiet_tensorflow()
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, interrupted)
+            signal.signal(signal.SIGINT, _interrupted)
         try:
             with storage_errors(Path(options.get("output") or ".")):
                 result = function(**options)
@@ -102,6 +134,5 @@ def xaug_command(function: Callable[..., dict]) -> click.Command:
                 click.echo(f"wrote {result['output']} ({time.monotonic() - start:.0f} s)")
         sys.exit(SKIPPED if result.get("skips_not_allowed") else 0)
 
-    return click.version_option(__version__, prog_name="xaug")(
-        click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})(run)
-    )
+    command = click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})(run)
+    return click.version_option(__version__, prog_name="xaug")(command)

@@ -1,4 +1,4 @@
-"""The errors of xaug: one family, so that `except XaugError` catches all we raise on purpose.
+"""The errors that xaug raises on purpose; `except XaugError` catches them all.
 
 Every message names the culprit (file, branch, variable, layer), its value, and the remedy.
 """
@@ -22,24 +22,34 @@ __all__ = [
 
 
 class XaugError(Exception):
-    """Base of all errors that xaug raises on purpose."""
+    """Base class of all errors that xaug raises on purpose; never raised itself."""
 
 
 class ConfigurationError(XaugError):
-    """An option, name or setting is unknown, out of range, or contradicts an earlier run."""
+    """Raised if an option, name or setting is unknown, out of range, or contradicts an earlier run."""
 
 
 class InputFileError(XaugError):
-    """An input file cannot be used: empty, truncated, not ROOT, without its tree or a branch, or with NaN."""
+    """Raised if an input file cannot be used.
 
-    def __init__(self, file: str, reason: str):
+    The file is empty, truncated or not ROOT, it lacks its tree or a branch, or it holds NaN.
+
+    Attributes
+    ----------
+    file : str
+        the input file
+    reason : str
+        why it cannot be used
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
 
 
 class DatasetError(XaugError):
-    """A dataset, run or attribution directory is missing, unfinished or damaged."""
+    """Raised if the directory of a dataset, run or attribution is missing, unfinished or damaged, or lacks events."""
 
 
 class BadValues(ValueError):
@@ -47,20 +57,32 @@ class BadValues(ValueError):
 
 
 class ModelError(XaugError):
-    """A Keras model cannot be built, explained or loaded as asked."""
+    """Raised if a Keras model cannot be built, trained, loaded or explained as asked."""
 
 
 class StorageError(XaugError):
-    """Writing failed: the disk is full or the place cannot be written."""
+    """Raised if an output cannot be written: the disk is full, or the place is taken or forbidden."""
 
 
 class WorkerError(XaugError):
-    """A worker process died without a message of its own."""
+    """Raised if a worker process died, or failed with an error that is not one of ours."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationError:
-    """The error for an unknown name: suggests the nearest known one and lists them all."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    """The error for an unknown name, to be raised by the caller.
+
+    Its message suggests the nearest known name and lists all of them.
+
+    Parameters
+    ----------
+    kind : str
+        what the name is a name of, as the message calls it
+    name : str
+        the unknown name
+    known : iterable of str
+        all names of this kind
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     guess = f"; did you mean {near[0]!r}?" if near else "."
-    return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(known) or 'none'}")
+    return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(names) or 'none'}")

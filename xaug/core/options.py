@@ -1,9 +1,10 @@
-"""Options of processing: frozen dataclasses whose numbers a user may replace by name."""
+"""Settings of processing: frozen dataclasses of numbers, which a user may replace by name."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -11,22 +12,31 @@ from xaug.core.errors import ConfigurationError, unknown_name
 
 __all__ = ["Options"]
 
+Own = TypeVar("Own", bound="Options")
 
+
+@dataclass(frozen=True)
 class Options:
-    """Base of frozen dataclasses of numbers."""
+    """Base class of settings whose fields are all numbers."""
 
     noun: ClassVar[str]
-    """What messages call them."""
+    """What messages call these settings."""
 
     def require_positive(self) -> None:
-        """Refuse values that are negative or no number."""
+        """Raise ConfigurationError if a value is negative or not a finite number."""
         for name, value in asdict(self).items():
             if not np.isfinite(value) or value < 0:
                 raise ConfigurationError(f"{self.noun} {name} = {value}: must be a number >= 0")
 
-    def changed(self, settings: dict[str, str]):
-        """These options with some values replaced, given as text; unknown names are refused."""
-        types = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+    def changed(self: Own, settings: Mapping[str, str]) -> Own:
+        """A copy of these settings in which some values, given as text, are replaced.
+
+        Raises
+        ------
+        ConfigurationError
+            if a name is unknown, or a text is not a number of the type that this setting has
+        """
+        types = {name: type(value) for name, value in asdict(self).items()}
         values = {}
         for name, text in settings.items():
             if name not in types:

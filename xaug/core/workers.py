@@ -1,15 +1,16 @@
-"""Work in processes of its own: one mechanism for generation, training and iNNvestigate.
+"""Run work in other processes: one mechanism for generation, training and iNNvestigate.
 
-A worker is `python -m xaug.core.workers`, started as a subprocess (never a fork: TensorFlow does not
-survive one), so it works alike from notebooks, from scripts without a main guard and from commands.
-Messages are one JSON line, followed by the raw bytes of the arrays that the line announces: nothing
-is pickled. A worker ends when its parent ends, and its failures come back as the parent's errors.
+A worker is `python -m xaug.core.workers`, started as a subprocess. It is never a fork, which TensorFlow does not
+survive, so it works alike from notebooks, from scripts without a main guard and from commands. A message is one line
+of JSON, followed by the raw bytes of the arrays that the line announces: nothing is pickled. A worker ends when its
+parent ends, and its failures come back as errors of the parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import queue
@@ -20,35 +21,48 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Protocol
 
 import numpy as np
 
 from xaug.core import errors
 from xaug.core.errors import WorkerError, XaugError
+from xaug.core.types import Array, Arrays, Json, JsonObject
 
-__all__ = ["Worker", "cores", "run_tasks"]
+__all__ = ["Report", "Worker", "cores", "run_tasks"]
+
+
+class Report(Protocol):
+    """A function by which a task reports its progress to the parent process."""
+
+    def __call__(self, **progress: Json) -> None:
+        """Send one report, a JSON object of these names and values."""
 
 
 def cores() -> int:
-    """Number of processors this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def send(stream: BinaryIO, message: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
+def _bytes_of(array: Array) -> memoryview:
+    """The memory of a contiguous array, byte by byte."""
+    return array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
+
+
+def _send(stream: IO[bytes], message: JsonObject, arrays: Mapping[str, Array] | None = None) -> None:
     """Write one message and its arrays."""
-    arrays = {name: np.asarray(array, order="C") for name, array in (arrays or {}).items()}
-    heads = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in (arrays or {}).items()}
+    heads = {name: [array.dtype.str, list(array.shape)] for name, array in contiguous.items()}
     stream.write(json.dumps({"message": message, "arrays": heads}).encode() + b"\n")
-    for array in arrays.values():
-        if array.size:
-            stream.write(memoryview(array.reshape(-1)).cast("B"))
+    for array in contiguous.values():
+        stream.write(_bytes_of(array))
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
-    """Read one message and its arrays; EOFError where the other side has gone."""
+def _receive(stream: io.BufferedIOBase) -> tuple[JsonObject, Arrays]:
+    """Read one message and its arrays; EOFError if the other side has gone."""
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
@@ -56,7 +70,7 @@ def receive(stream: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
     arrays = {}
     for name, (dtype, shape) in head["arrays"].items():
         array = np.empty(shape, dtype)
-        view = memoryview(array.reshape(-1)).cast("B") if array.size else memoryview(b"")
+        view = _bytes_of(array)
         read = 0
         while read < len(view):
             count = stream.readinto(view[read:])
@@ -67,19 +81,23 @@ def receive(stream: BinaryIO) -> tuple[dict, dict[str, np.ndarray]]:
     return head["message"], arrays
 
 
+def _ignore(report: JsonObject) -> None:
+    """Take a report and do nothing with it."""
+
+
 class Worker:
-    """A child process that runs `function(task, arrays, report)` for every task it is sent.
+    """A child process that runs `function(task, arrays, report)` for every task that it is sent.
 
     Parameters
     ----------
-    function
-        dotted name, "module:function". The function returns `(result, arrays)`: a JSON-able dict and a
-        dict of numpy arrays. It may call `report(**progress)` meanwhile.
-    environment
-        environment variables of the child, beside the parent's
+    function : str
+        dotted name, "module:function". The function returns `(result, arrays)`: a JSON object and a dict of NumPy
+        arrays. Meanwhile it may call `report(**progress)`, see `Report`.
+    environment : dict, optional
+        environment variables of the child, beside those of the parent
     """
 
-    def __init__(self, function: str, environment: dict[str, str] | None = None):
+    def __init__(self, function: str, environment: Mapping[str, str] | None = None) -> None:
         self.function = function
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
         self.process = subprocess.Popen(
@@ -89,18 +107,43 @@ class Worker:
             stderr=self.log,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
         )
+        requests, replies = self.process.stdin, self.process.stdout
+        assert isinstance(requests, io.BufferedWriter) and isinstance(replies, io.BufferedReader)  # both are pipes
+        self._requests, self._replies = requests, replies
 
     def call(
         self,
-        task: dict,
-        arrays: dict[str, np.ndarray] | None = None,
-        on_report: Callable[[dict], None] = lambda report: None,
-    ) -> tuple[dict, dict[str, np.ndarray]]:
-        """Run one task in the worker and wait for its result; raises what the task raised."""
+        task: JsonObject,
+        arrays: Mapping[str, Array] | None = None,
+        on_report: Callable[[JsonObject], None] = _ignore,
+    ) -> tuple[JsonObject, Arrays]:
+        """Run one task in the worker and wait for its result.
+
+        Parameters
+        ----------
+        task : dict
+            a JSON object
+        arrays : dict of arrays, optional
+            the arrays that go with the task
+        on_report : callable
+            called with each report that the task sends
+
+        Returns
+        -------
+        (dict, dict of arrays)
+            what the function returned in the child
+
+        Raises
+        ------
+        XaugError
+            the error that the task raised, if it is one of ours
+        WorkerError
+            if the task raised another error, or the worker died
+        """
         try:
-            send(self.process.stdin, task, arrays)
+            _send(self._requests, task, arrays)
             while True:
-                message, found = receive(self.process.stdout)
+                message, found = _receive(self._replies)
                 if "report" in message:
                     on_report(message["report"])
                 elif "error" in message:
@@ -124,19 +167,20 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.log):
+        for stream in (self._requests, self._replies, self.log):
             with contextlib.suppress(OSError):
                 stream.close()
 
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
-def _rebuild(error: dict) -> XaugError:
-    kind = getattr(errors, error["type"], None)
+def _rebuild(error: JsonObject) -> XaugError:
+    """The error that a worker sent: of its own class if it is one of ours, else a WorkerError with its traceback."""
+    kind = vars(errors).get(error["type"])
     if not (isinstance(kind, type) and issubclass(kind, XaugError)):
         return WorkerError(f"{error['type']}: {error['text']}\n{error['trace']}")
     rebuilt = kind.__new__(kind)
@@ -147,21 +191,33 @@ def _rebuild(error: dict) -> XaugError:
 
 def run_tasks(
     function: str,
-    tasks: Iterable[dict],
+    tasks: Iterable[JsonObject],
     workers: int,
-    on_report: Callable[[dict], None] = lambda report: None,
-    environment: dict[str, str] | None = None,
-) -> Iterator[dict]:
-    """Run every task in a process of its own, `workers` at a time; yield results as they come.
+    on_report: Callable[[JsonObject], None] = _ignore,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[JsonObject]:
+    """Run each task in a process of its own, `workers` at a time; yield the results as they come.
 
-    A process serves one task only: no state (of Pythia, of TensorFlow) can pass from one to the next,
-    so a result does not depend on the number of workers.
+    A process serves one task only. No state (of Pythia, of TensorFlow) can pass from one task to the next, so a result
+    does not depend on the number of workers.
+
+    Parameters
+    ----------
+    function, environment
+        see `Worker`
+    tasks : iterable of dict
+        one JSON object for each task
+    workers : int
+        number of processes at a time
+    on_report : callable
+        called in this thread with each report of any task
     """
-    waiting: queue.SimpleQueue = queue.SimpleQueue()
-    tasks = list(tasks)
+    waiting: queue.SimpleQueue[JsonObject] = queue.SimpleQueue()
+    count = 0
     for task in tasks:
         waiting.put(task)
-    done: queue.SimpleQueue = queue.SimpleQueue()
+        count += 1
+    done: queue.SimpleQueue[_Message] = queue.SimpleQueue()
     running: set[Worker] = set()
     stopped = threading.Event()
 
@@ -174,38 +230,47 @@ def run_tasks(
             worker = Worker(function, environment)
             running.add(worker)
             try:
-                result, _ = worker.call(task, on_report=lambda report: done.put(("report", report)))
-                done.put(("result", result))
+                result, _ = worker.call(task, on_report=lambda report: done.put(_Message(report=report)))
+                done.put(_Message(result=result))
             except Exception as error:
-                done.put(("error", error))
+                done.put(_Message(error=error))
             finally:
                 running.discard(worker)
                 worker.close()
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(max(1, min(workers, len(tasks))))]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(max(1, min(workers, count)))]
     for thread in threads:
         thread.start()
     try:
         results = 0
-        while results < len(tasks):
-            kind, content = done.get()
-            if kind == "report":
-                on_report(content)
-            elif kind == "error":
-                raise content
-            else:
+        while results < count:
+            message = done.get()
+            if message.report is not None:
+                on_report(message.report)
+            if message.error is not None:
+                raise message.error
+            if message.result is not None:
                 results += 1
-                yield content
+                yield message.result
     finally:
         stopped.set()
         for worker in list(running):
             worker.close()
 
 
-def end_with(parent: int) -> None:
-    """Leave when the parent is gone: a killed command must not leave workers behind.
+@dataclass(frozen=True)
+class _Message:
+    """One message of a thread that serves tasks; exactly one field is set."""
 
-    Ctrl-C in a terminal reaches all processes of a command; it is left to the parent to end.
+    report: JsonObject | None = None
+    result: JsonObject | None = None
+    error: Exception | None = None
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent is gone: a killed command must not leave workers behind.
+
+    Ctrl-C in a terminal reaches all processes of a command; this process ignores it and leaves it to the parent.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -219,30 +284,30 @@ def end_with(parent: int) -> None:
 
 
 def main(function: str, parent: str) -> None:
-    """The child's side: serve tasks from standard input until it closes."""
+    """Serve tasks from standard input until it closes; this is the side of the child process."""
     end_with(int(parent))
-    # What libraries print must not mix with messages: keep the real stdout, point fd 1 at stderr.
+    # What libraries print must not mix with messages: keep the real standard output, point descriptor 1 at stderr.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = os.fdopen(os.dup(0), "rb")
     module, _, name = function.partition(":")
 
-    def report(**progress) -> None:
-        send(replies, {"report": progress})
+    def report(**progress: Json) -> None:
+        _send(replies, {"report": progress})
 
     while True:
         try:
-            task, arrays = receive(requests)
+            task, arrays = _receive(requests)
         except EOFError:
             return
         try:
             work = getattr(importlib.import_module(module), name)
             result, found = work(task, arrays, report)
-            send(replies, {"result": result}, found)
+            _send(replies, {"result": result}, found)
         except Exception as error:
+            attributes = {key: value for key, value in vars(error).items() if isinstance(value, str)}
             content = {"type": type(error).__name__, "text": str(error), "trace": traceback.format_exc()}
-            content["attributes"] = {k: v for k, v in vars(error).items() if isinstance(v, str)}
-            send(replies, {"error": content})
+            _send(replies, {"error": {**content, "attributes": attributes}})
 
 
 if __name__ == "__main__":
