@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,27 +20,51 @@ import uproot
 from click.testing import CliRunner
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
 CHUNKSIZE = 100
 
 
 @pytest.fixture(scope="session")
-def zbb_files(tmp_path_factory) -> Path:
-    """Directory of a generated sample: 150 selected jets a class, one file each."""
-    from xaug.generate.zbb import generate
+def shared_directory(tmp_path_factory):
+    """shared_directory(name, make): a directory that `make(path)` creates once for all workers of pytest-xdist.
 
-    output = tmp_path_factory.mktemp("sample") / "zbb_files"
-    generate(output, jets=150, seed=7)
-    return output
+    The first worker that asks makes it; the others wait. Tests read it and never write into it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def directory(name: str, make) -> Path:
+        path, finished = base / name, base / f"{name}.finished"
+        with open(base / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                shutil.rmtree(path, ignore_errors=True)
+                make(path)
+                finished.touch()
+        return path
+
+    return directory
 
 
 @pytest.fixture(scope="session")
-def zbb_dataset(zbb_files, tmp_path_factory) -> Path:
+def zbb_files(shared_directory) -> Path:
+    """Directory of a generated sample: 150 selected jets a class, one file each."""
+    from xaug.generate.zbb import generate
+
+    return shared_directory("zbb_files", lambda output: generate(output, jets=150, seed=7))
+
+
+@pytest.fixture(scope="session")
+def zbb_dataset(zbb_files, shared_directory) -> Path:
     """Directory of the dataset made of `zbb_files`, in chunks of 100 events."""
     from xaug.process.stage import process
 
-    output = tmp_path_factory.mktemp("dataset") / "zbb_jets"
-    process([zbb_files], output, executor="iterative", chunksize=CHUNKSIZE)
-    return output
+    return shared_directory(
+        "zbb_jets", lambda output: process([zbb_files], output, executor="iterative", chunksize=CHUNKSIZE)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -254,7 +280,7 @@ EVENT_PROCESSES = {"signal": 0.005, "tt1l": 0.5, "wjets": 2.0, "zz": 0.01}
 
 
 @pytest.fixture(scope="session")
-def event_dataset(write_dataset, event_columns, tmp_path_factory):
+def event_dataset(write_dataset, event_columns, shared_directory):
     """Made-up events with cross sections, see `event_columns`; a tenth of what was generated is selected."""
     columns = event_columns()
     sums = {name: float(columns["weight"][columns["process"] == name].sum()) for name in EVENT_PROCESSES}
@@ -262,17 +288,18 @@ def event_dataset(write_dataset, event_columns, tmp_path_factory):
         name: {"xsec": xsec, "sum_weights_generated": 10 * sums[name], "sum_weights_selected": sums[name]}
         for name, xsec in EVENT_PROCESSES.items()
     }
-    return write_dataset(tmp_path_factory.mktemp("made_up") / "events", "events", columns, known)
+    from xaug.data.dataset import Dataset
+
+    return Dataset.open(shared_directory("events", lambda path: write_dataset(path, "events", columns, known)))
 
 
 @pytest.fixture(scope="session")
-def event_run(event_dataset, tmp_path_factory) -> Path:
+def event_run(event_dataset, shared_directory) -> Path:
     """Two short trainings of the dense network on `event_dataset`."""
     from xaug.training.stage import train
 
-    path = tmp_path_factory.mktemp("event_run") / "event"
-    train(event_dataset.path, path, network="event", trainings=2, epochs=2, batch_size=64, learning_rate=0.01)
-    return path
+    options = {"network": "event", "trainings": 2, "epochs": 2, "batch_size": 64, "learning_rate": 0.01}
+    return shared_directory("event_run", lambda path: train(event_dataset.path, path, **options))
 
 
 @pytest.fixture
