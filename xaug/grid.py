@@ -8,7 +8,7 @@ import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.errors import ConfigurationError
-from xaug.networks.registry import NETWORKS
+from xaug.networks.registry import find_network
 from xaug.training.grid import NETWORK, grid_search
 
 
@@ -52,7 +52,7 @@ def main(dataset, output, layers, width, dropout, **options) -> dict:
     table = grid_search(dataset, output, sizes, **options)
     draw_histories(output)
     shown = table.head(5).drop(columns=["run"]).round(4).to_string(index=False)
-    paper = NETWORKS[NETWORK].sizes
+    paper = find_network(NETWORK).default_sizes
     return {
         "output": str(output),
         "best": table["run"].iloc[0],

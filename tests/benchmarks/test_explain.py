@@ -10,7 +10,8 @@ import pytest
 
 import xaug
 from xaug import variables
-from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 
 pytestmark = pytest.mark.benchmark
 EVENTS = 4000

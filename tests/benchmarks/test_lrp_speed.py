@@ -17,7 +17,8 @@ import pytest
 
 from xaug import variables
 from xaug.explain.targets import logits_of
-from xaug.networks import registry as networks
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 
 pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent
@@ -82,8 +83,8 @@ def race(network, folder):
     """Seconds of processor time per event of every contestant, round by round, and what each said when it was ready."""
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
-    inputs = networks.choose_inputs(variables.table_of("jets"), network)
-    model = networks.build(inputs)
+    inputs = choose_inputs(variables.table_of("jets"), network)
+    model = build(inputs)
     for layer in model.layers:  # biases of a trained size
         layer.set_weights([w + (0.05 * rng.normal(size=w.shape) if w.ndim == 1 else 0) for w in layer.get_weights()])
     x = sample(inputs, EVENTS, rng)

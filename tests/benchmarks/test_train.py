@@ -16,7 +16,8 @@ import keras, tensorflow as tf
 from xaug.data.dataset import Dataset
 from xaug.training.loop import Training, fit, read
 from xaug import variables
-from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 from xaug.data.scaling import Scaler
 
 data = Dataset.open(sys.argv[1])

@@ -98,7 +98,8 @@ def cnn():
 
     def make(bias=0.1, seed=0):
         from xaug import variables
-        from xaug.networks.inputs import build, choose_inputs
+        from xaug.networks.choice import choose_inputs
+        from xaug.networks.registry import build
 
         return randomise(build(choose_inputs(variables.table_of("jets"), "cnn2d", "all")), seed, bias, scale=1.4)
 

@@ -1,5 +1,8 @@
 """Architectures: parameter counts of the papers, inputs by name, choices of variables."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from keras import Model
@@ -8,8 +11,9 @@ from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.data.variables import Block, Table, Variable
 from xaug.networks import cnn2d, rnn
-from xaug.networks.inputs import Inputs, build, choose_inputs
-from xaug.networks.registry import NETWORKS
+from xaug.networks.choice import choose_inputs
+from xaug.networks.inputs import Inputs
+from xaug.networks.registry import Network, build, networks, register
 
 
 def trainable(model):
@@ -45,7 +49,7 @@ def test_parameters_of_the_1d_cnn():
     assert trainable(model) == 9 * tower + (9 * 5 * 32 + 36 + 1) * 64 + 65 * 128 + 129 * 2
 
 
-@pytest.mark.parametrize("network", [name for name in NETWORKS if name != "event"])
+@pytest.mark.parametrize("network", [name for name in networks() if name != "event"])
 def test_every_network_ends_in_a_softmax_over_two_classes(network):
     inputs = choose_inputs(variables.table_of("jets"), network, "all")
     model = build(inputs)
@@ -107,25 +111,36 @@ def test_chosen_columns_are_taken_by_name():
     np.testing.assert_array_equal(inputs.take(scaled)["xaug"], [[names.index("pt"), names.index("tau21")]])
 
 
-def test_unknown_and_impossible_choices():
-    with pytest.raises(ConfigurationError, match="did you mean 'cnn2d'"):
-        choose_inputs(variables.table_of("jets"), "cnn2", "all")
-    with pytest.raises(ConfigurationError, match="without XAUGs"):
-        choose_inputs(variables.table_of("jets"), "mlp", "none")
-    with pytest.raises(ConfigurationError, match="--list is for"):
-        choose_inputs(variables.table_of("jets"), "mlp", "all", "four_momentum")
-    with pytest.raises(ConfigurationError, match="--rows-per-step 3: must divide"):
-        choose_inputs(variables.table_of("jets"), "rnn", rows_per_step=3)
-    with pytest.raises(ConfigurationError, match="choose some with --list"):
-        choose_inputs(variables.table_of("jets"), "cnn1d", "all", "none")
-    with pytest.raises(ConfigurationError, match="--event is for network event"):
-        choose_inputs(variables.table_of("jets"), "mlp", event="ht")
-    with pytest.raises(ConfigurationError, match="event takes no XAUGs; choose features with --event"):
-        choose_inputs(variables.table_of("events"), "event", "none")
-    with pytest.raises(ConfigurationError, match="does not have; for it: event"):
-        choose_inputs(variables.table_of("events"), "mlp")
-    with pytest.raises(ConfigurationError, match="did you mean 'tau21'"):
-        choose_inputs(variables.table_of("jets"), "mlp", "tau_21")
+@pytest.mark.parametrize(
+    ("kind", "network", "choice", "words"),
+    [
+        ("jets", "cnn2", {}, "unknown network 'cnn2'; did you mean 'cnn2d'"),
+        ("jets", "mlp", {"xaug": "none"}, "mlp has no input without XAUGs: choose some with --xaug"),
+        (
+            "jets",
+            "mlp",
+            {"particle_list": "all"},
+            "--list is for networks cnn1d and rnn; choose .* --xaug",
+        ),
+        ("jets", "rnn", {"rows_per_step": 3}, "--rows-per-step 3: must divide the length of the particle list, 20"),
+        ("jets", "rnn", {"rows_per_step": 0}, "--rows-per-step 0: must divide"),
+        ("jets", "cnn1d", {"rows_per_step": 2}, "--rows-per-step is for network rnn"),
+        ("jets", "cnn1d", {"particle_list": "none"}, "choose some with --list"),
+        ("jets", "cnn2d", {"event": "ht"}, "cnn2d does not read event features; --event is for network event$"),
+        ("events", "event", {"event": "none"}, "choose some with --event"),
+        ("events", "event", {"xaug": "none"}, "event does not read XAUGs; .*choose its inputs with --event"),
+        ("events", "mlp", {}, "'xaug', which a dataset of events does not have. For events there is network event"),
+        ("jets", "mlp", {"xaug": "tau_21"}, "did you mean 'tau21'"),
+        ("events", "event", {"sizes": {"layers": 0}}, "layers 0: must be at least 1"),
+        ("events", "event", {"sizes": {"layers": 1.5}}, "layers 1.5: must be a whole number"),
+        ("events", "event", {"sizes": {"dropout": 1.0}}, "dropout 1: must be at least 0 and below 1"),
+        ("jets", "mlp", {"sizes": {"width": 64}}, "network mlp has no width to choose; width is for network event"),
+        ("jets", "mlp", {"sizes": {"heads": 2}}, "network mlp has no heads to choose; heads is for no network"),
+    ],
+)
+def test_unknown_and_impossible_choices(kind, network, choice, words):
+    with pytest.raises(ConfigurationError, match=words):
+        choose_inputs(variables.table_of(kind), network, **choice)
 
 
 def test_inputs_survive_json():
@@ -133,3 +148,35 @@ def test_inputs_survive_json():
 
     inputs = choose_inputs(variables.table_of("jets"), "cnn2d", "no_flavour")
     assert Inputs.from_json(json.loads(json.dumps(inputs.to_json()))) == inputs
+
+
+def test_inputs_of_version_0_1_have_no_table_and_their_towers():
+    content = {"kind": "jets", "network": "cnn1d", "columns": {"list": ["dz"], "xaug": ["pt"]}, "rows_per_step": 1}
+    found = Inputs.from_json(content)
+    assert found.shapes == {"dz": (20, 1), "xaug": (1,)}
+    assert found.config == content
+
+
+def test_a_dataset_without_expert_variables_trains_the_networks_that_they_only_join():
+    table = Table("pixels", {"image": Block("image", (Variable("image", "$E$"),), (8, 8))})
+    assert choose_inputs(table, "cnn2d").shapes == {"image": (8, 8, 1)}
+    with pytest.raises(ConfigurationError, match="unknown block of pixels 'xaug'"):
+        choose_inputs(table, "cnn2d", xaug="all")
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(ConfigurationError, match="two networks are called 'mlp'; rename one"):
+        register(Network("mlp", "another one", block="xaug", build=cnn2d.build))
+
+
+def test_every_module_of_a_network_is_found_and_none_is_loaded_with_tensorflow(python):
+    """What the help of `--network` lists: the modules that register, without an import of Keras."""
+    done = python(
+        "-c",
+        "from xaug.networks.registry import networks; import sys; print(*networks()); print(*sys.modules)",
+    )
+    names, modules = (line.split() for line in done.stdout.splitlines())
+    sources = {path.stem: path.read_text() for path in Path(cnn2d.__file__).parent.glob("*.py")}
+    own = [name for name, source in sources.items() if re.search(r"^register\(", source, re.MULTILINE)]
+    assert names == sorted(own) and len(own) >= 5
+    assert {"tensorflow", "keras"}.isdisjoint(modules)

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run
-from xaug.networks.inputs import choose_inputs
+from xaug.networks.choice import choose_inputs
 from xaug.report.__main__ import main
 from xaug.report.performance import paper_auc
 from xaug.report.stage import report

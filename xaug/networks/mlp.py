@@ -1,22 +1,25 @@
-"""The dense network on expert variables, and the head that all networks of arXiv:2011.13466 end in."""
+"""The dense network on expert variables."""
 
 from __future__ import annotations
 
-from keras import Input, Model, layers
+from typing import TYPE_CHECKING
 
 from xaug.networks.inputs import Inputs
+from xaug.networks.parts import dense_head, input_tensors
+from xaug.networks.registry import Network, register
 
-__all__ = ["build", "head"]
+if TYPE_CHECKING:
+    from keras import Model
 
-
-def head(x):
-    """Dense 64, Dense 128 (ReLU), softmax over (background, signal)."""
-    x = layers.Dense(64, activation="relu", name="dense_1")(x)
-    x = layers.Dense(128, activation="relu", name="dense_2")(x)
-    return layers.Dense(2, activation="softmax", name="output")(x)
+__all__ = ["build"]
 
 
 def build(inputs: Inputs) -> Model:
     """XAUG -> Dense 64 -> Dense 128 -> softmax (arXiv:2011.13466, section 5.3, "XAUGs only")."""
-    xaug = Input(inputs.shapes["xaug"], name="xaug")
-    return Model(xaug, head(xaug), name="mlp")
+    from keras import Model
+
+    xaug = input_tensors(inputs)["xaug"]
+    return Model(xaug, dense_head(xaug), name="mlp")
+
+
+register(Network("mlp", "dense network on expert variables (XAUGs) alone", block="xaug", build=build))

@@ -1,49 +1,165 @@
-"""Networks: what each eats, and the Keras functional model that it is.
+"""The registry of networks.
 
-A network of jets has at most one low-level block ("image", "list"), to which the expert variables ("xaug")
-are joined behind its convolutions or recurrent layers; that of events has the features of the event. Adding a
-network is adding one entry here and one function.
+Each network is one module of `xaug.networks`, which calls `register` once. The registry finds these modules by itself
+and knows no network by name, so a new network needs no other file. To list networks does not import TensorFlow.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
 
-__all__ = ["NETWORKS", "Architecture"]
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.networks.inputs import Inputs
+
+if TYPE_CHECKING:
+    from keras import Model
+
+__all__ = ["Network", "Size", "TrainingDefaults", "build", "find_network", "networks", "register"]
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """An entry of the table of networks."""
+class TrainingDefaults:
+    """How a network is trained unless the user chooses otherwise."""
 
-    build: str  # "module:function" of `Inputs`, so that the table does not import TensorFlow
-    block: str | None  # low-level block
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    """Learning rate of Adam."""
+    clipnorm: float | None = None
+    """Largest norm of the gradient of a weight array; None: gradients are not clipped."""
+    weight_decay: float | None = None
+    recalibrate_batchnorm: bool = False
+    """Whether BatchNormalization gets population statistics before each validation."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of a network that the user can choose.
+
+    Attributes
+    ----------
+    default : int or float
+        its value unless another is chosen; of an int, only whole numbers can be chosen
+    meaning : str
+        what it is the size of, for help texts
+    minimum : float
+        smallest value
+    below : float or None
+        bound that the value must not reach; None: there is no bound
+    """
+
+    default: float
+    meaning: str
+    minimum: float = 1
+    below: float | None = None
+
+    def check(self, name: str, value: float) -> None:
+        """Raise ConfigurationError if a value of this size is not possible."""
+        if value < self.minimum or (self.below is not None and value >= self.below):
+            limit = "" if self.below is None else f" and below {self.below:g}"
+            raise ConfigurationError(f"{name} {value:g}: must be at least {self.minimum:g}{limit}")
+        if isinstance(self.default, int) and value != int(value):
+            raise ConfigurationError(f"{name} {value:g}: must be a whole number")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be trained by name.
+
+    Attributes
+    ----------
+    name : str
+        what `--network` calls it
+    summary : str
+        one line for help texts
+    block : str
+        the block of a dataset that the network reads: "image", "list", "xaug" or "event"
+    build : callable
+        makes the untrained Keras functional model of an `Inputs`; its inputs are named as in `Inputs.shapes`, and its
+        output is a softmax of (background, signal). It imports Keras inside, so that listing networks stays fast.
+    joins_xaug : bool
+        whether expert variables ("xaug") can join the network behind its own block
+    towers : bool
+        whether each column of the particle list is an input of its own, named after it
+    reads_steps : bool
+        whether the network reads the particle list in steps, of `Inputs.rows_per_step` rows each
+    list_columns : tuple of str or None
+        columns of the particle list, unless others are chosen or the dataset lacks them; None: all
+    defaults : TrainingDefaults
+    sizes : dict of Size
+        sizes that the user can choose, by name; `build` reads their values in `Inputs.sizes`
+    """
+
+    name: str
     summary: str
-    xaug: bool = True  # whether expert variables can join
-    towers: bool = False  # each column of the list is an input of its own, named after it
-    list_columns: tuple[str, ...] | None = None  # of jets, unless others are chosen; None: all
-    batch_size: int = 128  # in training, unless another is chosen
-    learning_rate: float = 1e-3  # of Adam, unless another is chosen
-    clipnorm: float | None = None  # largest norm of a gradient in training
-    weight_decay: float | None = None  # in training
-    recalibrate_batchnorm: bool = False  # give BatchNormalization population statistics before each validation
-    sizes: dict[str, float] = field(default_factory=dict)  # what can be chosen otherwise, as the paper has it
+    block: str
+    build: Callable[[Inputs], Model]
+    joins_xaug: bool = False
+    towers: bool = False
+    reads_steps: bool = False
+    list_columns: tuple[str, ...] | None = None
+    defaults: TrainingDefaults = field(default_factory=TrainingDefaults)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+
+    @property
+    def default_sizes(self) -> dict[str, float]:
+        """Values of the sizes unless others are chosen, by name."""
+        return {name: size.default for name, size in self.sizes.items()}
 
 
-NETWORKS = {
-    "cnn2d": Architecture("xaug.networks.cnn2d:build", "image", "2D CNN on images, with or without XAUGs"),
-    "cnn1d": Architecture(
-        "xaug.networks.cnn1d:build", "list", "1D CNN, a tower a column of the particle list", towers=True
-    ),
-    "rnn": Architecture(
-        "xaug.networks.rnn:build", "list", "recurrent network (GRU) on the particle list",
-        list_columns=("log_pt", "delta_eta", "delta_phi"), clipnorm=1.0, recalibrate_batchnorm=True,
-        batch_size=256,  # it pays for each step, not for each jet
-        learning_rate=3e-3,  # XAUGs reach the output by one layer, whose weights have a long way to go
-    ),
-    "mlp": Architecture("xaug.networks.mlp:build", None, "dense network on XAUGs alone"),
-    "event": Architecture(
-        "xaug.networks.event:build", "event", "dense network on event features", xaug=False, weight_decay=1e-4,
-        sizes={"layers": 2, "width": 128, "dropout": 0.2},
-    ),
-}  # fmt: skip
+_NETWORKS: dict[str, Network] = {}
+
+
+def register(network: Network) -> Network:
+    """Add a network to the registry, and return it.
+
+    Raises
+    ------
+    ConfigurationError
+        if another network has its name
+    """
+    if network.name in _NETWORKS:
+        raise ConfigurationError(f"two networks are called {network.name!r}; rename one of them")
+    _NETWORKS[network.name] = network
+    return network
+
+
+@cache
+def _load() -> None:
+    """Import all modules of the package, each of which registers its network."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+
+
+def networks() -> Mapping[str, Network]:
+    """All registered networks by name, in alphabetical order."""
+    _load()
+    return dict(sorted(_NETWORKS.items()))
+
+
+def find_network(name: str) -> Network:
+    """The network of a name.
+
+    Raises
+    ------
+    ConfigurationError
+        if no network has this name; the message suggests the nearest one and lists all
+    """
+    known = networks()
+    if name not in known:
+        raise unknown_name("network", name, known)
+    return known[name]
+
+
+def build(inputs: Inputs) -> Model:
+    """The untrained Keras functional model of some inputs.
+
+    Its inputs are named as in `Inputs.shapes`; its output is a softmax of (background, signal).
+    """
+    network = find_network(inputs.network)
+    return network.build(replace(inputs, sizes={**network.default_sizes, **inputs.sizes}))

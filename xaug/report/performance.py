@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from xaug.explain.analysis.spread import operating_points
-from xaug.networks.inputs import Inputs, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.inputs import Inputs
 from xaug.plots import figures
 from xaug.plots.history import plot_history
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band

@@ -14,8 +14,8 @@ from xaug.core.files import atomic_path, write_json
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import WEIGHTS, balanced, event_weights, expected_events
-from xaug.networks.inputs import Inputs, build
-from xaug.networks.registry import NETWORKS
+from xaug.networks.inputs import Inputs
+from xaug.networks.registry import build, find_network
 from xaug.training.metrics import metrics, search
 from xaug.training.runs import training_directory, write_scores
 
@@ -147,7 +147,7 @@ def fit(data: Dataset, inputs: Inputs, scaler: Scaler, how: Training, training: 
     x, y, weight = read(data, inputs, scaler, "train", how.weights, how.max_jets)
     validation = read(data, inputs, scaler, "validation", how.weights)
     model = build(inputs)
-    own = NETWORKS[inputs.network]
+    own = find_network(inputs.network).defaults
     optimizer = keras.optimizers.Adam(how.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 

@@ -18,7 +18,7 @@ from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
-from xaug.networks.inputs import choose_inputs
+from xaug.networks.choice import choose_inputs
 from xaug.training.rankings import ranking_of
 from xaug.training.stage import PlannedRun, train_all
 

@@ -17,8 +17,8 @@ from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import SPLITS, Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
-from xaug.networks.inputs import choose_inputs
-from xaug.networks.registry import NETWORKS
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import find_network
 from xaug.training.loop import Training, metrics_path
 from xaug.training.rankings import best_xaugs
 
@@ -73,7 +73,8 @@ class PlannedRun:
         elif ranking is not None:
             raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
         self.inputs = choose_inputs(self.data.table, network, xaug, particle_list, rows_per_step, event, sizes)
-        own = {name: getattr(NETWORKS[network], name) for name in ("batch_size", "learning_rate")}
+        defaults = find_network(network).defaults
+        own = {"batch_size": defaults.batch_size, "learning_rate": defaults.learning_rate}
         given = {name: value for name, value in options.items() if value is not None}
         self.how = Training(**(own | given), weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self._check_data()

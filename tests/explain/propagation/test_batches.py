@@ -11,7 +11,8 @@ from xaug import variables
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.rules import choose
 from xaug.explain.targets import logits_of
-from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 
 
 def inputs_of(model, n, seed=0):
@@ -51,7 +52,8 @@ MEMORY = """
 import resource
 import numpy as np
 import xaug
-from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 model = build(choose_inputs(variables.table_of("jets"), "cnn2d"))
 rng = np.random.default_rng(0)
 for n in (512, 6144):

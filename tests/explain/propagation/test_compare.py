@@ -13,7 +13,8 @@ from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain.attribution import Attribution
 from xaug.explain.propagation.compare import EngineComparison
 from xaug.explain.propagation.rules import COMPOSITES
-from xaug.networks.inputs import build, choose_inputs
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build
 
 SHARED = [name for name, composite in COMPOSITES.items() if composite.innvestigate]
 

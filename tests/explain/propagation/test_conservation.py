@@ -11,8 +11,8 @@ from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.graph import gru_weights, make_graph
 from xaug.explain.propagation.recurrent import gru_forward, gru_relevance
 from xaug.explain.targets import logits_of
-from xaug.networks.inputs import build, choose_inputs
-from xaug.networks.registry import NETWORKS
+from xaug.networks.choice import choose_inputs
+from xaug.networks.registry import build, networks
 
 TOLERANCE = {"float64": 1e-5, "float32": 1e-4}
 """Of |sum of relevance - output| over the output, for every event."""
@@ -42,7 +42,7 @@ def network_of(network, randomised, bias):
     return randomised(build(inputs), bias=bias, scale=1.4)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", networks())
 def test_relevance_adds_up_without_biases(randomised, network):
     """Every architecture, epsilon at most 1e-7; at a logit near zero, to the same part of a tenth of the largest."""
     model = network_of(network, randomised, bias=0.0)
