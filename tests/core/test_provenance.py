@@ -142,8 +142,8 @@ def test_commit_of_the_code(tmp_path, monkeypatch):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         return subprocess.run(["git", "-C", tmp_path, *identity, *command], check=True, capture_output=True, text=True)
 
-    code = tmp_path / "xaug" / "manifest.py"
-    code.parent.mkdir()
+    code = tmp_path / "xaug" / "core" / "provenance.py"
+    code.parent.mkdir(parents=True)
     code.write_text("")
     monkeypatch.setattr(provenance, "__file__", str(code))
     commit = provenance.commit.__wrapped__

@@ -25,7 +25,7 @@ SHOWN = {"auc": "AUC", "accuracy": "accuracy"}
 
 def _home() -> Path:
     """Where the references are: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return package / "models" if (package / "models").is_dir() else package.parent / "models"
 
 
