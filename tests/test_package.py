@@ -1,5 +1,6 @@
-"""What an installation holds: everything that a checkout has and code reads."""
+"""A wheel holds everything that the code reads, and files that every project has agree with the package."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import xaug
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -43,3 +47,20 @@ def test_references_are_in(wheel):
         "xaug/models/tiny/training_0/model.keras",
     } <= wheel
     assert not {name for name in wheel if name.startswith("models")}
+
+
+def test_citation_names_this_version_and_both_papers():
+    citation = yaml.safe_load((CHECKOUT / "CITATION.cff").read_text())
+    assert citation["version"] == xaug.__version__
+    papers = {one["value"] for paper in citation["references"] for one in paper["identifiers"]}
+    assert papers == {"arXiv:2011.13466", "arXiv:2412.13864"}
+
+
+def test_changelog_begins_with_what_is_not_released_or_with_this_version():
+    """In the form of Keep a Changelog: a heading for each version, newest first, and known headings below them."""
+    text = (CHECKOUT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert versions[0] == ("Unreleased" if ".dev" in xaug.__version__ else xaug.__version__)
+    assert versions[-1] == "0.1.0"
+    headings = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert headings <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
