@@ -13,6 +13,9 @@ from click.testing import CliRunner
 import xaug
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain.__main__ import main
+from xaug.explain.explanation import Explanation
+from xaug.explain.method import ExplainJob
+from xaug.explain.methods import choose_options, find_method
 from xaug.explain.parts import explain_parts
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.training.stage import train
@@ -64,7 +67,7 @@ def test_interrupted_explanation_goes_on(run_path, attributions, tmp_path):
 
 def test_max_events(run_path, tmp_path):
     result = explain_run(run_path, tmp_path / "few", max_events=10)
-    assert result["events"] == 10
+    assert result.events == 10
     label = xaug.load_run(run_path).dataset().load("label", "test")["label"]
     for a in load_attributions(tmp_path / "few"):  # rows of the split, though a share of every part was taken
         np.testing.assert_array_equal(label[a.rows], a.label)
@@ -98,13 +101,13 @@ def test_integrated_gradients_of_a_run(mlp_path, tmp_path):
         signal = {"xaug": run.inputs(arrays)["xaug"][arrays["label"] == 1]}
         of_class = class_attribution(run.model(i), signal, baseline, tolerance=0.05, variables=run.variables).table
         np.testing.assert_allclose(table["mean"], of_class["mean"].loc[table.index], atol=0.05)
-    known = result["settings"]["baseline"]
+    known = result.settings["baseline"]
     assert known["events"] == 20
     assert known["split"] == "validation"
     assert 0 <= known["distance"]["nearest_neighbour_percentile"] <= 100
     assert known["distance"]["features_outside"] < 0.1
     again = explain_run(mlp_path, tmp_path / "ig", **options)
-    assert again == json.loads((tmp_path / "ig" / "manifest.json").read_text())
+    assert again == result == Explanation.open(tmp_path / "ig")
 
 
 def test_integrated_gradients_by_command(mlp_path, tmp_path):
@@ -226,7 +229,10 @@ def test_a_worker_does_not_keep_a_run_that_was_replaced(mlp_path, zbb_dataset, t
 
     def explained(client):
         run = xaug.load_run(tmp_path / "run")
-        return explain_parts(run, run.dataset(), 0, np.arange(4), "test", {"engine": "native"}, client, tmp_path)
+        lrp = find_method("lrp")
+        options = choose_options(lrp, {"engine": "native"})
+        job = ExplainJob(run, run.dataset(), "test", options, 1, tmp_path)
+        return explain_parts(lrp, job, 0, np.arange(4), client)
 
     monkeypatch.setattr("distributed.as_completed", iter)
     shutil.copytree(mlp_path, tmp_path / "run")

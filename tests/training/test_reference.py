@@ -59,7 +59,7 @@ def test_is_explained_on_a_dataset_that_is_named(home, zbb_dataset, tmp_path):
     with pytest.raises(DatasetError, match=r"dataset zbb_jets, on which tiny was trained, is not here.*--dataset"):
         explain_run(home / "tiny", tmp_path / "lrp")
     found = explain_run(home / "tiny", tmp_path / "lrp", dataset=zbb_dataset, engine="native", max_events=5)
-    assert found["events"] == 5
+    assert found.events == 5
 
 
 def test_another_model_in_its_place_is_refused(home, run):

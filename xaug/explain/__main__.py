@@ -3,57 +3,79 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from xaug.core.command import xaug_command
+from xaug.core.types import JsonObject
+from xaug.explain.method import AnyMethod, MethodOption, method_options
+from xaug.explain.methods import registered
+
+SHARED = (
+    click.argument("run", type=click.Path(path_type=Path)),
+    click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write."),
+)
+EVENTS = (
+    click.option("--dataset", type=click.Path(path_type=Path), help="Explain another dataset than the run's own."),
+    click.option("--split", default="test", help="Explain this split; rankings to train with come from validation."),
+    click.option("--only", help="signal or background: explain events of this class only."),
+    click.option("--max-events", type=click.IntRange(1), help="Explain about this many events."),
+)
 
 
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
-@click.option("--method", default="lrp", help="lrp: layer-wise relevance propagation; ig: Integrated Gradients.")
-@click.option(
-    "--rule", help="preset_a, preset_b, epsilon, z, alpha1_beta0, ...  [default: preset_a for CNNs, else epsilon]"
-)
-@click.option("--epsilon", type=float, help="Stabiliser.  [default: 0.1 in preset_a, 1e-7 in epsilon]")
-@click.option(
-    "--engine", help="innvestigate, native, or auto: iNNvestigate for what it does right.  [lrp; default: auto]"
-)
-@click.option(
-    "--baseline",
-    help="blank (zero after scaling), physical (zero before it), background (average over 20 validation events of each "
-    "process), weighted (the same by cross section), mean, event:ROW of the test split, or a file .npz or .h5 of "
-    "scaled arrays by input name.  [ig]",
-)
-@click.option("--output-kind", help="logit (log-odds) or probability.  [ig; default: logit]")
-@click.option(
-    "--tolerance", type=float, help="Of the sum of attributions, for 95% of events x baselines.  [ig; default: 1e-3]"
-)
-@click.option("--max-nodes", type=int, help="Of the quadrature.  [ig; default: 128]")
-@click.option(
-    "--bias",
-    help="Where biases stand in denominators: innvestigate (as it has them), split by their sign (alpha-beta), "
-    "or ignore.  [lrp; default: innvestigate]",
-)
-@click.option(
-    "--force",
-    is_flag=True,
-    default=None,
-    help="Let iNNvestigate explain what it does wrong (GRU, BatchNormalization): no LRP then.  [lrp]",
-)
-@click.option(
-    "--target",
-    help="What is explained, before the softmax: predicted, signal, background, an index, or with lrp a difference as "
-    "one neuron (signal-background).  [default: lrp predicted, ig signal]",
-)
-@click.option("--dataset", type=click.Path(path_type=Path), help="Another dataset than the run's own.")
-@click.option("--split", default="test", help="Events explained; rankings to train with come from validation.")
-@click.option("--only", help="signal or background: explain events of this class only.")
-@click.option("--max-events", type=click.IntRange(1), help="Explain about this many events.")
-@click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...) that shares these files.  [lrp]")
-@click.option("--seed", type=click.IntRange(0), default=1, help="Of drawn baselines and of the bootstrap.  [ig]")
-@xaug_command
-def main(run, output, **options) -> dict:
+def command() -> click.Command:
+    """The command, with the options of all methods that are registered."""
+    methods = registered()
+    decorators = [*SHARED, _method_option(methods), *_options_of(methods), *EVENTS, *_run_options(methods)]
+    decorated = explain
+    for decorator in reversed(decorators):
+        decorated = decorator(decorated)
+    return xaug_command(decorated)
+
+
+def _method_option(methods: list[AnyMethod]) -> Any:
+    known = "; ".join(f"{method.name}: {method.description}" for method in methods)
+    return click.option("--method", default=methods[0].name, help=f"Method of explanation. {known}.")
+
+
+def _run_options(methods: list[AnyMethod]) -> tuple[Any, ...]:
+    """Options on how a command runs, which go with some methods only."""
+    by_part = ", ".join(method.name for method in methods if method.by_part)
+    seeded = ", ".join(method.name for method in methods if method.uses_seed)
+    return (
+        click.option(
+            "--scheduler", metavar="URL", help=f"Running Dask scheduler (tcp://...) that shares these files.  [{by_part}]"
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0), default=1, help=f"Seed of baselines and bootstrap.  [{seeded}]"
+        ),
+    )  # fmt: skip
+
+
+def _options_of(methods: list[AnyMethod]) -> list[Any]:
+    """A click option for each option of the methods; methods that declare the same one share it."""
+    found: dict[str, list[tuple[AnyMethod, MethodOption]]] = {}
+    for method in methods:
+        for name, one in method_options(method).items():
+            found.setdefault(name, []).append((method, one))
+    return [_click_option([method for method, _ in both], [one for _, one in both]) for both in found.values()]
+
+
+def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
+    names = [method.name for method in methods]
+    helps = list(dict.fromkeys(one.help for one in options))
+    text = helps[0] if len(helps) == 1 else " ".join(f"{n}: {one.help}" for n, one in zip(names, options, strict=True))
+    defaults = {name: one.shown_default for name, one in zip(names, options, strict=True) if one.shown_default}
+    shown = ", ".join(defaults.values() if len(names) == 1 else (f"{name} {value}" for name, value in defaults.items()))
+    text += f"  [{', '.join(names)}{f'; default: {shown}' if shown else ''}]"
+    if options[0].types == (bool,):
+        return click.option(options[0].flag, is_flag=True, default=None, help=text)
+    kind = options[0].types[0] if len(options[0].types) == 1 else str
+    return click.option(options[0].flag, type=kind, help=text)
+
+
+def explain(run: Path, output: Path, **options: Any) -> JsonObject:
     """Explain every training of a run on the test split; rank the features.
 
     Writes the relevance of every input element (HDF5, one file a training) and the ranking with its spread
@@ -68,29 +90,29 @@ def main(run, output, **options) -> dict:
     """
     from xaug.explain.stage import explain_run
 
-    result = explain_run(run, output, **options)
-    low, median, high = result["conserved_5_50_95"][0]
+    found = explain_run(run, output, **options)
+    low, median, high = found.conserved[0]
     return {
         "output": str(output),
-        "top5": result["top5"],
-        "conserved_5_50_95": result["conserved_5_50_95"],
+        "top5": found.top5,
+        "conserved_5_50_95": found.conserved,
         "summary": [
-            f"{result['events']} events, {result['trainings']} trainings, {_shown(result['settings'])}",
-            f"largest relevance: {', '.join(result['top5'])}",
-            f"sum of relevance / what it explains: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
+            f"{found.events} events, {found.trainings} trainings, {_without_baseline(found.settings)}",
+            f"largest relevance: {', '.join(found.top5)}",
+            f"sum of relevance / explained output: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
             "(training 1)",
-            *_baseline(result["settings"]),
+            *(_baseline_lines(found.settings) if found.method.has_baseline else []),
         ],
     }
 
 
-def _shown(settings: dict) -> dict:
+def _without_baseline(settings: JsonObject) -> JsonObject:
+    """Settings that fit on a line."""
     return {name: value for name, value in settings.items() if name != "baseline"}
 
 
-def _baseline(settings: dict) -> list[str]:
-    if "baseline" not in settings:
-        return []
+def _baseline_lines(settings: JsonObject) -> list[str]:
+    """The baseline, and how far it lies from the data."""
     known, effective = settings["baseline"], settings["effective_baselines"]
     distance = known["distance"]
     near, outside = distance["nearest_neighbour_percentile"], 100 * distance["features_outside"]
@@ -101,6 +123,8 @@ def _baseline(settings: dict) -> list[str]:
         f"{outside:.1f}% of its features outside the range of the data{names}",
     ]
 
+
+main = command()
 
 if __name__ == "__main__":
     main(prog_name="python -m xaug.explain")

@@ -1,4 +1,4 @@
-"""LRP of a dataset, part by part: here, or on a Dask cluster.
+"""Explanation of a dataset part by part: in this process, or on a Dask cluster.
 
 A part is always explained as one array, wherever that happens, so the numbers are the same bit by bit.
 """
@@ -6,115 +6,182 @@ A part is always explained as one array, wherever that happens, so the numbers a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xaug.core.files import digest_json
+from xaug.core.types import Array
 from xaug.data.dataset import Dataset
 from xaug.explain.attribution import Attribution
-from xaug.training.runs import Run, load_run
+from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents
+from xaug.training.runs import load_run
 
-__all__ = ["cluster", "explain_parts", "joined"]
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["cluster", "explain_parts", "explain_together", "joined"]
 
 
-def explain_parts(
-    run: Run,
-    data: Dataset,
-    training: int,
-    rows: np.ndarray,
-    split: str,
-    options: dict,
-    client=None,
-    directory: Path | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+def explain_together(
+    method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array, on_events: OnEvents = lambda n: None
 ) -> Attribution:
-    """LRP of some events by one training of a run.
+    """Explain events by one training of a run, all in one call of the method.
 
     Parameters
     ----------
-    rows : (n,)
-        rows of the split, ascending
-    options
-        of `xaug.explain.lrp`
-    client : distributed.Client, optional
-        who does it; default: this process
-    directory
-        where workers of the client leave their parts; a file system that all share
-    on_events
-        called with the number of events done
-    """
-    if client is None:
-        from xaug.explain.propagation.api import lrp
+    method : Method
+    job : ExplainJob
+        what `method.prepare` returned
+    training : int
+    rows : (n,) array of int
+        rows of the job's split, ascending
+    on_events : callable, optional
+        called with the number of events done since the last call
 
-        model, found = run.model(training), []
-        for arrays, own in data.iterate_rows([*run.input_spec.fields, "label"], split, rows):
-            one = lrp(model, run.inputs(arrays), **options, variables=run.variables, on_events=on_events)
-            found.append(replace(one, rows=own, label=arrays["label"]))
-        return joined(found)
-    versions = digest_json([run.manifest, data.digest])
-    tasks = [
-        {
-            "versions": versions,
-            "run": str(run.path.resolve()),
-            "dataset": str(data.path.resolve()),
-            "training": training,
-            "split": split,
-            "rows": own,
-            "options": options,
-            "path": str(directory.resolve() / f"attribution_{training}_part_{i}.h5"),
-        }
-        for i, own in enumerate(data.rows_by_part(split, rows))
-        if len(own)
-    ]
+    Returns
+    -------
+    Attribution
+    """
+    arrays = job.data.load_rows([*job.run.input_spec.fields, "label"], job.split, rows)
+    events = Events(job.run.model(training), training, job.run.inputs(arrays), arrays["label"])
+    return replace(method.explain(job, events, on_events), rows=rows, label=events.label)
+
+
+def explain_parts(
+    method: AnyMethod,
+    job: ExplainJob[Any],
+    training: int,
+    rows: Array,
+    client: Client | None = None,
+    on_events: OnEvents = lambda n: None,
+) -> Attribution:
+    """Explain events by one training of a run, part by part of the dataset.
+
+    Parameters
+    ----------
+    method : Method
+    job : ExplainJob
+        what `method.prepare` returned; workers of a cluster leave their parts in its directory, which they must share
+    training : int
+    rows : (n,) array of int
+        rows of the job's split, ascending
+    client : distributed.Client, optional
+        client of the cluster that does the work; default: this process
+    on_events : callable, optional
+        called with the number of events done since the last call
+
+    Returns
+    -------
+    Attribution
+    """
+    if client is not None:
+        return _on_cluster(method, job, training, rows, client, on_events)
+    model, found = job.run.model(training), []
+    for arrays, own in job.data.iterate_rows([*job.run.input_spec.fields, "label"], job.split, rows):
+        events = Events(model, training, job.run.inputs(arrays), arrays["label"])
+        found.append(replace(method.explain(job, events, on_events), rows=own, label=events.label))
+    return joined(found)
+
+
+@dataclass(frozen=True)
+class _JobSource:
+    """All that a worker needs to make a job of its own; `versions` tells a run or dataset from one that replaced it."""
+
+    method: AnyMethod
+    options: object
+    run: Path
+    dataset: Path
+    versions: str
+    split: str
+    seed: int
+    directory: Path
+
+
+@dataclass(frozen=True)
+class _PartTask:
+    """One part of a dataset for a worker of a cluster."""
+
+    source: _JobSource
+    training: int
+    rows: Array
+    path: Path
+
+
+def _on_cluster(
+    method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array, client: Client, on_events: OnEvents
+) -> Attribution:
     from distributed import as_completed
 
+    directory = job.directory.resolve()
+    source = _JobSource(
+        method, job.options, job.run.path.resolve(), job.data.path.resolve(),
+        digest_json([job.run.manifest, job.data.digest]), job.split, job.seed, directory,
+    )  # fmt: skip
+    tasks = [
+        _PartTask(source, training, own, directory / f"attribution_{training}_part_{i}.h5")
+        for i, own in enumerate(job.data.rows_by_part(job.split, rows))
+        if len(own)
+    ]
     futures = client.map(_explain_task, tasks, pure=False)
     for future in as_completed(futures):
         on_events(future.result())
-    found = joined([Attribution.load(task["path"]) for task in tasks])
+    found = joined([Attribution.load(task.path) for task in tasks])
     for task in tasks:
-        Path(task["path"]).unlink()
+        task.path.unlink()
     return found
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(run: str, dataset: str, versions: str) -> tuple[Run, Dataset]:
-    """Run and dataset, kept by a worker from one part to the next, until `versions` tells of others in their place."""
-    return load_run(run), Dataset.open(dataset)
+def _opened(source: _JobSource) -> ExplainJob[Any]:
+    """Make the job in a worker, which keeps it from one part to the next."""
+    run, data = load_run(source.run), Dataset.open(source.dataset)
+    job = ExplainJob(run, data, source.split, source.options, source.seed, source.directory)
+    return source.method.prepare(job)
 
 
-def _explain_task(task: dict) -> int:
-    run, data = _opened(task["run"], task["dataset"], task["versions"])
-    found = explain_parts(run, data, task["training"], task["rows"], task["split"], task["options"])
-    found.save(task["path"])
+def _explain_task(task: _PartTask) -> int:
+    """Explain one part in a worker; return the number of its events."""
+    found = explain_parts(task.source.method, _opened(task.source), task.training, task.rows)
+    found.save(task.path)
     return len(found)
 
 
 def joined(found: Sequence[Attribution]) -> Attribution:
-    """Attributions of several lots of events as one."""
+    """Attributions of several groups of events as one."""
     first = found[0]
-    columns = {name: np.concatenate([a.relevance[name] for a in found]) for name in first.relevance}
+
+    def together(name: str) -> Array | None:
+        values = [getattr(one, name) for one in found]
+        return None if values[0] is None else np.concatenate(values)
+
+    errors = None
+    if first.standard_error is not None:
+        each = [one.standard_error or {} for one in found]
+        errors = {name: np.concatenate([one[name] for one in each]) for name in first.standard_error}
     return replace(
         first,
-        relevance=columns,
+        relevance={name: np.concatenate([a.relevance[name] for a in found]) for name in first.relevance},
         logit=np.concatenate([a.logit for a in found]),
-        rows=np.concatenate([a.rows for a in found]),
-        label=np.concatenate([a.label for a in found]),
+        rows=together("rows"),
+        label=together("label"),
+        reference=together("reference"),
+        within_tolerance=together("within_tolerance"),
+        standard_error=errors,
     )
 
 
 @contextmanager
-def cluster(scheduler: str | None) -> Iterator:
-    """A Dask client of a running scheduler; None without one."""
+def cluster(scheduler: str | None) -> Iterator[Client | None]:
+    """Connect to a running Dask scheduler; None without one."""
     if scheduler is None:
-        chosen = nullcontext()
-    else:
-        from xaug.process.executors import dask_client
+        yield None
+        return
+    from xaug.process.executors import dask_client
 
-        chosen = dask_client(scheduler)
-    with chosen as client:
+    with dask_client(scheduler) as client:
         yield client

@@ -1,48 +1,51 @@
-"""The whole stage: explain every training of a run on events of its dataset."""
+"""The explain stage: explain every training of a run on events of its dataset."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
-from xaug.core.files import atomic_path, digest_file, digest_json
+from xaug.core.files import atomic_path, digest_json
+from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
+from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
-from xaug.explain.parts import cluster
+from xaug.explain.explanation import Explanation, attribution_path, rank_features
+from xaug.explain.method import AnyMethod, ExplainJob
+from xaug.explain.methods import choose_options, find_method, registered
+from xaug.explain.parts import cluster, explain_parts, explain_together
 from xaug.explain.targets import CLASSES
-from xaug.training.runs import Run, load_run
+from xaug.training.runs import load_run
 
-__all__ = ["METHODS", "explain_run", "load_attributions"]
-
-METHODS = ("lrp", "ig")
-OPTIONS = {
-    "lrp": {"rule": None, "target": "predicted", "engine": "auto", "epsilon": None, "bias": None, "force": False},
-    "ig": {"baseline": None, "target": "signal", "output_kind": "logit", "tolerance": 1e-3, "max_nodes": 128},
-}
-"""Options of each method, with their defaults; a baseline has none."""
-NEIGHBOURS = 2000
-"""Training events that baselines are compared with."""
-REPLICAS = 200
-"""Of the bootstrap."""
+__all__ = ["explain_run", "load_attributions"]
 
 
-def attribution_path(directory: Path, training: int) -> Path:
-    """Where the attribution of one training is."""
-    return directory / f"attribution_{training}.h5"
+def load_attributions(directory: str | os.PathLike[str]) -> list[Attribution]:
+    """Read the attributions of a finished directory.
 
+    Parameters
+    ----------
+    directory : path
+        output of `python -m xaug.explain`
 
-def load_attributions(directory: str | os.PathLike) -> list[Attribution]:
-    """The attributions of a finished directory, one a training."""
-    content = provenance.read(directory, "explain")
-    return [Attribution.load(attribution_path(Path(directory), i)) for i in range(content["trainings"])]
+    Returns
+    -------
+    list of Attribution
+        one a training
+
+    Raises
+    ------
+    DatasetError
+        if the directory is not one of attributions, was not finished, or is damaged
+    """
+    return Explanation.open(directory).attributions()
 
 
 def explain_run(
@@ -56,145 +59,127 @@ def explain_run(
     max_events: int | None = None,
     seed: int = 1,
     scheduler: str | None = None,
-    **options,
-) -> dict:
-    """Explain all trainings of a run; return the manifest.
+    **options: object,
+) -> Explanation:
+    """Explain all trainings of a run, and write the attributions and a ranking of the features.
 
     Parameters
     ----------
-    dataset
+    run : path
+        directory of a finished run of `python -m xaug.train`
+    output : path
+        directory to write; an interrupted command of the same options is resumed
+    method : str
+        name of a method in `xaug.explain.methods`
+    dataset : path, optional
         another dataset than the run's own
-    split
-        whose events are explained
-    only
-        "signal" or "background": events of this class only
-    max_events
-        at most about this many
-    seed
-        of baselines and bootstrap (Integrated Gradients)
-    scheduler
-        address of a running Dask scheduler, whose workers explain part by part (LRP)
-    options
-        of the method, see `OPTIONS`; None: the default
+    split : str
+        split whose events are explained
+    only : {"signal", "background"}, optional
+        explain events of this class only
+    max_events : int, optional
+        explain about this many events at most
+    seed : int
+        seed of the method's random numbers, such as those that draw baselines
+    scheduler : str, optional
+        address of a running Dask scheduler, whose workers explain part by part
+    **options
+        options of the method; None stands for the default
+
+    Returns
+    -------
+    Explanation
+        record of the finished directory
+
+    Raises
+    ------
+    ConfigurationError
+        if an option is wrong, or if `output` holds other results
+    DatasetError
+        if the run or its dataset is missing or damaged, or there are no events to explain
     """
-    options = choose_options(method, options)
-    if scheduler and method != "lrp":
-        raise ConfigurationError(f"--scheduler goes with --method lrp; {method} takes all cores here")
-    run = load_run(run)
-    data = run.dataset(dataset)
+    chosen_method = find_method(method)
+    chosen = choose_options(chosen_method, options)
+    if scheduler and not chosen_method.by_part:
+        able = " or ".join(other.name for other in registered() if other.by_part)
+        raise ConfigurationError(
+            f"--scheduler goes with --method {able}; {method} ({chosen_method.label}) needs all events together and "
+            "uses all cores of this machine"
+        )
+    opened = load_run(run)
+    data = opened.dataset(dataset)
     output = Path(output)
     config = {
-        "run": digest_json(run.manifest["config"]),
-        "dataset": data.digest,
-        "split": split,
-        "only": only,
-        "max_events": max_events,
-        "method": method,
-        **options,
-    }
-    if method == "ig":
-        file = Path(options["baseline"])
-        config |= {"seed": seed, "baseline_file": digest_file(file) if file.is_file() else None}
-    finished = provenance.begin(output, "explain", config)
-    if finished:
-        return finished
-    waiting = [i for i in range(len(run)) if not attribution_path(output, i).exists()]
-    if waiting:
-        rows = _rows(data, split, only, max_events)
-        with cluster(scheduler) as client, bar(len(run) * len(rows), f"explain {run.name}", "events") as progress:
-            progress.update((len(run) - len(waiting)) * len(rows))
-            if method == "lrp":
-                explain = partial(_lrp, run, data, rows, split, options, client, output)
-            else:
-                explain = _gradients(run, data, rows, split, output, options, seed)
-            for i in waiting:
-                found = explain(i, progress.update)
-                replace(found, settings={**found.settings, "training": i}).save(attribution_path(output, i))
-    done = [Attribution.load(attribution_path(output, i)) for i in range(len(run))]
-    from xaug.explain.analysis.relevance import summary
+        "run": digest_json(opened.manifest["config"]), "dataset": data.digest, "split": split, "only": only,
+        "max_events": max_events, "method": method, **asdict(chosen), **chosen_method.digests(chosen),
+    }  # fmt: skip
+    if chosen_method.uses_seed:
+        config["seed"] = seed
+    if provenance.begin(output, "explain", config):
+        return Explanation.open(output)
+    job = ExplainJob(opened, data, split, chosen, seed, output)
+    _explain_waiting(chosen_method, job, only, max_events, scheduler)
+    _write_results(chosen_method, job, config)
+    return Explanation.open(output)
 
+
+def _explain_waiting(
+    method: AnyMethod, job: ExplainJob[Any], only: str | None, max_events: int | None, scheduler: str | None
+) -> None:
+    """Explain by all trainings whose attributions are not there yet."""
+    run = job.run
+    waiting = [i for i in range(len(run)) if not attribution_path(job.directory, i).exists()]
+    if not waiting:
+        return
+    rows = rows_to_explain(job.data, job.split, only, max_events)
+    with cluster(scheduler) as client, bar(len(run) * len(rows), f"explain {run.name}", "events") as progress:
+        progress.update((len(run) - len(waiting)) * len(rows))
+
+        def on_events(n: int) -> None:
+            progress.update(n)
+
+        prepared = method.prepare(job)
+        for i in waiting:
+            if method.by_part:
+                found = explain_parts(method, prepared, i, rows, client, on_events)
+            else:
+                found = explain_together(method, prepared, i, rows, on_events)
+            found = replace(found, settings={**found.settings, "training": i})
+            found.save(attribution_path(job.directory, i))
+
+
+def _write_results(method: AnyMethod, job: ExplainJob[Any], config: JsonObject) -> None:
+    """Write the table of relevance and the manifest of a directory whose attributions are all there."""
+    directory = job.directory
+    done = [Attribution.load(attribution_path(directory, i)) for i in range(len(job.run))]
     table = summary(done)
-    with atomic_path(output / "relevance.csv") as path:
+    with atomic_path(directory / "relevance.csv") as path:
         table.to_csv(path)
-    conserved = [np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done]
-    return provenance.write(
-        output, "explain", config,
-        run=str(run.path.resolve()), dataset=str(data.path.resolve()), trainings=len(run), events=len(done[0]),
-        settings=done[0].settings, conserved_5_50_95=conserved, top5=list(table.index[:5]),
+    provenance.write(
+        directory, "explain", config, run=str(job.run.path.resolve()), dataset=str(job.data.path.resolve()),
+        trainings=len(job.run), events=len(done[0]), settings=done[0].settings,
+        conserved_5_50_95=[np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done],
+        top5=list(table.index[:5]), rankings=rank_features(directory, method, done),
     )  # fmt: skip
 
 
-def _rows(data: Dataset, split: str, only: str | None, max_events: int | None) -> np.ndarray:
-    """Rows of the split that are explained, ascending."""
+def rows_to_explain(data: Dataset, split: str, only: str | None, max_events: int | None) -> Array:
+    """Rows of a split whose events are explained, ascending.
+
+    Raises
+    ------
+    DatasetError
+        if there are none
+    """
     if only is None:
         rows = data.rows(split, max_events)
     else:
         if only not in CLASSES:
             raise unknown_name("class", only, CLASSES)
-        rows = np.flatnonzero(data.load("label", split)["label"] == CLASSES.index(only))
+        rows = np.flatnonzero(data.load(["label"], split)["label"] == CLASSES.index(only))
         if max_events is not None and max_events < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, max_events).round().astype(int)]
     if len(rows) == 0:
-        what = "is empty" if only is None else f"has no {only} events"
-        raise DatasetError(f"{data.path}: its {split} split {what}; there is nothing to explain")
+        lacks = "is empty" if only is None else f"has no {only} events"
+        raise DatasetError(f"{data.path}: its {split} split {lacks}; there is nothing to explain")
     return rows
-
-
-def choose_options(method: str, options: dict) -> dict:
-    """Options of a method, with defaults where they are None."""
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
-    known = OPTIONS[method]
-    for name, value in options.items():
-        if name not in known and value is not None:
-            others = [other for other in METHODS if name in OPTIONS[other]]
-            if not others:
-                raise unknown_name(f"option of method {method}", name, known)
-            raise ConfigurationError(f"--{name.replace('_', '-')} belongs to --method {others[0]}, not to {method}")
-    chosen = {name: default if options.get(name) is None else options[name] for name, default in known.items()}
-    if method == "ig" and chosen["baseline"] is None:
-        from xaug.explain.gradients.baselines import CHOICES
-
-        raise ConfigurationError(f"--method ig needs a baseline to compare with: --baseline {' | '.join(CHOICES)}")
-    return chosen
-
-
-def _lrp(run, data, rows, split, options, client, output, training: int, on_events) -> Attribution:
-    from xaug.explain.parts import explain_parts
-
-    return explain_parts(run, data, training, rows, split, options, client, output, on_events)
-
-
-def _gradients(
-    run: Run, data: Dataset, rows: np.ndarray, split: str, output: Path, options: dict, seed: int
-) -> Callable:
-    """What explains one training by Integrated Gradients and writes the attributions of the class, with a baseline that
-    is drawn once for all trainings."""
-    from xaug.explain.gradients.api import Explained, attribute
-    from xaug.explain.gradients.baselines import named_baseline
-    from xaug.explain.gradients.class_level import ClassSums
-    from xaug.explain.gradients.distance import distance_from_data
-    from xaug.explain.gradients.samples import sample_of
-
-    arrays = data.load_rows([*run.input_spec.fields, "label"], split, rows)
-    x, label = run.inputs(arrays), arrays["label"]
-    sample = sample_of(named_baseline(options["baseline"], run, data, seed), run.model(0), x, run.variables)
-    near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
-    distance = distance_from_data(sample, near, run.variables)
-    sample = replace(sample, provenance={**sample.provenance, "distance": distance})
-    of_class = label == (0 if options["target"] == "background" else 1)
-
-    def explain(training: int, on_events: Callable[[int], None]) -> Attribution:
-        job = Explained(
-            run.model(training), x, sample, options["target"], options["output_kind"], options["tolerance"],
-            options["max_nodes"], True, run.variables,
-        )  # fmt: skip
-        if of_class.sum() < 2:
-            return replace(attribute(job, on_events=on_events), rows=rows, label=label)
-        sums = ClassSums(job, REPLICAS, np.random.default_rng([seed, training]), chosen=of_class)
-        found = attribute(job, also=sums.add, on_events=on_events)
-        with atomic_path(output / f"class_level_{training}.csv") as path:
-            sums.result(found.settings).table.to_csv(path)
-        return replace(found, rows=rows, label=label)
-
-    return explain

@@ -24,16 +24,16 @@ from xaug.explain.gradients.integrator import MAX_NODES, OUTPUTS, Integrator, in
 from xaug.explain.gradients.samples import Baseline, Sample, sample_of
 from xaug.explain.targets import Target, logits_of, named_inputs
 
-__all__ = ["Explained", "attribute", "integrated_gradients"]
+__all__ = ["IntegrationJob", "attribute", "integrated_gradients"]
 
 
-class Explained:
+class IntegrationJob:
     """What is common to attributions of events and of classes: checked arguments, and a tally of all pairs.
 
     Parameters are those of `integrated_gradients`.
     """
 
-    def __init__(self, model, inputs, baseline, target, output, tolerance, max_nodes, fast, variables):
+    def __init__(self, model, inputs, baseline, target, output, tolerance, max_nodes, *, fast=True, variables=None):
         if output not in OUTPUTS:
             raise unknown_name("output", str(output), OUTPUTS)
         if not tolerance > 0:
@@ -153,7 +153,7 @@ def integrated_gradients(
     UserWarning
         if the tolerance is not reached for 95% of the pairs
     """
-    job = Explained(model, inputs, baseline, target, output, tolerance, max_nodes, fast, variables)
+    job = IntegrationJob(model, inputs, baseline, target, output, tolerance, max_nodes, fast=fast, variables=variables)
     drawn = None
     if baselines_per_event is not None:
         if baselines_per_event < 2:
@@ -166,7 +166,7 @@ def integrated_gradients(
 
 
 def attribute(
-    job: Explained,
+    job: IntegrationJob,
     drawn: np.ndarray | None = None,
     also: Callable[[Pairs], None] = lambda pairs: None,
     on_events: Callable[[int], None] = lambda n: None,

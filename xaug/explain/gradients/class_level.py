@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
-from xaug.explain.gradients.api import Explained
+from xaug.explain.gradients.api import IntegrationJob
 from xaug.explain.gradients.event_baseline_pairs import Pairs
 from xaug.explain.gradients.samples import Baseline, Sample
 
@@ -82,7 +82,7 @@ def class_attribution(
         raise ConfigurationError(f"replicas {replicas}: at least 2 give an error")
     if precision is not None and not precision > 0:
         raise ConfigurationError(f"precision {precision}: must be positive")
-    job = Explained(model, inputs, baseline, target, output, tolerance, max_nodes, True, variables)
+    job = IntegrationJob(model, inputs, baseline, target, output, tolerance, max_nodes, variables=variables)
     if len(job) < 2:
         raise ConfigurationError(f"{len(job)} events: at least 2 make a class")
     rng = np.random.default_rng(seed)
@@ -112,7 +112,7 @@ def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> np.nda
     return weights
 
 
-def _drawn(job: Explained, precision: float, rng: np.random.Generator) -> np.ndarray | None:
+def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> np.ndarray | None:
     """The baselines (events, k) that each event gets to reach a precision; None if all are needed."""
     m = len(job.sample)
     if m <= PILOT:
@@ -160,7 +160,7 @@ class ClassSums:
         the events of the class; default: all
     """
 
-    def __init__(self, job: Explained, replicas: int, rng: np.random.Generator, drawn=None, chosen=None):
+    def __init__(self, job: IntegrationJob, replicas: int, rng: np.random.Generator, drawn=None, chosen=None):
         self.shapes, self.names, self.rng = job.path.shapes, _names(job.path.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
         weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])

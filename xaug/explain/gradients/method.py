@@ -1,0 +1,88 @@
+"""Integrated Gradients as a method of the explain stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from xaug.core.files import atomic_path, digest_file
+from xaug.core.types import JsonObject
+from xaug.explain.attribution import Attribution
+from xaug.explain.gradients.baselines import CHOICES, named_baseline
+from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
+
+__all__ = ["IntegratedGradients", "IntegratedGradientsOptions"]
+
+NEIGHBOURS = 2000
+"""Training events that baselines are compared with."""
+REPLICAS = 200
+"""Replicas of the bootstrap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedGradientsOptions:
+    """Options of `xaug.explain.integrated_gradients`, which documents them."""
+
+    baseline: str = required(
+        "a baseline to compare with",
+        "Baseline: blank (zero after scaling), physical (zero before scaling), background (average over 20 validation "
+        "events of each process), weighted (the same by cross section), mean, event:ROW of the test split, or a file "
+        ".npz or .h5 of scaled arrays by input name.",
+        examples=CHOICES,
+    )
+    target: str | int = option("signal", "Class that is explained: predicted, signal, background or an index.")
+    output_kind: str = option(
+        "logit", "Output that is explained: logit (log-odds) or probability.", choices=("logit", "probability")
+    )
+    tolerance: float = option(1e-3, "Allowed error of the sum of attributions, for 95% of events x baselines.")
+    max_nodes: int = option(128, "Largest number of nodes of the quadrature.")
+
+
+class IntegratedGradients(Method[IntegratedGradientsOptions]):
+    """Integrated Gradients, averaged over baselines that are drawn once for all trainings."""
+
+    name = "ig"
+    label = "Integrated Gradients"
+    description = "Integrated Gradients, averaged over baselines"
+    options = IntegratedGradientsOptions
+    by_part = False
+    has_baseline = True
+    attributes_class = True
+    uses_seed = True
+
+    def digests(self, options: IntegratedGradientsOptions) -> JsonObject:
+        file = Path(options.baseline)
+        return {"baseline_file": digest_file(file) if file.is_file() else None}
+
+    def prepare(self, job: ExplainJob[IntegratedGradientsOptions]) -> ExplainJob[IntegratedGradientsOptions]:
+        """Draw the baselines, and find out how far they are from the data."""
+        from xaug.explain.gradients.distance import distance_from_data
+        from xaug.explain.gradients.samples import sample_of
+
+        run, data = job.run, job.data
+        sample = sample_of(named_baseline(job.options.baseline, run, data, job.seed), run.model(0), {}, run.variables)
+        near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
+        distance = distance_from_data(sample, near, run.variables)
+        return replace(job, baseline=replace(sample, provenance={**sample.provenance, "distance": distance}))
+
+    def explain(self, job: ExplainJob[IntegratedGradientsOptions], events: Events, on_events: OnEvents) -> Attribution:
+        """Explain all events; write the attributions of the class, if it has at least two events."""
+        from xaug.explain.gradients.api import IntegrationJob, attribute
+        from xaug.explain.gradients.class_level import ClassSums
+
+        options = job.options
+        integration = IntegrationJob(
+            events.model, events.x, job.baseline, options.target, options.output_kind, options.tolerance,
+            options.max_nodes, variables=job.run.variables,
+        )  # fmt: skip
+        of_class = events.label == (0 if options.target == "background" else 1)
+        if of_class.sum() < 2:
+            return attribute(integration, on_events=on_events)
+        rng = np.random.default_rng([job.seed, events.training])
+        sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
+        found = attribute(integration, also=sums.add, on_events=on_events)
+        with atomic_path(class_level_path(job.directory, events.training)) as path:
+            sums.result(found.settings).table.to_csv(path)
+        return found

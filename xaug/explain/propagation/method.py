@@ -1,0 +1,62 @@
+"""Layer-wise relevance propagation as a method of the explain stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from xaug.core.types import JsonObject
+from xaug.explain.attribution import Attribution
+from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
+from xaug.explain.propagation.rules import BIAS, COMPOSITES
+
+__all__ = ["LayerwiseRelevance", "LrpOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LrpOptions:
+    """Options of `xaug.explain.lrp`, which documents them."""
+
+    rule: str | None = option(
+        None, f"Rule of propagation: {', '.join(COMPOSITES)}.",
+        choices=tuple(COMPOSITES), default_text="preset_a for CNNs, else epsilon",
+    )  # fmt: skip
+    target: str | int = option(
+        "predicted",
+        "Output that is explained, before the softmax: predicted, signal, background, an index, or a difference as one "
+        "neuron (signal-background).",
+    )
+    engine: str = option(
+        "auto",
+        "Engine: innvestigate, native, or auto, which takes iNNvestigate for the networks that it explains correctly.",
+        choices=("auto", "innvestigate", "native"),
+    )
+    epsilon: float | None = option(
+        None, "Stabiliser of the epsilon rule.", default_text="0.1 in presets, 1e-7 in epsilon"
+    )
+    bias: str | None = option(
+        None,
+        "Biases in denominators: innvestigate (as iNNvestigate treats them), split (by sign, in alpha-beta), or "
+        "ignore.",
+        choices=tuple(BIAS), default_text="innvestigate",
+    )  # fmt: skip
+    force: bool = option(
+        False,
+        "Let iNNvestigate explain networks that it explains wrongly (GRU, BatchNormalization); the result is not LRP.",
+    )
+
+
+class LayerwiseRelevance(Method[LrpOptions]):
+    """LRP: the relevance of the output is passed back from layer to layer."""
+
+    name = "lrp"
+    label = "LRP"
+    description = "layer-wise relevance propagation"
+    options = LrpOptions
+
+    def explain(self, job: ExplainJob[LrpOptions], events: Events, on_events: OnEvents) -> Attribution:
+        from xaug.explain.propagation.api import lrp
+
+        return lrp(events.model, events.x, **asdict(job.options), variables=job.run.variables, on_events=on_events)
+
+    def caption(self, settings: JsonObject) -> str:
+        return f"{self.label}, rule {settings['rule']}, target {settings['target']}"
