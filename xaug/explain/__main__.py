@@ -44,13 +44,9 @@ def _run_options(methods: list[AnyMethod]) -> tuple[Any, ...]:
     by_part = ", ".join(method.name for method in methods if method.by_part)
     seeded = ", ".join(method.name for method in methods if method.uses_seed)
     return (
-        click.option(
-            "--scheduler", metavar="URL", help=f"Running Dask scheduler (tcp://...) that shares these files.  [{by_part}]"
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0), default=1, help=f"Seed of baselines and bootstrap.  [{seeded}]"
-        ),
-    )  # fmt: skip
+        click.option("--scheduler", metavar="URL", help=f"Dask scheduler that shares these files.  [{by_part}]"),
+        click.option("--seed", type=click.IntRange(0), default=1, help=f"Seed of all random numbers.  [{seeded}]"),
+    )
 
 
 def _options_of(methods: list[AnyMethod]) -> list[Any]:

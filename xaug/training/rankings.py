@@ -20,7 +20,10 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
 
     if by not in BY:
         raise unknown_name("way to rank", by, BY)
-    provenance.read(directory, "explain")
+    recorded = provenance.read(directory, "explain").get("rankings")
+    if recorded:
+        return list(recorded[by])
+    # xaug 0.1 left tables only
     tables = sorted(Path(directory).glob("class_level_*.csv"))
     try:
         if tables:
