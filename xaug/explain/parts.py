@@ -16,7 +16,6 @@ import numpy as np
 
 from xaug.core.files import digest_json
 from xaug.core.types import Array
-from xaug.data.dataset import Dataset
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents
 from xaug.training.runs import load_run
@@ -139,7 +138,8 @@ def _on_cluster(
 @functools.lru_cache(maxsize=4)
 def _opened(source: _JobSource) -> ExplainJob[Any]:
     """Make the job in a worker, which keeps it from one part to the next."""
-    run, data = load_run(source.run), Dataset.open(source.dataset)
+    run = load_run(source.run)
+    data = run.dataset(source.dataset)
     job = ExplainJob(run, data, source.split, source.options, source.seed, source.directory)
     return source.method.prepare(job)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from xaug.explain import integrated_gradients
-from xaug.explain.gradients.integrator import integrator
+from xaug.explain.gradients.integrator import integrator_of
 from xaug.explain.targets import logits_of
 
 
@@ -36,7 +36,7 @@ def by_tape(model, x, baselines, sign=1, nodes=24, output="logit"):
     return {name: sign * v.reshape(n, m, *v.shape[1:]).mean(axis=1) for name, v in zip(names, found, strict=True)}
 
 
-def tabular_front():
+def tabular_stem():
     """Inputs that reach a Dense layer through BatchNormalization, Flatten, Reshape, Permute and Concatenate."""
     a, b = keras.Input((3, 2), name="a"), keras.Input((4,), name="b")
     moved = layers.Flatten()(layers.Permute((2, 1))(a))
@@ -72,12 +72,12 @@ def recurrent():
 NETWORKS = {
     "event": ("sigmoid", ("event",), ()),
     "softmax": ("softmax", ("event",), ()),
-    "front": (tabular_front, ("a", "b"), ()),
+    "stem": (tabular_stem, ("a", "b"), ()),
     "xaug branch": (xaug_branch, ("xaug",), ("image",)),
     "skip": (skip_connection, ("x",), ("x",)),
     "recurrent": (recurrent, ("xaug",), ("list",)),
 }
-"""Maker, or head of an event DNN; inputs that reach it by a linear front; inputs that reach it otherwise."""
+"""Maker, or head of an event DNN; inputs that reach it by a linear stem; inputs that reach it otherwise."""
 
 
 def largest_error(found, expected):
@@ -146,23 +146,23 @@ def test_piecewise_linear_model_by_hand():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_linear_front_equals_gradient_tape(event_dnn, widely_randomised, random_inputs, name):
+def test_linear_stem_equals_gradient_tape(event_dnn, widely_randomised, random_inputs, name):
     make, linear, others = NETWORKS[name]
     model = event_dnn(head=make) if isinstance(make, str) else widely_randomised(make())
     x, b = random_inputs(model, 12, 1), random_inputs(model, 5, 2)
     found = integrated_gradients(model, x, b, tolerance=1e-5)
     general = integrated_gradients(model, x, b, tolerance=1e-5, fast=False)
-    path = integrator(model, logits_of(model), "logit")
-    assert path.front.linear == linear
-    assert path.front.others == others
-    assert general.settings["linear_front"] == []
+    path = integrator_of(model, logits_of(model), "logit")
+    assert path.stem.linear == linear
+    assert path.stem.others == others
+    assert general.settings["linear_stem"] == []
     expected = by_tape(model, x, b)
     assert largest_error(general.relevance, expected) < 1e-4  # its log-odds come from the probability
     assert largest_error(found.relevance, general.relevance) < 2e-6
     assert np.abs(found.residual).max() < 1e-4
 
 
-def test_linear_front_equals_tape_in_double_precision(event_dnn, random_inputs):
+def test_linear_stem_equals_tape_in_double_precision(event_dnn, random_inputs):
     """To 1e-6 of the largest attribution, against a float64 tape on the formula of the network."""
     model = event_dnn()
     x, b = random_inputs(model, 20, 1), random_inputs(model, 7, 2)

@@ -9,8 +9,8 @@ from keras import layers
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain import Sample, integrated_gradients
-from xaug.explain.gradients.event_baseline_pairs import ladder
-from xaug.explain.gradients.integrator import integrator
+from xaug.explain.gradients.pairs import node_numbers
+from xaug.explain.gradients.integrator import integrator_of
 from xaug.explain.targets import logits_of
 
 
@@ -29,7 +29,7 @@ def test_average_is_the_weighted_mean_of_single_baselines(event_dnn, random_inpu
 def test_more_baselines_than_fit_into_a_batch(event_dnn, random_inputs):
     """Blocks of one event with a share of its baselines, and several tables of events, give the same."""
     model = event_dnn()
-    path = integrator(model, logits_of(model), "logit")
+    path = integrator_of(model, logits_of(model), "logit")
     x, b = random_inputs(model, 40, 1), random_inputs(model, 33, 2)
     whole = integrated_gradients(model, x, b, tolerance=1e-5)
     batch, path.batch = path.batch, 16
@@ -96,10 +96,10 @@ def test_saved_and_loaded(event_dnn, random_inputs, tmp_path):
 
 
 def test_nodes_are_tried_in_growing_steps():
-    assert ladder(8) == [1, 2, 3, 4, 5, 6, 8]
-    assert ladder(7) == [1, 2, 3, 4, 5, 6, 7]
-    assert ladder(1) == [1]
-    steps = np.array(ladder(1000))
+    assert node_numbers(8) == [1, 2, 3, 4, 5, 6, 8]
+    assert node_numbers(7) == [1, 2, 3, 4, 5, 6, 7]
+    assert node_numbers(1) == [1]
+    steps = np.array(node_numbers(1000))
     assert steps[-1] == 1000
     assert np.all(np.diff(steps) > 0)
     assert np.all(steps[6:] / steps[5:-1] < 1.5)

@@ -139,7 +139,7 @@ def test_event_of_a_split(data, run):
     assert sample.provenance["process"] == "wjets"
     with pytest.raises(ConfigurationError, match="events 0 to 59"):
         Event.of(run, 60)
-    with pytest.raises(ConfigurationError, match="one event, 2 are given"):
+    with pytest.raises(ConfigurationError, match="one event, but 2 are given"):
         Event({"event": np.zeros((2, 3))}).sample(SHAPES)
 
 

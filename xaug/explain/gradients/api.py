@@ -1,7 +1,7 @@
-"""Integrated Gradients, for one baseline or averaged over a sample of them.
+"""Integrated Gradients, for one baseline or averaged over a sample of baselines.
 
 The attribution of feature i of event x is (x_i - x'_i) times the integral of df/dx_i along the straight path from
-the baseline x' to x; over all features it adds up to f(x) - f(x') (completeness). Over several baselines the
+the baseline x' to x. The attributions of all features add up to f(x) - f(x') (completeness). For several baselines the
 attributions are averaged, never the baselines.
 
 References
@@ -13,27 +13,44 @@ M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365 (method); J. Bardh
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.event_baseline_pairs import REACHED, Pairs, sweep
-from xaug.explain.gradients.integrator import MAX_NODES, OUTPUTS, Integrator, integrator
-from xaug.explain.gradients.samples import Baseline, Sample, sample_of
+from xaug.explain.gradients.integrator import MAX_NODES, OUTPUTS, integrator_of
+from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
+from xaug.explain.gradients.samples import BaselineLike, sample_of
 from xaug.explain.targets import Target, logits_of, named_inputs
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["IntegrationJob", "attribute", "integrated_gradients"]
 
 
 class IntegrationJob:
-    """What is common to attributions of events and of classes: checked arguments, and a tally of all pairs.
+    """Arguments of an integration, checked, and a tally of all its pairs.
 
-    Parameters are those of `integrated_gradients`.
+    Attributions of events and of classes share it. The parameters are those of `integrated_gradients`.
     """
 
-    def __init__(self, model, inputs, baseline, target, output, tolerance, max_nodes, *, fast=True, variables=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        inputs: Arrays | Sequence[Array],
+        baseline: BaselineLike,
+        target: str | int,
+        output: str,
+        tolerance: float,
+        max_nodes: int,
+        *,
+        fast: bool = True,
+        variables: Mapping[str, Sequence[str]] | None = None,
+    ):
         if output not in OUTPUTS:
             raise unknown_name("output", str(output), OUTPUTS)
         if not tolerance > 0:
@@ -41,41 +58,43 @@ class IntegrationJob:
         if not 1 <= max_nodes <= MAX_NODES:
             raise ConfigurationError(f"max_nodes {max_nodes}: must be between 1 and {MAX_NODES}")
         logits = logits_of(model)
-        self.path: Integrator = integrator(model, logits, output, fast)
+        self.integrator = integrator_of(model, logits, output, fast)
         self.target = Target.choose(target, logits.units)
         self.inputs = named_inputs(model, inputs)
-        self.sample: Sample = sample_of(baseline, model, self.inputs, variables)
+        self.sample = sample_of(baseline, model, self.inputs, variables)
         self.tolerance, self.max_nodes = tolerance, max_nodes
         self.variables = {name: list((variables or {}).get(name, [])) for name in self.inputs}
-        self.settings = {
+        self.settings: JsonObject = {
             "method": "integrated_gradients", "target": target, "output": output, "tolerance": tolerance,
             "baseline": self.sample.provenance,
             "effective_baselines": round(self.sample.effective, 3),
-            "linear_front": list(self.path.front.linear),
+            "linear_stem": list(self.integrator.stem.linear),
         }  # fmt: skip
-        self._pairs, self._within, self._nodes = 0, 0, {}
+        self._pairs, self._within = 0, 0
+        self._nodes: dict[int, int] = {}
         self.worst = 0.0
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
-    def sweep(self, drawn: np.ndarray | None = None):
-        """Blocks of pairs, tallied."""
-        for pairs in sweep(
-            self.path, self.inputs, self.sample.arrays, self.target, self.tolerance, self.max_nodes, drawn
+    def pairs(self, drawn: Array | None = None) -> Iterator[Pairs]:
+        """Integrate all pairs (or the drawn ones) and count them; see `event_baseline_pairs`."""
+        for pairs in event_baseline_pairs(
+            self.integrator, self.inputs, self.sample.arrays, self.target, self.tolerance, self.max_nodes, drawn
         ):
             self._tally(pairs)
             yield pairs
 
     def _tally(self, pairs: Pairs) -> None:
+        """Count the pairs of a block, those within the tolerance, and their nodes."""
         self._pairs += pairs.error.size
         self._within += int(np.sum(np.abs(pairs.error) <= self.tolerance))
         self.worst = max(self.worst, float(np.abs(pairs.error).max()))
         for nodes, count in zip(*np.unique(pairs.nodes, return_counts=True), strict=True):
             self._nodes[int(nodes)] = self._nodes.get(int(nodes), 0) + int(count)
 
-    def report(self) -> dict:
-        """Settings, and what was reached; warns if the tolerance was not."""
+    def report(self) -> JsonObject:
+        """The settings and the accuracy that was reached; warns if the tolerance was not reached."""
         share = self._within / self._pairs if self._pairs else 1.0
         if share < REACHED:
             warnings.warn(
@@ -93,9 +112,9 @@ class IntegrationJob:
 
 
 def integrated_gradients(
-    model,
-    inputs,
-    baseline: Baseline | Sample | dict,
+    model: keras.Model,
+    inputs: Arrays | Sequence[Array],
+    baseline: BaselineLike,
     target: str | int = "signal",
     output: str = "logit",
     tolerance: float = 1e-3,
@@ -104,54 +123,66 @@ def integrated_gradients(
     max_nodes: int = 128,
     seed: int = 1,
     fast: bool = True,
-    variables: dict[str, list[str]] | None = None,
+    variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> Attribution:
-    """Attribution of every input element for the explained output, by Integrated Gradients.
+    """Attribution of every input element to the explained output, by Integrated Gradients.
 
     Parameters
     ----------
     model : keras.Model
-        functional, ending in softmax or sigmoid
-    inputs
-        scaled inputs: a dict by input name, or a list in the model's order
-    baseline
-        a baseline object (`xaug.explain.gradients.baselines`), or a dict of scaled arrays by input name: of one event,
-        or of a sample over which attributions are averaged with equal weights
-    target
+        functional model that ends in a softmax or sigmoid
+    inputs : dict or list of arrays
+        scaled inputs, each (n, ...): a dict by input name, or a list in the model's order
+    baseline : Baseline, Sample, or dict of arrays
+        a baseline object (`Blank`, `Event`, `Averaged`, `Mean`, `Sample`), or a dict of scaled arrays by input name: of
+        one event, or of a sample over which attributions are averaged with equal weights
+    target : str or int
         "predicted" (the likelier class of each event), "signal", "background" or an index
-    output
+    output : {"logit", "probability"}
         "logit": the log-odds ln(p / (1 - p)) of the target, which is the difference of the two logits of a softmax
         of two; "probability": p
-    tolerance
-        of |sum of attributions - (f(x) - f(x'))|, in units of the explained output, for 95% of all pairs of an event
-        and a baseline; the number of nodes of the quadrature follows from it
-    baselines_per_event
-        so many baselines are drawn for each event, by their weights, instead of taking all; the attributions then
-        come with their standard error
-    max_nodes
-        nodes at most; 10 are enough for smooth networks, while the error of piecewise linear ones (ReLU) only falls as
-        1 / nodes
-    seed
-        of the drawing
-    fast
-        False: never use that the first layer is linear along a path
-    variables
-        names of the columns of each input, carried along
-    on_events
+    tolerance : float
+        allowed |sum of attributions - (f(x) - f(x'))|, in units of the explained output, for 95% of all pairs of an
+        event and a baseline; it decides the number of nodes of the quadrature
+    baselines_per_event : int, optional
+        number of baselines that are drawn for each event, by their weights, instead of taking all; the attributions
+        then come with their standard error
+    max_nodes : int
+        largest number of nodes; 10 are enough for smooth networks, while the error of piecewise linear ones (ReLU) only
+        falls as 1 / nodes
+    seed : int
+        seed of the drawing of baselines
+    fast : bool
+        False: do not make use of the first layers being linear along a path
+    variables : dict of list of str, optional
+        names of the columns of each input, which the attribution keeps
+    on_events : callable, optional
         called with the number of events done, block by block
 
     Returns
     -------
     Attribution
-        `relevance` is averaged over baselines with their weights, and so is `residual`; `settings` has the baselines'
-        provenance, their effective number, the nodes used and the share of pairs within the tolerance, which
-        `within_tolerance` has for each event
+        `relevance` and `residual` are averaged over baselines with their weights. `settings` holds the provenance of
+        the baselines, their effective number, the numbers of nodes, and the share of pairs within the tolerance;
+        `within_tolerance` holds this share for each event.
+
+    Raises
+    ------
+    ConfigurationError
+        if an argument has a wrong value, or the inputs or the baseline do not fit the model
+    ModelError
+        if the model has no gradient, or does not end in a softmax or sigmoid
 
     Warns
     -----
     UserWarning
         if the tolerance is not reached for 95% of the pairs
+
+    References
+    ----------
+    M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365, equation 1; J. Bardhan, C. Neeraj, M. Rawat,
+    S. Mitra, "Constructing sensible baselines for Integrated Gradients", equation 2 (averaged baselines).
     """
     job = IntegrationJob(model, inputs, baseline, target, output, tolerance, max_nodes, fast=fast, variables=variables)
     drawn = None
@@ -167,25 +198,33 @@ def integrated_gradients(
 
 def attribute(
     job: IntegrationJob,
-    drawn: np.ndarray | None = None,
-    also: Callable[[Pairs], None] = lambda pairs: None,
+    drawn: Array | None = None,
+    on_pairs: Callable[[Pairs], None] = lambda pairs: None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> Attribution:
     """Attributions averaged over baselines, in one pass over all pairs.
 
     Parameters
     ----------
-    drawn : (events, k) int, optional
-        the baselines of each event, drawn by their weights
-    also
+    job : IntegrationJob
+        the integration
+    drawn : (events, k) array of int, optional
+        rows of the baselines of each event, drawn by their weights
+    on_pairs : callable, optional
         called with every block of pairs
+    on_events : callable, optional
+        called with the number of events done, block by block
+
+    Returns
+    -------
+    Attribution
     """
     n, weights = len(job), job.sample.weights
     sums = {name: np.zeros(values.shape) for name, values in job.inputs.items()}
     squares = {name: np.zeros(values.shape) for name, values in job.inputs.items()} if drawn is not None else {}
     logit, reference, within = np.zeros(n), np.zeros(n), np.zeros(n)
     finished = 0
-    for pairs in job.sweep(drawn):
+    for pairs in job.pairs(drawn):
         rows = pairs.rows
         w = weights[pairs.columns] if drawn is None else np.full(pairs.columns.shape, 1 / drawn.shape[1])
         for name, values in pairs.attribution.items():
@@ -195,7 +234,7 @@ def attribute(
         logit[rows] = pairs.logit
         reference[rows] += (w * pairs.reference).sum(axis=1)
         within[rows] += (w * (np.abs(pairs.error) <= job.tolerance)).sum(axis=1)
-        also(pairs)
+        on_pairs(pairs)
         on_events(rows.stop - finished)
         finished = rows.stop
     errors = None
@@ -211,7 +250,8 @@ def attribute(
     )  # fmt: skip
 
 
-def weighted(w: np.ndarray, values: np.ndarray) -> np.ndarray:
+def weighted(w: Array, values: Array) -> Array:
     """Sum over baselines of w (events, baselines) times values (events, baselines, ...)."""
     flat = values.reshape(*values.shape[:2], -1)
-    return np.einsum("eb,ebf->ef", w.astype(values.dtype), flat).reshape(len(values), *values.shape[2:])
+    summed: Array = np.einsum("eb,ebf->ef", w.astype(values.dtype), flat)
+    return summed.reshape(len(values), *values.shape[2:])

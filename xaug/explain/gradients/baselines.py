@@ -1,8 +1,8 @@
-"""Baselines of Integrated Gradients: what an event is compared with.
+"""Baselines of Integrated Gradients: the events that an event is compared with.
 
-An attribution says what makes f(x) differ from f(x'), so the baseline x' is half of the question. A blank (zero) vector
-is seldom an event that could exist; a sample of background events is made of such, and attributions are averaged over
-it (never the events): B_bg with equal weight for each process, B_bgw with their cross sections.
+An attribution explains the difference between f(x) and f(x'), so that it depends on the baseline x'. A blank (zero)
+vector is seldom an event that could exist. Background events do exist, and attributions (never the events) are averaged
+over a sample of them: B_bg gives each process the same weight, B_bgw weighs processes by their cross sections.
 
 Reference: J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients".
 """
@@ -10,59 +10,107 @@ Reference: J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible bas
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.samples import Baseline, Sample, check_weights, with_event_axis
+from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes, check_weights, with_event_axis
+
+if TYPE_CHECKING:
+    from xaug.training.runs import Run
 
 __all__ = ["CHOICES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
 
 CHOICES = ("blank", "physical", "background", "weighted", "mean", "event:ROW", "FILE.npz", "FILE.h5")
-"""What a command line can name, see `named_baseline`."""
+"""Baselines that a command line can name, see `named_baseline`."""
+BLOCKS = ("image", "list", "mask", "xaug", "event")
+"""Fields of a dataset that cannot be weights of events."""
 
 
 @dataclass(frozen=True)
 class Blank:
-    """B0: zero in every input, after scaling (the lower edge of a min-max scaling), or before it.
+    """The blank baseline B0: zero in every input, after scaling or before it.
+
+    Zero after scaling is the lower edge of a range for a min-max scaling, so that this baseline depends on the scaling.
 
     Parameters
     ----------
-    scaled
-        True: zero is what the network sees; False: zero in physical units (no pT, no mass, no particles), which the
-        scaler of `run` maps, and clips, to what the network sees. It is the one baseline that depends on the scaling.
+    scaled : bool
+        True: all inputs of the network are zero. False: all variables are zero in physical units (no pT, no mass, no
+        particles), and the scaler of `run` makes the inputs of the network
+    run : Run, optional
+        the run whose scaler is used; needed where `scaled` is False
+
+    References
+    ----------
+    J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients" (B0).
     """
 
     scaled: bool = True
-    run: object = None
+    run: Run | None = None
 
-    def sample(self, shapes: dict[str, tuple[int, ...]]) -> Sample:
+    def sample(self, shapes: Shapes) -> Sample:
+        """Make the sample of one blank event; see `xaug.explain.gradients.samples.Baseline`."""
         if self.scaled:
             return Sample({name: np.zeros((1, *shape), np.float32) for name, shape in shapes.items()},
                           provenance={"kind": "blank", "zero": "after scaling"})  # fmt: skip
-        if self.run is None:
-            raise ConfigurationError("Blank(scaled=False) needs the run whose scaler it goes through: run=...")
-        data = self.run.dataset()
-        like = next(data.iterate(self.run.input_spec.fields, max_rows=1))
+        run = _needed_run(self.run, "Blank(scaled=False)")
+        like = next(run.dataset().iterate(run.input_spec.fields, max_rows=1))
         zeros = {name: np.zeros((1, *values.shape[1:]), values.dtype) for name, values in like.items()}
-        return Sample(self.run.inputs(zeros), provenance={"kind": "blank", "zero": "before scaling"})
+        return Sample(run.inputs(zeros), provenance={"kind": "blank", "zero": "before scaling"})
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event: scaled inputs by name, with or without the event axis."""
+    """A baseline of one event.
 
-    arrays: dict[str, np.ndarray]
-    provenance: dict | None = None
+    Parameters
+    ----------
+    arrays : dict of arrays
+        scaled inputs by input name, with the event axis (1, ...) or without it
+    provenance : dict, optional
+        origin of the event, for manifests
+
+    Raises
+    ------
+    ConfigurationError
+        when the sample is made, if there are several events
+    """
+
+    arrays: Arrays
+    provenance: JsonObject | None = None
 
     @classmethod
-    def of(cls, run, row: int, split: str = "test", dataset: Dataset | None = None) -> Event:
-        """The event in a row of a split of the run's dataset (or of another one)."""
+    def of(cls, run: Run, row: int, split: str = "test", dataset: Dataset | None = None) -> Event:
+        """Take one event of a dataset.
+
+        Parameters
+        ----------
+        run : Run
+            the run whose scaler is used
+        row : int
+            row of the split
+        split : str
+            "train", "validation" or "test"
+        dataset : Dataset, optional
+            default: the dataset of the run
+
+        Returns
+        -------
+        Event
+
+        Raises
+        ------
+        ConfigurationError
+            if the split has no such row
+        """
         data = dataset or run.dataset()
         size = data.size(split)
         if not 0 <= row < size:
@@ -72,31 +120,52 @@ class Event:
                       "process": str(arrays["process"][0]), "dataset": data.digest}  # fmt: skip
         return cls(run.inputs(arrays), provenance)
 
-    def sample(self, shapes: dict[str, tuple[int, ...]]) -> Sample:
+    def sample(self, shapes: Shapes) -> Sample:
+        """Make the sample of this event; see `xaug.explain.gradients.samples.Baseline`."""
         arrays = with_event_axis(self.arrays, shapes)
         found = Sample(arrays, provenance={"kind": "event", **(self.provenance or {})})
         if len(found) != 1:
             raise ConfigurationError(
-                f"an Event is one event, {len(found)} are given; for several use Averaged or Sample"
+                f"an Event holds one event, but {len(found)} are given; use Averaged or Sample for several"
             )
         return found
 
 
+@dataclass(frozen=True)
 class _Backgrounds:
-    """Events of the background processes of a dataset, and how much each process counts."""
+    """Events of the background processes of a dataset, and the weight of each process.
 
-    def shares(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]:
-        """By process: rows of the split, weight of each row within it (sum 1), and the process's share (sum 1)."""
-        if self.run is None:
-            raise ConfigurationError(f"{type(self).__name__} needs the run whose inputs its events become: run=...")
-        within = self.weights if self.weights not in ("equal", "cross_section") else "weight"
-        columns = [name for name in self.dataset.fields if name not in ("image", "list", "mask", "xaug", "event")]
-        if within not in columns:
-            raise unknown_name("weights", within, ["equal", "cross_section", *columns])
-        light = self.dataset.load(["process", within], self.split)
+    The parameters are those of `Averaged`.
+    """
+
+    dataset: Dataset
+    weights: str
+    split: str
+    label: int
+    cross_sections: Mapping[str, float] | None
+
+    def __post_init__(self) -> None:
+        known = ["equal", "cross_section", *(name for name in self.dataset.fields if name not in BLOCKS)]
+        if self.weights not in known:
+            raise unknown_name("weights", self.weights, known)
+
+    def shares(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
+        """Find the events of each process and their weights.
+
+        Returns
+        -------
+        dict of arrays of int
+            by process, its rows of the split
+        dict of arrays
+            by process, the weight of each of its rows within the process (sum 1)
+        dict of float
+            by process, its share (sum 1)
+        """
+        column = self.weights if self.weights not in ("equal", "cross_section") else "weight"
+        light = self.dataset.load(["process", column], self.split)
         processes = [name for name, label in self.dataset.processes.items() if label == self.label]
         if not processes:
-            raise DatasetError(f"{self.dataset.path} has no process of label {self.label}; there is no baseline in it")
+            raise DatasetError(f"{self.dataset.path} has no process of label {self.label}; it gives no baseline")
         rows, inside, sums = {}, {}, {}
         for name in processes:
             rows[name] = np.flatnonzero(light["process"] == name)
@@ -104,8 +173,8 @@ class _Backgrounds:
                 raise DatasetError(
                     f"{self.dataset.path}: process {name!r} has no event in the {self.split} split; process more of it"
                 )
-            w = light[within][rows[name]].astype(np.float64)
-            check_weights(w, f"process {name!r}: {within} of event")
+            w = light[column][rows[name]].astype(np.float64)
+            check_weights(w, f"process {name!r}: {column} of event")
             inside[name], sums[name] = w / w.sum(), float(w.sum())
         if self.weights == "equal":
             sums = dict.fromkeys(processes, 1.0)
@@ -114,107 +183,140 @@ class _Backgrounds:
         total = sum(sums.values())
         return rows, inside, {name: value / total for name, value in sums.items()}
 
-    def _provenance(self, kind: str, shares: dict[str, float], **more) -> dict:
+    def provenance(self, kind: str, shares: dict[str, float], **more: object) -> JsonObject:
+        """Origin of a sample of these events."""
         return {"kind": kind, "weights": self.weights, "dataset": self.dataset.digest, "split": self.split,
                 "label": self.label, "shares": shares, **more}  # fmt: skip
 
 
+def _needed_run(run: Run | None, baseline: str) -> Run:
+    """The run, or an error that says how to give one."""
+    if run is None:
+        raise ConfigurationError(f"{baseline} needs the run whose scaler makes inputs of its events; give run=...")
+    return run
+
+
 @dataclass(frozen=True)
-class Averaged(_Backgrounds):
-    """Attributions averaged over events of every background process: B_bg ("equal"), B_bgw ("cross_section").
+class Averaged:
+    """A sample of events of all background processes, over which attributions are averaged.
 
     Parameters
     ----------
     dataset : Dataset
-    per_process
-        so many events of each process are drawn, by their weights, without repetition (all, if it has fewer)
-    weights
-        of a process, which its events share: "equal"; "cross_section", see `process_weights`; or a column of the
-        dataset, whose sum over a process counts, and by which its events are drawn
+        dataset of the events
+    per_process : int
+        number of events that are drawn from each process, by their weights and without repetition; a process with
+        fewer events gives all of them
+    weights : str
+        weight of a process, which its events share: "equal" (B_bg); "cross_section" (B_bgw, see `process_weights`); or
+        a column of the dataset, whose sum over a process is its weight, and by which its events are drawn
     run : Run
-        whose scaler and variables make inputs of events
-    split
-        events are taken from it
-    label
-        0: backgrounds; 1: signal
-    cross_sections
-        process -> expected number of selected events, in any unit; default: from the dataset's manifest
-    seed
-        of the drawing
+        the run whose scaler and variables make inputs of events
+    split : str
+        split from which events are drawn
+    label : int
+        class of the processes: 0 for background, 1 for signal
+    cross_sections : dict of float, optional
+        by process, the expected number of selected events, in any unit; default: from the dataset's manifest
+    seed : int
+        seed of the drawing
+
+    References
+    ----------
+    J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients", equation 2.
     """
 
     dataset: Dataset
     per_process: int = 20
     weights: str = "equal"
     _: KW_ONLY
-    run: object = None
+    run: Run | None = None
     split: str = "validation"
     label: int = 0
     cross_sections: Mapping[str, float] | None = None
     seed: int = 1
 
-    def sample(self, shapes: dict[str, tuple[int, ...]]) -> Sample:
+    def sample(self, shapes: Shapes) -> Sample:
+        """Draw the events; see `xaug.explain.gradients.samples.Baseline`."""
         if self.per_process < 1:
             raise ConfigurationError(f"per_process {self.per_process}: must be at least 1")
-        rows, inside, shares = self.shares()
-        chosen, weights, process = [], [], []
+        run = _needed_run(self.run, "Averaged")
+        backgrounds = _Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
+        rows, inside, shares = backgrounds.shares()
+        chosen: list[Array] = []
+        weights: list[float] = []
+        process: list[str] = []
         for name, of_process in rows.items():
             rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
             n = min(self.per_process, int(np.count_nonzero(inside[name])))
             chosen.append(rng.choice(of_process, n, replace=False, p=inside[name]))
             weights += [shares[name] / n] * n
             process += [name] * n
-        chosen = np.concatenate(chosen)
-        arrays = _rows(self.dataset, [*self.run.input_spec.fields, "event_id"], self.split, chosen)
-        provenance = self._provenance(
+        arrays = _rows(self.dataset, [*run.input_spec.fields, "event_id"], self.split, np.concatenate(chosen))
+        provenance = backgrounds.provenance(
             "averaged", shares, per_process=self.per_process, seed=self.seed,
             drawn={name: process.count(name) for name in rows}, event_id=[int(i) for i in arrays["event_id"]],
         )  # fmt: skip
-        return Sample(self.run.inputs(arrays), np.array(weights), np.array(process), provenance)
+        return Sample(run.inputs(arrays), np.array(weights), np.array(process), provenance)
 
 
 @dataclass(frozen=True)
-class Mean(_Backgrounds):
-    """The mean of all background events (one baseline, in scaled space), which need not be an event that could exist.
+class Mean:
+    """The mean of all background events, in scaled space: one baseline, which need not be an event that could exist.
 
-    Parameters are those of `Averaged`.
+    Parameters
+    ----------
+    dataset, weights, run, split, label, cross_sections
+        as for `Averaged`
     """
 
     dataset: Dataset
     weights: str = "equal"
     _: KW_ONLY
-    run: object = None
+    run: Run | None = None
     split: str = "validation"
     label: int = 0
     cross_sections: Mapping[str, float] | None = None
 
-    def sample(self, shapes: dict[str, tuple[int, ...]]) -> Sample:
-        rows, inside, shares = self.shares()
+    def sample(self, shapes: Shapes) -> Sample:
+        """Average over the events; see `xaug.explain.gradients.samples.Baseline`."""
+        run = _needed_run(self.run, "Mean")
+        backgrounds = _Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
+        rows, inside, shares = backgrounds.shares()
         weight = np.zeros(self.dataset.size(self.split))
         for name in rows:
             weight[rows[name]] = shares[name] * inside[name]
         total, start = {name: np.zeros(shape) for name, shape in shapes.items()}, 0
-        for part in self.dataset.iterate(self.run.input_spec.fields, self.split):
+        for part in self.dataset.iterate(run.input_spec.fields, self.split):
             n = len(next(iter(part.values())))
-            for name, values in self.run.inputs(part).items():
+            for name, values in run.inputs(part).items():
                 total[name] += np.tensordot(weight[start : start + n], values, 1)
             start += n
         arrays = {name: values[None].astype(np.float32) for name, values in total.items()}
-        return Sample(arrays, provenance=self._provenance("mean", shares))
+        return Sample(arrays, provenance=backgrounds.provenance("mean", shares))
 
 
 def process_weights(
     dataset: Dataset, processes: list[str], cross_sections: Mapping[str, float] | None = None
 ) -> dict[str, float]:
-    """How many events of each process are expected after the selection, up to a common factor.
+    """Number of events of each process that are expected after the selection, up to a common factor.
 
     Parameters
     ----------
-    cross_sections
-        process -> cross section x branching ratio x (selected weight / generated weight); default: from
-        `dataset.manifest["processes"][name]`, with "xsec" [pb], of all that was generated (branching ratios and
-        thresholds of the generator included), and the sums of event weights "sum_weights_generated" and
+    dataset : Dataset
+        dataset whose manifest has the cross sections
+    processes : list of str
+        names of the processes
+    cross_sections : dict of float, optional
+        by process, cross section x branching ratio x (selected weight / generated weight); default: from
+        `dataset.manifest["processes"][name]`, with the cross section "xsec" [pb] of all generated events (including
+        branching ratios and thresholds of the generator), and the sums of event weights "sum_weights_generated" and
         "sum_weights_selected"
+
+    Returns
+    -------
+    dict of float
+        by process
 
     Raises
     ------
@@ -242,27 +344,44 @@ def process_weights(
     return dict(zip(processes, values.tolist(), strict=True))
 
 
-def _rows(data: Dataset, fields: list[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Arrays:
     """Some rows of a split, in the order given, a part in memory at a time."""
-    found, start, order = {name: [] for name in fields}, 0, np.sort(rows)
-    for part in data.iterate(fields, split):
-        n = len(part[fields[0]])
+    names = list(fields)
+    found: dict[str, list[Array]] = {name: [] for name in names}
+    start, order = 0, np.sort(rows)
+    for part in data.iterate(names, split):
+        n = len(part[names[0]])
         local = order[(order >= start) & (order < start + n)] - start
-        for name in fields:
+        for name in names:
             found[name].append(part[name][local])
         start += n
     back = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
     return {name: np.concatenate(values)[back] for name, values in found.items()}
 
 
-def named_baseline(choice: str, run, data: Dataset, seed: int = 1) -> Baseline | Sample:
-    """The baseline that a command line names.
+def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1) -> BaselineLike:
+    """Make the baseline that a command line names.
 
     Parameters
     ----------
-    choice
+    choice : str
         "blank", "physical" (blank before scaling), "background", "weighted", "mean", "event:ROW" (of the test split),
         or a file .npz or .h5 of scaled arrays by input name
+    run : Run
+        the run whose scaler is used
+    data : Dataset
+        dataset from which events are drawn
+    seed : int
+        seed of the drawing
+
+    Returns
+    -------
+    Baseline or Sample
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such baseline, or the file cannot be read
     """
     if choice in ("blank", "physical"):
         return Blank(choice == "blank", run)
@@ -280,7 +399,8 @@ def named_baseline(choice: str, run, data: Dataset, seed: int = 1) -> Baseline |
     raise unknown_name("baseline", choice, CHOICES)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def _read(path: Path) -> Arrays:
+    """Read scaled arrays by input name."""
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
@@ -289,6 +409,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name][()] for name in file}
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"baseline {path} cannot be read ({error}): it must hold scaled arrays by input name, as np.savez or h5py "
-            "write them"
+            f"baseline {path} cannot be read ({error}); write scaled arrays by input name with np.savez or h5py"
         ) from None

@@ -1,29 +1,34 @@
 """Attributions of a class of events: signed mean and mean absolute value over its events, with errors.
 
-Events and baselines are two samples, so their errors are two: the bootstrap draws events anew, with their attributions
-averaged over all baselines; and baselines anew, within each process, with the attributions of all events. Pairs are
-never drawn anew: they are far from independent.
+Events and baselines are two samples, so that there are two errors. The bootstrap draws events anew, with their
+attributions averaged over all baselines; and it draws baselines anew, within each process, with the attributions of all
+events. It never draws pairs anew, since they are far from independent.
 
 Reference: B. Efron, Ann. Statist. 7 (1979) 1 (bootstrap).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.api import IntegrationJob
-from xaug.explain.gradients.event_baseline_pairs import Pairs
-from xaug.explain.gradients.samples import Baseline, Sample
+from xaug.explain.gradients.pairs import Pairs
+from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["ClassAttribution", "ClassSums", "class_attribution"]
 
 PILOT = 4
-"""Baselines for each event from which it is estimated how many a precision needs."""
+"""Number of baselines for each event from which the number that a precision needs is estimated."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +38,28 @@ class ClassAttribution:
     Attributes
     ----------
     table : DataFrame
-        a row a feature, largest signed mean first: `mean` and `mean_absolute` over events, each with its bootstrap
-        errors `..._error_events` and `..._error_baselines`, `rank_mean` and `rank_absolute` (1 for the largest);
-        with sampled pairs also `mean_error_pairs`, and `mean_absolute_excess`, which that is too large by at most
-    by_event : (events, features)
+        one row for each feature, largest signed mean first: `mean` and `mean_absolute` over events, each with its
+        bootstrap errors `..._error_events` and `..._error_baselines`; `rank_mean` and `rank_absolute` (1 for the
+        largest). With sampled pairs also `mean_error_pairs`, and `mean_absolute_excess`, an upper limit on the bias of
+        `mean_absolute`
+    by_event : (events, features) array
         attributions averaged over baselines
-    by_baseline : (baselines, features)
+    by_baseline : (baselines, features) array
         attributions averaged over events; nan for a baseline that no event has
     settings : dict
+        settings of the integration, and the accuracy that was reached
     """
 
     table: pd.DataFrame
-    by_event: np.ndarray
-    by_baseline: np.ndarray
-    settings: dict
+    by_event: Array
+    by_baseline: Array
+    settings: JsonObject
 
 
 def class_attribution(
-    model,
-    inputs,
-    baseline: Baseline | Sample | dict,
+    model: keras.Model,
+    inputs: Arrays | Sequence[Array],
+    baseline: BaselineLike,
     target: str | int = "signal",
     output: str = "logit",
     tolerance: float = 1e-3,
@@ -61,22 +68,38 @@ def class_attribution(
     replicas: int = 200,
     max_nodes: int = 128,
     seed: int = 1,
-    variables: dict[str, list[str]] | None = None,
+    variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> ClassAttribution:
-    """Attribution of each feature for all events given, with errors and ranks.
+    """Attribution of each feature for all given events together, with errors and ranks.
 
     Parameters
     ----------
     model, inputs, baseline, target, output, tolerance, max_nodes, variables, on_events
-        see `xaug.explain.integrated_gradients`; give the events of one class
-    precision
-        take for each event only as many baselines, drawn by their weights, as bring the error of every signed mean
-        from this drawing below so much of the largest one; default: all pairs
-    replicas
-        of the bootstrap
-    seed
-        of bootstrap and drawing
+        as for `xaug.explain.integrated_gradients`; give the events of one class
+    precision : float, optional
+        take for each event only as many baselines, drawn by their weights, as are needed to bring the error of every
+        signed mean from this drawing below this fraction of the largest one; default: all pairs
+    replicas : int
+        number of replicas of the bootstrap
+    seed : int
+        seed of the bootstrap and of the drawing
+
+    Returns
+    -------
+    ClassAttribution
+
+    Raises
+    ------
+    ConfigurationError
+        if an argument has a wrong value, there are fewer than two events, or inputs or baseline do not fit the model
+    ModelError
+        if the model has no gradient, or does not end in a softmax or sigmoid
+
+    References
+    ----------
+    J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients" (attributions
+    of a class); B. Efron, Ann. Statist. 7 (1979) 1 (bootstrap).
     """
     if replicas < 2:
         raise ConfigurationError(f"replicas {replicas}: at least 2 give an error")
@@ -89,15 +112,15 @@ def class_attribution(
     drawn = None if precision is None else _drawn(job, precision, rng)
     sums = ClassSums(job, replicas, rng, drawn)
     done = 0
-    for pairs in job.sweep(drawn):
+    for pairs in job.pairs(drawn):
         sums.add(pairs)
         on_events(pairs.rows.stop - done)
         done = pairs.rows.stop
-    more = {"precision": precision, "baselines_per_event": len(job.sample) if drawn is None else drawn.shape[1]}
-    return sums.result({**job.report(), **more, "seed": seed})
+    drawing = {"precision": precision, "baselines_per_event": len(job.sample) if drawn is None else drawn.shape[1]}
+    return sums.result({**job.report(), **drawing, "seed": seed})
 
 
-def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> np.ndarray:
+def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> Array:
     """Weights (replicas, baselines) of baselines drawn anew within each process, which keeps its share."""
     process = np.zeros(len(sample)) if sample.process is None else sample.process
     weights = np.zeros((replicas, len(sample)))
@@ -112,15 +135,16 @@ def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> np.nda
     return weights
 
 
-def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> np.ndarray | None:
-    """The baselines (events, k) that each event gets to reach a precision; None if all are needed."""
+def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> Array | None:
+    """Draw the baselines (events, k) of each event that reach a precision; None if all are needed."""
     m = len(job.sample)
     if m <= PILOT:
         return None
     drawn = rng.choice(m, (len(job), PILOT), p=job.sample.weights)
-    mean, variance = 0.0, 0.0
-    for pairs in job.sweep(drawn):
-        values, _ = _features(pairs.attribution, job.path.shapes)
+    features = len(_names(job.integrator.shapes, job.variables))
+    mean, variance = np.zeros(features), np.zeros(features)
+    for pairs in job.pairs(drawn):
+        values, _ = _features(pairs.attribution, job.integrator.shapes)
         mean += values.mean(axis=1).sum(axis=0, dtype=np.float64) / len(job)
         variance += values.var(axis=1, ddof=1).sum(axis=0, dtype=np.float64) / len(job) ** 2
     wanted = precision * np.abs(mean).max()
@@ -128,8 +152,8 @@ def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> n
     return None if each >= m else rng.choice(m, (len(job), max(2, each)), p=job.sample.weights)
 
 
-def _features(attribution: dict[str, np.ndarray], shapes: dict[str, tuple]) -> tuple[np.ndarray, np.ndarray]:
-    """Signed and absolute attributions (..., features): columns of vectors stand alone, others are one feature."""
+def _features(attribution: Arrays, shapes: Shapes) -> tuple[Array, Array]:
+    """Signed and absolute attributions (..., features): the columns of a vector are features of their own."""
     signed, absolute = [], []
     for name, values in attribution.items():
         elements = tuple(range(-len(shapes[name]), 0))
@@ -139,8 +163,9 @@ def _features(attribution: dict[str, np.ndarray], shapes: dict[str, tuple]) -> t
     return np.concatenate(signed, axis=-1), np.concatenate(absolute, axis=-1)
 
 
-def _names(shapes: dict[str, tuple], variables: dict[str, list[str]]) -> list[str]:
-    names = []
+def _names(shapes: Shapes, variables: dict[str, list[str]]) -> list[str]:
+    """Names of the features, in the order of `_features`."""
+    names: list[str] = []
     for name, shape in shapes.items():
         columns = variables.get(name) or [f"{name}[{i}]" for i in range(shape[0])]
         names += columns if len(shape) == 1 else [name]
@@ -148,20 +173,31 @@ def _names(shapes: dict[str, tuple], variables: dict[str, list[str]]) -> list[st
 
 
 class ClassSums:
-    """What one pass over all pairs leaves of a class: by event, by baseline, and by replica of the baselines.
+    """Sums over the pairs of a class: by event, by baseline, and by replica of the baselines.
 
     Parameters
     ----------
-    job, replicas, drawn
-        see `class_attribution`
-    rng
-        draws the replicas
-    chosen : (n,) bool, optional
-        the events of the class; default: all
+    job : IntegrationJob
+        the integration whose pairs are added
+    replicas : int
+        number of replicas of the bootstrap
+    rng : Generator
+        generator that draws the replicas
+    drawn : (n, k) array of int, optional
+        rows of the baselines of each event; default: all of them
+    chosen : (n,) array of bool, optional
+        whether an event is of the class; default: all are
     """
 
-    def __init__(self, job: IntegrationJob, replicas: int, rng: np.random.Generator, drawn=None, chosen=None):
-        self.shapes, self.names, self.rng = job.path.shapes, _names(job.path.shapes, job.variables), rng
+    def __init__(
+        self,
+        job: IntegrationJob,
+        replicas: int,
+        rng: np.random.Generator,
+        drawn: Array | None = None,
+        chosen: Array | None = None,
+    ):
+        self.shapes, self.names, self.rng = job.integrator.shapes, _names(job.integrator.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
         weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])
         if drawn is not None:  # a baseline that is drawn by its weight counts 1 / k; in a replica by the ratio
@@ -175,10 +211,11 @@ class ClassSums:
         self.moments = np.zeros((2, n, features))  # sums over the drawn baselines of an event, and of squares
         self.replica = np.zeros((2, len(weights), features))
         self.baseline_sums, self.baseline_counts = np.zeros((m, features)), np.zeros(m)
-        self._waiting, self._seen = None, 0
+        self._waiting: Arrays | None = None
+        self._seen = 0
 
     def add(self, pairs: Pairs) -> None:
-        """Add a block; an event whose baselines come in several blocks waits for the last of them."""
+        """Add a block of pairs. An event whose baselines come in several blocks is added with the last of them."""
         inside = self.chosen[pairs.rows]
         if not inside.any():
             return
@@ -208,8 +245,8 @@ class ClassSums:
         self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
         self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
 
-    def result(self, settings: dict) -> ClassAttribution:
-        """Means, errors and ranks."""
+    def result(self, settings: JsonObject) -> ClassAttribution:
+        """Means, errors and ranks of the pairs that were added."""
         with np.errstate(invalid="ignore", divide="ignore"):
             by_baseline = self.baseline_sums / self.baseline_counts[:, None]
         n, replicas = len(self.by_event), len(self.weights) - 1
@@ -218,6 +255,7 @@ class ClassSums:
         )
 
     def _table(self) -> pd.DataFrame:
+        """The table of `ClassAttribution`."""
         n, replicas = len(self.by_event), len(self.weights) - 1
         events = self.rng.multinomial(n, np.full(n, 1 / n), size=replicas) / n
         columns = {}
@@ -236,4 +274,5 @@ class ClassSums:
         table = pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))
         table["rank_mean"] = table["mean"].rank(ascending=False, method="first").astype(int)
         table["rank_absolute"] = table["mean_absolute"].rank(ascending=False, method="first").astype(int)
-        return table.sort_values("rank_mean")
+        ranked: pd.DataFrame = table.sort_values("rank_mean")
+        return ranked

@@ -1,40 +1,48 @@
-"""How far a baseline lies from the data: whether it is an event that could exist.
+"""How far a baseline lies from the data, that is, whether it is an event that could exist.
 
-Reference: J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients", whose
-criticism of the blank baseline this puts into numbers.
+Reference: J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients", who
+criticise the blank baseline for being no possible event; these numbers quantify that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.samples import Sample
 
 __all__ = ["distance_from_data"]
 
 
 def distance_from_data(
-    sample: Sample, data: dict[str, np.ndarray], variables: dict[str, list[str]] | None = None
-) -> dict:
-    """Where baselines lie among events, in scaled space.
+    sample: Sample, data: Arrays, variables: Mapping[str, Sequence[str]] | None = None
+) -> JsonObject:
+    """Say where baselines lie among events, in scaled space.
 
     Parameters
     ----------
-    sample
-        baselines
-    data
+    sample : Sample
+        the baselines
+    data : dict of arrays
         scaled inputs by name of at least 3 events (a few thousand are enough) which are not among the baselines
-    variables
+    variables : dict of list of str, optional
         names of the columns of each input
 
     Returns
     -------
     dict
-        weighted means over the baselines: `nearest_neighbour_percentile`, the percentage of events that are nearer to
+        Weighted means over the baselines: `nearest_neighbour_percentile`, the percentage of events that are nearer to
         their nearest other event than the baseline is to its own (50: as typical as an event; 100: farther off than
-        any); `features_outside`, the fraction of features outside the range of the data; and `outside`, the names of
-        up to ten features outside it, the most frequent first; `events`, the size of the data
+        any); `features_outside`, the fraction of features outside the range of the data. Beside them `outside`, the
+        names of up to ten features outside the range, the most frequent first; and `events`, the size of the data.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are fewer than 3 events
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -56,15 +64,17 @@ def distance_from_data(
     }
 
 
-def _flat(arrays: dict[str, np.ndarray], like: dict[str, np.ndarray]) -> np.ndarray:
+def _flat(arrays: Arrays, like: Arrays) -> Array:
+    """All inputs of each event as one vector, in the order of `like`."""
     return np.concatenate([arrays[name].reshape(len(arrays[name]), -1) for name in like], axis=1)
 
 
-def _names(data: dict[str, np.ndarray], variables: dict[str, list[str]]) -> list[str]:
-    names = []
+def _names(data: Arrays, variables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the elements of the vectors of `_flat`."""
+    names: list[str] = []
     for name, values in data.items():
         if values.ndim == 2 and variables.get(name):
             names += variables[name]
         else:
-            names += [f"{name}{list(map(int, where))}" for where in np.ndindex(values.shape[1:])]
+            names += [f"{name}{list(map(int, place))}" for place in np.ndindex(values.shape[1:])]
     return names

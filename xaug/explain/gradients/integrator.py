@@ -1,8 +1,8 @@
 """Integrals of a network's gradient along straight paths from baselines to events.
 
-The integral over alpha in [0, 1] of grad f(x' + alpha (x - x')) is taken by Gauss-Legendre quadrature, which is exact
-for polynomials of degree 2 nodes - 1 and converges exponentially for smooth networks (left and right Riemann sums, the
-usual choice, as 1 / nodes).
+The integral over alpha in [0, 1] of grad f(x' + alpha (x - x')) is computed by Gauss-Legendre quadrature, which is
+exact for polynomials of degree 2 nodes - 1. Its error falls exponentially with the number of nodes for smooth networks,
+while that of left and right Riemann sums, the usual choice, falls as 1 / nodes.
 
 Reference: M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365.
 """
@@ -10,6 +10,7 @@ Reference: M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import keras
@@ -17,42 +18,55 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.errors import ModelError
-from xaug.explain.gradients.linear_stem import Front, split, whole
+from xaug.core.types import Array, Arrays
+from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem, without_linear_stem
+from xaug.explain.gradients.samples import Shapes, input_shapes
 from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.innvestigate.client import model_key
 from xaug.explain.targets import Logits, Target
 
-__all__ = ["MAX_NODES", "OUTPUTS", "Integrator", "integrator"]
+__all__ = ["MAX_NODES", "OUTPUTS", "Integrator", "Table", "integrator_of"]
 
 OUTPUTS = ("logit", "probability")
 MAX_NODES = 1024
-"""Nodes that can be asked for at most."""
+"""Largest number of nodes that may be asked for."""
 MEMORY = 128 * 2**20
 """Bytes that one batch of pairs may take in a network with convolutions or recurrent layers."""
 DENSE_MEMORY = 40 * 2**20
-"""The same in a dense network. To start a batch costs as much as some hundred pairs: with 10 MiB, all takes 1.5 times
-as long; beyond 40 nothing is won."""
+"""Bytes that one batch of pairs may take in a dense network. To start a batch takes as long as some hundred pairs, so
+that with 10 MiB everything takes 1.5 times as long; more than 40 MiB gain nothing."""
 KEPT = 16
-"""Compiled networks kept; the one not used for longest goes first."""
-_kept: OrderedDict[tuple, Integrator] = OrderedDict()
+"""Number of compiled networks that are kept; the one that was not used for longest is dropped first."""
+Table = list[tf.Tensor]
+"""All that the integral reads of n events or baselines, see `Integrator.table`."""
+PairTerms = tuple[list[Array], Array, Array, Array]
+"""Attributions of pairs by input, as `Integrator.by_name` takes them; sum of attributions - (f(x) - f(x')); f(x);
+f(x')."""
+_kept: OrderedDict[tuple[int, str, str, bool], Integrator] = OrderedDict()
 
 
 @lru_cache(maxsize=64)
-def gauss_legendre(nodes: int) -> tuple:
-    """Number, places and weights of the quadrature on [0, 1], as tensors of one length: that is compiled once."""
-    x, w = np.polynomial.legendre.leggauss(nodes)
+def gauss_legendre(nodes: int) -> tuple[tf.Tensor, ...]:
+    """Number, places and weights of the nodes on [0, 1]. All tensors have the same length, to be compiled once."""
+    x, w = np.polynomial.legendre.leggauss(nodes)  # type: ignore[no-untyped-call]  # no types in NumPy
     padded = [np.pad(a, (0, MAX_NODES - nodes)).astype(np.float32) for a in ((x + 1) / 2, w / 2)]
     return tf.constant(nodes), *map(tf.constant, padded)
 
 
-def integrator(model, logits: Logits, output: str, fast: bool = True) -> Integrator:
-    """The integrator of a model, made at its first use.
+def integrator_of(model: keras.Model, logits: Logits, output: str, fast: bool = True) -> Integrator:
+    """The integrator of a model, which is made at its first use and kept.
 
     Parameters
     ----------
-    fast
-        False: never cut the network behind its linear front
+    model : keras.Model
+        the model
+    logits : Logits
+        the model without its head
+    output : str
+        one of `OUTPUTS`
+    fast : bool
+        False: never cut the network behind its linear stem
     """
     key = (id(model), model_key(logits), output, fast)
     if key not in _kept:
@@ -68,64 +82,66 @@ class Integrator:
 
     Attributes
     ----------
-    front : Front
-        the network, cut behind its linear front if it has one
+    stem : LinearStem
+        the network, cut behind its linear stem if it has one
     batch : int
-        pairs of an event and a baseline that are integrated at a time
+        number of pairs of an event and a baseline that are integrated at a time
     shapes : dict
         by input name, the shape of an event's input
 
     Raises
     ------
     ModelError
-        naming an input of integers or of no fixed size, or a layer without a gradient
+        if an input holds integers or has no fixed size, or a layer has no gradient
     """
 
-    def __init__(self, model, logits: Logits, output: str, fast: bool = True):
+    def __init__(self, model: keras.Model, logits: Logits, output: str, fast: bool = True):
         self.model, self.units, self.output = model, logits.units, output
         self.softmax = logits.activation == "softmax"
         if self.softmax and self.units == 1:
             raise ModelError(f"model {model.name!r}: a softmax of one output is always 1; use a sigmoid")
-        self.shapes = {name: tuple(t.shape[1:]) for name, t in zip(model.input_names, model.inputs, strict=True)}
+        self.shapes = input_shapes(model)
         _check_inputs(model, self.shapes)
         _check_layers(model)
         self._logits = _before_head(model, logits)
-        self.front = (_cut(model, logits) if fast else None) or whole(self._logits, list(self.shapes), _floats(model))
-        if self.front.linear:
-            self._check_front()
-        self.jit = self.front.compiled
+        cut = _cut(model, logits) if fast else None
+        self.stem = cut or without_linear_stem(self._logits, list(self.shapes), _floats(model))
+        if self.stem.linear:
+            self._check_stem()
+        self.jit = self.stem.compiled
         wide = sum(int(np.prod(shape)) for shape in self.shapes.values())
-        fitting = (DENSE_MEMORY if self.jit else MEMORY) // (4 * (4 * self.front.floats + 3 * wide))
+        fitting = (DENSE_MEMORY if self.jit else MEMORY) // (4 * (4 * self.stem.floats + 3 * wide))
         self.batch = int(np.clip(fitting, 16, 4096))
         self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._values = tf.function(lambda x: self._logits(x), reduce_retracing=True)
 
-    def _check_front(self) -> None:
+    def _check_stem(self) -> None:
+        """Compare the logits of the cut network with those of the model."""
         rng = np.random.default_rng(0)
         x = {name: rng.normal(size=(16, *shape)).astype(np.float32) for name, shape in self.shapes.items()}
         table = self._columns(x)
-        found = self.front.behind([tf.constant(c) for c in (table[0], *table[2:])]).numpy()
+        found = self.stem.behind([tf.constant(c) for c in (table[0], *table[2:])]).numpy()
         expected = self._logits([tf.constant(values) for values in x.values()]).numpy()
         worst = np.abs(found - expected).max() / (1 + np.abs(expected).max())
         if not worst < 1e-4:
             raise ModelError(
-                f"model {self.model.name!r}: cut behind its linear front it gives other outputs (by {worst:.2g}); "
-                "this is a mistake of xaug, please report the model"
+                f"model {self.model.name!r}: cut behind its linear stem, it gives other outputs (by {worst:.2g}). "
+                "This is a mistake of xaug; please report the model"
             )
 
-    # What is explained --------------------------------------------------------------------------------
+    # The explained output --------------------------------------------------------------------------------
 
-    def directions(self, target: Target, z: np.ndarray) -> np.ndarray:
-        """(n, units) the explained class of events with logits z: one-hot, or +-1 for a single output."""
+    def directions(self, target: Target, z: Array) -> Array:
+        """The explained class (n, units) of events with logits z: one-hot, or +1 or -1 for a single output."""
         if self.units == 1:
             sign = np.where(z >= 0, 1.0, -1.0) if target.sign is None else np.full(z.shape, target.sign)
-            return sign.astype(np.float32)
+            return np.asarray(sign, np.float32)
         unit = z.argmax(axis=1) if target.unit is None else np.full(len(z), target.unit)
-        return np.eye(self.units, dtype=np.float32)[unit]
+        return np.asarray(np.eye(self.units, dtype=np.float32)[unit])
 
-    def explained(self, z, direction):
-        """f (n,): the log-odds ln(p / (1 - p)) of the explained class, or its probability p."""
+    def explained(self, z: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
+        """The explained output f (n,): the log-odds ln(p / (1 - p)) of the explained class, or its probability p."""
         if self.units == 1 or not self.softmax:
             odds = tf.reduce_sum(z * direction, axis=-1)
         elif self.units == 2:
@@ -135,25 +151,41 @@ class Integrator:
             odds = tf.reduce_sum(z * direction, axis=-1) - others
         return odds if self.output == "logit" else tf.sigmoid(odds)
 
-    def logits(self, x: dict[str, np.ndarray]) -> np.ndarray:
-        """Logits of the network (n, units) float32, batch by batch."""
+    def logits(self, x: Arrays) -> Array:
+        """Logits (n, units) float32 of the network, computed batch by batch."""
         n, size = len(next(iter(x.values()))), self.batch
         parts = [self._values([tf.constant(x[name][i : i + size]) for name in self.shapes]) for i in range(0, n, size)]
         return np.concatenate(parts) if parts else np.empty((0, self.units), np.float32)
 
     # The integral -------------------------------------------------------------------------------------
 
-    def _pairs(self, events, baselines, directions, of_event, of_baseline, *quadrature):
-        """Pairs given by their rows of the tables, (pairs,) each."""
+    def _pairs(
+        self,
+        events: Table,
+        baselines: Table,
+        directions: tf.Tensor,
+        of_event: tf.Tensor,
+        of_baseline: tf.Tensor,
+        *quadrature: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Integrate pairs that are given by their rows (pairs,) of the two tables."""
         ends = [tf.gather(table, of_event) for table in events]
         starts = [tf.gather(table, of_baseline) for table in baselines]
         return self._kernel(ends, starts, tf.gather(directions, of_event), *quadrature)
 
-    def _grid(self, events, baselines, directions, of_event, of_baseline, *quadrature):
-        """All pairs of some events and some baselines, an event after the other: cheaper than to gather each."""
+    def _grid(
+        self,
+        events: Table,
+        baselines: Table,
+        directions: tf.Tensor,
+        of_event: tf.Tensor,
+        of_baseline: tf.Tensor,
+        *quadrature: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Integrate all pairs of some events and some baselines, event by event, which is faster than `_pairs`."""
         m, c = tf.size(of_event), tf.size(of_baseline)
 
-        def spread(table, rows, repeats, axis):
+        def spread(table: tf.Tensor, rows: tf.Tensor, repeats: tf.Tensor, axis: int) -> tf.Tensor:
             some = tf.expand_dims(tf.gather(table, rows), axis)
             tiled = tf.tile(some, [repeats if i == axis else 1 for i in range(len(some.shape))])
             return tf.reshape(tiled, [-1, *table.shape[1:]])
@@ -162,67 +194,82 @@ class Integrator:
         starts = [spread(table, of_baseline, m, 0) for table in baselines]
         return self._kernel(ends[:-1], starts, ends[-1], *quadrature)
 
-    def _kernel(self, ends, starts, direction, nodes, alphas, weights):
-        """Attributions of pairs in float32; completeness errors, f(x) and f(x') of each."""
+    def _kernel(
+        self, ends: Table, starts: Table, direction: tf.Tensor, nodes: tf.Tensor, alphas: tf.Tensor, weights: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Attributions of pairs in float32, and the completeness error, f(x) and f(x') of each pair."""
         logit, reference = self.explained(ends.pop(), direction), self.explained(starts.pop(), direction)
-        flat = ends.pop(1) - starts.pop(1) if self.front.linear else None
+        flat = ends.pop(1) - starts.pop(1) if self.stem.linear else None
         steps = [end - start for end, start in zip(ends, starts, strict=True)]
 
-        def add_node(k, *sums):
+        def add_node(k: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             points = [start + alphas[k] * step for start, step in zip(starts, steps, strict=True)]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(points)
-                value = self.explained(self.front.behind(points), direction)
+                value = self.explained(self.stem.behind(points), direction)
             gradients = tape.gradient(value, points, unconnected_gradients="zero")
             return (k + 1, *(s + weights[k] * g for s, g in zip(sums, gradients, strict=True)))
 
         zeros = [tf.zeros_like(step) for step in steps]
         _, *sums = tf.while_loop(lambda k, *_: k < nodes, add_node, (0, *zeros), parallel_iterations=1)
         found = []
-        if self.front.linear:
-            kernel = tf.constant(self.front.kernel, tf.float32)
+        if self.stem.linear:
+            kernel = tf.constant(self.stem.kernel, tf.float32)
             found.append(flat * tf.matmul(sums.pop(0), kernel, transpose_b=True))
             steps.pop(0)
         found += [step * s for step, s in zip(steps, sums, strict=True)]
         total = tf.add_n([tf.reduce_sum(f, axis=list(range(1, len(f.shape)))) for f in found])
         return found, total - (logit - reference), logit, reference
 
-    def _columns(self, x: dict[str, np.ndarray]) -> list[np.ndarray]:
-        others = [x[name] for name in self.front.others]
-        if not self.front.linear:
+    def _columns(self, x: Arrays) -> list[Array]:
+        """Arrays that the integral reads of some inputs, without the logits."""
+        others = [x[name] for name in self.stem.others]
+        if not self.stem.linear:
             return others
-        flat = self.front.flat(x)
-        return [self.front.preactivations(flat), flat, *others]
+        flat = self.stem.flat(x)
+        return [self.stem.preactivations(flat), flat, *others]
 
-    def table(self, x: dict[str, np.ndarray], size: int | None = None) -> list:
-        """What the integral reads of n inputs, as tensors padded to `size` rows: one shape is compiled once.
+    def table(self, x: Arrays, size: int | None = None) -> Table:
+        """All that the integral reads of n inputs, as tensors padded to `size` rows, whose shape is compiled once.
 
-        Preactivations and flat linear inputs, if there is a front; the inputs that the network behind it reads; and
-        the logits.
+        These are the preactivations and the flat linear inputs, if the network has a linear stem; the inputs that the
+        network behind the stem reads; and the logits.
         """
         columns = [*self._columns(x), self.logits(x)]
         return [tf.constant(np.pad(c, [(0, (size or len(c)) - len(c))] + [(0, 0)] * (c.ndim - 1))) for c in columns]
 
-    def integrate(self, events, baselines, directions, of_event, of_baseline, nodes: int, size: int) -> tuple:
+    def integrate(
+        self,
+        events: Table,
+        baselines: Table,
+        directions: tf.Tensor,
+        of_event: Array,
+        of_baseline: Array,
+        nodes: int,
+        size: int,
+    ) -> PairTerms:
         """Integrate any number of pairs.
 
         Parameters
         ----------
-        events, baselines
-            tables
-        directions
+        events, baselines : list of tensors
+            tables of the events and of the baselines
+        directions : tensor
             explained class of the events, padded as their table
-        of_event, of_baseline
-            (pairs,) rows of the tables
-        size
-            pairs at a time, at most `batch`
+        of_event, of_baseline : (pairs,) arrays of int
+            rows of the tables
+        nodes : int
+            number of nodes of the quadrature
+        size : int
+            number of pairs at a time, at most `batch`
 
         Returns
         -------
-        list of (pairs, ...) float32, (pairs,), (pairs,), (pairs,) float32
+        list of (pairs, ...), and three arrays (pairs,), float32
             attributions, as `by_name` takes them; sum of attributions - (f(x) - f(x')); f(x); f(x')
         """
-        parts, start = [], 0
+        parts: list[list[Array]] = []
+        start = 0
         while start < len(of_event):
             n = min(size, len(of_event) - start)
             rows = [index[start : start + n] for index in (of_event, of_baseline)]
@@ -234,11 +281,24 @@ class Integrator:
             found, *of_pairs = self._integrate(events, baselines, directions, *rows, *gauss_legendre(nodes))
             parts.append([values.numpy()[:n] for values in (*of_pairs, *found)])
             start += n
-        error, logit, reference, *found = (np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts, strict=True))
-        return found, error, logit, reference
+        joined = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts, strict=True)]
+        error, logit, reference = joined[:3]
+        return joined[3:], error, logit, reference
 
-    def integrate_grid(self, events, baselines, directions, of_event, of_baseline, nodes: int, shape) -> tuple:
-        """The same for all pairs of some events and baselines; `shape` of the grid, at least as large, is compiled."""
+    def integrate_grid(
+        self,
+        events: Table,
+        baselines: Table,
+        directions: tf.Tensor,
+        of_event: Array,
+        of_baseline: Array,
+        nodes: int,
+        shape: tuple[int, int],
+    ) -> PairTerms:
+        """Integrate all pairs of some events and some baselines; a grid of `shape`, at least as large, is compiled.
+
+        Parameters and result are those of `integrate`.
+        """
         rows = [of_event, of_baseline]
         m, c = map(len, rows)
         if self.jit:
@@ -247,27 +307,30 @@ class Integrator:
         found, *of_pairs = self._integrate_grid(events, baselines, directions, *rows, *gauss_legendre(nodes))
         grid = tuple(map(len, rows))
 
-        def inside(values):
-            values = values.numpy()
+        def inside(padded: tf.Tensor) -> Array:
+            values: Array = padded.numpy()
             return values.reshape(*grid, *values.shape[1:])[:m, :c].reshape(m * c, *values.shape[1:])
 
-        return [inside(values) for values in found], *map(inside, of_pairs)
+        error, logit, reference = map(inside, of_pairs)
+        return [inside(values) for values in found], error, logit, reference
 
-    def by_name(self, found: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Attributions (pairs, ...) by input name."""
-        n, found, named = len(found[0]), list(found), {}
-        if self.front.linear:
+    def by_name(self, terms: Sequence[Array]) -> Arrays:
+        """Attributions (pairs, ...) by input name, from the list that `integrate` returns."""
+        n, found = len(terms[0]), list(terms)
+        named: Arrays = {}
+        if self.stem.linear:
             flat, start = found.pop(0), 0
-            for name in self.front.linear:
+            for name in self.stem.linear:
                 size = int(np.prod(self.shapes[name]))
                 named[name] = flat[:, start : start + size].reshape(n, *self.shapes[name])
                 start += size
-        for name, values in zip(self.front.others, found, strict=True):
+        for name, values in zip(self.stem.others, found, strict=True):
             named[name] = named[name] + values if name in named else values
         return {name: named[name] for name in self.shapes}
 
 
-def _check_inputs(model, shapes: dict[str, tuple]) -> None:
+def _check_inputs(model: keras.Model, shapes: Shapes) -> None:
+    """Refuse inputs of integers and inputs whose size is not fixed."""
     for name, tensor in zip(shapes, model.inputs, strict=True):
         if None in shapes[name]:
             raise ModelError(
@@ -280,8 +343,8 @@ def _check_inputs(model, shapes: dict[str, tuple]) -> None:
             )
 
 
-def _check_layers(model) -> None:
-    """Raise ModelError, naming the layer, if one has no gradient."""
+def _check_layers(model: keras.Model) -> None:
+    """Refuse layers that have no gradient."""
     tensors = {
         id(t): t for layer in model.layers for t in tf.nest.flatten([node.outputs for node in layer.inbound_nodes])
     }
@@ -304,27 +367,27 @@ def _check_layers(model) -> None:
                 )
 
 
-def _before_head(model, logits: Logits):
-    """The logits as a function of a list of inputs, made of the model's own layers."""
+def _before_head(model: keras.Model, logits: Logits) -> Callable[[list[tf.Tensor]], tf.Tensor]:
+    """The logits as a function of a list of inputs, computed by the model's own layers."""
     last = model.get_layer(model.outputs[0]._keras_history.layer.name)
     before = keras.Model(model.inputs, last.input)
     if last.name != logits.head:  # a layer of its own for softmax or sigmoid
         return lambda x: before(x if len(x) > 1 else x[0], training=False)
-    kernel, *bias = (tf.constant(w) for w in logits.weights[last.name])
-    bias = bias[0] if bias else tf.zeros(logits.units)
+    kernel, *biases = (tf.constant(w) for w in logits.weights[last.name])
+    bias = biases[0] if biases else tf.zeros(logits.units)
     return lambda x: before(x if len(x) > 1 else x[0], training=False) @ kernel + bias
 
 
-def _cut(model, logits: Logits) -> Front | None:
-    """The model cut behind its linear front, if it is made of layers we know and has one."""
+def _cut(model: keras.Model, logits: Logits) -> LinearStem | None:
+    """The model cut behind its linear stem, if it has one and LRP knows all of its layers."""
     try:
         graph = make_graph(logits, {layer.name: output_shape(layer) for layer in model.layers})
     except ModelError:
         return None
-    return split(graph)
+    return cut_behind_linear_stem(graph)
 
 
-def _floats(model) -> int:
-    """Numbers that a forward pass of one event makes."""
+def _floats(model: keras.Model) -> int:
+    """Number of floats that a forward pass of one event computes."""
     outputs = [tensor for layer in model.layers for tensor in tf.nest.flatten(layer.output)]
     return sum(int(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in outputs)

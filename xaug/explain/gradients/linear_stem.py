@@ -1,4 +1,4 @@
-"""The linear front of a network: the part of it that stays linear along a straight path between two inputs.
+"""The linear stem of a network: the part of it that stays linear along a straight path between two inputs.
 
 Where inputs reach a Dense layer through layers that only move, scale or shift them (Flatten, Reshape, Permute,
 Concatenate, BatchNormalization), the preactivations of that layer are linear in the inputs,
@@ -11,16 +11,22 @@ only the network behind them is evaluated at every point, and the gradient at th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 from keras import layers
 
 from xaug.core.errors import ModelError
+from xaug.core.types import Array, Arrays
 from xaug.explain.propagation.graph import Graph, Node
 
-__all__ = ["Front", "split", "whole"]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["LinearStem", "cut_behind_linear_stem", "without_linear_stem"]
 
 MOVING = ("Flatten", "Reshape", "Permute", "Concatenate", "Affine")
 """Layers each of whose outputs is one of their inputs, scaled and shifted."""
@@ -29,41 +35,42 @@ DENSE = ("Dense", "Activation", "Affine", "Concatenate", "Flatten", "Reshape", "
 
 
 @dataclass(frozen=True)
-class Front:
-    """A network cut behind its linear front: logits = behind([x W + b, other inputs]).
+class LinearStem:
+    """A network cut behind its linear stem: logits = behind([x W + b, other inputs]).
 
     Attributes
     ----------
     behind : callable
-        of a list of tensors: the preactivations (n, hidden) if there are any, then the inputs `others`; gives
-        the logits (n, units)
-    kernel, bias
-        W (features, hidden) and b (hidden,); None where no input reaches a Dense layer linearly
-    linear
+        function of a list of tensors, which are the preactivations (n, hidden), if there are any, and the inputs
+        `others`; it returns the logits (n, units)
+    kernel, bias : arrays
+        W (features, hidden) and b (hidden,); empty where no input reaches a Dense layer linearly
+    linear : tuple of str
         names of the inputs that the kernel takes, flattened and joined in this order
-    others
+    others : tuple of str
         names of the inputs that the rest of the network reads itself
-    compiled
+    compiled : bool
         whether XLA makes `behind` faster
-    floats
-        numbers that `behind` holds for one event, to bound memory by
+    floats : int
+        number of floats that `behind` holds for one event, which bounds the size of a batch
     """
 
-    behind: object
-    kernel: np.ndarray | None
-    bias: np.ndarray | None
+    behind: Callable[[list[tf.Tensor]], tf.Tensor]
+    kernel: Array
+    bias: Array
     linear: tuple[str, ...]
     others: tuple[str, ...]
     compiled: bool
     floats: int
 
-    def flat(self, x: dict[str, np.ndarray]) -> np.ndarray:
-        """The inputs of the kernel, (n, features) float32."""
+    def flat(self, x: Arrays) -> Array:
+        """Join the inputs of the kernel to an array (n, features) float32."""
         return np.concatenate([x[name].reshape(len(x[name]), -1) for name in self.linear], axis=1)
 
-    def preactivations(self, flat: np.ndarray) -> np.ndarray:
-        """u (n, hidden) of flattened inputs, summed in float64, stored as float32."""
-        return (flat.astype(np.float64) @ self.kernel + self.bias).astype(np.float32)
+    def preactivations(self, flat: Array) -> Array:
+        """Preactivations u (n, hidden) of flattened inputs, summed in float64 and stored as float32."""
+        u: Array = flat.astype(np.float64) @ self.kernel + self.bias
+        return u.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,13 @@ class _Moved:
         return _Moved(function(self.source), function(self.scale), function(self.shift))
 
 
-def whole(logits, inputs: list[str], floats: int) -> Front:
-    """A network without a linear front; `logits` is a function of a list of its inputs."""
-    return Front(logits, None, None, (), tuple(inputs), False, floats)
+def without_linear_stem(logits: Callable[[list[tf.Tensor]], tf.Tensor], inputs: list[str], floats: int) -> LinearStem:
+    """Treat a network as one without a linear stem; `logits` is a function of a list of its inputs."""
+    return LinearStem(logits, np.zeros((0, 0)), np.zeros(0), (), tuple(inputs), False, floats)
 
 
-def split(graph: Graph) -> Front | None:
-    """The network cut behind its linear front; None if it has none.
+def cut_behind_linear_stem(graph: Graph) -> LinearStem | None:
+    """The network cut behind its linear stem; None if it has none.
 
     Parameters
     ----------
@@ -121,7 +128,7 @@ def split(graph: Graph) -> Front | None:
     used = {name: bool(np.any(kernel[start : start + sizes[name]])) for name, start in starts.items() if name in sizes}
     linear = tuple(name for name in graph.input_names if used[name] or name not in others)
     rows = np.concatenate([np.arange(starts[name], starts[name] + sizes[name]) for name in linear])
-    return Front(
+    return LinearStem(
         lambda x: behind(x if len(x) > 1 else x[0], training=False), kernel[rows], bias, linear, others,
         all(by_name[name].kind in DENSE for name in tensors.found),
         hidden + sum(int(np.prod(by_name[name].shape)) for name in tensors.found),

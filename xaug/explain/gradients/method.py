@@ -73,6 +73,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         from xaug.explain.gradients.class_level import ClassSums
 
         options = job.options
+        assert job.baseline is not None, "prepare() draws the baselines"
         integration = IntegrationJob(
             events.model, events.x, job.baseline, options.target, options.output_kind, options.tolerance,
             options.max_nodes, variables=job.run.variables,
@@ -82,7 +83,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
             return attribute(integration, on_events=on_events)
         rng = np.random.default_rng([job.seed, events.training])
         sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
-        found = attribute(integration, also=sums.add, on_events=on_events)
+        found = attribute(integration, on_pairs=sums.add, on_events=on_events)
         with atomic_path(class_level_path(job.directory, events.training)) as path:
             sums.result(found.settings).table.to_csv(path)
         return found

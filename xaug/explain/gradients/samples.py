@@ -1,58 +1,91 @@
-"""Samples of baselines as arrays, checked against the model and the inputs they are for."""
+"""Samples of baselines as arrays, checked against the model and the inputs that they are compared with."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.targets import named_inputs
 
-__all__ = ["Baseline", "Sample", "check_weights", "sample_of", "with_event_axis"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = [
+    "Baseline", "BaselineLike", "Sample", "Shapes", "check_weights", "input_shapes", "sample_of", "with_event_axis",
+]  # fmt: skip
 
 FAR = 10.0
-"""A baseline farther outside the range of the inputs than so many times its width is taken for unscaled."""
+"""A baseline that lies this many widths outside the range of the inputs is taken for unscaled."""
+Shapes = dict[str, tuple[int, ...]]
+"""By input name, the shape of the input of one event."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Sample:
-    """Baselines as arrays: scaled inputs by name, and how much each counts.
+    """Baselines as arrays, and how much each of them counts.
+
+    Parameters
+    ----------
+    arrays : dict of arrays
+        scaled inputs by input name, each (baselines, ...)
+    weights : (baselines,) array, optional
+        weights, not negative; default: equal ones
+    process : (baselines,) array of str, optional
+        process of each baseline: the bootstrap draws baselines anew within each process
+    provenance : dict, optional
+        how the sample was made, for manifests
 
     Attributes
     ----------
-    arrays
-        by input name, (baselines, ...)
-    weights : (baselines,) float64
-        sum to 1; any that are not negative can be given, None for equal ones
-    process : (baselines,) str, optional
-        where each comes from: errors are found by drawing anew within these
-    provenance
-        how the sample was made, for the manifest
+    arrays, process
+        as given
+    weights : (baselines,) float64 array
+        the weights, divided by their sum
+    provenance : dict
+        as given, with the number of baselines (`events`) and a `digest` of the arrays
+
+    Raises
+    ------
+    ConfigurationError
+        if there are no baselines, or the weights are negative, not finite, or all zero
     """
 
-    arrays: dict[str, np.ndarray]
-    weights: np.ndarray | None = None
-    process: np.ndarray | None = None
-    provenance: dict | None = None
+    arrays: Arrays
+    weights: Array
+    process: Array | None
+    provenance: JsonObject = field(repr=False)
 
-    def __post_init__(self):
-        n = len(next(iter(self.arrays.values()))) if self.arrays else 0
+    def __init__(
+        self,
+        arrays: Arrays,
+        weights: npt.ArrayLike | None = None,
+        process: Array | None = None,
+        provenance: JsonObject | None = None,
+    ):
+        n = len(next(iter(arrays.values()))) if arrays else 0
         if n == 0:
             raise ConfigurationError("the baseline has no events; give at least one")
-        weights = np.ones(n) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
-        if weights.shape != (n,):
-            raise ConfigurationError(f"baseline: weights of shape {weights.shape} for {n} events")
-        check_weights(weights, "baseline: weight of event")
-        object.__setattr__(self, "weights", weights / weights.sum())
+        given = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+        if given.shape != (n,):
+            raise ConfigurationError(
+                f"baseline: weights of shape {given.shape} for {n} events; give one for each event"
+            )
+        check_weights(given, "baseline: weight of event")
         digest = hashlib.blake2b(digest_size=16)
-        for name, values in sorted(self.arrays.items()):
+        for name, values in sorted(arrays.items()):
             digest.update(name.encode() + np.ascontiguousarray(values, np.float32).tobytes())
-        provenance = {"kind": "given", **(self.provenance or {}), "events": n, "digest": digest.hexdigest()}
-        object.__setattr__(self, "provenance", provenance)
+        known = {"kind": "given", **(provenance or {}), "events": n, "digest": digest.hexdigest()}
+        object.__setattr__(self, "arrays", arrays)
+        object.__setattr__(self, "weights", given / given.sum())
+        object.__setattr__(self, "process", process)
+        object.__setattr__(self, "provenance", known)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -63,66 +96,112 @@ class Sample:
         return float(1.0 / np.sum(self.weights**2))
 
 
+@runtime_checkable
 class Baseline(Protocol):
-    """What can make a sample of baselines for a model."""
+    """An object that can make a sample of baselines for a model."""
 
-    def sample(self, shapes: dict[str, tuple[int, ...]]) -> Sample:
-        """Baselines for inputs of these shapes, by name, without the event axis."""
+    def sample(self, shapes: Shapes) -> Sample:
+        """Make the sample.
+
+        Parameters
+        ----------
+        shapes : dict of tuple
+            shapes of the model's inputs by name, without the event axis
+
+        Returns
+        -------
+        Sample
+        """
+        ...
 
 
-def check_weights(weights: np.ndarray, what: str) -> None:
+BaselineLike = Baseline | Sample | Mapping[str, Array]
+"""All that functions take for a baseline; a mapping holds scaled arrays by input name, of one event or of several."""
+
+
+def check_weights(weights: Array, name: str) -> None:
+    """Refuse weights of baselines that are negative, not finite, or all zero; messages call them by `name`."""
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(bad):
         raise ConfigurationError(
-            f"{what} {bad[0]} is {weights[bad[0]]}: weights of baselines must be finite and not negative"
+            f"{name} {bad[0]} is {weights[bad[0]]}: weights of baselines must be finite and not negative"
         )
     if not weights.sum():
-        raise ConfigurationError(f"{what} 0 and all others are 0: at least one weight must be positive")
+        raise ConfigurationError(f"{name} 0 and all others are 0: at least one weight must be positive")
 
 
-def with_event_axis(arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    arrays = {name: np.asarray(values) for name, values in arrays.items()}
-    return {name: v[None] if name in shapes and v.shape == shapes[name] else v for name, v in arrays.items()}
+def input_shapes(model: keras.Model) -> Shapes:
+    """Shapes of a model's inputs by name, without the event axis."""
+    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
 
 
-def sample_of(baseline, model, inputs: dict[str, np.ndarray], variables: dict[str, list[str]] | None = None) -> Sample:
-    """The baselines as arrays that fit the model and, in scale, its inputs.
+def with_event_axis(arrays: Mapping[str, Array], shapes: Shapes) -> Arrays:
+    """Arrays of one event or of several, all with an event axis."""
+    found = {name: np.asarray(values) for name, values in arrays.items()}
+    return {name: v[None] if name in shapes and v.shape == shapes[name] else v for name, v in found.items()}
+
+
+def sample_of(
+    baseline: BaselineLike,
+    model: keras.Model,
+    inputs: Arrays,
+    variables: Mapping[str, Sequence[str]] | None = None,
+) -> Sample:
+    """Make a sample of a baseline that fits the model and, in scale, its inputs.
+
+    Parameters
+    ----------
+    baseline : Baseline, Sample, or dict of arrays
+        the baseline
+    model : keras.Model
+        functional model
+    inputs : dict of arrays
+        scaled inputs by input name, each (n, ...), with which the range of the baseline is compared
+    variables : dict of list of str, optional
+        names of the columns of each input, for messages
+
+    Returns
+    -------
+    Sample
 
     Raises
     ------
     ConfigurationError
         if names, shapes, values or weights are wrong, or values look unscaled
     """
-    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
+    shapes = input_shapes(model)
     if isinstance(baseline, Mapping):
-        baseline = Sample(with_event_axis(dict(baseline), shapes))
-    if not isinstance(baseline, Sample):
-        if not hasattr(baseline, "sample"):
-            raise ConfigurationError(
-                f"baseline {baseline!r} is none: give Blank(), Event(...), Averaged(...), ... or a dict of arrays"
-            )
-        baseline = baseline.sample(shapes)
-    for name in baseline.arrays:
+        made = Sample(with_event_axis(baseline, shapes))
+    elif isinstance(baseline, Sample):
+        made = baseline
+    elif isinstance(baseline, Baseline):
+        made = baseline.sample(shapes)
+    else:
+        raise ConfigurationError(
+            f"{baseline!r} is not a baseline: give Blank(), Event(...), Averaged(...), ... or a dict of arrays"
+        )
+    for name in made.arrays:
         if name not in shapes:
             raise unknown_name("input of the baseline", name, shapes)
     try:
-        arrays = named_inputs(model, baseline.arrays)
+        arrays = named_inputs(model, made.arrays)
     except ConfigurationError as error:
         raise ConfigurationError(f"baseline: {error}") from None
     for name, values in inputs.items():
         if values.size:
-            _check_scale(name, arrays[name], values, (variables or {}).get(name, []))
-    return Sample(arrays, baseline.weights, baseline.process, baseline.provenance)
+            _check_scale(name, arrays[name], values, list((variables or {}).get(name, [])))
+    return Sample(arrays, made.weights, made.process, made.provenance)
 
 
-def _check_scale(name: str, baseline: np.ndarray, inputs: np.ndarray, columns: list[str]) -> None:
+def _check_scale(name: str, baseline: Array, inputs: Array, columns: list[str]) -> None:
+    """Refuse a baseline that lies far outside the range of the inputs."""
     low, high = float(inputs.min()), float(inputs.max())
     margin = FAR * max(high - low, 1.0)
     outside = (baseline < low - margin) | (baseline > high + margin)
     if outside.any():
-        where = tuple(np.argwhere(outside)[0])
-        what = f"variable {columns[where[-1]]!r}" if columns else f"element {tuple(int(i) for i in where[1:])}"
+        place = tuple(int(i) for i in np.argwhere(outside)[0])
+        culprit = f"variable {columns[place[-1]]!r}" if columns else f"element {place[1:]}"
         raise ConfigurationError(
-            f"baseline: {what} of input {name!r} is {baseline[where]:g}, while the inputs to explain are within "
+            f"baseline: {culprit} of input {name!r} is {baseline[place]:g}, while the inputs to explain are within "
             f"[{low:g}, {high:g}]; scale the baseline as they are, with run.inputs(arrays)"
         )
