@@ -8,7 +8,8 @@ import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.errors import ConfigurationError
-from xaug.training.retrain import CONTROLS, topk
+from xaug.training.rankings import CONTROLS
+from xaug.training.retrain import topk
 
 
 def _named(values: tuple[str, ...]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from xaug.core.command import xaug_command
-from xaug.training.loop import Training
+from xaug.training.config import TrainingConfig
 from xaug.training.stage import train
 
 TOY_JETS = 10_000
@@ -45,15 +45,15 @@ TOY_JETS = 10_000
 @click.option("--dropout", type=float, help="Share of them dropped in training.  [default: 0.2]")
 @click.option("--rows-per-step", type=int, default=1, help="Rows of the list that rnn reads at a time.")
 @click.option(
-    "--trainings", type=int, default=Training.trainings, help="Independent trainings; their spread is the error."
+    "--trainings", type=int, default=TrainingConfig.trainings, help="Independent trainings; their spread is the error."
 )
-@click.option("--epochs", type=int, default=Training.epochs, help="Epochs at most.")
-@click.option("--patience", type=int, default=Training.patience, help="Epochs without a better validation loss.")
+@click.option("--epochs", type=int, default=TrainingConfig.epochs, help="Epochs at most.")
+@click.option("--patience", type=int, default=TrainingConfig.patience, help="Epochs without a better validation loss.")
 @click.option("--batch-size", type=int, help="Events a step.  [default: 128; of rnn: 256]")
 @click.option("--learning-rate", type=float, help="Of Adam.  [default: 0.001; of rnn: 0.003]")
-@click.option("--seed", type=int, default=Training.seed)
+@click.option("--seed", type=int, default=TrainingConfig.seed)
 @click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
-@click.option("--threads", type=int, default=Training.threads, help="Threads per training.")
+@click.option("--threads", type=int, default=TrainingConfig.threads, help="Threads per training.")
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @click.option(
     "--options",

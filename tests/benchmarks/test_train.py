@@ -14,7 +14,9 @@ import json, sys, time
 from pathlib import Path
 import keras, tensorflow as tf
 from xaug.data.dataset import Dataset
-from xaug.training.loop import Training, fit, read
+from xaug.training.config import TrainingConfig
+from xaug.training.loop import fit
+from xaug.training.scaled import load_scaled
 from xaug import variables
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build
@@ -23,13 +25,13 @@ from xaug.data.scaling import Scaler
 data = Dataset.open(sys.argv[1])
 inputs = choose_inputs(variables.table_of("toy"), sys.argv[2])
 scaler = Scaler.fit(data, inputs.columns)
-how = Training(128, 1e-3, epochs=2)
+config = TrainingConfig(128, 1e-3, epochs=2)
 times = {"ours": [], "bare": []}
-x, y, _ = read(data, inputs, scaler, "train")
-validation = read(data, inputs, scaler, "validation")[:2]
+x, y, _ = load_scaled(data, inputs, scaler, "train")
+validation = load_scaled(data, inputs, scaler, "validation")[:2]
 for i in range(4):
     start = time.perf_counter()
-    fit(data, inputs, scaler, how, i, lambda **report: None)
+    fit(data, inputs, scaler, config, i, lambda **report: None)
     times["ours"].append(time.perf_counter() - start)
     start = time.perf_counter()
     model = build(inputs)

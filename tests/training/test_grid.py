@@ -13,7 +13,7 @@ from xaug.grid import main
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import find_network
 from xaug.training.grid import grid_search
-from xaug.training.loop import read
+from xaug.training.scaled import load_scaled
 
 SIZES = {"layers": [1, 3], "width": [4, 16], "dropout": [0.0]}
 OPTIONS = {"trainings": 1, "epochs": 2, "batch_size": 64, "learning_rate": 0.01}
@@ -45,7 +45,7 @@ def test_the_least_validation_loss_is_first(found):
     losses = []
     for name in table["run"]:
         run = xaug.load_run(directory / "runs" / name)
-        x, label, weight = read(run.dataset(), run.input_spec, run.scaler, "validation", "event")
+        x, label, weight = load_scaled(run.dataset(), run.input_spec, run.scaler, "validation", "event")
         losses.append(log_loss(label, run.model(0).predict(x, verbose=0), sample_weight=weight))
     np.testing.assert_allclose(table["validation_loss"], losses, rtol=1e-4)
 

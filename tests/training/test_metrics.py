@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xaug.core.errors import DatasetError
-from xaug.training.metrics import best_threshold, effective_number, metrics, roc, significance
+from xaug.training.metrics import SearchSample, best_threshold, compute_metrics, effective_number, roc, significance
 
 
 def test_auc_is_the_probability_that_signal_scores_higher():
@@ -13,7 +13,7 @@ def test_auc_is_the_probability_that_signal_scores_higher():
     score = rng.normal(label, 1.0)
     signal, background = score[label == 1], score[label == 0]
     pairs = (signal[:, None] > background[None]).mean()
-    assert metrics(label, score)["auc"] == pytest.approx(pairs, abs=1e-12)
+    assert compute_metrics(label, score).auc == pytest.approx(pairs, abs=1e-12)
 
 
 def test_rejection_by_hand():
@@ -21,22 +21,22 @@ def test_rejection_by_hand():
     background = np.arange(10) / 10 + 0.05
     signal = np.array([0.9, 0.81, 0.7, 0.6])
     label = np.repeat([0, 1], [10, 4])
-    found = metrics(label, np.concatenate([background, signal]))
-    assert found["rejection_50"] == pytest.approx(5.0)
+    found = compute_metrics(label, np.concatenate([background, signal]))
+    assert found.rejections["rejection_50"] == pytest.approx(5.0)
 
 
 def test_rejection_without_background_left_is_a_limit():
     label = np.repeat([0, 1], [50, 50])
-    found = metrics(label, label.astype(float))
-    assert found["auc"] == 1.0
-    assert found["rejection_50"] == 50
-    assert "rejection_50" in found["rejection_limits"]
+    found = compute_metrics(label, label.astype(float))
+    assert found.auc == 1.0
+    assert found.rejections["rejection_50"] == 50
+    assert "rejection_50" in found.rejection_limits
 
 
 def test_accuracy_weighs_classes_equally():
     """All called background: 90% of these events, yet accuracy one half."""
     label = np.repeat([0, 1], [90, 10])
-    assert metrics(label, np.zeros(100))["accuracy"] == 0.5
+    assert compute_metrics(label, np.zeros(100)).accuracy == 0.5
 
 
 @pytest.mark.parametrize(("label", "name"), [(np.zeros(5), "signal"), (np.ones(5), "background")])
@@ -51,8 +51,8 @@ def test_weights_are_repetitions():
     label = np.repeat([0, 1], [80, 60])
     score = rng.normal(label, 1.0)
     times = rng.integers(1, 5, len(label))
-    one = metrics(label, score, times.astype(float))
-    many = metrics(np.repeat(label, times), np.repeat(score, times))
+    one = compute_metrics(label, score, times.astype(float)).to_json()
+    many = compute_metrics(np.repeat(label, times), np.repeat(score, times)).to_json()
     for name in ("auc", "accuracy", "rejection_70"):
         assert one[name] == pytest.approx(many[name], rel=1e-9), name
 
@@ -89,10 +89,10 @@ def test_best_threshold_by_trying_all():
             z = s / np.sqrt(b.sum()) if b.sum() == 0 else np.sqrt(2 * ((s + b.sum()) * np.log(1 + s / b.sum()) - s))
             if z > best:
                 best, found = z, threshold
-    assert best_threshold(label, score, weight, least=20) == found
+    assert best_threshold(SearchSample(label, score, weight), least=20) == found
 
 
 def test_threshold_needs_background():
     label = np.repeat([0, 1], [5, 5])
     with pytest.raises(DatasetError, match=r"5\.0 effective events, fewer than the 10"):
-        best_threshold(label, np.linspace(0, 1, 10), np.ones(10))
+        best_threshold(SearchSample(label, np.linspace(0, 1, 10), np.ones(10)))

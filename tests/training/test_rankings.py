@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
-from xaug import train
+from xaug import train, variables
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.training import stage
 from xaug.training.rankings import best_xaugs, ranking_of
@@ -43,12 +43,12 @@ def test_attributions_of_a_class_rank_by_their_mean_over_trainings(ranking):
 
 
 def test_best_xaugs_are_the_first_that_are_xaugs(ranking):
-    assert best_xaugs(ranking, "jets") == ["dz_max", "pt", "z", "tau21", "eta"]
+    assert best_xaugs(ranking, variables.table_of("jets")) == ["dz_max", "pt", "z", "tau21", "eta"]
 
 
 def test_too_few_xaugs(ranking):
     with pytest.raises(DatasetError, match=f"{ranking} ranks 1 expert variables of toy, not 5"):
-        best_xaugs(ranking, "toy")
+        best_xaugs(ranking, variables.table_of("toy"))
 
 
 @pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n"])

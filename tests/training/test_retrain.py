@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 import xaug
 from xaug.core.errors import ConfigurationError
 from xaug.topk import main
-from xaug.training.retrain import parse_sizes, plateau, topk, univariate
+from xaug.training.rankings import univariate_ranking
+from xaug.training.retrain import parse_sizes, plateau, topk
 from xaug.training.stage import train
 
 NAMES = xaug.variables.names("jets", "xaug")
@@ -30,7 +31,7 @@ def attributions(directory, tables):
 def test_univariate_ranking(zbb_dataset):
     data = xaug.Dataset.open(zbb_dataset)
     arrays = data.load(["xaug", "label"], "validation")
-    first, last = (NAMES.index(univariate(data, "xaug", "unit")[i]) for i in (0, -1))
+    first, last = (NAMES.index(univariate_ranking(data, "xaug", "unit")[i]) for i in (0, -1))
     separation = [abs(roc_auc_score(arrays["label"], column) - 0.5) for column in arrays["xaug"].T]
     assert (first, last) == (np.argmax(separation), np.argmin(separation)) or separation.count(min(separation)) > 1
 

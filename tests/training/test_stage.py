@@ -11,7 +11,7 @@ import xaug
 from xaug import train
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.training import stage
-from xaug.training.loop import RECALIBRATION_ROWS
+from xaug.training.batchnorm import RECALIBRATION_ROWS
 from xaug.training.runs import training_directory
 
 OPTIONS = {"network": "mlp", "trainings": 2, "epochs": 3, "batch_size": 32, "seed": 5}
@@ -105,13 +105,12 @@ def test_finished_run_is_found_and_other_settings_are_refused(run, zbb_dataset):
         stage.train(zbb_dataset, run.path, **{**OPTIONS, "epochs": 4})
 
 
-def test_history_is_written_as_csv_and_figure(run):
+def test_history_is_written_as_csv(run):
     import pandas as pd
 
     for i in range(2):
         table = pd.read_csv(training_directory(run.path, i) / "history.csv")
         np.testing.assert_allclose(table["val_loss"], run.history(i)["val_loss"])
-    assert (run.path / "history.png").stat().st_size > 5000
 
 
 def test_a_run_says_which_variables_go_in(run):
@@ -175,13 +174,14 @@ def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path):
         stage.train(zbb_dataset, tmp_path / "wild", **{**OPTIONS, "learning_rate": 1e30, "trainings": 1})
 
 
-def test_command_prints_json(zbb_dataset, tmp_path):
+def test_command_prints_json_and_draws_the_history(zbb_dataset, tmp_path):
     command = [
         str(zbb_dataset), "--network", "mlp", "--trainings", "1", "--epochs", "1", "-o", str(tmp_path / "r"), "--json",
     ]  # fmt: skip
     result = CliRunner().invoke(train.main, command)
     assert result.exit_code == 0, result.output
     assert 0 <= json.loads(result.stdout)["metrics"][0]["auc"] <= 1
+    assert (tmp_path / "r" / "history.png").stat().st_size > 5000
     missing = CliRunner().invoke(train.main, [str(tmp_path / "nothing"), "-o", str(tmp_path / "x")])
     assert missing.exit_code == 1
     assert "xaug.process" in missing.output

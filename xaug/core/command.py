@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, overload
 
 import click
 from tqdm import tqdm
@@ -38,6 +38,18 @@ INTERRUPTED = "interrupted; finished parts are kept, run the same command again 
 Item = TypeVar("Item")
 
 
+@overload
+def bar(
+    total: float | None, description: str, unit: str, *, initial: float = 0, leave: bool = True
+) -> tqdm[NoReturn]: ...
+
+
+@overload
+def bar(
+    total: float | None, description: str, unit: str, *, iterable: Iterable[Item], leave: bool = True
+) -> tqdm[Item]: ...
+
+
 def bar(
     total: float | None,
     description: str,
@@ -46,7 +58,7 @@ def bar(
     iterable: Iterable[Item] | None = None,
     initial: float = 0,
     leave: bool = True,
-) -> tqdm[Item]:
+) -> tqdm[Item] | tqdm[NoReturn]:
     """A progress bar on standard error: it moves on a terminal, and writes one line a minute into a log file.
 
     Parameters
@@ -63,7 +75,7 @@ def bar(
         whether the finished bar stays on the screen
     """
     live = sys.stderr.isatty()
-    progress = tqdm(
+    return tqdm(
         iterable,
         total=total,
         desc=description,
@@ -75,7 +87,6 @@ def bar(
         maxinterval=10.0 if live else 120.0,
         file=sys.stderr,
     )
-    return cast("tqdm[Item]", progress)
 
 
 def option_list(text: str) -> list[str]:

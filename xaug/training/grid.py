@@ -1,14 +1,15 @@
-"""Grid search of the event network: which sizes have the least validation loss (`python -m xaug.grid`).
+"""Grid search: train the event network in many sizes and compare validation losses (`python -m xaug.grid`).
 
-The sizes of J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Model and training", were
-found so. The test split is read for the metrics of each run, as always, but decides nothing.
+J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Model and training", found the sizes of
+their network in this way. Each run reads the test split for its metrics, as always, but the split decides nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,61 +24,66 @@ from xaug.training.stage import PlannedRun, train_all
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["grid_search"]
+__all__ = ["NETWORK", "grid_search"]
 
 NETWORK = "event"
+"""The network whose sizes are searched."""
 
 
 def grid_search(
     dataset: str | Path,
     output: str | Path,
-    sizes: dict[str, list[float]],
+    sizes: Mapping[str, Sequence[float]],
     *,
     workers: int | None = None,
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
     """Train a network of each combination of sizes.
 
     Parameters
     ----------
-    sizes
-        name -> values, see the entry of the network in `xaug.networks.registry.NETWORKS`
+    dataset, output : path
+        dataset to train on, and directory to write
+    sizes : dict of list
+        values by name of a size of the network, see `xaug.networks.registry.Network`
+    workers : int, optional
+        processes at a time; default: as many as the cores allow
     options
-        of `xaug.train.PlannedRun`
+        further arguments of `xaug.training.stage.PlannedRun`
 
     Returns
     -------
-    DataFrame, a row a combination, the least mean validation loss first
-        the sizes; `parameters`; `validation_loss`, its mean over trainings, and `rms`, its standard deviation; `auc`,
-        the mean on the test split; `run`, the directory
+    DataFrame
+        a row for each combination, the least mean validation loss first: the sizes; `parameters`; `validation_loss`,
+        its mean over trainings, and `rms`, its standard deviation; `auc`, the mean on the test split; `run`, the name
+        of the directory
     """
     import pandas as pd
 
-    output = Path(output)
+    directory = Path(output)
     for name, values in sizes.items():
         if not values:
             raise ConfigurationError(f"--{name}: give at least one value")
     config = {"dataset": Dataset.open(dataset).digest, "sizes": sizes, "options": options}
-    finished = provenance.begin(output, "grid", config)
-    if finished:
-        return pd.read_csv(output / "grid.csv")
+    if provenance.begin(directory, "grid", config):
+        return pd.read_csv(directory / "grid.csv")
+    combinations = [dict(zip(sizes, values, strict=True)) for values in product(*sizes.values())]
     runs = {}
-    for values in product(*sizes.values()):
-        chosen = dict(zip(sizes, values, strict=True))
+    for chosen in combinations:
         name = "_".join(f"{key}{value:g}" for key, value in chosen.items())
-        runs[name] = chosen, PlannedRun(dataset, output / "runs" / name, network=NETWORK, sizes=chosen, **options)
-    train_all([run for _, run in runs.values()], f"train {len(runs)} networks", workers, PER_PROCESS)
+        runs[name] = PlannedRun(dataset, directory / "runs" / name, network=NETWORK, sizes=chosen, **options)
+    train_all(list(runs.values()), f"train {len(runs)} networks", workers, PER_PROCESS)
     rows = []
-    for name, (chosen, planned) in runs.items():
+    for chosen, (name, planned) in zip(combinations, runs.items(), strict=True):
         metrics = planned.finish()["metrics"]
-        run = load_run(output / "runs" / name)
+        run = load_run(directory / "runs" / name)
         losses = np.array([min(run.history(i)["val_loss"]) for i in range(len(run))])
         rows.append({
             **chosen, "parameters": metrics[0]["parameters"], "validation_loss": losses.mean(), "rms": losses.std(),
-            "auc": np.mean([m["auc"] for m in metrics]), "run": name,
+            "auc": np.mean([own["auc"] for own in metrics]), "run": name,
         })  # fmt: skip
-    table = pd.DataFrame(rows).sort_values("validation_loss", kind="stable", ignore_index=True)
-    with atomic_path(output / "grid.csv") as path:
+    table: pd.DataFrame = pd.DataFrame(rows).sort_values("validation_loss", kind="stable", ignore_index=True)
+    with atomic_path(directory / "grid.csv") as path:
         table.to_csv(path, index=False)
-    provenance.write(output, "grid", config, best=table["run"].iloc[0])
+    provenance.write(directory, "grid", config, best=table["run"].iloc[0])
     return table

@@ -1,22 +1,121 @@
-"""How well a classifier separates: ROC, AUC, accuracy, background rejection, significance."""
+"""How well a classifier separates: ROC curve, AUC, accuracy, background rejection, and significance of a search."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from xaug.core.errors import DatasetError
+from xaug.core.types import Array, JsonObject
 
 __all__ = [
-    "EFFICIENCIES", "background_efficiency", "best_threshold", "effective_number", "metrics", "roc", "search",
-    "signal_efficiency", "significance",
+    "EFFICIENCIES", "Metrics", "Search", "SearchSample", "background_efficiency", "best_threshold", "compute_metrics",
+    "effective_number", "roc", "search", "signal_efficiency", "significance",
 ]  # fmt: skip
 
 EFFICIENCIES = (0.3, 0.5, 0.7)
 """Signal efficiencies at which the background rejection is quoted."""
 
 
-def roc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Background and signal efficiency for every threshold, from (0, 0) to (1, 1)."""
+@dataclass(frozen=True)
+class Metrics:
+    """How well a network separates the classes of a sample.
+
+    Attributes
+    ----------
+    auc : float
+        area under the ROC curve
+    accuracy : float
+        accuracy at the threshold 0.5, both classes counted alike
+    n_signal, n_background : int
+        numbers of events
+    rejections : dict of float
+        1 / (background efficiency) at each of EFFICIENCIES, by a name such as "rejection_30"
+    rejection_limits : tuple of str
+        names of the rejections that are lower limits, because less than one effective background event passes
+    """
+
+    auc: float
+    accuracy: float
+    n_signal: int
+    n_background: int
+    rejections: Mapping[str, float]
+    rejection_limits: tuple[str, ...]
+
+    def to_json(self) -> JsonObject:
+        """The metrics as plain data, the rejections beside the others."""
+        return {
+            "auc": self.auc,
+            "accuracy": self.accuracy,
+            "n_signal": self.n_signal,
+            "n_background": self.n_background,
+            "rejection_limits": list(self.rejection_limits),
+            **self.rejections,
+        }
+
+
+class SearchSample(NamedTuple):
+    """A sample in which a counting experiment searches for the signal.
+
+    Attributes
+    ----------
+    label : array (n,)
+        1 for signal, 0 for background
+    score : array (n,)
+        output of the network
+    expected : array (n,)
+        expected number of events for which each event stands
+    """
+
+    label: Array
+    score: Array
+    expected: Array
+
+
+@dataclass(frozen=True)
+class Search:
+    """A counting experiment behind a threshold on the score.
+
+    Attributes
+    ----------
+    significance : float
+        expected discovery significance, in standard deviations
+    threshold : float
+        threshold on the score
+    expected_signal, expected_background : float
+        expected numbers of events that pass
+    effective_background : float
+        effective number of background events that pass
+    """
+
+    significance: float
+    threshold: float
+    expected_signal: float
+    expected_background: float
+    effective_background: float
+
+
+def roc(label: Array, score: Array, weight: Array | None = None) -> tuple[Array, Array]:
+    """Background and signal efficiency at every threshold, from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    label : array (n,)
+        1 for signal, 0 for background
+    score : array (n,)
+        output of the network
+    weight : array (n,), optional
+        weights of the events; default: one each
+
+    Raises
+    ------
+    DatasetError
+        if a class has no events
+    """
     from sklearn.metrics import roc_curve
 
     for value, name in ((0, "background"), (1, "signal")):
@@ -26,77 +125,131 @@ def roc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) 
     return background, signal
 
 
-def effective_number(weight: np.ndarray) -> float:
-    """How many events of equal weight have the same relative error: (sum w)^2 / sum w^2 (Kish)."""
+def effective_number(weight: Array) -> float:
+    """The number of events of equal weight with the same relative error, (sum w)^2 / sum w^2 (L. Kish)."""
     squares = float(weight @ weight)
     return float(weight.sum()) ** 2 / squares if squares else 0.0
 
 
-def background_efficiency(background: np.ndarray, signal: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Background efficiency at the tightest threshold that reaches each of the given signal efficiencies."""
-    return background[np.searchsorted(signal, np.asarray(at) - 1e-12, side="left")]
-
-
-def signal_efficiency(background: np.ndarray, signal: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Largest signal efficiency at which the background efficiency is not above each of the given ones."""
-    return signal[np.searchsorted(background, np.asarray(at) + 1e-12, side="right") - 1]
-
-
-def metrics(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> dict:
-    """AUC, accuracy at 0.5 with equal class weights, and background rejections 1 / efficiency.
-
-    Where less than one (effective) background event passes, the rejection is their number: a lower limit,
-    listed in `rejection_limits`.
-    """
-    from sklearn.metrics import auc
-
-    weight = np.ones(len(label)) if weight is None else weight
-    background, signal = roc(label, score, weight)
-    right = (score >= 0.5) == (label == 1)
-    accuracy = np.mean([np.average(right[label == value], weights=weight[label == value]) for value in (0, 1)])
-    effective = effective_number(weight[label == 0])
-    result = {
-        "auc": float(auc(background, signal)),
-        "accuracy": float(accuracy),
-        "n_signal": int((label == 1).sum()),
-        "n_background": int((label == 0).sum()),
-        "rejection_limits": [],
-    }
-    for efficiency in EFFICIENCIES:
-        left = float(background_efficiency(background, signal, np.array(efficiency)))
-        name = f"rejection_{round(100 * efficiency)}"
-        result[name] = 1.0 / max(left, 1.0 / effective)
-        if left < (1.0 - 1e-12) / effective:
-            result["rejection_limits"].append(name)
-    return result
-
-
-def significance(signal: np.ndarray | float, background: np.ndarray | float) -> np.ndarray:
-    """Expected discovery significance of a counting experiment, in standard deviations.
-
-    Z = sqrt(2 [(S + B) ln(1 + S / B) - S]) for S expected signal and B > 0 expected background events
-    (G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554, equation 97).
-    """
-    signal, background = np.asarray(signal, float), np.asarray(background, float)
-    # log1p and the difference below lose no digits while S << B, where Z -> S / sqrt(B)
-    return np.sqrt(2 * np.maximum((signal + background) * np.log1p(signal / background) - signal, 0.0))
-
-
-def best_threshold(label: np.ndarray, score: np.ndarray, weight: np.ndarray, least: float = 10.0) -> float:
-    """The threshold of largest significance, of those that keep enough background to believe it.
+def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:
+    """Background efficiency at the tightest threshold that reaches each of the given signal efficiencies.
 
     Parameters
     ----------
-    weight : (n,)
-        expected number of events that an event stands for
-    least
-        effective number of background events that must pass
+    background, signal : array (thresholds,)
+        efficiencies, see `roc`
+    at : array
+        signal efficiencies
+
+    Returns
+    -------
+    array, of the shape of `at`
     """
-    order = np.argsort(-score, kind="stable")
-    label, score, weight = label[order], score[order], weight[order]
-    own = np.where(label == 0, weight, 0.0)
+    found: Array = background[np.searchsorted(signal, np.asarray(at) - 1e-12, side="left")]
+    return found
+
+
+def signal_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:
+    """Largest signal efficiency at which the background efficiency does not exceed each of the given ones.
+
+    Parameters
+    ----------
+    background, signal : array (thresholds,)
+        efficiencies, see `roc`
+    at : array
+        background efficiencies
+
+    Returns
+    -------
+    array, of the shape of `at`
+    """
+    found: Array = signal[np.searchsorted(background, np.asarray(at) + 1e-12, side="right") - 1]
+    return found
+
+
+def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> Metrics:
+    """AUC, accuracy at 0.5 with equal class weights, and background rejections 1 / efficiency.
+
+    Where less than one (effective) background event passes, the rejection is the number of background events. It is
+    then a lower limit, which `rejection_limits` lists.
+
+    Parameters
+    ----------
+    label : array (n,)
+        1 for signal, 0 for background
+    score : array (n,)
+        probability of signal
+    weight : array (n,), optional
+        weights of the events; default: one each
+
+    Raises
+    ------
+    DatasetError
+        if a class has no events
+    """
+    from sklearn.metrics import auc
+
+    own = np.ones(len(label)) if weight is None else weight
+    background, signal = roc(label, score, own)
+    right = (score >= 0.5) == (label == 1)
+    accuracy = np.mean([np.average(right[label == value], weights=own[label == value]) for value in (0, 1)])
+    effective = effective_number(own[label == 0])
+    rejections, limits = {}, []
+    for efficiency in EFFICIENCIES:
+        left = float(background_efficiency(background, signal, efficiency))
+        name = f"rejection_{round(100 * efficiency)}"
+        rejections[name] = 1.0 / max(left, 1.0 / effective)
+        if left < (1.0 - 1e-12) / effective:
+            limits.append(name)
+    return Metrics(
+        auc=float(auc(background, signal)),
+        accuracy=float(accuracy),
+        n_signal=int((label == 1).sum()),
+        n_background=int((label == 0).sum()),
+        rejections=rejections,
+        rejection_limits=tuple(limits),
+    )
+
+
+def significance(signal: npt.ArrayLike, background: npt.ArrayLike) -> Array:
+    """Expected discovery significance of a counting experiment, in standard deviations.
+
+    Z = sqrt(2 [(S + B) ln(1 + S / B) - S]) for S expected signal and B > 0 expected background events.
+
+    Parameters
+    ----------
+    signal, background : float or array
+        S and B
+
+    References
+    ----------
+    G. Cowan et al., Eur. Phys. J. C 71 (2011) 1554, equation 97.
+    """
+    s, b = np.asarray(signal, float), np.asarray(background, float)
+    # log1p and the difference below lose no digits while S << B, where Z -> S / sqrt(B)
+    found: Array = np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0.0))
+    return found
+
+
+def best_threshold(sample: SearchSample, least: float = 10.0) -> float:
+    """The threshold on the score with the largest significance, among those that keep enough background.
+
+    Parameters
+    ----------
+    sample : SearchSample
+    least : float
+        effective number of background events that must pass
+
+    Raises
+    ------
+    DatasetError
+        if no threshold keeps enough background
+    """
+    order = np.argsort(-sample.score, kind="stable")
+    label, score, expected = sample.label[order], sample.score[order], sample.expected[order]
+    own = np.where(label == 0, expected, 0.0)
     background, squares = np.cumsum(own), np.cumsum(own**2)
-    signal = np.cumsum(np.where(label == 1, weight, 0.0))
+    signal = np.cumsum(np.where(label == 1, expected, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         enough = np.where(squares > 0, background**2 / squares, 0.0) >= least
     last = np.append(score[1:] != score[:-1], True)  # a threshold takes all events of its score
@@ -111,27 +264,31 @@ def best_threshold(label: np.ndarray, score: np.ndarray, weight: np.ndarray, lea
     return float(score[np.argmax(found)])
 
 
-def search(validation: tuple, test: tuple, least: float = 10.0) -> dict:
+def search(validation: SearchSample, test: SearchSample, least: float = 10.0) -> Search:
     """Significance of a counting experiment behind the best threshold on the score.
 
     Parameters
     ----------
-    validation, test
-        (label, score, expected number of events), each (n,): the threshold is chosen on the first and judged on the
-        second
-    least
+    validation, test : SearchSample
+        the threshold is chosen on the first and judged on the second
+    least : float
         effective number of background events that the threshold must keep on the validation split
+
+    Raises
+    ------
+    DatasetError
+        if no threshold keeps enough background
     """
-    threshold = best_threshold(*validation, least=least)
-    label, score, weight = test
-    passed = score >= threshold
-    signal, background = weight[passed & (label == 1)], weight[passed & (label == 0)]
+    threshold = best_threshold(validation, least)
+    passed = test.score >= threshold
+    signal = test.expected[passed & (test.label == 1)]
+    background = test.expected[passed & (test.label == 0)]
     # where the test split keeps no background, one event of mean weight bounds it
-    expected = background.sum() or weight[label == 0].mean()
-    return {
-        "significance": float(significance(signal.sum(), expected)),
-        "threshold": threshold,
-        "expected_signal": float(signal.sum()),
-        "expected_background": float(background.sum()),
-        "effective_background": effective_number(background),
-    }
+    bound = background.sum() or test.expected[test.label == 0].mean()
+    return Search(
+        significance=float(significance(signal.sum(), bound)),
+        threshold=threshold,
+        expected_signal=float(signal.sum()),
+        expected_background=float(background.sum()),
+        effective_background=effective_number(background),
+    )

@@ -1,21 +1,40 @@
-"""Rankings that the stage `explain` leaves behind: which features come first."""
+"""Rankings of features: those that explanations give, and controls that know nothing of a network."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
+from xaug.data.dataset import Dataset
 from xaug.data.variables import Table
+from xaug.data.weights import event_weights
 
-__all__ = ["BY", "best_xaugs", "ranking_of"]
+__all__ = ["BY", "CONTROLS", "best_xaugs", "random_ranking", "ranking_of", "univariate_ranking"]
 
 BY = ("mean", "mean_absolute")
 """How the attributions of a class rank features: by signed mean, the paper's "averaged", or by mean absolute value."""
 
 
 def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
-    """Features of a finished directory of `xaug.explain`, the most important first, averaged over trainings."""
+    """The features of a finished directory of `xaug.explain`, the most important first, averaged over trainings.
+
+    Parameters
+    ----------
+    directory : path
+    by : str
+        one of BY
+
+    Raises
+    ------
+    ConfigurationError
+        if `by` is unknown
+    DatasetError
+        if the directory is not finished, or lacks its ranking
+    """
     import pandas as pd
 
     if by not in BY:
@@ -29,7 +48,7 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
         if tables:
             values = pd.concat([pd.read_csv(path, index_col=0)[by] for path in tables], axis=1).mean(axis=1)
             return list(values.sort_values(ascending=False, kind="stable").index)
-        # without attributions of a class there is the paper's relevance, which has no sign
+        # where there are no attributions of a class, there is the paper's relevance, which has no sign
         return list(pd.read_csv(Path(directory) / "relevance.csv")["feature"])
     except (OSError, ValueError, KeyError) as error:
         raise DatasetError(
@@ -39,7 +58,22 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
 
 
 def best_xaugs(directory: str | Path, table: Table, count: int = 5) -> list[str]:
-    """The first expert variables of a ranking."""
+    """The first expert variables of a ranking.
+
+    Parameters
+    ----------
+    directory : path
+        finished output of `xaug.explain`
+    table : Table
+        variables of the dataset
+    count : int
+        number of variables
+
+    Raises
+    ------
+    DatasetError
+        if the ranking has fewer expert variables
+    """
     known = set(table.names("xaug"))
     found = [name for name in ranking_of(directory) if name in known][:count]
     if len(found) < count:
@@ -47,3 +81,28 @@ def best_xaugs(directory: str | Path, table: Table, count: int = 5) -> list[str]
             f"{directory} ranks {len(found)} expert variables of {table.kind}, not {count}: explain a run that has all"
         )
     return found
+
+
+def random_ranking(data: Dataset, block: str, weights: str, seed: int) -> list[str]:
+    """The features of a block in random order."""
+    names = data.names(block)
+    return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+
+
+def univariate_ranking(data: Dataset, block: str, weights: str, seed: int = 0) -> list[str]:
+    """The features of a block by how well each alone separates the classes: |AUC - 1/2| on the validation split."""
+    from sklearn.metrics import roc_auc_score
+
+    arrays = data.load([block, "label", "weight", "process"], "validation")
+    weight = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    names = data.names(block)
+    auc = [roc_auc_score(arrays["label"], arrays[block][:, i], sample_weight=weight) for i in range(len(names))]
+    order = np.argsort(-np.abs(np.array(auc) - 0.5), kind="stable")
+    return [names[i] for i in order]
+
+
+Control = Callable[[Dataset, str, str, int], list[str]]
+"""Ranks the features of a block of a dataset, given what events count for and a seed."""
+
+CONTROLS: dict[str, Control] = {"random": random_ranking, "univariate": univariate_ranking}
+"""Rankings with which those by explanations are compared, by name."""

@@ -1,7 +1,7 @@
 """Reference networks: small trained runs that come with the package, each with its card (`python -m xaug.reference`).
 
-A reference is the directory of a run with one training: manifest, scaler and model, without the optimiser's state,
-and `card.md`, which says on what it was trained, how well it does, and what it is not good for.
+A reference is the directory of a run with one training: manifest, scaler and model, without the state of the
+optimiser. Its `card.md` says on what the network was trained, how well it separates, and what it is not good for.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError, unknown_name
-from xaug.core.files import atomic_path, digest_file, read_json, write_json
+from xaug.core.files import atomic_path, digest_file, write_json
 from xaug.training.runs import Run, load_run, training_directory
+from xaug.training.task import result_path
 
 __all__ = ["card_of", "export", "load_reference", "references"]
 
@@ -24,26 +25,45 @@ SHOWN = {"auc": "AUC", "accuracy": "accuracy"}
 
 
 def _home() -> Path:
-    """Where the references are: in the installed package, or beside it in a checkout."""
+    """The folder of the references: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     return package / "models" if (package / "models").is_dir() else package.parent / "models"
 
 
 def references() -> list[str]:
-    """Names of the references."""
+    """Names of the reference networks that come with the package.
+
+    Returns
+    -------
+    list of str
+        in alphabetical order
+    """
     return sorted(path.parent.name for path in _home().glob(f"*/{provenance.NAME}"))
 
 
 def load_reference(name: str) -> Run:
-    """A reference network as a run: `.models[0]`, `.scaler`, `.variables`, `.inputs(arrays)`, `.metrics`.
+    """A reference network, opened as a run.
+
+    Parameters
+    ----------
+    name : str
+        one of `xaug.training.reference.references()`
+
+    Returns
+    -------
+    Run
+        a run of one training, with `.models[0]`, `.scaler`, `.variables`, `.inputs(arrays)` and `.metrics`
 
     Raises
     ------
+    ConfigurationError
+        if there is no reference of this name; the message suggests the nearest one and lists all
     ModelError
-        if its weights are not those that it was released with
+        if the file of the network is not the released one
     """
-    if name not in references():
-        raise unknown_name("reference", name, references())
+    known = references()
+    if name not in known:
+        raise unknown_name("reference", name, known)
     run = load_run(_home() / name)
     model = training_directory(run.path, 0) / "model.keras"
     if digest_file(model) != run.manifest["model_digest"]:
@@ -51,16 +71,33 @@ def load_reference(name: str) -> Run:
     return run
 
 
-def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
-    """Text of a card: what the network is, its data, seeds and metrics, and what it is not good for.
+def check_training(run: Run, training: int) -> None:
+    """Raise DatasetError if a run has no training of this number."""
+    if not 0 <= training < len(run):
+        raise DatasetError(f"run {run.name} has trainings 0 to {len(run) - 1}, not {training}")
 
-    All numbers are those of the run and of its dataset, which must still be there.
+
+def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
+    """The text of a card: what the network is, its data, seeds and metrics, and what it is not good for.
+
+    All numbers are read from the run and from its dataset, which must still be there.
 
     Parameters
     ----------
-    limits
-        what else one must know before using it
+    run : Run
+    name : str
+        name of the reference
+    limits : str
+        what else one must know before using the network
+    training : int
+        number of the training that the reference holds
+
+    Raises
+    ------
+    DatasetError
+        if the run has no such training
     """
+    check_training(run, training)
     data, spec, config = run.dataset(), run.input_spec, run.manifest["config"]
     inputs = ", ".join(f"{block} ({len(chosen)})" for block, chosen in spec.columns.items())
     counts = ", ".join(f"{count} {process}" for process, count in data.counts.items())
@@ -100,29 +137,41 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
     return "\n".join(lines)
 
 
-def export(run: str | os.PathLike, output: str | os.PathLike, card: str, training: int = 0) -> Path:
+def export(run: str | os.PathLike[str], output: str | os.PathLike[str], card: str, training: int = 0) -> Path:
     """Make a reference of one training of a run.
 
     Parameters
     ----------
-    card
-        text of `card.md`: data, seeds, metrics with spread, limits
+    run, output : path
+        finished run, and directory to write
+    card : str
+        text of `card.md`: data, seeds, metrics with their spread, limits
+    training : int
+        number of the training
+
+    Returns
+    -------
+    Path
+        the directory
+
+    Raises
+    ------
+    DatasetError
+        if the directory is a reference already, or the run has no such training
     """
-    run, output = load_run(run), Path(output)
-    if (output / provenance.NAME).exists():
-        raise DatasetError(f"{output} is a reference already; delete it first")
-    if not 0 <= training < len(run):
-        raise DatasetError(f"run {run.name} has trainings 0 to {len(run) - 1}, not {training}")
-    target = training_directory(output, 0)
-    target.mkdir(parents=True, exist_ok=True)
-    with atomic_path(target / "model.keras") as path:
-        run.model(training).save(path)  # loaded without its optimiser, so it is saved without
-    history = read_json(training_directory(run.path, training) / "metrics.json")["history"]
-    write_json(target / "metrics.json", {"history": history})
-    shutil.copyfile(run.path / "scaler.json", output / "scaler.json")
-    (output / "card.md").write_text(card)
-    content = {key: run.manifest[key] for key in ("stage", "config", "versions", "inputs")}
-    content |= {"metrics": [run.metrics[training]], "all_metrics": run.metrics}
-    content |= {"dataset": Path(run.manifest["dataset"]).name, "model_digest": digest_file(target / "model.keras")}
-    write_json(output / provenance.NAME, content)
-    return output
+    source, target = load_run(run), Path(output)
+    if (target / provenance.NAME).exists():
+        raise DatasetError(f"{target} is a reference already; delete it first")
+    check_training(source, training)
+    model = training_directory(target, 0) / "model.keras"
+    model.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(model) as path:
+        source.model(training).save(path)  # loaded without its optimiser, so it is saved without one
+    write_json(result_path(target, 0), {"history": source.history(training)})
+    shutil.copyfile(source.path / "scaler.json", target / "scaler.json")
+    (target / "card.md").write_text(card)
+    content = {key: source.manifest[key] for key in ("stage", "config", "versions", "inputs")}
+    content |= {"metrics": [source.metrics[training]], "all_metrics": source.metrics}
+    content |= {"dataset": Path(source.manifest["dataset"]).name, "model_digest": digest_file(model)}
+    write_json(target / provenance.NAME, content)
+    return target

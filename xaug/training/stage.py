@@ -1,11 +1,11 @@
-"""Stage `train`: a dataset to a run, N trainings of one network (`python -m xaug.train`)."""
+"""Stage `train`: make a run of a dataset, that is N trainings of one network (`python -m xaug.train`)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,39 +13,57 @@ from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.core.files import read_json
+from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import SPLITS, Dataset
 from xaug.data.scaling import Scaler
+from xaug.data.variables import Table
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import find_network
-from xaug.training.loop import Training, metrics_path
+from xaug.training.config import TrainingConfig
 from xaug.training.rankings import best_xaugs
+from xaug.training.task import TrainingTask, result_path
 
 __all__ = ["PlannedRun", "train", "train_all"]
 
-
-"""Jets a class where no dataset is given."""
+Names = str | Sequence[str]
+"""Names of variables or of selections, as a list or separated by commas."""
 
 
 class PlannedRun:
-    """A run that is claimed on disk, its scaler fitted, and its trainings waiting.
+    """A run that is claimed on disk: its scaler is fitted, and its trainings wait.
 
     Parameters
     ----------
-    network, xaug, particle_list, rows_per_step, event, sizes
-        see `xaug.networks.inputs.choose_inputs`; xaug may be "top5" as well
-    ranking
-        finished directory of `xaug.explain`, whose five best expert variables "top5" are
-    weights
-        see `xaug.data.weights.WEIGHTS`; default: that of the kind of dataset
-    options
-        fields of `Training`; default of batch_size and learning_rate: the network's own
+    dataset, output : path
+        dataset to train on, and directory to write
+    network, particle_list, rows_per_step, event, sizes
+        see `xaug.networks.choice.choose_inputs`
+    xaug : str or list of str, optional
+        expert variables, see `xaug.networks.choice.choose_inputs`, or "top5"
+    ranking : path, optional
+        finished directory of `xaug.explain`, whose five best expert variables "top5" means
+    weights : str, optional
+        what an event counts for, see `xaug.data.weights.WEIGHTS`; default: that of the kind of dataset
+    settings
+        fields of `xaug.training.config.TrainingConfig`; default of batch_size and learning_rate: those of the network
 
     Attributes
     ----------
+    inputs : Inputs
+    config : TrainingConfig
+    recorded : dict
+        the settings that decide whether a run in the same place is the same one
     finished : dict or None
-        its manifest, if all is done already
+        the manifest of the run, if all its trainings are done
+
+    Raises
+    ------
+    ConfigurationError
+        if a setting is unknown or not possible, or the directory holds another run
+    DatasetError
+        if the dataset lacks events of a class
     """
 
     def __init__(
@@ -54,41 +72,32 @@ class PlannedRun:
         output: str | Path,
         *,
         network: str = "cnn2d",
-        xaug: str | list[str] | None = None,
+        xaug: Names | None = None,
         ranking: str | Path | None = None,
-        particle_list: str | list[str] | None = None,
+        particle_list: Names | None = None,
         rows_per_step: int = 1,
-        event: str | list[str] | None = None,
-        sizes: dict[str, float] | None = None,
+        event: Names | None = None,
+        sizes: Mapping[str, float] | None = None,
         weights: str | None = None,
-        **options,
-    ):
+        **settings: Any,
+    ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
-        if xaug == "top5":
-            if ranking is None:
-                raise ConfigurationError(
-                    "--xaug top5: name the ranking whose five best these are: --ranking DIRECTORY of xaug.explain"
-                )
-            xaug = best_xaugs(ranking, self.data.table)
-        elif ranking is not None:
-            raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
+        xaug = _expert_variables(xaug, ranking, self.data.table)
         self.inputs = choose_inputs(self.data.table, network, xaug, particle_list, rows_per_step, event, sizes)
-        defaults = find_network(network).defaults
-        own = {"batch_size": defaults.batch_size, "learning_rate": defaults.learning_rate}
-        given = {name: value for name, value in options.items() if value is not None}
-        self.how = Training(**(own | given), weights=weights or DEFAULT_WEIGHTS[self.data.kind])
+        own = find_network(network).defaults
+        defaults: JsonObject = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
+        given = {name: value for name, value in settings.items() if value is not None}
+        self.config = TrainingConfig(**{**defaults, **given}, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self._check_data()
-        self.config = {"dataset": self.data.digest, **self.inputs.config, **self.how.config}
-        self.finished = provenance.begin(self.output, "train", self.config)
-        if self.finished:
-            return
-        scaler_path = self.output / "scaler.json"
-        if not scaler_path.exists():
-            rows = (None, None) if self.how.scale_on_all else (self.how.max_jets, "train")
-            Scaler.fit(self.data, self.inputs.columns, *rows).save(scaler_path)
+        self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
+        self.finished = provenance.begin(self.output, "train", self.recorded)
+        scaler = self.output / "scaler.json"
+        if not self.finished and not scaler.exists():
+            rows, split = (None, None) if self.config.scale_on_all else (self.config.max_jets, "train")
+            Scaler.fit(self.data, self.inputs.columns, rows, split).save(scaler)
 
     def _check_data(self) -> None:
-        """What would fail in each training, before any is started."""
+        """Find what would make each training fail, before any is started."""
         for split in SPLITS:
             labels = {part["label"] for part in self.data.parts if part["splits"][split]}
             for label, lacking in enumerate(("background", "signal")):
@@ -97,93 +106,111 @@ class PlannedRun:
                         f"{self.data.path}: its {split} split has no {lacking}; process more events of it"
                     )
         processes = np.array(list(self.data.processes))
-        event_weights(self.how.weights, np.ones(len(processes)), processes, self.data.weight_scales)
+        event_weights(self.config.weights, np.ones(len(processes)), processes, self.data.weight_scales)
 
-    def waiting(self) -> list[dict]:
-        """The tasks of `xaug.training.loop:train_once` that are left to do."""
+    def waiting(self) -> list[TrainingTask]:
+        """The trainings that are left to do."""
         if self.finished:
             return []
+        dataset, run = self.data.path.resolve(), self.output.resolve()
         return [
-            {
-                "dataset": str(self.data.path.resolve()),
-                "run": str(self.output.resolve()),
-                "training": i,
-                "inputs": self.inputs.to_json(),
-                "how": asdict(self.how),
-            }
-            for i in range(self.how.trainings)
-            if not metrics_path(self.output, i).exists()
+            TrainingTask(dataset, run, training, self.inputs, self.config)
+            for training in range(self.config.trainings)
+            if not result_path(self.output, training).exists()
         ]
 
-    def finish(self) -> dict:
-        """Write what all trainings together gave; return the run's manifest."""
+    def finish(self) -> JsonObject:
+        """Write the manifest of the run, with the results of all trainings, and return it."""
         if self.finished:
             return self.finished
-        metrics = [read_json(metrics_path(self.output, i)) for i in range(self.how.trainings)]
-        results = [{key: value for key, value in m.items() if key != "history"} for m in metrics]
-        _plot_history(self.output, [m["history"] for m in metrics])
-        from_here = os.path.relpath(self.data.path.resolve(), self.output.resolve())
+        results = [read_json(result_path(self.output, training)) for training in range(self.config.trainings)]
+        dataset = self.data.path.resolve()
         return provenance.write(
-            self.output, "train", self.config,
-            dataset=str(self.data.path.resolve()), dataset_from_here=from_here, inputs=self.inputs.to_json(),
-            metrics=results,
-        )  # fmt: skip
+            self.output,
+            "train",
+            self.recorded,
+            dataset=str(dataset),
+            dataset_from_here=os.path.relpath(dataset, self.output.resolve()),
+            inputs=self.inputs.to_json(),
+            metrics=[{key: value for key, value in result.items() if key != "history"} for result in results],
+        )
 
 
-def train(dataset: str | Path, output: str | Path, *, workers: int | None = None, **options) -> dict:
-    """Train a network N times; return the run's manifest.
+def _expert_variables(xaug: Names | None, ranking: str | Path | None, table: Table) -> Names | None:
+    """The chosen expert variables, in which "top5" is replaced by the five best of a ranking."""
+    if xaug != "top5":
+        if ranking is not None:
+            raise ConfigurationError(f"--ranking {ranking} goes with --xaug top5 only")
+        return xaug
+    if ranking is None:
+        raise ConfigurationError(
+            "--xaug top5: name the ranking whose five best variables to take: --ranking DIRECTORY of xaug.explain"
+        )
+    return best_xaugs(ranking, table)
+
+
+def train(dataset: str | Path, output: str | Path, *, workers: int | None = None, **options: Any) -> JsonObject:
+    """Train a network N times.
 
     Parameters
     ----------
-    workers
+    dataset, output : path
+        dataset to train on, and directory to write
+    workers : int, optional
         trainings at a time; default: as many as the cores allow
     options
-        of `PlannedRun`
+        further arguments of `PlannedRun`
+
+    Returns
+    -------
+    dict
+        the manifest of the run
     """
     run = PlannedRun(dataset, output, **options)
     train_all([run], f"train {run.output.name}", workers)
     return run.finish()
 
 
-def train_all(runs: list[PlannedRun], title: str, workers: int | None = None, per_process: int = 1) -> None:
-    """Do all that waits in some runs, with one progress bar.
+def train_all(runs: Sequence[PlannedRun], title: str, workers: int | None = None, per_process: int = 1) -> None:
+    """Do all trainings that wait in some runs, with one progress bar.
 
     Parameters
     ----------
-    per_process
+    runs : list of PlannedRun
+    title : str
+        text before the progress bar
+    workers : int, optional
+        processes at a time; default: as many as the cores allow
+    per_process : int
         trainings that one process does, one after the other
     """
     waiting = [task for run in runs for task in run.waiting()]
     if not waiting:
         return
-    total = sum(run.how.trainings * run.how.epochs for run in runs if not run.finished)
-    threads = max(run.how.threads for run in runs)
-    with bar(total, title, "epochs") as progress:
-        progress.update(total - sum(task["how"]["epochs"] for task in waiting))
+    total = sum(run.config.trainings * run.config.epochs for run in runs if not run.finished)
+    threads = max(run.config.threads for run in runs)
+    left = sum(task.config.epochs for task in waiting)
+    with bar(total, title, "epochs", initial=total - left) as progress:
 
-        def count(report: dict) -> None:
+        def count(report: JsonObject) -> None:
             progress.update(report["epochs"])
             if "loss" in report:
                 progress.set_postfix_str(f"validation loss {report['loss']:.3f}", refresh=False)
 
         at_once = workers or max(1, cores() // threads)
         environment = {"OMP_NUM_THREADS": str(threads), "TF_NUM_INTRAOP_THREADS": str(threads)}
-        function, tasks = "xaug.training.loop:train_once", waiting
+        tasks = [task.to_json() for task in waiting]
         if per_process > 1:
-            function, tasks = "xaug.training.loop:train_several", list(_grouped(waiting, per_process))
-        for _ in run_tasks(function, tasks, at_once, count, environment):
+            results = run_tasks(
+                "xaug.training.loop:train_several", _grouped(tasks, per_process), at_once, count, environment
+            )
+        else:
+            results = run_tasks("xaug.training.loop:train_once", tasks, at_once, count, environment)
+        for _ in results:
             pass
 
 
-def _grouped(tasks: list[dict], size: int) -> Iterable[dict]:
+def _grouped(tasks: Sequence[JsonObject], size: int) -> Iterable[JsonObject]:
+    """Tasks of `xaug.training.loop:train_several`, each of which holds several trainings."""
     for start in range(0, len(tasks), size):
         yield {"tasks": tasks[start : start + size]}
-
-
-def _plot_history(output: Path, histories: list[dict]) -> None:
-    from xaug.plots.figures import figure, save
-    from xaug.plots.history import plot_history
-
-    with figure() as (fig, ax):
-        plot_history(histories, ax)
-        save(fig, output / "history")

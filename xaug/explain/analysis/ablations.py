@@ -21,7 +21,7 @@ from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json
-from xaug.training.metrics import metrics
+from xaug.training.metrics import compute_metrics
 from xaug.training.runs import load_run
 
 __all__ = ["ABLATED", "ablate_run", "ablation", "replaced"]
@@ -89,7 +89,7 @@ def ablation(
     sizes
         numbers k of features to replace
     label, weight : (n,)
-        as for `xaug.training.metrics.metrics`
+        as for `xaug.training.metrics.compute_metrics`
 
     Returns
     -------
@@ -102,7 +102,7 @@ def ablation(
             raise ConfigurationError(f"{k} features to replace: must be between 0 and {len(order)}")
         x = replaced(inputs, order[:k], baseline, variables)
         score = model.predict(x, batch_size=BATCH, verbose=0)[:, 1]
-        found = metrics(label, score, weight)
+        found = compute_metrics(label, score, weight).to_json()
         rows.append({"k": k, **{name: found[name] for name in ABLATED}})
     return pd.DataFrame(rows)
 
@@ -134,7 +134,7 @@ def ablate_run(
     """
     from xaug.explain.gradients.baselines import named_baseline
     from xaug.explain.gradients.samples import sample_of
-    from xaug.training.loop import read
+    from xaug.training.scaled import load_scaled
 
     run, output = load_run(run), Path(output)
     data = run.dataset()
@@ -146,7 +146,7 @@ def ablate_run(
     finished = provenance.begin(output, "ablation", config)
     if finished:
         return finished
-    x, label, weight = read(data, run.input_spec, run.scaler, split, run.manifest["config"]["weights"])
+    x, label, weight = load_scaled(data, run.input_spec, run.scaler, split, run.manifest["config"]["weights"])
     sample = sample_of(named_baseline(baseline, run, data, seed), run.model(0), x, run.variables)
     if len(sample) != 1:
         raise ConfigurationError(f"baseline {baseline!r} has {len(sample)} events; features are replaced by one value")

@@ -1,0 +1,63 @@
+"""Load one split of a dataset as the inputs, labels and weights of a training."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from xaug.core.types import Array, Arrays
+from xaug.data.dataset import Dataset
+from xaug.data.scaling import Scaler
+from xaug.data.weights import balanced, event_weights
+from xaug.networks.inputs import Inputs
+
+__all__ = ["ScaledSplit", "load_scaled"]
+
+
+class ScaledSplit(NamedTuple):
+    """One split of a dataset, ready for a network.
+
+    Attributes
+    ----------
+    inputs : dict of arrays
+        scaled inputs by name, each (n, ...)
+    label : array (n,)
+        1 for signal, 0 for background
+    weight : array (n,)
+        weights of which those of both classes sum to n / 2
+    """
+
+    inputs: Arrays
+    label: Array
+    weight: Array
+
+
+def load_scaled(
+    data: Dataset,
+    inputs: Inputs,
+    scaler: Scaler,
+    split: str,
+    weights: str = "unit",
+    max_rows: int | None = None,
+) -> ScaledSplit:
+    """The scaled inputs, labels and balanced weights of one split.
+
+    Parameters
+    ----------
+    data : Dataset
+    inputs : Inputs
+        which variables the network reads
+    scaler : Scaler
+    split : str
+        "train", "validation" or "test"
+    weights : str
+        what an event counts for, see `xaug.data.weights.WEIGHTS`
+    max_rows : int, optional
+        largest number of rows; default: all
+
+    Returns
+    -------
+    ScaledSplit
+    """
+    arrays = data.load([*inputs.fields, "label", "weight", "process"], split, max_rows)
+    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    return ScaledSplit(inputs.take(scaler.scale(arrays)), arrays["label"], balanced(own, arrays["label"]))

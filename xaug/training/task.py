@@ -1,0 +1,118 @@
+"""One training as it is given to a worker process, and the result that the worker writes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xaug.core.files import write_json
+from xaug.core.types import JsonObject
+from xaug.networks.inputs import Inputs
+from xaug.training.config import TrainingConfig
+from xaug.training.metrics import Metrics, Search
+from xaug.training.runs import training_directory
+
+__all__ = ["History", "TrainingResult", "TrainingTask", "result_path"]
+
+History = dict[str, list[float]]
+"""Loss and accuracy by epoch, on the training and the validation split ("loss", "val_loss", ...)."""
+
+
+def result_path(run: Path, training: int) -> Path:
+    """The file that a training writes last, so that a training which has it is whole."""
+    return training_directory(run, training) / "metrics.json"
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """One training of a run.
+
+    Attributes
+    ----------
+    dataset, run : Path
+        directories of the dataset and of the run, as absolute paths
+    training : int
+        its number in the run, from 0
+    inputs : Inputs
+    config : TrainingConfig
+    """
+
+    dataset: Path
+    run: Path
+    training: int
+    inputs: Inputs
+    config: TrainingConfig
+
+    def to_json(self) -> JsonObject:
+        """The task as plain data, to be sent to a worker."""
+        return {
+            "dataset": str(self.dataset),
+            "run": str(self.run),
+            "training": self.training,
+            "inputs": self.inputs.to_json(),
+            "config": asdict(self.config),
+        }
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> TrainingTask:
+        """The task that `to_json` gave."""
+        return cls(
+            Path(content["dataset"]),
+            Path(content["run"]),
+            content["training"],
+            Inputs.from_json(content["inputs"]),
+            TrainingConfig(**content["config"]),
+        )
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training gave.
+
+    Attributes
+    ----------
+    metrics : Metrics
+        separation on the test split
+    search : Search or None
+        significance of a search, where the dataset allows one
+    no_significance : str or None
+        why there is no significance, if the sample is too small for one
+    training : int
+        number of the training in its run
+    seed : int
+    epochs : int
+        number of epochs until the training stopped
+    best_epoch : int
+        the epoch whose weights are kept, counted from 0
+    parameters : int
+        number of trainable parameters of the network
+    history : History
+    """
+
+    metrics: Metrics
+    search: Search | None
+    no_significance: str | None
+    training: int
+    seed: int
+    epochs: int
+    best_epoch: int
+    parameters: int
+    history: History
+
+    def to_json(self) -> JsonObject:
+        """The result as the plain data of `metrics.json`."""
+        return {
+            **self.metrics.to_json(),
+            **({} if self.search is None else asdict(self.search)),
+            **({} if self.no_significance is None else {"no_significance": self.no_significance}),
+            "training": self.training,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "parameters": self.parameters,
+            "history": self.history,
+        }
+
+    def save(self, run: Path) -> None:
+        """Write the result into the directory of its training."""
+        write_json(result_path(run, self.training), self.to_json())
