@@ -48,8 +48,8 @@ def test_a_result_holds_all_numbers_of_a_training_in_one_object(tmp_path):
     result.save(tmp_path)
     content = json.loads((tmp_path / "training_1" / "metrics.json").read_text())
     assert content["auc"] == 0.75
-    assert content["rejection_50"] == 2.0
-    assert content["rejection_limits"] == []
+    assert content["rejection_70"] == 2.0
+    assert content["rejection_limits"] == ["rejection_30", "rejection_50"]
     assert content["significance"] == 3.0
     assert "no_significance" not in content
     assert content["history"]["val_loss"] == [0.9, 1.0]
