@@ -1,6 +1,8 @@
-"""Documentation pages name what there is."""
+"""Documentation pages agree with the code: links, names, tables and numbers."""
 
 import csv
+import importlib
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -85,3 +87,78 @@ def test_numbers_of_the_results_are_those_of_the_tables(table):
     assert shown
     for row in shown:
         assert any(set(row) <= cells for cells in stored), row
+
+
+CHECKOUT = NOTEBOOKS.parent
+PAGES = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "models/README.md")]
+PAGES += sorted(NOTEBOOKS.glob("*.md")) + sorted(NOTEBOOKS.glob("*.ipynb"))
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def text_of(page):
+    """The text of a page; of a notebook, that of all its cells."""
+    if page.suffix == ".md":
+        return page.read_text()
+    return "\n\n".join("".join(cell["source"]) for cell in json.loads(page.read_text())["cells"])
+
+
+def anchors(page):
+    """The anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@by_page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if re.match(r"https?://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def resolves(name):
+    """True if a dotted name is a module of the package, or an attribute of one."""
+    parts = name.split(".")
+    for size in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:size]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[size:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@by_page
+def test_names_and_paths_of_the_package_exist(page):
+    """Dotted names `xaug.a.b`, and paths `xaug/a/b.py`, where capitals stand for a name of the reader's choice.
+
+    The recipes of CONTRIBUTING.md name modules that they make; `tests/test_contributing.py` executes them.
+    """
+    text = text_of(page).split("## Recipes\n")[0]
+    for name in sorted(set(re.findall(r"(?<![\w/.@-])xaug(?:\.[a-z_]\w*)+", text))):
+        assert resolves(name), name
+    for path in sorted(set(re.findall(r"(?<![\w/.:-])(?:xaug|tests|notebooks|models)/[\w/.-]*\w/?", text))):
+        if not re.search(r"[A-Z]{3}", path):
+            assert (CHECKOUT / path).exists() or (page.parent / path).exists(), path
+
+
+def test_terms_are_in_the_glossary():
+    """Every term that the project coined, and every column of its tables that needs a definition."""
+    terms = {
+        term.strip("*` ")
+        for row in re.findall(r"^\| (\*\*.+?) \|", (NOTEBOOKS / "glossary.md").read_text(), re.MULTILINE)
+        for term in re.split(r"[,()] ?|\*\* ", row)
+    }
+    needed = {
+        "XAUG", "Preset A", "β₃", "RMS", "LRP", "IG", "baseline", "residual", "conservation", "completeness", "target",
+        "blank baseline", "averaged baseline", "block", "kind", "run", "part", "split", "mask", "padding", "scaler",
+        "engine", "composite", "rule", "ranking", "stage", "training", "effective number", "stable rank", "manifest",
+    }  # fmt: skip
+    assert needed <= terms

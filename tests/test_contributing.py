@@ -1,0 +1,222 @@
+"""The recipes of CONTRIBUTING.md work as they are written.
+
+Each recipe is applied to a copy of the package, its commands are run there, and its result is compared with a number
+that is computed without xaug.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import awkward as ak
+import fastjet
+import h5py
+import numpy as np
+import pytest
+import uproot
+
+import xaug
+
+CHECKOUT = Path(__file__).parents[1]
+RECIPES = (CHECKOUT / "CONTRIBUTING.md").read_text().split("## Recipes\n")[1]
+PLACE = re.compile(r"(New file|At the end of|In) `(?P<file>[^`]+)`(?:, below the line `(?P<line>[^`]+)`)?:")
+FENCE = re.compile(r"```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A block of a recipe, and where it goes: below a line of a file, or at its end."""
+
+    file: str
+    code: str
+    line: str | None
+
+    def apply(self, root: Path) -> None:
+        path = root / self.file
+        old = path.read_text() if path.exists() else ""
+        if self.line is None:
+            path.write_text(old + self.code)
+            return
+        lines = old.splitlines(keepends=True)
+        places = [number for number, text in enumerate(lines) if text.rstrip("\n") == self.line]
+        assert len(places) == 1, f"{self.file} has {len(places)} lines {self.line!r}"
+        lines.insert(places[0] + 1, self.code)
+        path.write_text("".join(lines))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Changes of the package, and commands that use them."""
+
+    changes: tuple[Change, ...]
+    commands: tuple[str, ...]
+
+
+def recipe(title: str) -> Recipe:
+    """Read the recipe under a heading."""
+    section = RECIPES.split(f"### {title}\n")[1].split("\n### ")[0]
+    changes, commands, place = [], [], None
+    for match in re.finditer(rf"{PLACE.pattern}|{FENCE.pattern}", section, re.DOTALL):
+        if match["file"]:
+            place = match
+        elif match["language"] == "bash":
+            commands += match["code"].splitlines()
+        else:
+            changes.append(Change(place["file"], match["code"], place["line"]))
+    return Recipe(tuple(changes), tuple(commands))
+
+
+TITLES = re.findall(r"^### (.+)$", RECIPES, re.MULTILINE)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_recipes_are_short(title):
+    """At most two files and 40 lines."""
+    found = recipe(title)
+    assert found.changes and found.commands
+    assert len({change.file for change in found.changes}) <= 2
+    assert sum(len(change.code.strip().splitlines()) for change in found.changes) <= 40
+
+
+def test_every_recipe_is_used_here():
+    source = Path(__file__).read_text()
+    assert [title for title in TITLES if f'follow("{title}"' not in source] == []
+
+
+@pytest.fixture
+def follow(tmp_path, zbb_files, zbb_dataset):
+    """follow(title): applies a recipe to a copy of the package and runs its commands; gives the working directory.
+
+    The directory holds ROOT files and a dataset of the unchanged package, as `files` and `jets`, unless the recipe
+    makes its own.
+    """
+
+    def run(title: str) -> Path:
+        found = recipe(title)
+        shutil.copytree(CHECKOUT / "xaug", tmp_path / "package" / "xaug", ignore=shutil.ignore_patterns("__pycache__"))
+        for change in found.changes:
+            change.apply(tmp_path / "package")
+        work = tmp_path / "work"
+        work.mkdir()
+        (work / "files").symlink_to(zbb_files)
+        if not any(command.startswith("python -m xaug.process") for command in found.commands):
+            shutil.copytree(zbb_dataset, work / "jets")
+        for command in found.commands:
+            words = command.split()
+            assert words[:2] == ["python", "-m"]
+            environment = {**os.environ, "PYTHONPATH": str(tmp_path / "package")}
+            done = subprocess.run(
+                [sys.executable, *words[1:]], cwd=work, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return work
+
+    return run
+
+
+def columns(dataset: Path, field: str) -> np.ndarray:
+    """A field of all parts of a dataset, in the order of the file names, read without xaug."""
+    found = []
+    for path in sorted(dataset.glob("*.h5")):
+        with h5py.File(path) as file:
+            found.append(file[field][()])
+    return np.concatenate(found)
+
+
+def column(dataset: Path, block: str, name: str) -> np.ndarray:
+    """One column of a block, found in the table that the dataset stores."""
+    table = json.loads((dataset / "manifest.json").read_text())["table"]["blocks"][block]["columns"]
+    return columns(dataset, block)[..., [one["name"] for one in table].index(name)]
+
+
+def leading_jets(files: Path) -> list[tuple]:
+    """pT, rapidity, azimuth and constituents of the leading anti-kT jet of each event, by classic fastjet.
+
+    The cluster sequences are kept because the constituents belong to them.
+    """
+    found = []
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, 0.8)
+    for path in sorted(files.glob("*.root")):
+        with uproot.open(path) as file:
+            names = [f"constituent_{name}" for name in ("pt", "eta", "phi", "m", "id")]
+            events = file["T"].arrays(names)
+        for event in ak.to_list(events):
+            particles = []
+            for pt, eta, phi, mass, number in zip(*(event[name] for name in names), strict=True):
+                if abs(number) not in (12, 14, 16):
+                    pz, energy = pt * np.sinh(eta), np.hypot(pt * np.cosh(eta), mass)
+                    particles.append(fastjet.PseudoJet(pt * np.cos(phi), pt * np.sin(phi), pz, energy))
+            sequence = fastjet.ClusterSequence(particles, definition)
+            jet = max(sequence.inclusive_jets(20.0), key=lambda jet: jet.pt(), default=None)
+            if jet is not None:
+                found.append((jet.pt(), jet.rap(), jet.phi(), list(jet.constituents()), sequence))
+    return found
+
+
+def test_add_an_expert_variable(follow):
+    """The width of each jet, against classic fastjet; jets are found again by their pT."""
+    work = follow("Add an expert variable")
+    expected = {}
+    for pt, rapidity, azimuth, constituents, _ in leading_jets(work / "files"):
+        moments = np.array([[one.pt(), one.rap() - rapidity, one.phi() - azimuth] for one in constituents])
+        distance = np.hypot(moments[:, 1], np.angle(np.exp(1j * moments[:, 2])))
+        expected[np.float32(pt)] = (moments[:, 0] * distance).sum() / moments[:, 0].sum()
+    widths, momenta = column(work / "jets", "xaug", "width"), column(work / "jets", "xaug", "pt")
+    assert len(widths) == 300
+    nearest = np.array(list(expected))
+    for width, pt in zip(widths, momenta, strict=True):
+        own = nearest[np.abs(nearest - pt).argmin()]
+        assert own == pytest.approx(pt, rel=1e-5)
+        assert width == pytest.approx(expected[own], rel=1e-3)
+    chosen = json.loads((work / "run" / "manifest.json").read_text())
+    assert "width" in json.dumps(chosen["inputs"])
+
+
+def test_add_a_column_of_the_particle_list(follow):
+    """kT is pT times the distance, which the list holds as well."""
+    work = follow("Add a column of the particle list")
+    own, log_pt, distance = (column(work / "jets", "list", name) for name in ("log_kt", "log_pt", "delta_r"))
+    far = (columns(work / "jets", "mask") > 0) & (distance > 1e-3)
+    assert far.sum() > 3000
+    np.testing.assert_allclose(own[far], log_pt[far] + np.log(distance[far]), atol=1e-4)
+
+
+def test_add_a_network(follow):
+    """It has the parameters of its layers, and does not see the order of the particles."""
+    import keras
+
+    work = follow("Add a network")
+    model = keras.models.load_model(work / "run" / "training_0" / "model.keras")
+    columns_read = model.inputs[0].shape[-1]
+    sizes = [(columns_read, 32), (32, 64), (64, 128), (128, 2)]
+    assert model.count_params() == sum(before * after + after for before, after in sizes)
+    particles = np.random.default_rng(1).normal(size=(5, 20, columns_read)).astype(np.float32)
+    shuffled = particles[:, np.random.default_rng(2).permutation(20)]
+    np.testing.assert_allclose(model(particles), model(shuffled), atol=1e-6)
+
+
+def test_add_an_explanation_method(follow, zbb_dataset):
+    """The relevance is the derivative of the log-odds along the event, here from a difference of two outputs."""
+    import keras
+
+    work = follow("Add an explanation method")
+    with h5py.File(work / "gradient" / "attribution_0.h5") as file:
+        relevance, logit = file["relevance/xaug"][()], file["logit"][()]
+    model = keras.models.load_model(work / "run" / "training_0" / "model.keras")
+
+    def log_odds(x):
+        probability = model(x).numpy().astype(np.float64)
+        return np.log(probability[:, 1] / probability[:, 0])
+
+    x = xaug.load_run(work / "run").inputs(xaug.Dataset.open(zbb_dataset).load(["xaug"], "test"))["xaug"]
+    np.testing.assert_allclose(logit, log_odds(x), atol=1e-4)
+    step = 1e-3
+    slope = (log_odds(x * (1 + step)) - log_odds(x * (1 - step))) / (2 * step)
+    np.testing.assert_allclose(relevance.sum(axis=1), slope, atol=0.01 * np.abs(slope).max())
