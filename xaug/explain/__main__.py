@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,14 @@ EVENTS = (
 
 def command() -> click.Command:
     """The command, with the options of all methods that are registered."""
+
+    @functools.wraps(explain)
+    def run_command(**options: Any) -> JsonObject:  # click notes the options of a command on its function
+        return explain(**options)
+
     methods = registered()
     decorators = [*SHARED, _method_option(methods), *_options_of(methods), *EVENTS, *_run_options(methods)]
-    decorated = explain
+    decorated: Any = run_command
     for decorator in reversed(decorators):
         decorated = decorator(decorated)
     return xaug_command(decorated)

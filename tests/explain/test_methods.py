@@ -1,0 +1,204 @@
+"""Methods of explanation: the registry, and a method that is added to it, through the stage and the command line."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.core.errors import ConfigurationError
+from xaug.explain import methods
+from xaug.explain.__main__ import command, main
+from xaug.explain.attribution import Attribution
+from xaug.explain.explanation import Explanation
+from xaug.explain.method import Method, method_options, option, required
+from xaug.explain.methods import choose_options, find_method, register, registered
+from xaug.explain.stage import explain_run
+from xaug.explain.targets import logits_of
+from xaug.training.rankings import ranking_of
+from xaug.training.stage import train
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientOptions:
+    unit: int = option(1, "Output that is explained, as an index.")
+    absolute: bool = option(False, "Take absolute values.")
+
+
+class GradientTimesInput(Method[GradientOptions]):
+    name = "gradient"
+    label = "gradient x input"
+    description = "gradient of a logit times the input"
+    options = GradientOptions
+
+    def explain(self, job, events, on_events):
+        import tensorflow as tf
+
+        from xaug.explain.gradients.integrator import integrator_of
+
+        logits = integrator_of(events.model, logits_of(events.model), "logit", fast=False).stem.behind
+        x = [tf.constant(values) for values in events.x.values()]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logit = logits(x)[:, job.options.unit]
+        gradients = tape.gradient(logit, x)
+        relevance = {name: (g * v).numpy() for name, g, v in zip(events.x, gradients, x, strict=True)}
+        if job.options.absolute:
+            relevance = {name: np.abs(values) for name, values in relevance.items()}
+        on_events(len(logit))
+        return Attribution(relevance, logit.numpy(), job.run.variables, {"method": self.name, "target": "signal"})
+
+
+@pytest.fixture
+def gradient(monkeypatch):
+    """The method, registered for one test."""
+    monkeypatch.setattr(methods, "_REGISTERED", dict(methods._REGISTERED))
+    method = GradientTimesInput()
+    register(method)
+    return method
+
+
+@pytest.fixture(scope="module")
+def run_path(zbb_dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("methods") / "mlp"
+    train(zbb_dataset, path, network="mlp", trainings=1, epochs=1, seed=3)
+    return path
+
+
+def numpy_gradient_times_input(model, x):
+    """The same for a dense network of ReLU layers, from its weights."""
+    layers = [layer.get_weights() for layer in model.layers if layer.get_weights()]
+    values, slopes = x, []
+    for kernel, bias in layers[:-1]:
+        values = values @ kernel + bias
+        slopes.append(values > 0)
+        values = np.maximum(values, 0)
+    gradient = np.broadcast_to(layers[-1][0][:, 1], values.shape)
+    for (kernel, _), slope in zip(layers[-2::-1], slopes[::-1], strict=True):
+        gradient = (gradient * slope) @ kernel.T
+    return gradient * x
+
+
+def test_an_added_method_runs_through_the_stage(gradient, run_path, tmp_path):
+    found = explain_run(run_path, tmp_path / "a", method="gradient", max_events=40)
+    run = xaug.load_run(run_path)
+    (attribution,) = found.attributions()
+    x = run.inputs({"xaug": run.dataset().load(["xaug"], "test")["xaug"][attribution.rows]})["xaug"]
+    expected = numpy_gradient_times_input(run.model(0), x)
+    np.testing.assert_allclose(attribution.relevance["xaug"], expected, rtol=1e-3, atol=1e-5)
+    assert found.method is gradient
+    assert found.caption == "gradient x input, target signal"
+    assert found.class_tables() == []
+    ranking = list(pd.read_csv(tmp_path / "a" / "relevance.csv")["feature"])
+    assert ranking_of(tmp_path / "a") == found.rankings["mean"] == ranking
+
+
+def test_an_added_method_runs_on_a_cluster(gradient, run_path, scheduler, tmp_path):
+    here = explain_run(run_path, tmp_path / "here", method="gradient")
+    there = explain_run(run_path, tmp_path / "there", method="gradient", scheduler=scheduler)
+    for one, other in zip(here.attributions(), there.attributions(), strict=True):
+        np.testing.assert_array_equal(one.relevance["xaug"], other.relevance["xaug"])
+        np.testing.assert_array_equal(one.rows, other.rows)
+
+
+def test_an_added_method_runs_by_command(gradient, run_path, tmp_path):
+    options = ["--method", "gradient", "--unit", "0", "--absolute", "--max-events", "5"]
+    done = CliRunner().invoke(command(), [str(run_path), "-o", str(tmp_path / "a"), *options])
+    assert done.exit_code == 0, done.output
+    (attribution,) = Explanation.open(tmp_path / "a").attributions()
+    assert (attribution.relevance["xaug"] >= 0).all()
+    wrong = CliRunner().invoke(command(), [str(run_path), "-o", str(tmp_path / "b"), "--unit", "0"])
+    assert wrong.exit_code == 1
+    assert "--unit belongs to --method gradient, not to lrp" in wrong.output
+    shown = CliRunner().invoke(command(), ["--help"]).output
+    assert "Output that is explained, as an index." in shown
+    assert "--unit" not in CliRunner().invoke(main, ["--help"]).output  # nobody has registered it there
+
+
+@pytest.mark.parametrize("method", registered(), ids=lambda method: method.name)
+def test_every_option_of_every_method_is_an_option_of_the_command(method):
+    known = {parameter.name: parameter for parameter in main.params}
+    given = main.make_context("explain", ["RUN", "-o", "DIR"]).params
+    for name, one in method_options(method).items():
+        assert one.flag in known[name].opts
+        assert one.help in " ".join(known[name].help.split())
+        assert given[name] is None  # the default of the method is filled in later
+    assert find_method(method.name) is method
+    assert all((method.name, method.label, method.description))
+
+
+@pytest.mark.parametrize("method", registered(), ids=lambda method: method.name)
+def test_options_have_their_defaults_and_types(method):
+    known = method_options(method)
+    needed = {name: one.examples[0] for name, one in known.items() if one.need}
+    chosen = choose_options(method, {**dict.fromkeys(known), **needed})
+    assert chosen == method.options(**needed)
+    for name, one in known.items():
+        with pytest.raises(ConfigurationError, match=f"{one.flag} .* is of type list; it must be"):
+            choose_options(method, {**needed, name: []})
+        if one.choices:
+            with pytest.raises(ConfigurationError, match=f"unknown {name} 'x-x-x'.*Known: {one.choices[0]}"):
+                choose_options(method, {**needed, name: "x-x-x"})
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("lrp", {"baseline": "blank"}, "--baseline belongs to --method ig, not to lrp"),
+        ("lrp", {"tolerence": 1.0}, "unknown option of method lrp 'tolerence'"),
+        ("lrp", {"force": "yes"}, "--force 'yes' is of type str; it must be bool"),
+        ("ig", {"baseline": "blank", "max_nodes": True}, "--max-nodes True is of type bool; it must be int"),
+        ("ig", {}, r"--method ig needs a baseline to compare with: --baseline blank \| physical"),
+    ],
+)
+def test_bad_options(method, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        choose_options(find_method(method), options)
+
+
+def test_whole_numbers_are_numbers():
+    assert choose_options(find_method("ig"), {"baseline": "blank", "tolerance": 1}).tolerance == 1.0
+
+
+def test_methods_that_cannot_be_registered(gradient):
+    @dataclass(frozen=True, kw_only=True)
+    class OtherType:
+        rule: float = option(1.0, "A number.")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Reserved:
+        split: str = required("a split", "A split.")
+
+    def made(name, options):
+        return type("Made", (GradientTimesInput,), {"name": name, "options": options})()
+
+    for method, message in (
+        (made("lrp", GradientOptions), "method 'lrp' is LayerwiseRelevance already; give Made another name"),
+        (made("new", OtherType), "--rule has other types than that of method 'lrp'"),
+        (made("new", Reserved), "--split is an option of all methods"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            register(method)
+    register(GradientTimesInput())  # again, as when a module is loaded twice
+    assert [method.name for method in registered()] == ["lrp", "ig", "gradient"]
+
+
+def test_a_method_that_needs_all_events_is_refused_on_a_cluster(run_path, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"--scheduler goes with --method lrp; ig \(Integrated Gradients\)"):
+        explain_run(run_path, tmp_path / "a", method="ig", baseline="blank", scheduler="tcp://nowhere:1")
+
+
+def test_a_manifest_that_lacks_something_is_named(run_path, tmp_path):
+    import json
+
+    from xaug.core.errors import DatasetError
+
+    explain_run(run_path, tmp_path / "a", max_events=3, engine="native")
+    path = tmp_path / "a" / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["events"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"manifest\.json is damaged: it has no 'events'"):
+        Explanation.open(tmp_path / "a")
