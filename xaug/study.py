@@ -1,114 +1,83 @@
-"""`python -m xaug.study`: everything, from collisions to an explained tagger."""
+"""Run a whole study, from collisions to an explained tagger: `python -m xaug.study`."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from xaug.core.command import xaug_command
+from xaug.core.types import JsonObject
+from xaug.studies import STUDIES
+from xaug.studies.base import Study
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run all stages of a study: generate, process, train, explain, report.
 
-    What is done already is kept: a killed study resumes, a finished one ends at once, and one that is asked
-    for more networks trains those only.
+    Finished stages are kept: a killed study resumes, a finished study ends at once, and a study that is asked for
+    more networks trains only these.
     """
 
 
-def study_options(function, sample="--jets", each="class"):
-    """What all studies are asked."""
-    options = [
-        click.option("--scale", default="quick", help="quick (minutes), standard (hours) or paper (days)."),
-        click.option(sample, type=int, help=f"Generated for each {each}, instead of those of the scale."),
-        click.option("--trainings", type=int, help="Trainings of each network, instead of those of the scale."),
-        click.option("--epochs", type=int, help="Epochs at most, instead of those of the scale."),
-        click.option("--seed", type=int, default=1, help="Seed of generation, split and trainings."),
-        click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]"),
-        click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory.  [default: STUDY_SCALE]"),
+def common_options(study: Study) -> list[click.Option]:
+    """The options that all studies have."""
+    return [
+        click.Option(
+            ["--scale"], default="quick", show_default=True, help="quick (minutes), standard (hours) or paper (days)."
+        ),
+        click.Option(
+            [study.size_flag],
+            type=int,
+            help=f"Generated {study.size_flag[2:]} of each {study.size_of}, in place of the scale's number.",
+        ),
+        click.Option(["--trainings"], type=int, help="Trainings of each network, in place of the scale's number."),
+        click.Option(["--epochs"], type=int, help="Largest number of epochs, in place of the scale's number."),
+        click.Option(
+            ["--seed"], type=int, default=1, show_default=True, help="Seed of generation, split and trainings."
+        ),
+        click.Option(["--workers"], type=click.IntRange(1), help="Processes at a time.  [default: one for each core]"),
+        click.Option(
+            ["-o", "--output"], type=click.Path(path_type=Path), help="Directory to write.  [default: STUDY_SCALE]"
+        ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
-def shown(result: dict) -> dict:
-    """What the command prints of a study's result."""
+def own_options(study: Study) -> list[click.Option]:
+    """The options of one study alone."""
+    return [
+        click.Option(
+            [one.flag], default=one.default, show_default=True, help=one.help,
+            type=click.Choice(one.choices) if one.choices else str,
+        )
+        for one in study.options
+    ]  # fmt: skip
+
+
+def shown(result: JsonObject) -> JsonObject:
+    """The part of a study's result that the command prints."""
     lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
     content = {key: result[key] for key in ("output", "report", "performance")}
     return {**content, "summary": [*lines, f"open {result['report']}"]}
 
 
-@click.option(
-    "--networks",
-    help="all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs, as cnn2d_xaug.  "
-    "[default: mlp_xaug,cnn2d_xaug at quick scale, all at others]",
-)
-@click.option(
-    "--five", default="ours", help="The five XAUGs of the +5 networks: ours (best by our LRP) or authors (the paper's)."
-)
-@click.option(
-    "--options",
-    type=click.Choice(["paper-literal"]),
-    help="The literal choices of the paper's authors, their lifetime leak among them; a study of its own.",
-)
-@study_options
-@xaug_command
-def zbb(scale, output, **options) -> dict:
-    """Z -> b bbar against QCD jets (arXiv:2011.13466): images, particle lists and expert variables, explained by LRP.
+def command_of(study: Study) -> click.Command:
+    """The command of a study."""
 
-    Example: python -m xaug.study zbb --scale quick
-    """
-    from xaug.studies.zbb import study
+    def run(scale: str, output: Path | None, **options: object) -> JsonObject:
+        directory = output or Path(study.directory(scale, options))
+        return shown(study.run(directory, scale=scale, **options))
 
-    name = "_".join(["zbb", scale, *([options["options"].replace("-", "_")] if options["options"] else [])])
-    return shown(study(output or Path(name), scale=scale, **options))
+    run.__doc__ = study.help
+    run.__name__ = study.name
+    command = xaug_command(run)
+    command.params = [*own_options(study), *common_options(study), *command.params]
+    return command
 
 
-@click.option(
-    "--networks",
-    help="all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs, as cnn2d_xaug.  [default: all]",
-)
-@click.option("--overlap", default="medium", help="Overlap of the classes: small, medium, large or table1.")
-@study_options
-@xaug_command
-def toy(scale, output, **options) -> dict:
-    """The toy model (arXiv:2011.13466, section 3): four numbers that say all, hidden in images and lists.
-
-    Example: python -m xaug.study toy --scale quick
-    """
-    from xaug.studies.toy import study
-
-    return shown(study(output or Path(f"toy_{scale}"), scale=scale, **options))
-
-
-@click.option("--weights", default="event", help="Of events in training: event, cross_section or unit.")
-@click.option("--by", default="mean", help="Rank by mean (signed) or mean_absolute attribution.")
-@partial(study_options, sample="--events", each="process")
-@xaug_command
-def vlq(scale, output, **options) -> dict:
-    """A search for vectorlike quarks with ten backgrounds: Integrated Gradients from several baselines, judged.
-
-    Generates the signal and its backgrounds, trains a dense network on 87 features, and ranks them by four baselines:
-    blank (B0 after scaling, B0_physical before it), averaged background (Bbg) and the same by cross section (Bbgw).
-    Each ranking is judged by training again on its k first features, and by taking them from the trained network.
-    The report begins with a table: what the paper says, and what these networks say.
-
-    Example: python -m xaug.study vlq --scale quick -o vlq
-
-    Example: python -m xaug.study vlq --by mean_absolute -o vlq   (the same networks and attributions, ranked otherwise)
-    """
-    from xaug.studies.vlq import study
-
-    return shown(study(output or Path(f"vlq_{scale}"), scale=scale, **options))
-
-
-main.add_command(toy, "toy")
-main.add_command(zbb, "zbb")
-main.add_command(vlq, "vlq")
+for _study in STUDIES.values():
+    main.add_command(command_of(_study), _study.name)
 
 if __name__ == "__main__":
     main(prog_name="python -m xaug.study")

@@ -34,7 +34,7 @@ def test_bars_stand_in_the_order_of_the_table_with_their_errors():
 
 def test_fifty_five_labels_do_not_overlap():
     """At the height that the report gives them."""
-    from xaug.report.baselines import ROW
+    from xaug.report.figures.baselines import ROW
 
     names = variables.names("events", "event")[:55]
     table = pd.DataFrame({"mean": np.linspace(1, 0, 55), "rms": 0.01}, index=names)

@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import xaug
 from xaug import variables
+from xaug.data.variables import Variable
 from xaug.plots.distributions import class_histogram, plot_distribution
-from xaug.plots.figures import figure, save, save_table
+from xaug.plots.figures import figure, save, save_frame, save_table
 from xaug.plots.history import plot_history
-from xaug.plots.images import plot_heatmap, plot_image
+from xaug.plots.images import FRAMES, PIXELS, frame_of, plot_heatmap, plot_image
 from xaug.plots.relevance import plot_relevance
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
+from xaug.plots.scores import plot_scores
 
 
 def test_distributions_have_unit_area():
@@ -48,9 +51,18 @@ def test_images_are_drawn_with_phi_up_and_eta_right():
     image = np.zeros((16, 16))
     image[4, 8] = 0.5
     with figure() as (_, ax):
-        artist = plot_image(image, ax)
+        artist = plot_image(image, ax, frame=frame_of("jets"))
         assert artist.origin == "lower"
         assert artist.get_extent() == [-2, 2, -2, 2] or tuple(artist.get_extent()) == (-2, 2, -2, 2)
+
+
+def test_images_of_other_data_have_axes_of_pixels():
+    assert frame_of("mine") == PIXELS
+    assert frame_of("toy") == FRAMES["toy"]
+    with figure() as (_, ax):
+        artist = plot_heatmap(np.zeros((4, 6)), ax, frame=frame_of("mine"))
+        assert tuple(artist.get_extent()) == (-0.5, 5.5, -0.5, 3.5)
+        assert not ax.lines  # no crosses
 
 
 def test_roc_band_of_two_trainings():
@@ -102,6 +114,27 @@ def test_one_bar_alone_is_not_cut():
         assert ax.get_xlim()[1] > 9
 
 
+def test_groups_of_the_user_have_colours_of_their_own():
+    labels = {name: Variable(name, name, group=group) for name, group in (("a", "mine"), ("b", ""), ("c", "flavour"))}
+    table = pd.DataFrame({"mean": [0.3, 0.2, 0.1], "rms": 0.0}, index=["a", "b", "c"])
+    with figure() as (_, ax):
+        bars = plot_relevance(table, labels, ax)
+        assert len({bar.get_facecolor() for bar in bars}) == 3
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["flavour", "mine", "other"]
+
+
+def test_scores_have_unit_area_and_the_spread_of_trainings():
+    counts = np.zeros((2, 2, 40))
+    counts[:, 1, 39] = 3, 5  # all signal in the last bin, in both trainings
+    counts[0, 0, 0], counts[1, 0, 1] = 4, 4
+    with figure() as (_, ax):
+        _, signal, band, background = plot_scores(counts, ax)
+        assert signal.get_data().values[39] == pytest.approx(40)
+        np.testing.assert_allclose(background.get_data().values[:3], [20, 20, 0])
+        assert band.get_paths()[0].get_extents().ymax == pytest.approx(40)
+        assert ax.get_yscale() == "log"
+
+
 def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
     with figure() as (_, ax):
         artists = plot_history([{"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}], ax)
@@ -124,3 +157,16 @@ def test_tables_of_unequal_columns_are_refused(tmp_path):
     with pytest.raises(ValueError, match="argument 2"):
         save_table(tmp_path / "t", {"a": [1, 2], "b": [1]})
     assert not list(tmp_path.iterdir())
+
+
+def test_all_public_plots_are_there():
+    for name in xaug.plots.__all__:
+        assert callable(getattr(xaug.plots, name))
+    with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
+        xaug.plots.plot_nothing  # noqa: B018
+
+
+def test_a_frame_is_written_with_its_index(tmp_path):
+    table = pd.DataFrame({"mean": [0.1, 0.25]}, index=["a", "b"])
+    assert save_frame(tmp_path / "t", table, "feature").read_text() == "feature,mean\na,0.1\nb,0.25\n"
+    assert save_frame(tmp_path / "t", table).read_text().splitlines() == ["mean", "0.1", "0.25"]

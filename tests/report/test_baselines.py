@@ -15,6 +15,7 @@ from xaug.explain.analysis.ablations import ablate_run
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.report.__main__ import main
 from xaug.report.stage import report
+from xaug.studies.vlq.paper import extension
 
 BASELINES = {"B0": "blank", "Bbg": "background", "Bbgw": "weighted"}
 NAMES = xaug.variables.names("events", "event")
@@ -46,7 +47,7 @@ def made(event_run, event_dataset, tmp_path_factory):
     orders = {name: NAMES[i:] + NAMES[:i] for i, name in enumerate((*BASELINES, "random"))}
     ablate_run(event_run, path / "ablation", orders, [*SIZES, 87])
     arguments = [str(event_run), *(f"--attributions={path / name}" for name in BASELINES)]
-    arguments += [f"--topk={path / 'topk'}", f"--ablation={path / 'ablation'}"]
+    arguments += [f"--topk={path / 'topk'}", f"--ablation={path / 'ablation'}", "--study", "vlq"]
     done = CliRunner().invoke(main, [*arguments, "-o", str(path / "report")])
     assert done.exit_code == 0, done.output
     return path
@@ -63,7 +64,7 @@ def means(made):
 
 def test_every_figure_is_drawn(made):
     figures = ["fig01_features", "fig02_topk", "fig03_features", "fig04_features", "fig05_features", "ablation",
-               "agreement", "roc", "history_event"]  # fmt: skip
+               "agreement", "roc", "history_event_run"]  # fmt: skip
     for suffix in (".png", ".pdf"):
         assert {path.stem for path in (made / "report").glob(f"*{suffix}")} == set(figures)
     page = (made / "report" / "report.html").read_text()
@@ -161,5 +162,5 @@ def test_curves_of_other_data_and_runs_are_refused(made, event_run, tmp_path):
         report([event_run], tmp_path / "r", ablation=tmp_path / "ablation")
     for key in ("2", "ablation", "4", "agreement"):
         with pytest.raises(ConfigurationError, match=f"figure {key} .* needs"):
-            report([event_run], tmp_path / "r", [made / "B0"], keys=[key])
+            report([event_run], tmp_path / "r", [made / "B0"], keys=[key], extension=extension())
     assert not (tmp_path / "r").exists()

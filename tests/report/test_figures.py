@@ -15,6 +15,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.report.__main__ import main
 from xaug.report.stage import report
+from xaug.studies.toy.paper import extension
 from xaug.training.stage import train
 
 
@@ -34,7 +35,8 @@ def toy(tmp_path_factory):
         explain_run(path / name, path / f"{name}_lrp", max_events=80)
     start = time.process_time()
     names = ("cnn2d", "half", "cnn1d")
-    report([path / name for name in names], path / "report", [path / f"{name}_lrp" for name in names])
+    attributions = [path / f"{name}_lrp" for name in names]
+    report([path / name for name in names], path / "report", attributions, extension=extension())
     (path / "seconds").write_text(str(time.process_time() - start))
     return path
 
@@ -148,9 +150,9 @@ def test_some_figures_only(toy, tmp_path):
     assert stems == {"fig16_relevance_cnn1d", "fig12_ranks_cnn1d"}  # ranks of what there is
     wrong = CliRunner().invoke(main, [*options[:-1], str(tmp_path / "s"), "--figures", "32"])
     assert wrong.exit_code == 1
-    assert "unknown figure of toy '32'" in wrong.output
-    with pytest.raises(ConfigurationError, match=r"figure 10 .* needs attributions of a run of cnn2d with image"):
-        report([toy / "cnn1d"], tmp_path / "s", [toy / "cnn1d_lrp"], keys=["10"])
+    assert "unknown figure of the general report '32'" in wrong.output
+    with pytest.raises(ConfigurationError, match=r"figure 10 .* needs attributions of a run of cnn2d with an image"):
+        report([toy / "cnn1d"], tmp_path / "s", [toy / "cnn1d_lrp"], keys=["10"], extension=extension())
     assert not (tmp_path / "s").exists()
 
 
@@ -158,8 +160,8 @@ def test_two_explanations_of_a_run_and_events_of_one_class(toy, tmp_path):
     """Figures have the names of the directories; without background there is no AUC."""
     explain_run(toy / "cnn2d", tmp_path / "signal", only="signal", max_events=20)
     directories = [toy / "cnn2d_lrp", tmp_path / "signal"]
-    found = report([toy / "cnn2d"], tmp_path / "r", directories, keys=["10", "uncertainty"])["figures"]
-    kinds = ("fig10_heatmaps", "uncertainty")
+    found = report([toy / "cnn2d"], tmp_path / "r", directories, keys=["heatmaps", "uncertainty"])["figures"]
+    kinds = ("heatmaps", "uncertainty")
     assert set(found) == {f"{kind}_{name}" for kind in kinds for name in ("cnn2d_lrp", "signal")}
     assert "AUC" in found["uncertainty_cnn2d_lrp"]
     assert "AUC" not in found["uncertainty_signal"]
@@ -176,5 +178,35 @@ def test_attributions_of_another_dataset_are_refused(toy, tmp_path):
 
     generate(tmp_path / "other", jets=50, seed=4)
     explain_run(toy / "cnn1d", tmp_path / "lrp", dataset=tmp_path / "other", max_events=5)
-    with pytest.raises(ConfigurationError, match=r"explains jets of .*other"):
+    with pytest.raises(ConfigurationError, match=r"explains events of .*other"):
         report([toy / "cnn1d"], tmp_path / "r", [tmp_path / "lrp"])
+
+
+def test_the_general_report_shows_what_the_data_allow(toy, tmp_path):
+    """Without --study there are no numbers of papers, for the same runs and attributions."""
+    names = ("cnn2d", "half", "cnn1d")
+    arguments = [str(toy / name) for name in names] + [f"--attributions={toy / f'{name}_lrp'}" for name in names]
+    done = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    each = {"relevance", "trainings", "ranks", "profiles", "relevance_map", "scores", "history"}
+    expected = {f"{kind}_{name}" for kind in each for name in ("cnn2d", "cnn1d")}
+    expected |= {"distributions", "images", "roc", "learning_curve", "heatmaps_cnn2d", "uncertainty_cnn2d"}
+    assert {path.stem for path in (tmp_path / "r").glob("*.png")} == expected
+    general, of_paper = tmp_path / "r" / "relevance_cnn1d.csv", toy / "report" / "fig16_relevance_cnn1d.csv"
+    assert general.read_text() == of_paper.read_text()
+    best = json.loads((tmp_path / "r" / "distributions.json").read_text())
+    arrays = xaug.Dataset.open(toy / "data").load(["xaug", "label"])
+    from sklearn.metrics import roc_auc_score
+
+    alone = {name: abs(roc_auc_score(arrays["label"], arrays["xaug"][:, i]) - 0.5)
+             for i, name in enumerate(("theta", "z", "r1", "r2"))}  # fmt: skip
+    assert list(best) == sorted(alone, key=lambda name: -alone[name])
+
+
+def test_scores_are_counted_with_their_weights(toy, tmp_path):
+    report([toy / "cnn2d"], tmp_path / "r", keys=["scores"])
+    table = pd.read_csv(tmp_path / "r" / "scores_cnn2d.csv")
+    scores = [xaug.load_run(toy / "cnn2d").scores(i) for i in range(2)]
+    for label, name in ((0, "background"), (1, "signal")):
+        sums = [s["weight"][s["label"] == label].sum() for s in scores]
+        assert table[name].sum() == pytest.approx(np.mean(sums))

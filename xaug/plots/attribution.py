@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from xaug.data.variables import Variable
 from xaug.plots.relevance import feature_label
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.patches import Rectangle
+
 __all__ = ["plot_agreement", "plot_attribution"]
 
 
-def plot_attribution(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list:
-    """Mean attribution of each feature, in the order of the table from above, with its RMS over trainings.
+def plot_attribution(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> list[Rectangle]:
+    """Draw the mean attribution of each feature as a bar, with its spread over trainings.
 
     Parameters
     ----------
-    table
-        a row a feature: `mean` and `rms`
-    labels
-        of `xaug.variables.labels`
-    ax : matplotlib axes
+    table : pandas.DataFrame
+        A row for each feature, the first on top: `mean`, and `rms`, the length of the error bar.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`; a feature without a variable is shown by its name.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.patches.Rectangle
+        The bars, the first on top; those below zero are red.
     """
     rows = np.arange(len(table), 0, -1)
-    color = np.where(table["mean"] >= 0, "tab:blue", "tab:red")
+    color = ["tab:blue" if mean >= 0 else "tab:red" for mean in table["mean"]]
     bars = ax.barh(
         rows, table["mean"], xerr=table["rms"], color=color, height=0.72,
         error_kw={"lw": 0.8, "capsize": 1.5, "ecolor": "k"},
@@ -36,8 +50,25 @@ def plot_attribution(table: pd.DataFrame, labels: dict[str, Variable], ax) -> li
     return list(bars)
 
 
-def plot_agreement(matrix: pd.DataFrame, ax, most: float, text: str):
-    """A square matrix of numbers up to `most`, written into their cells by the format `text`."""
+def plot_agreement(matrix: pd.DataFrame, ax: Axes, most: float, text: str) -> AxesImage:
+    """Draw a square matrix of numbers, with each number written into its cell.
+
+    Parameters
+    ----------
+    matrix : pandas.DataFrame
+        The numbers, with the names of rows and columns.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    most : float
+        Number of the darkest colour; the lightest is 0.
+    text : str
+        Format of the numbers, as "{:.2f}".
+
+    Returns
+    -------
+    matplotlib.image.AxesImage
+        The coloured cells.
+    """
     artist = ax.imshow(matrix.to_numpy(float), vmin=0, vmax=most, cmap="Blues")
     for i, row in enumerate(matrix.to_numpy(float)):
         for j, value in enumerate(row):

@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
 
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
 from xaug.plots.figures import CLASS_COLORS
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
 __all__ = ["BACKGROUND_TO_SIGNAL", "plot_map", "plot_profile"]
 
 BACKGROUND_TO_SIGNAL = LinearSegmentedColormap.from_list(
     "background_to_signal", ["#7f2704", "#ff7f0e", "#f7f7f7", "#1f77b4", "#08306b"]
 )
-"""Orange for background, blue for signal, as in the paper's figures; tells apart for the colour-blind too."""
+"""Orange for background, blue for signal; the colour-blind can tell them apart."""
 EMPTY = "0.80"
-"""Where there are no events."""
+"""The grey of cells without events."""
 
 
-def plot_profile(profile: Profile, variable: Variable, top, bottom) -> list:
-    """The distribution of a variable above, the relevance of a feature in bins of it below.
+def plot_profile(profile: Profile, variable: Variable, top: Axes, bottom: Axes) -> list[Artist]:
+    """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
-    Lines are means; dark bands their RMS over trainings, light bands the RMS over events and trainings.
+    Lines are means. Dark bands are their RMS over trainings, light bands the RMS over events and trainings.
 
     Parameters
     ----------
-    profile
-        of `xaug.explain.profile`
-    variable
-        for the label of the axis
-    top, bottom : matplotlib axes
-        which share the horizontal axis
+    profile : Profile
+        Result of `xaug.explain.profile`.
+    variable : Variable
+        The variable of the bins, for the label of the axis.
+    top, bottom : matplotlib.axes.Axes
+        Where to draw the distribution and the relevance; they have the same horizontal axis.
 
     Returns
     -------
-    list of artists
+    list of matplotlib.artist.Artist
+        What was drawn: first the distributions, then for background and for signal both bands and the line.
     """
     edges = profile.edges
-    artists = draw_classes(profile.counts, edges, profile.counts.sum(axis=1), top)
+    artists: list[Artist] = draw_classes(profile.counts, edges, profile.counts.sum(axis=1), top)
     top.set_xlabel("")
     for label in (0, 1):
         mean, color = profile.mean[label], CLASS_COLORS[label]
@@ -50,32 +59,35 @@ def plot_profile(profile: Profile, variable: Variable, top, bottom) -> list:
     bottom.axhline(0, color="k", lw=0.6)
     bottom.set_xlim(edges[0], edges[-1])
     if np.all(edges % 1 == 0.5):  # around integers
-        bottom.xaxis.get_major_locator().set_params(integer=True)
+        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     bottom.set_xlabel(variable.axis_label)
     bottom.set_ylabel("relevance")
     return artists
 
 
-def plot_map(found: VariableMap, x: Variable, y: Variable, ax, limits: tuple[float, float]):
-    """The mean over cells of two variables: orange towards background, blue towards signal, grey without events.
+def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tuple[float, float]) -> QuadMesh:
+    """Draw a mean over cells of two variables: orange towards background, blue towards signal, grey without events.
 
     Parameters
     ----------
-    found
-        of `xaug.explain.relevance_map` or `score_map`
-    x, y
-        for the labels of the axes
-    ax : matplotlib axes
-    limits
-        values of the deepest orange and blue
+    found : VariableMap
+        Result of `xaug.explain.relevance_map` or `xaug.explain.score_map`.
+    x, y : Variable
+        The variables of the cells, for the labels of the axes.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    limits : (float, float)
+        Values of the deepest orange and of the deepest blue.
 
     Returns
     -------
-    the coloured mesh, for a colour bar
+    matplotlib.collections.QuadMesh
+        The coloured cells, for a colour bar.
     """
     ax.set_facecolor(EMPTY)
+    masked = np.ma.array(found.mean.T, mask=~np.isfinite(found.mean.T))
     artist = ax.pcolormesh(
-        found.x_edges, found.y_edges, np.ma.masked_invalid(found.mean.T), vmin=limits[0], vmax=limits[1],
+        found.x_edges, found.y_edges, masked, vmin=limits[0], vmax=limits[1],
         cmap=BACKGROUND_TO_SIGNAL, rasterized=True,
     )  # fmt: skip
     ax.set_xlabel(x.axis_label)

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import hist
 import mplhep
 import numpy as np
 
+from xaug.core.types import Array
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import bin_edges
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
 __all__ = ["class_histogram", "draw_classes", "plot_distribution"]
 
 
-def class_histogram(values: np.ndarray, label: np.ndarray, bins: int = 40) -> hist.Hist:
-    """Counts of a variable by class; bins of `xaug.explain.analysis.binned.bin_edges`, tails in the flow bins."""
-    axis = hist.axis.Variable(bin_edges(values, bins))
-    counts = hist.Hist(axis, hist.axis.Integer(0, 2, name="label", flow=False), storage=hist.storage.Double())
-    return counts.fill(values, label)
-
-
-def plot_distribution(counts: hist.Hist, variable: Variable, ax) -> list:
-    """Both classes of `class_histogram`, each normalised to unit area, with statistical errors.
+def class_histogram(values: Array, label: Array, bins: int = 40) -> hist.Hist:
+    """Count a variable in bins, class by class.
 
     Parameters
     ----------
-    counts
-    variable
-        for the label of the axis
-    ax : matplotlib axes
+    values : ndarray (n,)
+        Values of the variable.
+    label : ndarray (n,)
+        Classes: 0 is background, 1 is signal.
+    bins : int
+        Number of bins between the 0.5% and 99.5% quantiles; integers have bins of whole numbers.
 
     Returns
     -------
-    list of artists
+    hist.Hist
+        Counts by bin and class; what lies beyond the bins is in their flow bins.
+    """
+    axis = hist.axis.Variable(bin_edges(values, bins))
+    counts = hist.Hist(axis, hist.axis.Integer(0, 2, name="label", flow=False), storage=hist.storage.Double())
+    counts.fill(values, label)
+    return counts
+
+
+def plot_distribution(counts: hist.Hist, variable: Variable, ax: Axes) -> list[Artist]:
+    """Draw the distributions of both classes, each of unit area, with statistical errors.
+
+    Parameters
+    ----------
+    counts : hist.Hist
+        Result of `class_histogram`.
+    variable : Variable
+        The variable, for the label of the axis.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        What was drawn: signal, then background.
     """
     totals = counts.values(flow=True).sum(axis=0)
     artists = draw_classes(counts.values().T, counts.axes[0].edges, totals, ax)
@@ -40,9 +66,9 @@ def plot_distribution(counts: hist.Hist, variable: Variable, ax) -> list:
     return artists
 
 
-def draw_classes(counts: np.ndarray, edges: np.ndarray, totals: np.ndarray, ax) -> list:
-    """Densities of both classes from their counts (2, bins) and their numbers of events (2,)."""
-    artists = []
+def draw_classes(counts: Array, edges: Array, totals: Array, ax: Axes) -> list[Artist]:
+    """Draw the densities of both classes from their counts (2, bins) and their numbers of events (2,)."""
+    artists: list[Artist] = []
     for label in (1, 0):
         norm = max(totals[label], 1.0) * np.diff(edges)
         artists += mplhep.histplot(

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
     from xaug.explain.propagation.compare import EngineComparison
 
 __all__ = ["plot_engine_differences", "plot_engine_scatter"]
@@ -15,17 +18,31 @@ SHOWN = 20_000
 """Points drawn at most: more cannot be told apart."""
 
 
-def plot_engine_scatter(comparison: EngineComparison, rule: str, ax) -> list:
-    """Native relevance of every input element against that of iNNvestigate, one colour an input.
+def plot_engine_scatter(comparison: EngineComparison, rule: str, ax: Axes) -> list[Artist]:
+    """Draw the native relevance of every input element against that of iNNvestigate, in one colour for each input.
 
-    In units of the event's largest |relevance| by either engine, so that all events share the axes; of many
-    elements, evenly spaced ones.
+    Relevance is in units of the largest absolute relevance of the event by either engine, so that all events share
+    the axes. If there are many elements, evenly spaced ones are drawn.
+
+    Parameters
+    ----------
+    comparison : EngineComparison
+        Result of `xaug.explain.compare_engines`.
+    rule : str
+        One of the rules that were compared.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        The points of each input, and the diagonal.
     """
     native, innvestigate = comparison.native[rule].relevance, comparison.innvestigate[rule].relevance
     both = [*native.values(), *innvestigate.values()]
     largest = np.max([np.abs(r).reshape(len(r), -1).max(axis=1) for r in both], axis=0)
     scale = np.where(largest > 0, largest, 1.0)[:, None]
-    artists = []
+    artists: list[Artist] = []
     for name in native:
         theirs, ours = ((r[name].reshape(len(scale), -1) / scale).ravel() for r in (innvestigate, native))
         step = -(-ours.size // SHOWN)
@@ -39,20 +56,33 @@ def plot_engine_scatter(comparison: EngineComparison, rule: str, ax) -> list:
     return artists
 
 
-def plot_engine_differences(comparison: EngineComparison, ax) -> list:
-    """Histogram over events of the largest difference between the engines, one line a rule.
+def plot_engine_differences(comparison: EngineComparison, ax: Axes) -> list[Artist]:
+    """Draw a histogram over events of the largest difference between the engines, with one line for each rule.
 
-    The difference is that of any input element, in units of the event's largest |relevance|; events without any
-    difference stand in the first bin.
+    The difference is the largest of all input elements, in units of the largest absolute relevance of the event.
+    Events without any difference are in the first bin.
+
+    Parameters
+    ----------
+    comparison : EngineComparison
+        Result of `xaug.explain.compare_engines`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        The line of each rule.
     """
     found = {}
     for rule in comparison.rules:
         per_input = [np.abs(d).reshape(len(d), -1).max(axis=1) for d in comparison.differences(rule).values()]
         found[rule] = np.log10(np.maximum(np.max(per_input, axis=0), 1e-10))
     edges = np.linspace(-10, np.ceil(max(0.0, *(v.max() for v in found.values()))), 61)
-    artists = []
+    artists: list[Artist] = []
     for rule, values in found.items():
-        artists.append(ax.hist(values, bins=edges, histtype="step", lw=1.5, label=rule)[2])
+        _, _, line = ax.hist(values, bins=edges, histtype="step", lw=1.5, label=rule)
+        artists += list(line)
     ax.set_xlabel(r"log$_{10}$ largest $|\Delta R|$ / largest $|R|$ of the event")
     ax.set_ylabel("events")
     ax.set_xlim(edges[0], edges[-1])

@@ -1,23 +1,31 @@
-"""Making and saving figures: one look, PNG and PDF, with the numbers behind them beside."""
+"""Make and save figures: one look, PNG and PDF, with the numbers behind them beside."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 
 from xaug.core.files import atomic_path, write_json
+from xaug.core.types import Array, JsonObject
 
-__all__ = ["CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "save", "save_table"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "save", "save_frame", "save_numbers", "save_table", "without_nan",
+]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
 CLASS_COLORS = ("tab:orange", "tab:blue")
 """Background and signal, as in arXiv:2011.13466."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.labelsize": 10,
@@ -34,24 +42,61 @@ STYLE = {
 
 
 @contextmanager
-def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.0, 4.2), **options) -> Iterator:
-    """A figure without a window, closed at the end: yields (figure, axes)."""
+def figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.0, 4.2), **options: Any
+) -> Iterator[tuple[Figure, Any]]:
+    """Make a figure in the style of xaug, without a window.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Number of panels.
+    size : (float, float)
+        Width and height [inches].
+    **options
+        Options of `matplotlib.figure.Figure.subplots`.
+
+    Yields
+    ------
+    figure : matplotlib.figure.Figure
+        The figure; save it within the `with` block, where the style holds.
+    axes : matplotlib.axes.Axes or ndarray of Axes
+        The panel, or all panels.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=size, layout="constrained")
-        fig.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # inches
+        fig = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))  # inches
         FigureCanvasAgg(fig)
         yield fig, fig.subplots(rows, columns, **options)
 
 
-def save(fig, stem: str | Path) -> list[Path]:
-    """Write a figure as PNG and PDF (without dates, so that the same figure is the same file)."""
+def save(fig: Figure, stem: str | Path) -> list[Path]:
+    """Write a figure as PNG and PDF, without dates, so that the same figure is the same file.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        A figure of `figure`.
+    stem : str or Path
+        The files without their suffix.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    engine = fig.get_layout_engine()
+    if engine is not None:
+        engine.execute(fig)  # once for both files: it takes as long as to draw
+        fig.set_layout_engine("none")
     written = []
-    fig.get_layout_engine().execute(fig)  # once for both files: it takes as long as to draw
-    fig.set_layout_engine("none")
-    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
+    formats: tuple[tuple[str, dict[str, str | None]], ...] = (
+        (".png", {"Software": None}), (".pdf", {"CreationDate": None})
+    )  # fmt: skip
+    for suffix, metadata in formats:
         path = Path(f"{stem}{suffix}")
         with atomic_path(path) as temporary:
             fig.savefig(temporary, metadata=metadata)
@@ -59,18 +104,88 @@ def save(fig, stem: str | Path) -> list[Path]:
     return written
 
 
-def save_table(stem: str | Path, columns: dict[str, Sequence]) -> Path:
-    """Write the numbers behind a figure as CSV."""
+def save_table(stem: str | Path, columns: Mapping[str, Sequence[Any] | Array]) -> Path:
+    """Write the numbers behind a figure as CSV.
+
+    Parameters
+    ----------
+    stem : str or Path
+        The file without its suffix.
+    columns : mapping of str to sequence
+        Columns of one length, by name.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If the columns have different lengths.
+    """
     path = Path(f"{stem}.csv")
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(zip(*(np.asarray(values).tolist() for values in columns.values()), strict=True))
     return path
 
 
-def save_numbers(stem: str | Path, content: dict) -> Path:
-    """Write the numbers behind a figure as JSON."""
+def save_frame(stem: str | Path, table: pd.DataFrame, index: str | None = None) -> Path:
+    """Write the table behind a figure as CSV.
+
+    Parameters
+    ----------
+    stem : str or Path
+        The file without its suffix.
+    table : pandas.DataFrame
+        The table.
+    index : str, optional
+        Name of a first column that holds the index of the table. Default: the index is not written.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    columns = {} if index is None else {index: table.index.to_numpy()}
+    return save_table(stem, columns | {str(name): table[name].to_numpy() for name in table.columns})
+
+
+def save_numbers(stem: str | Path, content: JsonObject) -> Path:
+    """Write the numbers behind a figure as JSON.
+
+    Parameters
+    ----------
+    stem : str or Path
+        The file without its suffix.
+    content : dict
+        Plain numbers, texts, lists and dicts.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     path = Path(f"{stem}.json")
     write_json(path, content)
     return path
+
+
+def without_nan(values: Array) -> Array:
+    """Replace nan by None, which JSON can hold.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers.
+
+    Returns
+    -------
+    ndarray of object
+        The same numbers, None where they are nan.
+    """
+    found = values.astype(object)
+    found[np.isnan(values)] = None
+    return found

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 __all__ = ["plot_history"]
 
 
-def plot_history(histories: list[dict[str, list[float]]], ax) -> list:
-    """Training and validation loss by epoch, a line a training; dots mark the weights that were kept.
+def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes) -> list[Artist]:
+    """Draw training and validation loss by epoch; dots mark the epochs whose weights were kept.
 
     Parameters
     ----------
-    histories
-        one dict per training with "loss" and "val_loss" by epoch
-    ax : matplotlib axes
+    histories : sequence of mapping
+        For each training "loss" and "val_loss", a number for each epoch.
+    ax : matplotlib.axes.Axes
+        Where to draw.
 
     Returns
     -------
-    list of artists
+    list of matplotlib.artist.Artist
+        For each training the line of the training loss, that of the validation loss, and the dot.
     """
-    artists = []
+    artists: list[Artist] = []
     for i, history in enumerate(histories):
         epochs = np.arange(1, len(history["loss"]) + 1)
         first = i == 0

@@ -1,6 +1,9 @@
-"""Bubbles: in how many events a feature has which rank."""
+"""Bubbles that show in how many events a feature has which rank."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,24 +12,33 @@ from matplotlib.collections import EllipseCollection
 from xaug.data.variables import Variable
 from xaug.plots.relevance import feature_label
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["plot_ranks"]
 
 MOST = 12
-"""Features and ranks that are drawn at most."""
+"""Largest number of features, and of ranks, that are drawn."""
 
 
-def plot_ranks(fractions: pd.DataFrame, labels: dict[str, Variable], ax) -> EllipseCollection:
-    """A bubble where a feature (row) has a rank (column), with the per cent of the events.
+def plot_ranks(fractions: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> EllipseCollection:
+    """Draw in what percentage of the events each feature has each rank, as bubbles of proportional area.
 
-    Areas are proportional to the per cent. Of many features the first are drawn, and as many ranks.
+    If there are many features, the first twelve are drawn, and twelve ranks.
 
     Parameters
     ----------
-    fractions
-        of `xaug.explain.rank_fractions`
-    labels
-        of `xaug.variables.labels`
-    ax : matplotlib axes
+    fractions : pandas.DataFrame
+        Result of `xaug.explain.rank_fractions`: a row for each feature, a column for each rank.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.collections.EllipseCollection
+        The bubbles, row by row.
     """
     shown = fractions.iloc[:MOST, :MOST]
     n = len(shown)

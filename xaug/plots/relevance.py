@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from xaug.data.variables import Variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
 
 __all__ = ["GROUP_COLORS", "feature_label", "plot_relevance", "plot_trainings"]
 
@@ -23,49 +28,76 @@ DWARFED = 3
 """The first bar is cut where it is this many times as long as all others: theirs could not be read beside it."""
 
 
-def feature_label(name: str, labels: dict[str, Variable]) -> str:
-    """What a feature of `xaug.explain.summary` is called at an axis."""
+OTHER_COLORS = ("#cc79a7", "#e69f00", "#000000", "#f0e442")
+"""Colours of Okabe and Ito for groups that have none of their own."""
+
+
+def feature_label(name: str, labels: Mapping[str, Variable]) -> str:
+    """Choose the text that stands for a feature at an axis.
+
+    Parameters
+    ----------
+    name : str
+        Name of a feature of `xaug.explain.summary`.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+
+    Returns
+    -------
+    str
+        The label of the variable; the name itself if there is none.
+    """
     whole = {"image": "image (all pixels)", "list": "list (all particles)"}
     return whole.get(name) or (labels[name].label if name in labels else name)
 
 
-def plot_relevance(table: pd.DataFrame, labels: dict[str, Variable], ax) -> list:
-    """Mean normalised relevance of every feature, largest on top; the error bar is the RMS over trainings.
+def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> list[Rectangle]:
+    """Draw the mean normalised relevance of every feature, the largest on top; error bars are the RMS over trainings.
 
-    A first bar that dwarfs the others, as that of a list of 20 particles may, is cut and has its length written in it.
+    If the first bar is more than three times as long as all others, as that of a list of 20 particles may be, it is
+    cut and has its length written in it.
 
     Parameters
     ----------
-    table
-        of `xaug.explain.summary`
-    labels
-        of `xaug.variables.labels`
-    ax : matplotlib axes
+    table : pandas.DataFrame
+        Result of `xaug.explain.summary`.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.patches.Rectangle
+        The bars, the largest first.
     """
     bars = _bars(table["mean"], labels, ax, xerr=table["rms"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
     _cut_first(table, ax)
     ax.set_xlabel("mean normalised relevance")
-    groups = [_group(name, labels) for name in table.index]
-    handles = [
-        ax.plot([], [], "s", color=color, label=name)[0] for name, color in GROUP_COLORS.items() if name in groups
-    ]
+    handles = [ax.plot([], [], "s", color=color, label=group)[0] for group, color in _colors(table, labels).items()]
     ax.legend(handles=handles, loc="lower right")
     return bars
 
 
-def plot_trainings(table: pd.DataFrame, labels: dict[str, Variable], axes: Sequence) -> list:
-    """The mean normalised relevance in each training side by side, features in the order of their overall mean.
+def plot_trainings(table: pd.DataFrame, labels: Mapping[str, Variable], axes: Sequence[Axes]) -> list[Rectangle]:
+    """Draw the mean normalised relevance in each training side by side, features in the order of their overall mean.
 
     Parameters
     ----------
-    table
-        of `xaug.explain.summary`
-    labels
-        of `xaug.variables.labels`
-    axes
-        one for each training, sharing both axes
+    table : pandas.DataFrame
+        Result of `xaug.explain.summary`.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+    axes : sequence of matplotlib.axes.Axes
+        Where to draw, one for each training that is shown; they share both axes.
+
+    Returns
+    -------
+    list of matplotlib.patches.Rectangle
+        The bars, training by training.
     """
-    artists = []
+    axes = list(axes)
+    artists: list[Rectangle] = []
     largest = table[[f"training_{i}" for i in range(len(axes))]].to_numpy().max()
     for i, ax in enumerate(axes):
         artists += _bars(table[f"training_{i}"], labels, ax)
@@ -75,7 +107,7 @@ def plot_trainings(table: pd.DataFrame, labels: dict[str, Variable], axes: Seque
     return artists
 
 
-def _cut_first(table: pd.DataFrame, ax) -> None:
+def _cut_first(table: pd.DataFrame, ax: Axes) -> None:
     first, spread, row = table["mean"].iloc[0], table["rms"].iloc[0], len(table)
     others = (table["mean"] + table["rms"]).iloc[1:].max()
     if not first > DWARFED * others > 0:
@@ -87,13 +119,22 @@ def _cut_first(table: pd.DataFrame, ax) -> None:
     ax.text(0.9 * end, row, f"{first:.2f} ± {spread:.2f}", color="w", ha="right", va="center", fontsize=8)
 
 
-def _group(name: str, labels: dict[str, Variable]) -> str:
-    return labels[name].group if name in labels else "list"
+def _group(name: str, labels: Mapping[str, Variable]) -> str:
+    return labels[name].group or "other" if name in labels else "list"
 
 
-def _bars(values: pd.Series, labels: dict[str, Variable], ax, **options) -> list:
+def _colors(values: pd.DataFrame | pd.Series, labels: Mapping[str, Variable]) -> dict[str, str]:
+    """The colour of each group among these features; groups of the user take the next free colour."""
+    groups = list(dict.fromkeys(_group(name, labels) for name in values.index))
+    others = [group for group in groups if group not in GROUP_COLORS]
+    free = {group: OTHER_COLORS[i % len(OTHER_COLORS)] for i, group in enumerate(sorted(others))}
+    return {group: color for group, color in {**GROUP_COLORS, **free}.items() if group in groups}
+
+
+def _bars(values: pd.Series, labels: Mapping[str, Variable], ax: Axes, **options: Any) -> list[Rectangle]:
     rows = range(len(values), 0, -1)
-    color = [GROUP_COLORS[_group(name, labels)] for name in values.index]
+    colors = _colors(values, labels)
+    color = [colors[_group(name, labels)] for name in values.index]
     bars = ax.barh(rows, values, color=color, height=0.7, **options)
     ax.set_yticks(rows, [feature_label(name, labels) for name in values.index], fontsize=8)
     ax.set_ylim(0.3, len(values) + 0.7)

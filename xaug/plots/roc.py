@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xaug.core.types import Array
 from xaug.training.metrics import background_efficiency, roc
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 __all__ = ["GRID", "RocBand", "plot_learning_curve", "plot_roc", "roc_band"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Of Okabe and Ito, which the colour-blind can tell apart; dashes beyond."""
+"""Colours of Okabe and Ito, which the colour-blind can tell apart; further curves are dashed."""
 DASHES = ("-", "--", ":")
 INSIDE = 4
-"""Curves whose legend finds room within the axes."""
+"""Largest number of curves whose legend finds room within the axes."""
 GRID = np.linspace(0.01, 1.0, 100)
 """Signal efficiencies at which curves are averaged."""
 
 
 @dataclass(frozen=True)
 class RocBand:
-    """Background efficiency at the signal efficiencies of GRID: mean and spread over trainings."""
+    """Background efficiency at the signal efficiencies of GRID, averaged over trainings.
 
-    mean: np.ndarray
-    rms: np.ndarray
+    Attributes
+    ----------
+    mean, rms : ndarray (100,)
+        Mean and standard deviation over trainings of the background efficiency.
+    auc, auc_rms : float
+        Mean and standard deviation over trainings of the area under the curve.
+    """
+
+    mean: Array
+    rms: Array
     auc: float
     auc_rms: float
 
 
-def roc_band(curves: list[tuple[np.ndarray, ...]]) -> RocBand:
-    """The band of several trainings, from their (label, score) or (label, score, weight)."""
+def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
+    """Average the ROC curves of several trainings.
+
+    Parameters
+    ----------
+    curves : sequence of tuple of ndarray (n,)
+        For each training (label, score) or (label, score, weight); label 1 is signal.
+
+    Returns
+    -------
+    RocBand
+        Mean and spread over trainings.
+    """
     from sklearn.metrics import auc
 
     found = [roc(*curve) for curve in curves]
@@ -39,18 +65,24 @@ def roc_band(curves: list[tuple[np.ndarray, ...]]) -> RocBand:
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))
 
 
-def plot_roc(bands: dict[str, RocBand], ax, floor: float) -> list:
-    """Background against signal efficiency, logarithmic, a band a network.
+def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float) -> list[Artist]:
+    """Draw background efficiency against signal efficiency, with a band for each network.
 
     Parameters
     ----------
-    bands
-        by name
-    ax : matplotlib axes
-    floor
-        smallest background efficiency that is drawn: what the number of background events resolves
+    bands : mapping of str to RocBand
+        Results of `roc_band`, by the names of the legend.
+    ax : matplotlib.axes.Axes
+        Where to draw; its vertical axis becomes logarithmic.
+    floor : float
+        Smallest background efficiency that is drawn; that of half a background event is a good choice.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        For each network the line and the band.
     """
-    artists = []
+    artists: list[Artist] = []
     for i, (name, band) in enumerate(bands.items()):
         label = f"{name}: AUC {band.auc:.4f} ± {band.auc_rms:.4f}"
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
@@ -69,17 +101,31 @@ def plot_roc(bands: dict[str, RocBand], ax, floor: float) -> list:
     return artists
 
 
-def plot_learning_curve(points: dict[str, list[tuple[int, float, float]]], ax) -> list:
-    """AUC against the number of training jets: (jets, mean, spread over trainings) by network."""
-    artists = []
+def plot_learning_curve(points: Mapping[str, Sequence[tuple[int, float, float]]], ax: Axes) -> list[Artist]:
+    """Draw the AUC against the number of training events.
+
+    Parameters
+    ----------
+    points : mapping of str to sequence of (int, float, float)
+        For each network the number of training events, and mean and standard deviation over trainings of the AUC.
+    ax : matplotlib.axes.Axes
+        Where to draw; its horizontal axis becomes logarithmic.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        The points of each network, with their error bars.
+    """
+    artists: list[Artist] = []
     for i, (name, values) in enumerate(points.items()):
-        jets, mean, rms = np.array(sorted(values)).T
-        artists.append(ax.errorbar(jets, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=name))
+        events, mean, rms = np.array(sorted(values)).T
+        points_of_one = ax.errorbar(events, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=name)
+        artists += points_of_one.get_children()
     ax.set_xscale("log")
-    ticks = sorted({jets for values in points.values() for jets, _, _ in values})
+    ticks = sorted({events for values in points.values() for events, _, _ in values})
     ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
-    ax.set_xlabel("training jets")
+    ax.set_xlabel("training events")
     ax.set_ylabel("AUC (test split)")
     ax.legend(loc="lower right")
     return artists

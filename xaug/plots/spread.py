@@ -1,42 +1,56 @@
-"""How far trainings agree, drawn: spread of relevances and of scores."""
+"""The spread over trainings of relevances and of scores."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from xaug.core.types import Array
 from xaug.data.variables import Variable
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 from xaug.plots.relevance import feature_label
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
 __all__ = ["plot_feature_spread", "plot_score_spread"]
 
 BESIDE = ((0, 4, "center", "bottom"), (5, 0, "left", "center"), (-5, 0, "right", "center"), (0, -4, "center", "top"))
-"""Where the name of a point may stand, best first: offset in points, and its alignment."""
+"""Places for the name of a point, best first: its offset in points, and its alignment."""
 MARKERS = "osD^v"
 SCORE_BINS = 20
 LEAST = 5
-"""Events in a bin whose quantiles are drawn."""
+"""Least number of events in a bin whose quantiles are drawn."""
 
 
-def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Variable], ax) -> list:
-    """RMS over trainings against mean relevance, a point a feature; full if its rank is stable.
+def plot_feature_spread(samples: Mapping[str, pd.DataFrame], labels: Mapping[str, Variable], ax: Axes) -> list[Artist]:
+    """Draw the RMS over trainings against the mean relevance of each feature; points of stable ranks are filled.
 
     Parameters
     ----------
-    samples
-        tables of `xaug.explain.stability` by what the legend calls them
-    labels
-        of `xaug.variables.labels`
-    ax : matplotlib axes
+    samples : mapping of str to pandas.DataFrame
+        Results of `xaug.explain.stability`, by the names of the legend.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+    ax : matplotlib.axes.Axes
+        Where to draw; both axes become logarithmic. Draw it last: the names of points depend on the room they have.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        For each sample the filled and the empty points, then the lines of 100% and 10% of the mean.
     """
-    artists = []
+    artists: list[Artist] = []
     for i, (name, table) in enumerate(samples.items()):
         for stable, face in ((True, f"C{i}"), (False, "none")):
             chosen = table[table["stable"] == stable]
-            # zero, as of a constant variable, is not on logarithmic axes
+            # a constant variable has relevance zero, which is not on logarithmic axes
             seen = chosen[(chosen["mean"] > 0) & (chosen["rms"] > 0)]
             marker = MARKERS[i % len(MARKERS)]
             label = name if not stable else None
@@ -60,13 +74,16 @@ def plot_feature_spread(samples: dict[str, pd.DataFrame], labels: dict[str, Vari
     return artists
 
 
-def _name_points(tables: list[pd.DataFrame], labels: dict[str, Variable], ax) -> None:
-    """Names beside the points of the first table, most relevant first, where they cover no point and no other name."""
-    ax.figure.draw_without_rendering()  # the layout decides what covers what
+def _name_points(tables: Sequence[pd.DataFrame], labels: Mapping[str, Variable], ax: Axes) -> None:
+    """Write names beside the points of the first table, most relevant first, unless they cover a point or a name."""
+    figure, legend = ax.get_figure(root=True), ax.get_legend()
+    if figure is None or legend is None:
+        return
+    figure.draw_without_rendering()  # the layout decides what covers what
     points = ax.transData.transform(pd.concat(tables)[["mean", "rms"]].query("mean > 0 and rms > 0").to_numpy())
-    radius = 3 * ax.figure.dpi / 72
+    radius = 3 * figure.dpi / 72
     taken = [Bbox([point - radius, point + radius]) for point in points]
-    taken.append(ax.get_legend().get_window_extent())
+    taken.append(legend.get_window_extent())
     room = ax.bbox.padded(-3)
     for feature, row in tables[0].query("mean > 0 and rms > 0").iterrows():
         for dx, dy, ha, va in BESIDE:
@@ -82,19 +99,25 @@ def _name_points(tables: list[pd.DataFrame], labels: dict[str, Variable], ax) ->
             name.remove()
 
 
-def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) -> list:
-    """RMS over trainings of the score against its mean: median, and the band of the central 68% of the events.
+def plot_score_spread(mean: Array, rms: Array, label: Array, ax: Axes) -> list[Artist]:
+    """Draw the RMS over trainings of the score in bins of its mean: the median, and the central 68% of the events.
 
     Parameters
     ----------
-    mean, rms
-        (n,) of `xaug.explain.uncertainty`
-    label
-        (n,)
-    ax : matplotlib axes
+    mean, rms : ndarray (n,)
+        `score_mean` and `score_rms` of `xaug.explain.uncertainty`.
+    label : ndarray (n,)
+        Classes: 0 is background, 1 is signal.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        The band and the line of background, then those of signal.
     """
     edges = np.linspace(0, 1, SCORE_BINS + 1)
-    artists = []
+    artists: list[Artist] = []
     for of in (0, 1):
         low, median, high = _quantiles(mean[label == of], rms[label == of], edges)
         artists.append(
@@ -112,8 +135,8 @@ def plot_score_spread(mean: np.ndarray, rms: np.ndarray, label: np.ndarray, ax) 
     return artists
 
 
-def _quantiles(x: np.ndarray, y: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in bins of few."""
+def _quantiles(x: Array, y: Array, edges: Array) -> Array:
+    """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in bins of few events."""
     found = np.full((3, len(edges) - 1), np.nan)
     index = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
     for i in np.flatnonzero(np.bincount(index, minlength=len(edges) - 1) >= LEAST):

@@ -3,71 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["plot_curves", "plot_topk"]
 
 LABELS = {"accuracy": "accuracy", "auc": "AUC", "significance": r"significance $Z$"}
 COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink")
 CONTROL_COLORS = {"random": "0.6", "univariate": "0.25"}
+FEW = 10
+"""Up to so many numbers of features, each has a tick."""
 
 
-def plot_topk(table: pd.DataFrame, metric: str, ax) -> list:
-    """Mean over trainings against k, a line a ranking; bands are standard deviations over trainings.
+def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
+    """Draw a metric against the number of features k, with a line for each ranking.
 
-    Rankings that know nothing of a network are dashed. Lines of the same values lie on each other, the later the
-    thinner. Last points far beyond the others (all features) stand behind a gap, at the right edge, side by side.
+    Lines are means over trainings, bands standard deviations. The control rankings, which do not come from a network,
+    are dashed. Later lines are thinner, so that lines of the same values can be seen. If the last k (all features)
+    is far beyond the others, its points are drawn behind a gap at the right edge, side by side.
 
     Parameters
     ----------
-    table
-        a row a training: `ranking`, `k`, and the metric
-    metric
-        "accuracy", "auc" or "significance"
-    ax : matplotlib axes
+    table : pandas.DataFrame
+        A row for each training: `ranking`, `k`, and the metric.
+    metric : str
+        "accuracy", "auc" or "significance".
+    ax : matplotlib.axes.Axes
+        Where to draw.
 
     Returns
     -------
-    list of artists
+    list of matplotlib.artist.Artist
+        For each ranking the line, the band, and the point behind the gap if there is one.
     """
-    ks = sorted(table["k"].unique())
+    places, far = _places(sorted(table["k"].unique()))
+    last = max(places)
     rankings = list(dict.fromkeys(table["ranking"]))
-    place = {k: k for k in ks}
-    far = len(ks) > 2 and ks[-1] > 1.5 * ks[-2]
-    if far:
-        place[ks[-1]] = ks[-2] + max(2, round(0.15 * ks[-2]))
-    beside = np.linspace(-0.3, 0.3, len(rankings)) * (place[ks[-1]] - ks[-2] if far else 0)
+    gap = places[last] - places[sorted(places)[-2]] if far else 0.0
+    beside = np.linspace(-0.3, 0.3, len(rankings)) * gap
     widths = np.linspace(3.4, 1.2, len(rankings))
-    artists, colors = [], iter(COLORS)
+    artists: list[Artist] = []
+    colors = cycle(COLORS)
     for name, width, shift in zip(rankings, widths, beside, strict=True):
-        own = table[table["ranking"] == name].groupby("k")[metric].agg(["mean", lambda v: v.std(ddof=0)])
-        own.columns = ["mean", "rms"]
+        values = table[table["ranking"] == name].groupby("k")[metric]
+        mean, rms = values.mean(), values.std(ddof=0)
         color = CONTROL_COLORS.get(name) or next(colors)
-        style = {"color": color, "ls": "--" if name in CONTROL_COLORS else "-", "lw": width}
-        body = own.iloc[:-1] if far else own
-        x = [place[k] for k in body.index]
-        artists += ax.plot(x, body["mean"], label=name, marker="o", ms=width + 1, **style)
-        artists.append(
-            ax.fill_between(x, body["mean"] - body["rms"], body["mean"] + body["rms"], color=color, alpha=0.2, lw=0)
-        )
+        body = mean.index[:-1] if far else mean.index
+        x, middle, half = [places[k] for k in body], mean[body], rms[body]
+        artists += ax.plot(
+            x, middle, label=name, marker="o", ms=width + 1, lw=width, color=color,
+            ls="--" if name in CONTROL_COLORS else "-",
+        )  # fmt: skip
+        artists.append(ax.fill_between(x, middle - half, middle + half, color=color, alpha=0.2, lw=0))
         if far:
-            last = own.iloc[-1]
-            where = place[ks[-1]] + shift
-            artists.append(ax.errorbar(where, last["mean"], last["rms"], fmt="o", ms=3.5, color=color, capsize=1.5))
-    shown = [k for k in ks if k in (1, 2) or k % 5 == 0 or len(ks) <= 10]
-    shown += [ks[-1]] if far and ks[-1] not in shown else []
-    ax.set_xticks([place[k] for k in shown], [f"all ({k})" if far and k == ks[-1] else str(k) for k in shown])
-    ax.minorticks_off()
+            where = places[last] + shift
+            point = ax.errorbar(where, mean.iloc[-1], rms.iloc[-1], fmt="o", ms=3.5, color=color, capsize=1.5)
+            artists += point.get_children()
+    _set_ticks(ax, places, far)
     ax.set_xlabel("number of features $k$")
     ax.set_ylabel(LABELS[metric])
     return artists
 
 
-def plot_curves(table: pd.DataFrame, metrics: Sequence[str], fig, axes) -> list:
-    """`plot_topk` of several metrics side by side, with one legend below them."""
-    artists = []
+def _places(ks: Sequence[int]) -> tuple[dict[int, float], bool]:
+    """The place of each k on the axis, and whether the last one stands behind a gap."""
+    places = {k: float(k) for k in ks}
+    far = len(ks) > 2 and ks[-1] > 1.5 * ks[-2]
+    if far:
+        places[ks[-1]] = float(ks[-2] + max(2, round(0.15 * ks[-2])))
+    return places, far
+
+
+def _set_ticks(ax: Axes, places: dict[int, float], far: bool) -> None:
+    ks = list(places)
+    shown = [k for k in ks if k in (1, 2) or k % 5 == 0 or len(ks) <= FEW]
+    shown += [ks[-1]] if far and ks[-1] not in shown else []
+    names = [f"all ({k})" if far and k == ks[-1] else str(k) for k in shown]
+    ax.set_xticks([places[k] for k in shown], names)
+    ax.minorticks_off()
+
+
+def plot_curves(table: pd.DataFrame, metrics: Sequence[str], fig: Figure, axes: Sequence[Axes]) -> list[Artist]:
+    """Draw several metrics against the number of features side by side, with one legend below them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each training: `ranking`, `k`, and the metrics.
+    metrics : sequence of str
+        What to draw, of "accuracy", "auc" and "significance".
+    fig : matplotlib.figure.Figure
+        The figure, which gets the legend.
+    axes : sequence of matplotlib.axes.Axes
+        Where to draw, one for each metric.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        The results of `plot_topk`, metric by metric.
+    """
+    artists: list[Artist] = []
     for metric, ax in zip(metrics, axes, strict=True):
         artists += plot_topk(table, metric, ax)
     handles, labels = axes[0].get_legend_handles_labels()

@@ -6,30 +6,62 @@ from pathlib import Path
 
 import click
 
-from xaug.core.command import xaug_command
+from xaug.core.command import option_list, xaug_command
+from xaug.core.types import JsonObject
 
 
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
-@click.option("--figures", help="Only these: numbers of the paper or names, as in 14,roc [default: all].")
+@click.option(
+    "--study",
+    help="Draw the figures of a paper and compare with its numbers: toy, zbb or vlq.  [default: the general figures]",
+)
+@click.option(
+    "--figures", help="Draw only these: names, or numbers of a paper's figures, as in 14,roc.  [default: all]"
+)
 @click.option("--topk", type=click.Path(path_type=Path), help="Output of xaug.topk.")
 @click.option("--ablation", type=click.Path(path_type=Path), help="Output of xaug.explain.analysis.ablations.")
 @click.option("--title", default="xaug report", help="Title of the page.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
-def main(runs, attributions, figures, topk, ablation, title, output) -> dict:
+def main(
+    runs: tuple[Path, ...],
+    attributions: tuple[Path, ...],
+    study: str | None,
+    figures: str | None,
+    topk: Path | None,
+    ablation: Path | None,
+    title: str,
+    output: Path,
+) -> JsonObject:
     """Draw the figures that runs and their attributions allow; write tables and one self-contained HTML page.
 
-    Figures are numbered as in the papers: those of jets as in arXiv:2011.13466, those of events as in Constructing
-    sensible baselines for Integrated Gradients. Every one is PNG and PDF, with the numbers behind it as CSV or
-    JSON beside it.
+    The general figures fit any dataset and any network. With --study there are those of a paper in their place: toy
+    and zbb are arXiv:2011.13466, vlq is Constructing sensible baselines for Integrated Gradients. A paper's figures
+    may also be asked for by their numbers alone. Each figure is PNG and PDF, with the numbers behind it as CSV or JSON
+    beside it.
 
     Example: python -m xaug.report zbb_cnn2d zbb_mlp --attributions zbb_cnn2d_lrp -o zbb_report
     """
+    from xaug.report.figures import GENERIC
     from xaug.report.stage import report
+    from xaug.studies import find_study, study_with_figures
+    from xaug.training.runs import load_run
 
-    keys = None if figures is None else [key.strip() for key in figures.split(",") if key.strip()]
-    result = report(runs, output, attributions, title, keys=keys, topk=topk, ablation=ablation)
+    keys = None if figures is None else option_list(figures)
+    chosen = find_study(study) if study else None
+    if chosen is None and keys and not all(key in GENERIC for key in keys):
+        chosen = study_with_figures([key for key in keys if key not in GENERIC], load_run(runs[0]).input_spec.kind)
+    result = report(
+        runs,
+        output,
+        attributions,
+        title,
+        keys=keys,
+        topk=topk,
+        ablation=ablation,
+        extension=chosen.extension() if chosen else None,
+    )
     lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
     return {"output": str(output), "figures": list(result["figures"]), "summary": lines}
 

@@ -1,238 +1,218 @@
-"""THE table of figures: what each figure of the two papers shows, what it needs, and what draws it.
+"""The registry of figures: what each figure shows, of which subject it is drawn, what it needs, and what draws it.
 
-Those of toy jets and jets are of arXiv:2011.13466, those of events of J. Bardhan et al., Constructing sensible
-baselines for Integrated Gradients.
-
-Adding a figure is adding one entry here and one function that takes what it is drawn of and the stem of its
-files, and returns a `Figure`.
+A figure is one function, which draws a subject into files and returns a caption, and one entry, which the decorator
+`Catalogue.figure` makes of it. Nothing else lists figures. `GENERIC` holds the figures that fit any dataset and any
+network; the studies of papers have catalogues of their own, which may take figures over from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from xaug.core.errors import unknown_name
-from xaug.jets.table import JET_XAUGS
-from xaug.report import baselines, explanations, performance, samples
-from xaug.report.material import Explained, Material
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.report.explained_run import Shape
+from xaug.report.subjects import Facts, ReportInputs, Subject
 
-__all__ = ["CATALOGUE", "Entry", "chosen_entries", "requirements", "stem_of", "subjects"]
+__all__ = ["GENERIC", "AnyEntry", "Catalogue", "FigureEntry", "Needs"]
+
+SubjectT = TypeVar("SubjectT", bound=Subject)
+Draw = Callable[[SubjectT, Path], str]
+"""Draws a subject into the files of this stem, and returns the caption."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A figure.
+class Needs:
+    """What a subject must have so that a figure can be drawn of it.
+
+    Attributes
+    ----------
+    shapes
+        shapes that must be among its inputs
+    variables
+        variables that must be among its inputs
+    count
+        number of variables that it must have at least
+    networks
+        the figure is drawn for these networks only; () is any network
+    baseline
+        the figure is drawn for this baseline only, named as by `xaug.explain --baseline`; "" is any
+    """
+
+    shapes: tuple[Shape, ...] = ()
+    variables: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    baseline: str = ""
+    count: int = 0
+
+    def met_by(self, facts: Facts) -> bool:
+        """Whether a subject has all of this."""
+        return (
+            facts.shapes.issuperset(self.shapes)
+            and facts.variables.issuperset(self.variables)
+            and (not self.networks or facts.network in self.networks)
+            and self.baseline in ("", facts.baseline)
+            and len(facts.variables) >= self.count
+        )
+
+    @property
+    def words(self) -> str:
+        """The needs as an error message lists them behind the kind of subject."""
+        inputs = [*(shape.words for shape in self.shapes), *self.variables]
+        return (
+            (f" of {' or '.join(self.networks)}" if self.networks else "")
+            + (f" with {', '.join(inputs)}" if inputs else "")
+            + (f" with at least {self.count} variables" if self.count else "")
+            + (f" with --baseline {self.baseline}" if self.baseline else "")
+        )
+
+
+@dataclass(frozen=True)
+class FigureEntry(Generic[SubjectT]):
+    """One figure of a catalogue.
 
     Attributes
     ----------
     key
-        its number in the paper, or a name for those that the paper does not have
-    name
-        of its files; those of single runs have the run's name appended
-    kind
-        of dataset; None: any
+        its name in `xaug.report --figures`
     shows
-        in a line
-    of
-        "dataset"; "runs": all in one figure; "samples": runs by sample size, in one figure; "run": each;
-        "explained": runs with attributions; "spread": such a run beside those on smaller samples;
-        "baselines": all attributions by Integrated Gradients in one figure; "baseline": those with one `baseline`;
-        "topk": curves of k best features; "ablation": of a network without its first features
+        what it shows, in a line
+    subject
+        class of what it is drawn of
     draw
-        of the subject and the stem
-    networks
-        of explained runs: the figure is drawn for the first of these that there is, and of its runs for the one
-        with the most expert variables
-    every
-        draw it for all runs of `networks` instead
+        the function that draws it
+    file
+        name of its files; the name of the subject is appended
     needs
-        blocks and variables that must be among the inputs
-    baseline
-        as `xaug.explain --baseline` names it
+        what a subject must have
+    once
+        whether it is drawn for a single subject: for the first of `needs.networks` that there is, and of its runs for
+        that with the most variables
     """
 
     key: str
-    name: str
-    kind: str | None
     shows: str
-    of: str
-    draw: Callable
-    networks: tuple[str, ...] = ()
-    every: bool = False
-    needs: tuple[str, ...] = ()
-    baseline: str = ""
+    subject: type[SubjectT]
+    draw: Draw[SubjectT]
+    file: str
+    needs: Needs = Needs()
+    once: bool = False
+
+    def found_in(self, inputs: ReportInputs) -> list[SubjectT]:
+        """The subjects that the figure can be drawn of; [] if the inputs of the report do not allow it."""
+        found = [one for one in self.subject.found_in(inputs) if self.needs.met_by(one.facts)]
+        if not self.once:
+            return found
+        for network in self.needs.networks or [one.facts.network for one in found]:
+            own = [one for one in found if one.facts.network == network]
+            if own:
+                return [max(own, key=lambda one: len(one.facts.variables))]
+        return []
+
+    def stem(self, subject: SubjectT, output: Path, alone: bool = False) -> Path:
+        """The files of the figure of a subject, without their suffix.
+
+        Parameters
+        ----------
+        subject
+            what is drawn
+        output
+            directory of the report
+        alone
+            whether the report draws the figure of no other subject
+        """
+        named = subject.name and not (alone and not self.subject.always_named)
+        return output / (f"{self.file}_{subject.name}" if named else self.file)
+
+    @property
+    def requirement(self) -> str:
+        """What a report must be given to draw the figure, in words."""
+        return f"{self.subject.requirement}{self.needs.words}"
+
+    def only_for(self, *networks: str) -> FigureEntry[SubjectT]:
+        """The same figure, drawn for some networks only."""
+        return replace(self, needs=replace(self.needs, networks=networks))
 
 
-ANY_NETWORK = ("cnn2d", "cnn1d", "rnn", "mlp")
-FIG3 = ("z", "theta", "z1", "delta_alpha1", "r1", "delta_beta1")
-FIG8 = ("pt", "mass", "softdrop_mass", "tau21", "n_charged_hadrons", "dxy_max")
+AnyEntry = FigureEntry[Any]
 
 
-def _explained(kind: str, key: str, name: str, shows: str, draw: Callable, networks=ANY_NETWORK, **options) -> Entry:
-    return Entry(key, name, kind, shows, "explained", draw, networks, **{"needs": ("xaug",), **options})
+class Catalogue:
+    """Figures by key, in the order in which a page shows them.
+
+    Parameters
+    ----------
+    name
+        what an error message calls it
+    base
+        another catalogue, whose figures can be asked for by their keys as well
+    """
+
+    def __init__(self, name: str, base: Catalogue | None = None) -> None:
+        self.name = name
+        self.base = base
+        self._entries: dict[str, AnyEntry] = {}
+
+    def __iter__(self) -> Iterator[AnyEntry]:
+        return iter(self._entries.values())
+
+    def __getitem__(self, key: str) -> AnyEntry:
+        return self._entries[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def add(self, *entries: AnyEntry) -> None:
+        """Append figures.
+
+        Raises
+        ------
+        ConfigurationError
+            if the catalogue has a figure of the same key
+        """
+        for entry in entries:
+            if entry.key in self._entries:
+                raise ConfigurationError(f"{self.name} has a figure {entry.key!r} already; choose another key")
+            self._entries[entry.key] = entry
+
+    def figure(
+        self,
+        key: str,
+        shows: str,
+        subject: type[SubjectT],
+        *,
+        file: str | None = None,
+        needs: Needs | None = None,
+        once: bool = False,
+    ) -> Callable[[Draw[SubjectT]], Draw[SubjectT]]:
+        """Register the function below as a figure; see `FigureEntry`. `file` is the key unless it is given."""
+
+        def register(draw: Draw[SubjectT]) -> Draw[SubjectT]:
+            self.add(FigureEntry(key, shows, subject, draw, file or key, needs or Needs(), once))
+            return draw
+
+        return register
+
+    def chosen(self, keys: Iterable[str] | None = None) -> list[AnyEntry]:
+        """The figures of some keys, in the order of the catalogue; all of its own figures if there are no keys.
+
+        Raises
+        ------
+        ConfigurationError
+            for an unknown key; the message suggests the nearest
+        """
+        if keys is None:
+            return list(self)
+        everything = {**{entry.key: entry for entry in self.base or ()}, **self._entries}
+        wanted = set(keys)
+        for key in sorted(wanted):
+            if key not in everything:
+                raise unknown_name(f"figure of {self.name}", key, everything)
+        own = [entry for entry in self if entry.key in wanted]
+        return [*own, *(entry for entry in self.base or () if entry.key in wanted and entry.key not in self)]
 
 
-_toy, _jets = partial(_explained, "toy"), partial(_explained, "jets")
-
-
-def _map(x: str, y: str, **options) -> Callable:
-    return partial(explanations.maps, x=x, y=y, **options)
-
-
-LIST_FIRST = ("cnn1d", "cnn2d", "rnn", "mlp")
-"""Figures 20-22 of the paper are of its 1D CNN."""
-PAGES = -(-len(JET_XAUGS) // explanations.PAGE)
-
-CATALOGUE = (
-    Entry("3", "fig03_distributions", "toy", "Distributions of the toy model", "dataset",
-          partial(samples.distributions, names=FIG3)),
-    Entry("4", "fig04_images", "toy", "Mean images of the toy model", "dataset", samples.mean_images),
-    Entry("8", "fig08_distributions", "jets", "Distributions of jet variables", "dataset",
-          partial(samples.distributions, names=FIG8)),
-    Entry("9", "fig09_images", "jets", "Mean jet images", "dataset", samples.mean_images),
-    _toy("10", "fig10_heatmaps", "Single toy jets and the relevance of their pixels, 2D CNN",
-         explanations.heatmaps, ("cnn2d",), every=True, needs=("image",)),
-    _toy("11", "fig11_trainings", "Mean relevance of each feature, four trainings side by side, 2D CNN",
-         explanations.trainings),
-    _toy("12", "fig12_ranks", "Per cent of the jets in which a feature has rank 1, 2, ..., four trainings, 2D CNN",
-         explanations.ranks),
-    _toy("13", "fig13_score_map", "Score over z and theta, four trainings, 2D CNN",
-         _map("z", "theta", of="score", side_by_side=True), needs=("z", "theta")),
-    _toy("14", "fig14_relevance_map", "Relevance over z and theta, four trainings, 2D CNN",
-         _map("z", "theta", side_by_side=True), needs=("z", "theta")),
-    _toy("15", "fig15_profiles", "Distributions and relevance profiles of z and theta, 2D CNN",
-         partial(explanations.relevance_profiles, names=("z", "theta")), needs=("z", "theta")),
-    _toy("16", "fig16_relevance", "Mean relevance of each feature, 1D CNN and RNN",
-         explanations.relevance, ("cnn1d", "rnn"), every=True),
-    _toy("17", "fig17_relevance_map", "Relevance over z and theta, mean over trainings, 1D CNN and RNN",
-         _map("z", "theta"), ("cnn1d", "rnn"), every=True, needs=("z", "theta")),
-    _jets("18", "fig18_profiles", "Distributions and relevance profiles of the six most relevant variables, 2D CNN",
-          partial(explanations.relevance_profiles, names=())),
-    _jets("19", "fig19_heatmaps", "Single jets and the relevance of their pixels, 2D CNN",
-          explanations.heatmaps, ("cnn2d",), every=True, needs=("image",)),
-    _jets("20", "fig20_relevance_map", "Relevance over Delta R and z of the subjets, 1D CNN",
-          _map("z", "delta_r_subjets"), LIST_FIRST, needs=("z", "delta_r_subjets")),
-    _jets("21", "fig21_relevance_map", "Relevance over groomed mass and groomed tau_3, 1D CNN",
-          _map("softdrop_mass", "tau3_sd_b10"), LIST_FIRST, needs=("softdrop_mass", "tau3_sd_b10")),
-    _jets("22", "fig22_relevance_map", "Relevance over groomed and ungroomed mass, 1D CNN",
-          _map("softdrop_mass", "mass"), LIST_FIRST, needs=("softdrop_mass", "mass")),
-    _jets("23", "fig23_relevance", "Mean relevance of each feature, 2D CNN",
-          explanations.relevance, ("cnn2d",), every=True),
-    _jets("24", "fig24_relevance", "Mean relevance of each feature, 1D CNN",
-          explanations.relevance, ("cnn1d",), every=True),
-    Entry("25", "fig25_roc", "jets", "ROC curves of all networks", "runs", performance.rocs),
-    *(
-        _jets(str(26 + page), f"fig{26 + page}_profiles",
-              f"Distributions and relevance profiles of all variables, 2D CNN, page {page + 1}",
-              partial(explanations.relevance_profiles, page=page))
-        for page in range(PAGES)
-    ),
-    Entry("roc", "roc", "toy", "ROC curves of all networks", "runs", performance.rocs),
-    Entry("relevance", "relevance", "toy", "Mean relevance of each feature, other networks",
-          "explained", explanations.relevance, ("mlp",), every=True, needs=("xaug",)),
-    Entry("relevance", "relevance", "jets", "Mean relevance of each feature, other networks",
-          "explained", explanations.relevance, ("rnn", "mlp"), every=True, needs=("xaug",)),
-    Entry("1", "fig01_features", "events", "The 55 features of largest attribution, for each baseline",
-          "baselines", baselines.features),
-    Entry("2", "fig02_topk", "events", "Accuracy, AUC and significance against the number of features",
-          "topk", baselines.topk_curves),
-    *(
-        Entry(key, f"fig0{key}_features", "events", f"The 20 features of largest attribution, {name} baseline",
-              "baseline", baselines.top_features, baseline=name)
-        for key, name in (("3", "blank"), ("4", "background"), ("5", "weighted"))
-    ),
-    Entry("ablation", "ablation", "events", "Accuracy and AUC without the first features, not trained again",
-          "ablation", baselines.ablation_curves),
-    Entry("agreement", "agreement", "events", "Agreement of the rankings of the baselines",
-          "baselines", baselines.agreement),
-    Entry("roc", "roc", "events", "ROC curves of all networks", "runs", performance.rocs),
-    Entry("uncertainty", "uncertainty", None, "Spread over trainings of relevances and scores, stable ranks",
-          "spread", explanations.spread, needs=("xaug",)),
-    Entry("learning_curve", "learning_curve", None, "AUC against the size of the training sample",
-          "samples", performance.learning_curve),
-    Entry("history", "history", None, "Loss by epoch", "run", performance.histories),
-)  # fmt: skip
-
-
-def chosen_entries(kind: str, keys: Iterable[str] | None = None) -> list[Entry]:
-    """The figures for a kind of dataset, in the order of the table; those with the given keys, if any are given."""
-    # events with the missing momentum among the objects are events
-    entries = [entry for entry in CATALOGUE if entry.kind in (kind.removesuffix("_met"), None)]
-    if keys is None:
-        return entries
-    wanted = set(keys)
-    known = list(dict.fromkeys(entry.key for entry in entries))
-    for key in sorted(wanted):
-        if key not in known:
-            raise unknown_name(f"figure of {kind}", key, known)
-    return [entry for entry in entries if entry.key in wanted]
-
-
-def subjects(entry: Entry, material: Material) -> list:
-    """What there is to draw the figure of; empty if the runs and attributions at hand do not allow it."""
-    if entry.of == "dataset":
-        return [material.data]
-    if entry.of == "runs":
-        return [material.runs]
-    if entry.of == "run":
-        return material.runs
-    if entry.of == "samples":
-        return [material.samples] if material.samples else []
-    if entry.of == "topk":
-        return [material.topk] if material.topk else []
-    if entry.of == "ablation":
-        return [material.ablation] if material.ablation else []
-    if entry.of == "baselines":
-        several = [explained for explained in material.explained if explained.baseline]
-        return [several] if len(several) > 1 else []
-    if entry.of == "baseline":
-        return [explained for explained in material.explained if explained.baseline == entry.baseline]
-    able = [explained for explained in material.explained if _has(explained, entry.needs)]
-    if entry.of == "spread":
-        several = [material.same_network(explained) for explained in able if len(explained.run) > 1]
-        return [[explained for explained in group if len(explained.run) > 1] for group in several]
-    if entry.every:
-        return [explained for explained in able if explained.run.input_spec.network in entry.networks]
-    for network in entry.networks:
-        own = [explained for explained in able if explained.run.input_spec.network == network]
-        if own:
-            return [max(own, key=lambda explained: len(explained.xaugs))]
-    return []
-
-
-def _has(explained: Explained, needs: tuple[str, ...]) -> bool:
-    inputs = explained.run.input_spec.columns
-    return all(name in inputs or name in explained.xaugs for name in needs)
-
-
-def stem_of(entry: Entry, subject, output: Path) -> Path:
-    """Where a figure of a subject goes."""
-    if entry.of in ("run", "explained"):
-        return output / f"{entry.name}_{subject.name}"
-    if entry.of == "spread":
-        return output / f"{entry.name}_{subject[0].name}"
-    return output / entry.name
-
-
-def requirements(entry: Entry) -> str:
-    """What a figure must be given, in words."""
-    if entry.of == "samples":
-        return "runs of one network on several sample sizes (xaug.train --max-jets)"
-    if entry.of == "spread":
-        return "attributions of at least two trainings of a network with expert variables"
-    if entry.of == "explained":
-        names = f" with {', '.join(entry.needs)}" if entry.needs else ""
-        return f"attributions of a run of {' or '.join(entry.networks)}{names}"
-    of_ig = "attributions of a run by Integrated Gradients with"
-    return {
-        "dataset": "a dataset",
-        "runs": "runs",
-        "run": "runs",
-        "topk": "the output of xaug.topk (--topk)",
-        "ablation": "the output of xaug.explain.analysis.ablations (--ablation)",
-        "baselines": f"{of_ig} at least two baselines",
-        "baseline": f"{of_ig} --baseline {entry.baseline}",
-    }[entry.of]
+GENERIC = Catalogue("the general report")
+"""Figures for any dataset and any network."""

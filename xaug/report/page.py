@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
-import pandas as pd
+from xaug.report.tables import NamedTable
 
-from xaug.report.material import Figure
-
-__all__ = ["make_page"]
+__all__ = ["DrawnFigure", "make_page"]
 
 LONG = 60
-"""Characters from which on a cell of a table is text, whose lines are broken."""
+"""A table with a cell of more characters than this has broken lines."""
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
@@ -27,7 +28,17 @@ td, th { white-space: nowrap; padding: .2rem .5rem; }
 """
 
 
-def make_page(title: str, introduction: list[str], tables: dict[str, pd.DataFrame], figures: list[Figure]) -> str:
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure on disk: its files without their suffix, and its caption."""
+
+    stem: Path
+    caption: str
+
+
+def make_page(
+    title: str, introduction: Sequence[str], tables: Sequence[NamedTable], figures: Sequence[DrawnFigure]
+) -> str:
     """The page as text."""
     parts = [
         "<!doctype html>",
@@ -36,20 +47,27 @@ def make_page(title: str, introduction: list[str], tables: dict[str, pd.DataFram
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
         *(f"<p>{escape(text)}</p>" for text in introduction),
+        *(_table(table) for table in tables),
+        "<h2>Figures</h2>",
+        *(_figure(figure) for figure in figures),
     ]
-    for name, table in tables.items():
-        words = any(table[column].astype(str).str.len().max() > LONG for column in table)
-        html = table.to_html(
-            index=False, border=0, float_format=lambda value: f"{value:.4g}", classes="words" if words else None
-        )
-        if words:  # a line a statement; entities end in a semicolon too
-            html = re.sub(r"(&\w+)?; ", lambda end: end[0] if end[1] else ";<br>", html)
-        parts.append(f'<h2>{escape(name)}</h2><div class="wide">{html}</div>')
-    parts.append("<h2>Figures</h2>")
-    for figure in figures:
-        image = base64.b64encode(figure.stem.with_name(figure.stem.name + ".png").read_bytes()).decode()
-        parts.append(
-            f'<figure><img alt="{escape(figure.caption, quote=True)}" src="data:image/png;base64,{image}">'
-            f"<figcaption><b>{escape(figure.stem.name)}</b>. {escape(figure.caption)}</figcaption></figure>"
-        )
     return "\n".join([*parts, "</body></html>"]) + "\n"
+
+
+def _table(table: NamedTable) -> str:
+    content = table.content.rename(columns=dict(table.headings))
+    words = any(content[column].astype(str).str.len().max() > LONG for column in content)
+    html: str = content.to_html(
+        index=False, border=0, float_format=lambda value: f"{value:.4g}", classes="words" if words else None
+    )
+    if words:  # each statement begins a line; entities end in a semicolon too
+        html = re.sub(r"(&\w+)?; ", lambda end: end[0] if end[1] else ";<br>", html)
+    return f'<h2>{escape(table.heading)}</h2><div class="wide">{html}</div>'
+
+
+def _figure(figure: DrawnFigure) -> str:
+    image = base64.b64encode(figure.stem.with_name(figure.stem.name + ".png").read_bytes()).decode()
+    return (
+        f'<figure><img alt="{escape(figure.caption, quote=True)}" src="data:image/png;base64,{image}">'
+        f"<figcaption><b>{escape(figure.stem.name)}</b>. {escape(figure.caption)}</figcaption></figure>"
+    )

@@ -1,1 +1,8 @@
-"""The papers' studies, on top of the library: sample, runs, figures and claims of each."""
+"""The papers' studies, on top of the library; importing this package registers them in `STUDIES`."""
+
+from __future__ import annotations
+
+from xaug.studies import toy, vlq, zbb
+from xaug.studies.base import STUDIES, find_study, study_with_figures
+
+__all__ = ["STUDIES", "find_study", "study_with_figures", "toy", "vlq", "zbb"]

@@ -1,42 +1,78 @@
-"""What all studies of taggers share: a table of runs, trained, explained and reported in one directory."""
+"""The stages that studies share: train and explain a table of runs in one directory, and draw their report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 
-__all__ = ["FIVE", "NetworkRun", "Scale", "check_five", "chosen_runs", "train_and_explain"]
+if TYPE_CHECKING:
+    from xaug.report.stage import ReportExtension
+
+__all__ = [
+    "FIVE", "NETWORKS_HELP", "NetworkRun", "Scale", "check_five", "chosen_runs", "report_of", "train_and_explain",
+]  # fmt: skip
 
 FIVE = ("ours", "authors")
-"""Whose five variables a "+5" network takes: the best by our own LRP, or those of the paper."""
+"""The five variables that a "+5" network takes: the best by our own LRP, or those of the paper's authors."""
+NETWORKS_HELP = "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs as cnn2d_xaug."
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a study is."""
+    """How large a study of jets is.
 
-    jets: int  # a class
+    Attributes
+    ----------
+    jets
+        jets of each class
+    trainings, epochs, patience
+        trainings of each network, and their epochs; see `xaug.train`
+    networks
+        the value of `--networks` unless it is given
+    learning
+        fractions of the training split for the learning curve
+    learning_trainings
+        trainings for each point of the learning curve
+    max_events
+        explained events of the test split; None is all
+    """
+
+    jets: int
     trainings: int
     epochs: int
     patience: int
-    networks: str  # what `--networks` is unless it is given
-    learning: tuple[float, ...] = ()  # fractions of the training split for the learning curve
+    networks: str
+    learning: tuple[float, ...] = ()
     learning_trainings: int = 2
-    max_events: int | None = None  # explained events of the test split
+    max_events: int | None = None
 
 
 @dataclass(frozen=True)
 class NetworkRun:
-    """A network of a study, and what goes into it."""
+    """A network of a study, and its inputs.
+
+    Attributes
+    ----------
+    network
+        name of the network
+    xaug
+        its expert variables as `xaug.train --xaug` names them, or "five": the best five of the run with all
+    particle_list
+        columns of its particle list as `xaug.train --list` names them
+    learning
+        whether it is trained on fractions of the sample as well
+    """
 
     network: str
-    xaug: str = "none"  # or "five": the best five of the run with all
+    xaug: str = "none"
     particle_list: str | None = None
-    learning: bool = False  # trained on fractions of the sample too
+    learning: bool = False
 
 
 def check_five(five: str) -> None:
@@ -81,11 +117,28 @@ def train_and_explain(
     seed: int,
     workers: int | None = None,
     five: str = "ours",
-    **how,
+    scale_on_all: bool = False,
 ) -> tuple[list[Path], list[Path]]:
     """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
 
-    `how` goes to every training.
+    Parameters
+    ----------
+    dataset
+        directory of the dataset
+    output
+        directory of the study
+    runs
+        what to train, by name
+    size
+        how large the study is
+    seed
+        seed of the trainings
+    workers
+        trainings at a time; default: as many as the cores allow
+    five
+        see FIVE
+    scale_on_all
+        whether the scaling is fitted on all jets, as in the authors' code
 
     Returns
     -------
@@ -98,38 +151,67 @@ def train_and_explain(
     check_five(five)
     data = Dataset.open(dataset)
     learning_trainings = min(size.learning_trainings, size.trainings)
-    trained, explained = {}, {}
-    for name in _in_order(runs):
+    trained: dict[str, list[Path]] = {}
+    explained: dict[str, list[Path]] = {}
+
+    def train_run(name: str, directory: str, trainings: int, max_jets: int | None = None) -> Path:
         choice, xaug, ranking = runs[name], runs[name].xaug, None
         if xaug == "five" and five == "authors":
             xaug = "authors5"
         elif xaug == "five":
             xaug, ranking = "top5", output / "attributions" / _with_all(choice, runs)
-        options = {
-            "network": choice.network,
-            "xaug": xaug,
-            "ranking": ranking,
-            "particle_list": choice.particle_list,
-            "epochs": size.epochs,
-            "patience": size.patience,
-            "seed": seed,
-            "workers": workers,
-            **how,
-        }
-        trained[name] = [output / "runs" / name]
-        train(dataset, trained[name][0], trainings=size.trainings, **options)
-        draw_history(trained[name][0])
-        for fraction in size.learning if choice.learning else ():
+        run = output / "runs" / directory
+        train(
+            dataset, run, network=choice.network, xaug=xaug, ranking=ranking, particle_list=choice.particle_list,
+            trainings=trainings, epochs=size.epochs, patience=size.patience, seed=seed, workers=workers,
+            scale_on_all=scale_on_all, max_jets=max_jets,
+        )  # fmt: skip
+        draw_history(run)
+        return run
+
+    for name in _in_order(runs):
+        trained[name] = [train_run(name, name, size.trainings)]
+        for fraction in size.learning if runs[name].learning else ():
             jets = round(fraction * data.size("train"))
-            trained[name].append(output / "runs" / f"{name}_{jets}_jets")
-            train(dataset, trained[name][-1], trainings=learning_trainings, max_jets=jets, **options)
-            draw_history(trained[name][-1])
-        # those on smaller samples too, if there are as many: does the spread of relevances come from too few jets?
+            trained[name].append(train_run(name, f"{name}_{jets}_jets", learning_trainings, jets))
+        # runs on smaller samples as well, if they have as many trainings: they show what the number of jets changes
         compared = trained[name] if learning_trainings == size.trainings else trained[name][:1]
         explained[name] = [output / "attributions" / run.name for run in compared]
         for run, attributions in zip(compared, explained[name], strict=True):
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]
+
+
+def report_of(
+    output: Path,
+    trained: Sequence[Path],
+    explained: Sequence[Path],
+    title: str,
+    extension: ReportExtension,
+    topk: Path | None = None,
+    ablation: Path | None = None,
+) -> JsonObject:
+    """Draw the report of a study, and return its numbers and where its files are.
+
+    Parameters
+    ----------
+    output
+        directory of the study
+    trained, explained
+        directories of runs, and of attributions
+    title
+        title of the page
+    extension
+        what the study adds to the report
+    topk, ablation
+        directories of curves, where the study has them
+    """
+    from xaug.report.stage import report
+
+    result = report(
+        trained, output / "report", explained, title, anew=True, extension=extension, topk=topk, ablation=ablation
+    )  # fmt: skip
+    return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
 
 
 def _in_order(runs: dict[str, NetworkRun]) -> Iterable[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from xaug.core.errors import ConfigurationError, unknown_name
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 __all__ = ["sized"]
 
-Size = TypeVar("Size")
+Size = TypeVar("Size", bound="DataclassInstance")
 
 
 def sized(scales: Mapping[str, Size], scale: str, **numbers: int | None) -> Size:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaug.report.answers import answers, compare, ranks
+from xaug.studies.vlq.paper_claims import check_claims, compare, ranks
 
 NAMES = {"blank": "B0", "physical": "B0p", "background": "Bbg", "weighted": "Bbgw"}
 FEATURES = ["ht", "pt_lep", "met", "mass_j1", "mass_j2", *(f"x{i}" for i in range(20))]
@@ -117,7 +117,7 @@ def ablated(fall):
 
 def test_where_all_is_as_in_the_paper():
     fall = {"B0": 0.01, "Bbg": 0.01, "Bbgw": 0.01, "random": 0.01}
-    found = answers(PAPER, NAMES, paper_curves(), ablated(fall))
+    found = check_claims(PAPER, NAMES, paper_curves(), ablated(fall))
     assert holds(found) == {
         "HT is": "yes", "lepton pT": "yes", "m_j1 and": "yes", "averaged baselines": "yes", "the weighted": "yes",
         "performance rises": "yes", "an ablation": "yes",
@@ -139,39 +139,39 @@ def test_where_nothing_is_as_in_the_paper():
     }
     rows = curve("B0", rising(0.8, 5)) + curve("Bbg", rising(0.7, 5)) + curve("Bbgw", rising(0.6, 5))
     fall = {"B0": 0.02, "Bbg": 0.015, "Bbgw": 0.012, "random": 0.002}
-    found = answers(tables, NAMES, pd.DataFrame(rows), ablated(fall))
+    found = check_claims(tables, NAMES, pd.DataFrame(rows), ablated(fall))
     assert set(holds(found).values()) == {"no"}
 
 
 def test_what_cannot_be_told_apart_is_open():
     rows = [row for name in ("B0", "Bbg", "Bbgw") for row in curve(name, rising(0.7, 12), spread=0.05)]
-    found = holds(answers(PAPER, NAMES, pd.DataFrame(rows)))
+    found = holds(check_claims(PAPER, NAMES, pd.DataFrame(rows)))
     assert (found["averaged baselines"], found["the weighted"]) == ("open", "open")
 
 
 def test_only_what_the_tables_can_answer():
-    assert len(answers({"blank": PAPER["blank"]}, NAMES)) == 0
-    assert list(holds(answers(PAPER, NAMES))) == ["HT is", "lepton pT", "m_j1 and"]
+    assert len(check_claims({"blank": PAPER["blank"]}, NAMES)) == 0
+    assert list(holds(check_claims(PAPER, NAMES))) == ["HT is", "lepton pT", "m_j1 and"]
     without_z = paper_curves().drop(columns="significance")
-    assert "Z," not in " ".join(answers(PAPER, NAMES, without_z)["ours"])
+    assert "Z," not in " ".join(check_claims(PAPER, NAMES, without_z)["ours"])
     other = paper_curves().replace({"ranking": {"B0": "mine", "Bbg": "yours", "Bbgw": "theirs"}})
-    assert len(answers(PAPER, NAMES, other)) == 3
+    assert len(check_claims(PAPER, NAMES, other)) == 3
 
 
 def test_order_of_ablation_against_order_of_retraining():
     """The best ranking when retrained makes the network worse fastest when ablated: full agreement."""
     fall = {"B0": 0.002, "Bbg": 0.01, "Bbgw": 0.02, "random": 0.0}
     with_random = pd.concat([paper_curves(), pd.DataFrame(curve("random", rising(0.4, 12)))])
-    assert "Kendall's τ = 1.00" in answers(PAPER, NAMES, with_random, ablated(fall))["ours"].iloc[-1]
+    assert "Kendall's τ = 1.00" in check_claims(PAPER, NAMES, with_random, ablated(fall))["ours"].iloc[-1]
     turned = {"B0": 0.01, "Bbg": 0.002, "Bbgw": 0.0, "random": 0.02}
-    assert "Kendall's τ = -1.00" in answers(PAPER, NAMES, with_random, ablated(turned))["ours"].iloc[-1]
+    assert "Kendall's τ = -1.00" in check_claims(PAPER, NAMES, with_random, ablated(turned))["ours"].iloc[-1]
 
 
 def test_a_second_blank_baseline_is_told_where_it_ranks_otherwise():
     same = pd.concat([paper_curves(), paper_curves().query("ranking == 'B0'").assign(ranking="B0p")])
     other = pd.concat([paper_curves(), pd.DataFrame(curve("B0p", rising(0.6, 12)))])
-    assert "- B0p" not in " ".join(answers(PAPER, NAMES, same)["ours"])
-    assert "Bbg - B0p" in " ".join(answers(PAPER, NAMES, other)["ours"])
+    assert "- B0p" not in " ".join(check_claims(PAPER, NAMES, same)["ours"])
+    assert "Bbg - B0p" in " ".join(check_claims(PAPER, NAMES, other)["ours"])
 
 
 def test_the_paper_judges_by_accuracy_and_significance():
@@ -179,16 +179,16 @@ def test_the_paper_judges_by_accuracy_and_significance():
     for sign in (1, -1):
         curves = pd.DataFrame([row for name in ("B0", "Bbg", "Bbgw") for row in curve(name, rising(0.7, 12), 0.05)])
         curves["auc"] += sign * 0.2 * (curves["ranking"] == "Bbgw")
-        assert holds(answers(PAPER, NAMES, curves))["the weighted"] == "open"
+        assert holds(check_claims(PAPER, NAMES, curves))["the weighted"] == "open"
 
 
 def test_ht_is_asked_for_every_threshold():
     """Met is first with one of the thresholds, for one of the baselines; the physical one is not the paper's."""
     harder = PAPER | {"weighted": [table("met", "ht")], "physical": [table("met", "ht")]}
     claim = "HT is first whatever the threshold on it"
-    first = answers(PAPER, NAMES, varied={"HT > 300 GeV": PAPER}).set_index("paper").loc[claim]
+    first = check_claims(PAPER, NAMES, varied={"HT > 300 GeV": PAPER}).set_index("paper").loc[claim]
     assert first["holds"] == "yes"
-    both = answers(PAPER, NAMES, varied={"HT > 300 GeV": PAPER, "HT > 600 GeV": harder}).set_index("paper")
+    both = check_claims(PAPER, NAMES, varied={"HT > 300 GeV": PAPER, "HT > 600 GeV": harder}).set_index("paper")
     assert both.loc[claim, "holds"] == "partly"
     assert both.loc["HT is first for every baseline", "holds"] == "yes"
     of_each = dict(part.split(": ", 1) for part in both.loc[claim, "ours"].split("; "))

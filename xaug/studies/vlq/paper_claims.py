@@ -15,7 +15,7 @@ import pandas as pd
 
 from xaug.training.retrain import plateau
 
-__all__ = ["BELOW", "Comparison", "answers", "compare", "ranks"]
+__all__ = ["BELOW", "Comparison", "check_claims", "compare", "ranks"]
 
 BELOW = 15
 """Averaged baselines beat the blank one for fewer features than about this."""
@@ -92,7 +92,7 @@ def compare(
     return Comparison(float(mean.mean()), float(error), tuple(mean.index[mean > 0]), tuple(mean.index))
 
 
-def answers(
+def check_claims(
     tables: Mapping[str, Sequence[pd.DataFrame]],
     names: Mapping[str, str],
     curves: pd.DataFrame | None = None,

@@ -1,0 +1,156 @@
+"""A run and the attributions of its trainings, as figures and tables read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from xaug.core.types import Array
+from xaug.data.dataset import Dataset
+from xaug.data.variables import Table, Variable
+from xaug.explain.analysis.relevance import summary
+from xaug.explain.attribution import Attribution
+from xaug.explain.explanation import Explanation
+from xaug.training.runs import Run
+
+__all__ = ["LIST_RELEVANCE", "ExplainedRun", "Shape", "shapes_of"]
+
+LIST_RELEVANCE = "signed"
+"""The scores of a particle list are added to one number as in the code of the authors of arXiv:2011.13466."""
+
+
+class Shape(Enum):
+    """The shape of a block of inputs, by the number of its axes between that of the events and that of the columns."""
+
+    VECTOR = 0
+    LIST = 1
+    IMAGE = 2
+
+    @property
+    def words(self) -> str:
+        """The shape as an error message names it."""
+        return {Shape.VECTOR: "expert variables", Shape.LIST: "a particle list", Shape.IMAGE: "an image"}[self]
+
+
+def shapes_of(table: Table, blocks: Iterable[str]) -> dict[str, Shape]:
+    """The shape of each of these blocks."""
+    return {block: Shape(len(table.block(block).shape)) for block in blocks}
+
+
+class ExplainedRun:
+    """A run and the attributions of its trainings.
+
+    Arrays are read at first use and kept until `release`.
+
+    Parameters
+    ----------
+    name
+        name of the run, or of the directory of attributions where the run is explained more than once
+    run
+        the run
+    data
+        the dataset whose events are explained
+    explanation
+        the record of the directory of attributions
+    """
+
+    def __init__(self, name: str, run: Run, data: Dataset, explanation: Explanation) -> None:
+        self.name = name
+        self.run = run
+        self.data = data
+        self.explanation = explanation
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.explanation.method.name
+
+    @property
+    def split(self) -> str:
+        """The split of the dataset to which the events belong."""
+        return self.explanation.split
+
+    @property
+    def baseline(self) -> str:
+        """The baseline as `xaug.explain --baseline` names it; "" for methods without a baseline."""
+        return self.explanation.baseline or ""
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes of the blocks among the inputs of the network."""
+        return shapes_of(self.run.input_spec.table, self.run.input_spec.columns)
+
+    @property
+    def expert_variables(self) -> list[str]:
+        """The variables among the inputs of the network that have one value for each event."""
+        columns = self.run.input_spec.columns
+        return [name for block, shape in self.shapes.items() if shape is Shape.VECTOR for name in columns[block]]
+
+    @property
+    def labels(self) -> dict[str, Variable]:
+        """The variables of the dataset and of the network by name."""
+        return {**self.run.input_spec.table.labels(), **self.data.table.labels()}
+
+    @cached_property
+    def attributions(self) -> list[Attribution]:
+        """The attributions of each training."""
+        return self.explanation.attributions()
+
+    @property
+    def rows(self) -> Array:
+        """Rows (n,) of the split that are explained."""
+        rows = self.attributions[0].rows
+        if rows is None:
+            raise ValueError(f"{self.explanation.directory} does not say which events it explains")
+        return rows
+
+    @property
+    def label(self) -> Array:
+        """Classes (n,) of the explained events."""
+        label = self.attributions[0].label
+        if label is None:
+            raise ValueError(f"{self.explanation.directory} does not say of which classes its events are")
+        return label
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        """Unscaled expert variables of the explained events, whether the network has them or not."""
+        table = self.data.table
+        blocks = [block for block, shape in shapes_of(table, table.blocks).items() if shape is Shape.VECTOR]
+        arrays = self.data.load_rows(blocks, self.split, self.rows)
+        return pd.concat([pd.DataFrame(arrays[block], columns=table.names(block)) for block in blocks], axis=1)
+
+    @cached_property
+    def scores(self) -> Array:
+        """Signal scores (trainings, n) of the explained events, which must be of the test split."""
+        return np.array([self.run.scores(i)["score"][self.rows] for i in range(len(self.run))])
+
+    @cached_property
+    def weight(self) -> Array:
+        """Weights (n,) of the explained events, as in the metrics of the run."""
+        return self.run.scores(0)["weight"][self.rows]
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """The features by their mean normalised relevance, as `xaug.explain.summary` gives them."""
+        return summary(self.attributions, LIST_RELEVANCE)
+
+    @property
+    def first_variables(self) -> list[str]:
+        """The expert variables of the network, the most relevant first."""
+        known = set(self.expert_variables)
+        return [name for name in self.ranking.index if name in known]
+
+    @property
+    def words(self) -> str:
+        """How the events were explained, for captions."""
+        return self.explanation.caption
+
+    def release(self) -> None:
+        """Forget the arrays."""
+        for name in ("attributions", "values", "scores", "weight"):
+            self.__dict__.pop(name, None)

@@ -1,0 +1,151 @@
+"""Figures of methods with a baseline: what each baseline ranks first, how they agree, and how good the rankings are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xaug.explain.analysis.ablations import ABLATED
+from xaug.plots import figures
+from xaug.plots.attribution import plot_agreement, plot_attribution
+from xaug.plots.topk import plot_curves
+from xaug.report.catalogue import GENERIC
+from xaug.report.subjects import AblationCurves, ClassAttribution, SeveralBaselines, TopKCurves
+from xaug.training.retrain import METRICS
+
+__all__ = [
+    "attribution_table", "draw_ablation", "draw_agreement", "draw_features", "draw_top_features", "draw_topk",
+]  # fmt: skip
+
+ROW = 0.17
+"""Inches that a feature takes in the figure of all baselines."""
+COLUMNS = 2
+"""Panels side by side: labels stay readable on a page."""
+FEATURES, FIRST_FEATURES = 55, 20
+"""Features shown of several baselines, and of a single one."""
+SHARED = 12
+"""First features that two rankings are compared by."""
+ERRORS = ("mean_error_events", "mean_error_baselines")
+
+
+def attribution_table(subject: ClassAttribution) -> pd.DataFrame:
+    """Attribution of the class by feature, largest first.
+
+    Returns
+    -------
+    DataFrame
+        `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 0);
+        `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
+    """
+    tables = subject.tables
+    found = pd.DataFrame({name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")})
+    found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
+    for name in ERRORS:
+        found[name.removeprefix("mean_")] = np.sqrt(sum(t[name] ** 2 for t in tables) / len(tables))
+    return found.sort_values("mean", ascending=False, kind="stable").rename_axis("feature")
+
+
+@GENERIC.figure("features", "The features of largest attribution, for each baseline", SeveralBaselines)
+def draw_features(subject: SeveralBaselines, stem: Path) -> str:
+    """Draw the features of largest attribution, a panel for each baseline."""
+    baselines = subject.baselines
+    tables = {one.name: attribution_table(one) for one in baselines}
+    shown = min(FEATURES, max(map(len, tables.values())))
+    rows = -(-len(tables) // COLUMNS)
+    size = (4.2 * COLUMNS, (1.0 + ROW * shown) * rows)
+    with figures.figure(rows, COLUMNS, size=size, squeeze=False) as (fig, axes):
+        for one, ax in zip(baselines, axes.flat, strict=False):
+            plot_attribution(tables[one.name].iloc[:shown], one.explained.labels, ax)
+            ax.set_title(one.name)
+        for ax in list(axes.flat)[len(baselines) :]:
+            ax.remove()
+        figures.save(fig, stem)
+    joined = pd.concat(tables, names=["baseline"]).reset_index()
+    figures.save_frame(stem, joined)
+    return (
+        f"The {shown} features of largest mean attribution for signal events ({baselines[0].explained.words}), for "
+        "each baseline. Error bars are standard deviations over trainings."
+    )
+
+
+@GENERIC.figure("top_features", "The first features for one baseline", ClassAttribution)
+def draw_top_features(subject: ClassAttribution, stem: Path) -> str:
+    """Draw the first features for one baseline."""
+    explained = subject.explained
+    table = attribution_table(subject).iloc[:FIRST_FEATURES]
+    with figures.figure(size=(5.6, 1.2 + 0.22 * len(table))) as (fig, ax):
+        plot_attribution(table, explained.labels, ax)
+        ax.set_title(subject.name)
+        figures.save(fig, stem)
+    figures.save_frame(stem, table, "feature")
+    first = table.iloc[0]
+    errors = f"{first['error_events']:.2g} from events"
+    if explained.attributions[0].settings["baseline"]["events"] > 1:
+        errors += f" and {first['error_baselines']:.2g} from baselines"
+    return (
+        f"Baseline {subject.name}: the {len(table)} features of largest mean attribution ({explained.words}). Error "
+        f"bars are standard deviations over trainings. The bootstrap error of the first feature is {errors}."
+    )
+
+
+@GENERIC.figure("topk", "Accuracy, AUC and significance against the number of features", TopKCurves)
+def draw_topk(subject: TopKCurves, stem: Path) -> str:
+    """Draw the performance of networks that were retrained on the k first features of each ranking."""
+    table = subject.table
+    shown = [metric for metric in METRICS if metric in table]
+    with figures.figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
+        plot_curves(table, shown, fig, axes[0])
+        figures.save(fig, stem)
+    figures.save_frame(stem, table)
+    plateau = ", ".join(f"{name} {k}" for name, k in subject.plateau.items())
+    return (
+        f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands are standard "
+        "deviations over trainings. Rankings with the same first features lie on top of each other. "
+        f"The AUC stays within the error of its last value from k = {plateau}."
+    )
+
+
+@GENERIC.figure("ablation", "Accuracy and AUC without the first features, not trained again", AblationCurves)
+def draw_ablation(subject: AblationCurves, stem: Path) -> str:
+    """Draw the performance of the trained networks without the k first features of each ranking."""
+    table = subject.table
+    with figures.figure(1, len(ABLATED), size=(4.6 * len(ABLATED), 4.1)) as (fig, axes):
+        plot_curves(table, ABLATED, fig, axes)
+        for ax in axes:
+            ax.set_xlabel("number of features replaced")
+        figures.save(fig, stem)
+    figures.save_frame(stem, table)
+    return (
+        f"Ablation: performance of the {subject.trainings} trained networks, not trained again, after the first "
+        f"features of each ranking are replaced by the baseline {subject.baseline!r} in all events. Bands are standard "
+        "deviations over trainings."
+    )
+
+
+@GENERIC.figure("agreement", "Agreement of the rankings of the baselines", SeveralBaselines)
+def draw_agreement(subject: SeveralBaselines, stem: Path) -> str:
+    """Draw the rank correlation between baselines, and how many of the first features they share."""
+    from scipy.stats import kendalltau
+
+    tables = {one.name: attribution_table(one) for one in subject.baselines}
+    names = list(tables)
+    tau = pd.DataFrame(index=names, columns=names, dtype=float)
+    shared = pd.DataFrame(index=names, columns=names, dtype=float)
+    for one in names:
+        for other in names:
+            both = tables[one]["mean"], tables[other]["mean"].reindex(tables[one].index)
+            tau.loc[one, other] = kendalltau(*both).statistic
+            shared.loc[one, other] = len(set(tables[one].index[:SHARED]) & set(tables[other].index[:SHARED]))
+    with figures.figure(1, 2, size=(9.0, 3.8)) as (fig, axes):
+        plot_agreement(tau, axes[0], 1.0, "{:.2f}")
+        axes[0].set_title(r"rank correlation (Kendall's $\tau$)")
+        plot_agreement(shared, axes[1], SHARED, "{:.0f}")
+        axes[1].set_title(f"shared among the first {SHARED}")
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {"kendall_tau": tau.to_dict(), f"shared_first_{SHARED}": shared.to_dict()})
+    return (
+        f"How much the rankings of the baselines agree: rank correlation of all features (left), and how many of the "
+        f"first {SHARED} features two baselines share (right)."
+    )

@@ -1,0 +1,207 @@
+"""Figures of explained runs: bars of relevance, ranks, profiles, and the spread over trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xaug.core.types import Array
+from xaug.explain.analysis.binned import profiles
+from xaug.explain.analysis.ranks import rank_fractions
+from xaug.explain.analysis.spread import stability, uncertainty
+from xaug.plots import figures
+from xaug.plots.binned import plot_profile
+from xaug.plots.ranking import plot_ranks
+from xaug.plots.relevance import plot_relevance, plot_trainings
+from xaug.plots.spread import plot_feature_spread, plot_score_spread
+from xaug.report.catalogue import GENERIC, Needs
+from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
+from xaug.report.subjects import ExplainedEvents, ExplainedSizes
+from xaug.report.words import noun
+
+__all__ = [
+    "PAGE", "SHOWN_TRAININGS", "SIDE_BY_SIDE", "draw_first_profiles", "draw_profiles", "draw_ranks", "draw_relevance",
+    "draw_spread", "draw_trainings",
+]  # fmt: skip
+
+SHOWN_TRAININGS = 4
+"""Panels at most in figures that show trainings side by side."""
+PAGE = 6
+"""Profiles in a figure."""
+COLUMNS = 3
+"""Profiles in a row."""
+SIDE_BY_SIDE = {"squeeze": False, "sharex": True, "sharey": True}
+EXPERT = Needs((Shape.VECTOR,))
+
+
+@GENERIC.figure("relevance", "Mean relevance of each feature", ExplainedEvents, needs=EXPERT)
+def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
+    """Draw the mean normalised relevance of every feature."""
+    explained = subject.explained
+    attributions, table = explained.attributions, explained.ranking
+    with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
+        plot_relevance(table, explained.labels, ax)
+        ax.set_title(f"{explained.name}, {counted(len(attributions), 'training')}")
+        figures.save(fig, stem)
+    figures.save_frame(stem, table, "feature")
+    conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
+    rows = noun(explained.data.kind)
+    return (
+        f"{explained.name}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. Error "
+        f"bars are standard deviations over {counted(len(attributions), 'training')}. The relevance of all inputs adds "
+        f"up to {conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
+    )
+
+
+@GENERIC.figure(
+    "trainings", "Mean relevance of each feature, trainings side by side", ExplainedEvents, needs=EXPERT
+)  # fmt: skip
+def draw_trainings(subject: ExplainedEvents, stem: Path) -> str:
+    """Draw the mean normalised relevance of every feature, trainings side by side."""
+    explained = subject.explained
+    table = explained.ranking
+    shown = min(len(explained.attributions), SHOWN_TRAININGS)
+    with figures.figure(1, shown, size=(1.4 + 2.0 * shown, 1.0 + 0.2 * len(table)), **SIDE_BY_SIDE) as (fig, axes):
+        plot_trainings(table, explained.labels, axes.flat)
+        for ax in axes[0, 1:]:
+            ax.tick_params(labelleft=False)
+        figures.save(fig, stem)
+    figures.save_frame(stem, table, "feature")
+    return (
+        f"{explained.name}: mean normalised relevance ({explained.words}) of each feature in each training."
+        f"{_of_list(explained)}"
+    )
+
+
+@GENERIC.figure("ranks", "How often each feature has which rank, trainings side by side", ExplainedEvents, needs=EXPERT)
+def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
+    """Draw how often each feature has which rank, trainings side by side."""
+    explained = subject.explained
+    shown = explained.attributions[:SHOWN_TRAININGS]
+    found = [rank_fractions(a, LIST_RELEVANCE) for a in shown]
+    order = list(rank_fractions(shown, LIST_RELEVANCE).index)  # the same rows in all panels
+    side = 0.9 + 0.42 * min(len(order), 12)
+    with figures.figure(1, len(found), size=(1.2 + side * len(found), 0.7 + side), **SIDE_BY_SIDE) as (fig, axes):
+        for i, (table, ax) in enumerate(zip(found, axes.flat, strict=True)):
+            plot_ranks(table.loc[order], explained.labels, ax)
+            ax.set_title(f"training {i + 1}")
+            if i:
+                ax.tick_params(labelleft=False)
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {str(i): table.loc[order].T.to_dict("list") for i, table in enumerate(found)})
+    rows = noun(explained.data.kind)
+    return (
+        f"{explained.name}: percentage of the test {rows} in which a feature has rank 1, 2, ... by absolute relevance "
+        f"({explained.words}). Features that tie share their ranks.{_of_list(explained)}"
+    )
+
+
+@GENERIC.figure(
+    "profiles", "Distributions and relevance profiles of the six most relevant variables", ExplainedEvents,
+    needs=EXPERT,
+)  # fmt: skip
+def draw_first_profiles(subject: ExplainedEvents, stem: Path) -> str:
+    """Draw distributions and relevance profiles of the six most relevant variables."""
+    return draw_profiles(subject, stem, subject.explained.first_variables[:PAGE])
+
+
+def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) -> str:
+    """Draw the distributions of some variables, and below them the mean relevance in bins of the same variable."""
+    explained = subject.explained
+    found = profiles(explained.attributions, explained.values, names)
+    columns = min(len(names), COLUMNS)
+    rows = -(-len(names) // columns)
+    size = (0.6 + 3.1 * columns, 3.6 * rows)
+    options = {"squeeze": False, "gridspec_kw": {"height_ratios": [1.6, 1] * rows}}
+    with figures.figure(2 * rows, columns, size=size, **options) as (fig, axes):
+        for i, name in enumerate(names):
+            row, column = 2 * (i // columns), i % columns
+            top, bottom = axes[row, column], axes[row + 1, column]
+            plot_profile(found[name], explained.labels[name], top, bottom)
+            top.tick_params(labelbottom=False)
+            if column:
+                top.set_ylabel("")
+                bottom.set_ylabel("")
+        for ax in axes.flat:
+            if not ax.has_data():
+                ax.set_axis_off()
+        axes[0, 0].legend()
+        figures.save(fig, stem)
+    numbers: dict[str, dict[str, list[float | None]]] = {}
+    for name, profile in found.items():
+        own = {"edges": profile.edges, "background": profile.counts[0], "signal": profile.counts[1]}
+        statistics = (("mean", profile.mean), ("rms", profile.rms), ("training_rms", profile.training_rms))
+        for key, values in statistics:
+            for label, of in enumerate(figures.CLASS_NAMES):
+                own[f"{key}_{of}"] = figures.without_nan(values[label])
+        numbers[name] = {key: values.tolist() for key, values in own.items()}
+    figures.save_numbers(stem, numbers)
+    rows_are = noun(explained.data.kind)
+    return (
+        f"{explained.name}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
+        f"for each true class. Dark bands are the RMS over {counted(len(explained.attributions), 'training')}, light "
+        f"bands the RMS over {rows_are} and trainings. The outer bins also hold what lies beyond them."
+    )
+
+
+@GENERIC.figure(
+    "uncertainty", "Spread over trainings of relevances and scores, and which ranks are stable", ExplainedSizes,
+    needs=EXPERT,
+)  # fmt: skip
+def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
+    """Draw how far trainings agree on relevances and scores, and which ranks are stable."""
+    explained = subject.full
+    found = uncertainty(
+        explained.attributions, explained.scores, weight=explained.weight, list_relevance=LIST_RELEVANCE
+    )
+    tables = {_sample_name(explained): found.features}
+    tables |= {_sample_name(one): stability(one.attributions, LIST_RELEVANCE) for one in subject.smaller}
+    with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
+        fig.suptitle(f"{explained.name}, {counted(len(explained.attributions), 'training')}", fontsize=10)
+        plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
+        plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
+        figures.save(fig, stem)
+    columns: dict[str, Sequence[str] | Array] = {
+        "sample": [size for size, table in tables.items() for _ in range(len(table))],
+        "feature": [feature for table in tables.values() for feature in table.index],
+    }
+    for name in found.features.columns:
+        columns[str(name)] = np.concatenate([table[name].to_numpy() for table in tables.values()])
+    figures.save_table(stem, columns)
+    stable = [explained.labels[name].label if name in explained.labels else name
+              for name in found.features.index[found.features["stable"]]]  # fmt: skip
+    rows = noun(explained.data.kind)
+    performance = ""
+    if found.performance is not None:
+        auc = found.performance.loc["auc"]
+        performance = (
+            f" On these {rows} the AUC of the mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± "
+            f"{auc['rms']:.4f}."
+        )
+    return (
+        f"{explained.name}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
+        f"feature (left; the lines are 100% and 10% of the mean), and of the score of each event (right; median and "
+        "central 68%). A rank is stable if all trainings agree on it and the mean of no other feature is within the "
+        f"RMS of both: this is so for {len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'})."
+        f"{performance}"
+    )
+
+
+def counted(n: int, word: str) -> str:
+    """`1 training`, `2 trainings`."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def _of_list(explained: ExplainedRun) -> str:
+    """A sentence for captions that says how a list has become one number."""
+    if Shape.LIST not in explained.shapes.values():
+        return ""
+    return (
+        " The relevance of the list is the absolute value of the sum over particles of each column, added over columns."
+    )
+
+
+def _sample_name(explained: ExplainedRun) -> str:
+    return f"{explained.run.training_events:,} training {noun(explained.data.kind)}"

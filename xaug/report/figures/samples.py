@@ -1,0 +1,121 @@
+"""Figures of a dataset: distributions and mean images of both classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xaug.core.errors import unknown_name
+from xaug.core.types import Array
+from xaug.data.dataset import Dataset
+from xaug.plots import figures
+from xaug.plots.distributions import class_histogram, plot_distribution
+from xaug.plots.images import frame_of, plot_image
+from xaug.report.catalogue import GENERIC, Needs
+from xaug.report.explained_run import Shape, shapes_of
+from xaug.report.subjects import WholeDataset
+from xaug.report.words import noun
+
+__all__ = ["columns_of", "draw_distributions", "draw_images", "separation"]
+
+ROWS = 200_000
+"""Events at most that enter a distribution or a mean image."""
+PANELS = 6
+"""Variables in a figure of distributions."""
+
+
+def block_of(data: Dataset, shape: Shape) -> str:
+    """The first block of a dataset that has this shape."""
+    return next(block for block, own in shapes_of(data.table, data.table.blocks).items() if own is shape)
+
+
+def columns_of(data: Dataset, names: Sequence[str], max_rows: int) -> dict[str, tuple[Array, Array]]:
+    """Values and classes (n,) of expert variables and of columns of lists, these of all particles, by name."""
+    table = data.table
+    shapes = shapes_of(table, table.blocks)
+    known = {name: block for block in table.blocks if shapes[block] is not Shape.IMAGE for name in table.names(block)}
+    for name in names:
+        if name not in known:
+            raise unknown_name(f"variable of {data.path}", name, known)
+    blocks = list(dict.fromkeys(known[name] for name in names))
+    arrays = data.load([*table.fields(blocks), "label"], max_rows=max_rows)
+    label, found = arrays["label"], {}
+    for name in names:
+        values = arrays[known[name]][..., table.names(known[name]).index(name)]
+        if values.ndim == 1:
+            found[name] = values, label
+        else:
+            real = arrays["mask"].astype(bool) if "mask" in arrays else np.ones(values.shape, dtype=bool)
+            found[name] = values[real], np.broadcast_to(label[:, None], values.shape)[real]
+    return found
+
+
+def separation(values: Array, label: Array) -> float:
+    """How well a variable alone separates two classes: |AUC - 1/2|, 0 where there is one class only."""
+    from scipy.stats import rankdata
+
+    signal, total = int((label == 1).sum()), len(label)
+    if signal in (0, total):
+        return 0.0
+    rank_sum = rankdata(values)[label == 1].sum()
+    return abs(float((rank_sum - signal * (signal + 1) / 2) / (signal * (total - signal))) - 0.5)
+
+
+@GENERIC.figure(
+    "distributions", "Distributions of the variables that separate the classes best", WholeDataset,
+    needs=Needs((Shape.VECTOR,)),
+)  # fmt: skip
+def draw_separating(subject: WholeDataset, stem: Path) -> str:
+    """Draw the distributions of the six expert variables that separate the classes best, each taken alone."""
+    data = subject.data
+    columns = columns_of(data, data.table.names(block_of(data, Shape.VECTOR)), ROWS)
+    best = sorted(columns, key=lambda name: -separation(*columns[name]))[:PANELS]
+    return draw_distributions(subject, stem, best) + " They are the variables that separate the classes best alone."
+
+
+def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) -> str:
+    """Draw the distributions of up to six variables."""
+    data = subject.data
+    labels = data.table.labels()
+    numbers: dict[str, dict[str, list[float]]] = {}
+    with figures.figure(2, 3, size=(9.6, 5.4)) as (fig, axes):
+        for ax in list(axes.flat)[len(names) :]:
+            ax.remove()
+        for (name, (values, label)), ax in zip(columns_of(data, names, ROWS).items(), axes.flat, strict=False):
+            counts = class_histogram(values, label)
+            plot_distribution(counts, labels[name], ax)
+            numbers[name] = {
+                "edges": counts.axes[0].edges.tolist(),
+                "background": counts[:, 0].values().tolist(),
+                "signal": counts[:, 1].values().tolist(),
+            }
+        axes[0, 0].legend()
+        for ax in axes[:, 1:].flat:
+            ax.set_ylabel("")
+        figures.save(fig, stem)
+    figures.save_numbers(stem, numbers)
+    n = np.bincount(data.load("label", max_rows=ROWS)["label"], minlength=2)
+    return f"Distributions of input variables for {n[1]} signal and {n[0]} background {noun(data.kind)}."
+
+
+@GENERIC.figure("images", "Mean images of both classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
+def draw_images(subject: WholeDataset, stem: Path) -> str:
+    """Draw the mean images of both classes."""
+    data = subject.data
+    block = block_of(data, Shape.IMAGE)
+    arrays = data.load([block, "label"], max_rows=ROWS)
+    means = []
+    for label in (0, 1):
+        own = arrays[block][arrays["label"] == label, :, :, 0]
+        means.append(own.sum(axis=0, dtype=np.float64) / max(len(own), 1))
+    frame = frame_of(data.kind)
+    with figures.figure(1, 2, size=(8.4, 3.8)) as (fig, axes):
+        for label, ax in zip((1, 0), axes, strict=True):
+            artist = plot_image(means[label], ax, vmax=np.max(means) or 1.0, frame=frame)
+            ax.set_title(figures.CLASS_NAMES[label])
+        fig.colorbar(artist, ax=list(axes), label=rf"mean {data.table.variables(block)[0].axis_label}")
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {"background": means[0].tolist(), "signal": means[1].tolist()})
+    return f"Mean images of both classes. {frame.caption}".rstrip()

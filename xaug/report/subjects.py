@@ -1,0 +1,358 @@
+"""The subjects that figures are drawn of: the dataset, runs, explained runs, baselines, curves.
+
+A subject is a class. It knows how to find its instances among the inputs of a report, and it states the facts by which
+a figure decides whether it can be drawn of an instance.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import pandas as pd
+
+from xaug.data.dataset import Dataset
+from xaug.report.explained_run import ExplainedRun, Shape, shapes_of
+from xaug.training.runs import Run
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "AblationCurves", "AllRuns", "ClassAttribution", "ExplainedEvents", "ExplainedSizes", "Facts", "ReportInputs",
+    "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "WholeDataset",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a subject has.
+
+    Attributes
+    ----------
+    variables
+        names of the variables that a figure can bin in: expert variables, and for a dataset the columns of lists
+    shapes
+        shapes of its inputs
+    network
+        name of the network; "" if there is none or there are several
+    baseline
+        the baseline as `xaug.explain --baseline` names it; "" if there is none
+    """
+
+    variables: frozenset[str] = frozenset()
+    shapes: frozenset[Shape] = frozenset()
+    network: str = ""
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """All that a report may draw.
+
+    Attributes
+    ----------
+    data
+        the dataset of all runs
+    runs
+        runs on the full sample
+    sizes
+        for each of these runs that has them: the run itself and the runs of the same network on smaller samples, by
+        the name of the run
+    explained
+        runs on the full sample with attributions
+    smaller
+        runs on smaller samples with attributions
+    topk
+        curves of `xaug.topk`
+    ablation
+        curves of `xaug.explain.analysis.ablations`
+    """
+
+    data: Dataset
+    runs: Sequence[Run]
+    sizes: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    explained: Sequence[ExplainedRun] = ()
+    smaller: Sequence[ExplainedRun] = ()
+    topk: TopKCurves | None = None
+    ablation: AblationCurves | None = None
+
+
+class Subject(ABC):
+    """Something that a figure is drawn of."""
+
+    requirement: ClassVar[str]
+    """What a report must be given to draw such a figure, in words."""
+    always_named: ClassVar[bool] = True
+    """Whether the name of the subject ends the file name of its figure even where a figure has one subject only."""
+
+    @classmethod
+    @abstractmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        """The instances that the inputs of a report hold."""
+
+    @property
+    def name(self) -> str:
+        """The end of the names of the figure's files; "" if there is never more than one such subject."""
+        return ""
+
+    @property
+    def facts(self) -> Facts:
+        """What the subject has."""
+        return Facts()
+
+    @property
+    def arrays_of(self) -> ExplainedRun | None:
+        """The explained run whose arrays a figure of this subject reads first."""
+        return None
+
+
+@dataclass(frozen=True)
+class WholeDataset(Subject):
+    """The dataset of a report."""
+
+    data: Dataset
+    requirement = "a dataset"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(inputs.data)]
+
+    @property
+    def facts(self) -> Facts:
+        table = self.data.table
+        return Facts(frozenset(table.labels()), frozenset(shapes_of(table, table.blocks).values()))
+
+
+@dataclass(frozen=True)
+class AllRuns(Subject):
+    """All runs on the full sample, together in one figure."""
+
+    runs: Sequence[Run]
+    requirement = "runs"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(inputs.runs)]
+
+
+@dataclass(frozen=True)
+class SingleRun(Subject):
+    """One run on the full sample."""
+
+    run: Run
+    requirement = "runs"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(run) for run in inputs.runs]
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(network=self.run.input_spec.network)
+
+
+@dataclass(frozen=True)
+class RunSizes(Subject):
+    """Runs of the same networks on several sample sizes, together in one figure."""
+
+    sizes: Mapping[str, Sequence[Run]]
+    requirement = "runs of one network on several sample sizes (xaug.train --max-jets)"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(inputs.sizes)] if inputs.sizes else []
+
+
+@dataclass(frozen=True)
+class ExplainedEvents(Subject):
+    """An explained run whose events belong to the test split, so that each event has its scores.
+
+    Attributes
+    ----------
+    explained
+        the explained run
+    """
+
+    explained: ExplainedRun
+    requirement = "attributions of a run"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(one) for one in inputs.explained if one.split == "test"]
+
+    @property
+    def name(self) -> str:
+        return self.explained.name
+
+    @property
+    def facts(self) -> Facts:
+        return facts_of(self.explained)
+
+    @property
+    def arrays_of(self) -> ExplainedRun:
+        return self.explained
+
+
+def facts_of(explained: ExplainedRun) -> Facts:
+    """What an explained run has."""
+    shapes = frozenset(explained.shapes.values())
+    network = explained.run.input_spec.network
+    return Facts(frozenset(explained.expert_variables), shapes, network, explained.baseline)
+
+
+@dataclass(frozen=True)
+class ExplainedSizes(Subject):
+    """An explained run of several trainings, and the same network explained after training on smaller samples.
+
+    Attributes
+    ----------
+    full
+        the run on the full sample
+    smaller
+        runs of the same network on smaller samples, explained by the same method
+    """
+
+    full: ExplainedRun
+    smaller: Sequence[ExplainedRun]
+    requirement = "attributions of at least two trainings of a network"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        def is_same(one: ExplainedRun, other: ExplainedRun) -> bool:
+            return one.run.input_spec == other.run.input_spec and one.method == other.method
+
+        several = [one for one in inputs.smaller if len(one.run) > 1]
+        return [
+            cls(full, [one for one in several if is_same(one, full)])
+            for full in inputs.explained
+            if full.split == "test" and len(full.run) > 1
+        ]
+
+    @property
+    def name(self) -> str:
+        return self.full.name
+
+    @property
+    def facts(self) -> Facts:
+        return facts_of(self.full)
+
+    @property
+    def arrays_of(self) -> ExplainedRun:
+        return self.full
+
+
+@dataclass(frozen=True)
+class ClassAttribution(Subject):
+    """The attribution of a class by a method with a baseline: means over the events of the class, training by training.
+
+    Attributes
+    ----------
+    explained
+        the explained run
+    """
+
+    explained: ExplainedRun
+    requirement = "attributions of a run by Integrated Gradients"
+    always_named = False
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(one) for one in inputs.explained if one.baseline]
+
+    @property
+    def name(self) -> str:
+        return self.explained.name
+
+    @property
+    def facts(self) -> Facts:
+        return facts_of(self.explained)
+
+    @property
+    def arrays_of(self) -> ExplainedRun:
+        return self.explained
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """The tables of `xaug.explain`, one for each training: a row for each feature."""
+        return self.explained.explanation.class_tables()
+
+
+@dataclass(frozen=True)
+class SeveralBaselines(Subject):
+    """At least two class attributions of one run, which differ in their baselines."""
+
+    baselines: Sequence[ClassAttribution]
+    requirement = "attributions of a run by Integrated Gradients with at least two baselines"
+    always_named = False
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        groups: dict[Path, list[ClassAttribution]] = {}
+        for one in ClassAttribution.found_in(inputs):
+            groups.setdefault(one.explained.run.path, []).append(one)
+        return [cls(group) for group in groups.values() if len(group) > 1]
+
+    @property
+    def name(self) -> str:
+        return self.baselines[0].explained.run.name
+
+    @property
+    def arrays_of(self) -> ExplainedRun:
+        return self.baselines[0].explained
+
+
+@dataclass(frozen=True)
+class TopKCurves(Subject):
+    """Performance of networks that were retrained on the k first features of several rankings.
+
+    Attributes
+    ----------
+    table
+        a row for each training: `ranking`, `k`, `training` and metrics
+    by
+        "mean" or "mean_absolute": the attribution by which features are ranked
+    plateau
+        for each ranking the least k from which on the AUC stays within the error of its last value
+    """
+
+    table: pd.DataFrame
+    by: str
+    plateau: Mapping[str, int]
+    requirement = "the output of xaug.topk (--topk)"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [inputs.topk] if isinstance(inputs.topk, cls) else []
+
+
+@dataclass(frozen=True)
+class AblationCurves(Subject):
+    """Performance of trained networks without the k first features of several rankings.
+
+    Attributes
+    ----------
+    table
+        a row for each training: `ranking`, `k`, `training` and metrics; without the point where no feature is left,
+        whose performance is that of guessing
+    trainings
+        number of trained networks
+    baseline
+        name of the values that replace the features
+    """
+
+    table: pd.DataFrame
+    trainings: int
+    baseline: str
+    requirement = "the output of xaug.explain.analysis.ablations (--ablation)"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [inputs.ablation] if isinstance(inputs.ablation, cls) else []

@@ -1,0 +1,152 @@
+"""Tables of a report: how well runs separate the classes, and how far baselines lie from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from xaug.explain.analysis.spread import operating_points
+from xaug.report.subjects import ClassAttribution, ReportInputs
+from xaug.report.words import noun
+from xaug.training.metrics import EFFICIENCIES, effective_number
+from xaug.training.runs import Run
+
+__all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "tables_of"]
+
+REJECTIONS = {f"rejection_{round(100 * efficiency)}": efficiency for efficiency in EFFICIENCIES}
+"""Name of a rejection among the metrics of a training -> its signal efficiency."""
+MEASURED = 10
+"""Background events that an efficiency needs at least to be quoted."""
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table of the page and of a CSV file.
+
+    Attributes
+    ----------
+    name
+        name of the file, without its suffix
+    heading
+        the line above the table on the page
+    content
+        the table
+    headings
+        columns that the page calls otherwise than the file
+    """
+
+    name: str
+    heading: str
+    content: pd.DataFrame
+    headings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunColumn:
+    """A column that a study adds to the table of performance.
+
+    Attributes
+    ----------
+    name
+        name of the column in the file
+    heading
+        name of the column on the page
+    value
+        the cell of a run
+    """
+
+    name: str
+    heading: str
+    value: Callable[[Run], str]
+
+
+def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.DataFrame:
+    """AUC, accuracy and background rejections of each run, as mean and standard deviation over trainings.
+
+    A rejection is 1 / background efficiency at a fixed signal efficiency.
+    """
+    rows = []
+    for run in runs:
+        row: dict[str, str | int] = {
+            "run": run.name,
+            "trainings": len(run),
+            "parameters": run.metrics[0]["parameters"],
+            f"training {noun(run.input_spec.kind)}": run.training_events,
+        }
+        for name in ("auc", "accuracy", *REJECTIONS):
+            values = np.array([m[name] for m in run.metrics])
+            limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
+            digits = 1 if name in REJECTIONS else 4
+            row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+        rows.append({**row, **{column.name: column.value(run) for column in columns}})
+    return pd.DataFrame(rows)
+
+
+def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
+    """AUC, and signal efficiency at fixed background efficiencies, of each run.
+
+    There are the mean and the standard deviation over trainings, and the value of the mean score of all trainings.
+    A background efficiency below that of ten (effective) events is left out.
+    """
+    rows = []
+    for run in runs:
+        scores = [run.scores(i) for i in range(len(run))]
+        label, weight = scores[0]["label"], scores[0]["weight"]
+        found = operating_points(label, [s["score"] for s in scores], weight)
+        background = effective_number(weight[label == 0])
+        row = {"run": run.name}
+        for at, point in found.iterrows():
+            name, factor, digits = ("AUC", 1, 4) if at == "auc" else (f"signal % at {100 * at:g}% background", 100, 1)
+            mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
+            measured = at == "auc" or at * background >= MEASURED
+            row[name] = f"{mean} ± {rms}" if measured else "too few events"
+            row[f"{name}, mean score"] = of_mean if measured else ""
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def distances(baselines: Sequence[ClassAttribution]) -> pd.DataFrame:
+    """How many events each baseline averages over, effectively, and how far they lie from the data."""
+    rows = []
+    for one in baselines:
+        settings = one.explained.attributions[0].settings
+        known = settings["baseline"]
+        distance = known["distance"]
+        rows.append(
+            {
+                "baseline": one.name,
+                "events": known["events"],
+                "effective": round(settings["effective_baselines"], 1),
+                "farther than % of events": round(distance["nearest_neighbour_percentile"], 1),
+                "% of features outside the data": round(100 * distance["features_outside"], 1),
+                "for example": ", ".join(distance["outside"][:3]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> list[NamedTable]:
+    """The tables that every report has.
+
+    Parameters
+    ----------
+    inputs
+        what the report draws
+    all_runs
+        runs on the full sample and on smaller ones
+    columns
+        further columns of the table of performance
+    """
+    headings = {"auc": "AUC", **{name: f"rejection at {100 * at:.0f}%" for name, at in REJECTIONS.items()}}
+    headings |= {column.name: column.heading for column in columns}
+    tables = [
+        NamedTable("performance", "Performance on the test split", performance(all_runs, columns), headings),
+        NamedTable("efficiency", "Signal efficiency at fixed background efficiency", efficiencies(inputs.runs)),
+    ]
+    baselines = ClassAttribution.found_in(inputs)
+    if baselines:
+        tables.append(NamedTable("baselines", "Baselines, and how far they lie from the data", distances(baselines)))
+    return tables

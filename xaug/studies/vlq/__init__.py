@@ -1,0 +1,43 @@
+"""The study of Constructing sensible baselines for Integrated Gradients: a search with ten backgrounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xaug.studies.base import Study, StudyOption, register
+from xaug.studies.vlq.runs import BASELINES, SCALES, EventScale
+from xaug.studies.vlq.stages import study
+
+if TYPE_CHECKING:
+    from xaug.report.stage import ReportExtension
+
+__all__ = ["BASELINES", "SCALES", "EventScale", "study"]
+
+HELP = """Compare baselines of Integrated Gradients in a search for vectorlike quarks with ten backgrounds.
+
+Generates the signal and its backgrounds, trains a dense network on 87 features, and ranks the features by four
+baselines: blank (B0 after scaling, B0_physical before it), averaged background (Bbg), and the same weighted by cross
+section (Bbgw). Each ranking is judged by training again on its k first features, and by taking these from the trained
+network. The report begins with a table of the paper's claims beside our numbers.
+
+Example: python -m xaug.study vlq --scale quick -o vlq
+
+Example: python -m xaug.study vlq --by mean_absolute -o vlq   (the same networks and attributions, ranked otherwise)
+"""
+
+
+def _extension() -> ReportExtension:
+    from xaug.studies.vlq.paper import extension
+
+    return extension()
+
+
+register(
+    Study(
+        "vlq", HELP, ("events", "events_met"), study, _extension, "--events", "process",
+        (
+            StudyOption("--weights", "Weights of events in training: event, cross_section or unit.", "event"),
+            StudyOption("--by", "Rank by mean (signed) or mean_absolute attribution.", "mean"),
+        ),
+    )
+)  # fmt: skip

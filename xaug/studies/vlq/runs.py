@@ -1,0 +1,50 @@
+"""How large the study of events is at each scale, and the baselines that it compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BASELINES", "BATCH", "SCALES", "EventScale"]
+
+
+@dataclass(frozen=True)
+class EventScale:
+    """How large a study of events is.
+
+    Attributes
+    ----------
+    events
+        generated events of each process
+    trainings, epochs, patience
+        trainings of the network, and their epochs; see `xaug.train`
+    explained
+        explained signal events of the validation split
+    sizes
+        numbers of features to retrain on, as `xaug.topk -k` reads them
+    topk_trainings, topk_epochs
+        trainings of each set of features, and their epochs
+    ht_minima
+        other thresholds on HT [GeV]: they show whether HT comes first because of the selection
+    """
+
+    events: int
+    trainings: int
+    epochs: int
+    patience: int
+    explained: int
+    sizes: str
+    topk_trainings: int
+    topk_epochs: int
+    ht_minima: tuple[float, ...]
+
+
+SCALES = {
+    "quick": EventScale(8_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25, (600.0,)),
+    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
+    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
+}
+"""quick takes minutes, standard takes hours, paper has the million selected events of the paper and takes days."""
+BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted"}
+"""Name of a ranking -> its baseline as `xaug.explain --baseline` names it. B0_physical is zero before scaling."""
+BATCH = 512
+"""Events in a step of training."""

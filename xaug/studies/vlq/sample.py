@@ -1,0 +1,46 @@
+"""The sample of the study of events: generated files, and the dataset of the events that pass a selection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xaug.studies.vlq.runs import EventScale
+
+__all__ = ["generate_files", "select_events"]
+
+
+def generate_files(output: Path, size: EventScale, seed: int, workers: int | None) -> None:
+    """Generate all processes below the directory of the study, unless they are there."""
+    from xaug.generate.vlq import generate
+
+    generate(output / "files", events=size.events, seed=seed, workers=workers)
+
+
+def select_events(output: Path, ht_min: float | None, seed: int, workers: int | None) -> Path:
+    """Process the generated files unless that is done, and return the directory of the dataset.
+
+    Parameters
+    ----------
+    output
+        directory of the study
+    ht_min
+        threshold on HT [GeV]; None is that of the standard selection
+    seed
+        seed of the split
+    workers
+        processes at a time; None is one for each core
+    """
+    from xaug.events.processor import EventSettings
+    from xaug.events.selection import EventSelection
+    from xaug.process.stage import process
+
+    selection = EventSelection() if ht_min is None else EventSelection(ht_min=ht_min)
+    dataset = output / f"dataset{suffix(ht_min)}"
+    settings = EventSettings(split_seed=seed, selection=selection)
+    process([output / "files"], dataset, settings, executor="futures", workers=workers)
+    return dataset
+
+
+def suffix(ht_min: float | None) -> str:
+    """The end of the names of directories that belong to another threshold on HT."""
+    return "" if ht_min is None else f"_ht{ht_min:g}"

@@ -1,0 +1,146 @@
+"""All stages of the study of baselines of Integrated Gradients in a search with ten backgrounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xaug.core.errors import unknown_name
+from xaug.core.types import JsonObject
+from xaug.studies.runner import report_of
+from xaug.studies.scales import sized
+from xaug.studies.vlq.runs import BASELINES, BATCH, SCALES, EventScale
+from xaug.studies.vlq.sample import generate_files, select_events, suffix
+
+__all__ = ["study"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings that all stages of the study share.
+
+    Attributes
+    ----------
+    output
+        directory of the study
+    size
+        how large the study is
+    weights
+        weights of events in training, see `xaug.data.weights.WEIGHTS`
+    seed
+        seed of everything that is random
+    workers
+        processes at a time; None is one for each core
+    """
+
+    output: Path
+    size: EventScale
+    weights: str
+    seed: int
+    workers: int | None
+
+
+def study(
+    output: str | Path,
+    *,
+    scale: str = "quick",
+    weights: str = "event",
+    by: str = "mean",
+    events: int | None = None,
+    trainings: int | None = None,
+    epochs: int | None = None,
+    seed: int = 1,
+    workers: int | None = None,
+) -> JsonObject:
+    """Run all stages that are not done yet; return the numbers of the study and where its files are.
+
+    Parameters
+    ----------
+    output
+        directory of the study
+    scale
+        a name in SCALES
+    weights
+        weights of events in training, see `xaug.data.weights.WEIGHTS`
+    by
+        how attributions rank, see `xaug.training.rankings.BY`
+    events, trainings, epochs
+        numbers in place of those of the scale; generated events of each process
+    seed
+        seed of generation, split, trainings and baselines
+    workers
+        processes at a time; default: one for each core
+    """
+    from xaug.data.weights import WEIGHTS
+    from xaug.explain.analysis.ablations import ablate_run
+    from xaug.studies.vlq.paper import extension
+    from xaug.training.rankings import BY
+
+    for kind, name, known in (("weights", weights, WEIGHTS), ("way to rank", by, BY)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    plan = Plan(
+        Path(output), sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs), weights, seed, workers
+    )  # fmt: skip
+    generate_files(plan.output, plan.size, seed, workers)
+    data, run, explained = explained_network(plan)
+    varied = {}
+    for ht_min in plan.size.ht_minima:
+        _, _, found = explained_network(plan, ht_min)
+        varied[f"HT > {ht_min:g} GeV"] = list(found.values())
+    curves, rankings, sizes = judged(plan, data, explained, by)
+    ablation = plan.output / f"ablation_{by}"
+    ablate_run(run, ablation, rankings, sizes, seed=seed)
+    title = f"xaug study vlq, scale {scale}, seed {seed}"
+    return report_of(
+        plan.output, [run], list(explained.values()), title, extension(varied), topk=curves, ablation=ablation
+    )  # fmt: skip
+
+
+def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Path, dict[str, Path]]:
+    """Select events, train the network on them, and explain it with each baseline.
+
+    Returns
+    -------
+    directories of the dataset, of the run, and of attributions by ranking
+    """
+    from xaug.explain.stage import explain_run
+    from xaug.report.single import draw_history
+    from xaug.training.stage import train
+
+    size = plan.size
+    data = select_events(plan.output, ht_min, plan.seed, plan.workers)
+    run = plan.output / "runs" / f"event{suffix(ht_min)}"
+    train(
+        data, run, network="event", batch_size=BATCH, weights=plan.weights, seed=plan.seed, trainings=size.trainings,
+        epochs=size.epochs, patience=size.patience, workers=plan.workers,
+    )  # fmt: skip
+    draw_history(run)
+    explained = {name: plan.output / f"attributions{suffix(ht_min)}" / name for name in BASELINES}
+    for name, baseline in BASELINES.items():
+        # rankings come from the validation split and are judged on the test split
+        explain_run(
+            run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
+            max_events=size.explained, seed=plan.seed,
+        )  # fmt: skip
+    return data, run, explained
+
+
+def judged(plan: Plan, data: Path, explained: dict[str, Path], by: str) -> tuple[Path, dict[str, list[str]], list[int]]:
+    """Retrain on the first features of each ranking.
+
+    Returns
+    -------
+    directory of the curves, features by ranking, and the numbers of features that were tried
+    """
+    from xaug.report.single import draw_topk
+    from xaug.training.retrain import topk
+
+    size, curves = plan.size, plan.output / f"topk_{by}"
+    found = topk(
+        data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
+        patience=size.patience, workers=plan.workers, network="event", batch_size=BATCH, weights=plan.weights,
+        seed=plan.seed,
+    )  # fmt: skip
+    draw_topk(curves)
+    return curves, found["config"]["rankings"], found["config"]["sizes"]

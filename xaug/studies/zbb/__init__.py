@@ -1,0 +1,50 @@
+"""The Z -> b bbar study of arXiv:2011.13466: jets, networks, explanations, figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xaug.studies.base import Study, StudyOption, register
+from xaug.studies.runner import NETWORKS_HELP, NetworkRun, Scale
+from xaug.studies.zbb.runs import RUNS, SCALES
+from xaug.studies.zbb.stages import study
+
+if TYPE_CHECKING:
+    from xaug.report.stage import ReportExtension
+
+__all__ = ["RUNS", "SCALES", "NetworkRun", "Scale", "study"]
+
+HELP = """Explain taggers of Z -> b bbar jets against QCD jets by LRP (arXiv:2011.13466).
+
+The networks read images, particle lists and expert variables.
+
+Example: python -m xaug.study zbb --scale quick
+"""
+
+
+def _extension() -> ReportExtension:
+    from xaug.studies.zbb.paper import extension
+
+    return extension()
+
+
+register(
+    Study(
+        "zbb", HELP, ("jets",), study, _extension,
+        options=(
+            StudyOption(
+                "--networks", f"{NETWORKS_HELP}  [default: mlp_xaug,cnn2d_xaug at quick scale, all at other scales]"
+            ),
+            StudyOption(
+                "--five",
+                "The five XAUGs of the +5 networks: ours (the best by our LRP) or authors (those of the paper).",
+                "ours",
+            ),
+            StudyOption(
+                "--options",
+                "The literal choices of the paper's authors, among them their lifetime leak; it is a study of its own.",
+                choices=("paper-literal",), names_directory=True,
+            ),
+        ),
+    )
+)  # fmt: skip
