@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.errors import ConfigurationError
+from xaug.core.types import JsonObject
+from xaug.data.weights import WEIGHTS
 from xaug.networks.registry import find_network
 from xaug.training.grid import NETWORK, grid_search
 
 
-def numbers(name: str, text: str, kind: type) -> list[float]:
-    """`1,2,3` as numbers."""
+def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[float]:
+    """The numbers in `1,2,3`."""
     try:
         return [kind(part) for part in option_list(text)]
     except ValueError:
@@ -21,33 +24,34 @@ def numbers(name: str, text: str, kind: type) -> list[float]:
 
 
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--layers", default="1,2,3", help="Dense layers.")
-@click.option("--width", default="64,128,256", help="Units of each.")
-@click.option("--dropout", default="0.2", help="Share of them dropped in training.")
-@click.option("--trainings", type=int, default=2, help="Trainings a combination.")
-@click.option("--epochs", type=int, default=50, help="Epochs at most.")
-@click.option("--patience", type=int, default=6, help="Epochs without a better validation loss.")
-@click.option("--batch-size", type=int, default=512)
-@click.option("--learning-rate", type=float, default=1e-3, help="Of Adam.")
-@click.option("--weights", help="What an event counts for: unit, event or cross_section, as in xaug.train.")
-@click.option("--seed", type=click.IntRange(0), default=1)
-@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@click.option("--layers", default="1,2,3", help="Numbers of Dense layers to try, separated by commas.")
+@click.option("--width", default="64,128,256", help="Numbers of units of each layer to try.")
+@click.option("--dropout", default="0.2", help="Shares of the units that a step of the training leaves out, to try.")
+@click.option("--weights", help=f"What an event counts for: {', '.join(WEIGHTS)}, as in xaug.train.")
+@click.option("--trainings", type=int, default=2, help="Trainings of each combination.")
+@click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
+@click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")
+@click.option("--batch-size", type=int, default=512, help="Events in one step.")
+@click.option("--learning-rate", type=float, default=1e-3, help="Learning rate of Adam.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Seed from which those of the trainings follow.")
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one for each core]")
 @xaug_command
-def main(dataset, output, layers, width, dropout, **options) -> dict:
-    """Search the sizes of the event network: train every combination, list them by validation loss.
+def main(dataset: Path, output: Path, layers: str, width: str, dropout: str, **options: Any) -> JsonObject:
+    """Search the sizes of the event network: train every combination and list them by validation loss.
 
-    Writes grid.csv, and each network as a run of its own below runs/; a killed command resumes. Train with the sizes
-    that win, `python -m xaug.train --network event --layers 2 --width 128`, or go on with that run.
+    The command writes grid.csv, and each network as a run of its own below runs/. A command that was killed goes on
+    where it was. Train with the sizes that win, `python -m xaug.train --network event --layers 2 --width 128`, or use
+    their run.
 
     Example: python -m xaug.grid vlq_events --layers 1,2,3 --width 64,128,256 -o vlq_grid
     """
     from xaug.report.single import draw_histories
 
     sizes = {
-        "layers": numbers("layers", layers, int),
-        "width": numbers("width", width, int),
-        "dropout": numbers("dropout", dropout, float),
+        "layers": _numbers("layers", layers, int),
+        "width": _numbers("width", width, int),
+        "dropout": _numbers("dropout", dropout, float),
     }
     table = grid_search(dataset, output, sizes, **options)
     draw_histories(output)
@@ -56,7 +60,10 @@ def main(dataset, output, layers, width, dropout, **options) -> dict:
     return {
         "output": str(output),
         "best": table["run"].iloc[0],
-        "summary": [*shown.splitlines(), f"the paper has {', '.join(f'{k} {v:g}' for k, v in paper.items())}"],
+        "summary": [
+            *shown.splitlines(),
+            f"the paper's network has {', '.join(f'{name} {value:g}' for name, value in paper.items())}",
+        ],
     }
 
 

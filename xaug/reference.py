@@ -7,24 +7,24 @@ from pathlib import Path
 import click
 
 from xaug.core.command import xaug_command
-from xaug.core.errors import DatasetError
+from xaug.core.types import JsonObject
 from xaug.training.reference import card_of, export
 from xaug.training.runs import load_run
 
 
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--training", type=click.IntRange(0), default=0, help="Which of its trainings.")
-@click.option("--limits", default="", help="What one must know before using it; goes on the card.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory named as it.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write, named as the reference."
+)
+@click.option("--training", type=click.IntRange(0), default=0, help="Number of the training, counted from 0.")
+@click.option("--limits", default="", help="What one must know before using the network; the card says it.")
 @xaug_command
-def main(run, training, limits, output) -> dict:
+def main(run: Path, output: Path, training: int, limits: str) -> JsonObject:
     """Make a reference of a finished run: the weights of one training, its scaler, and a card with its numbers.
 
     Example: python -m xaug.reference toy_standard/runs/cnn2d_xaug -o models/toy_cnn2d
     """
     opened = load_run(run)
-    if training >= len(opened):  # as in `export`, before the card is made of it
-        raise DatasetError(f"run {opened.name} has trainings 0 to {len(opened) - 1}, not {training}")
     export(run, output, card_of(opened, output.name, limits, training), training)
     return {"output": str(output), "summary": [f"open {output / 'card.md'}"]}
 

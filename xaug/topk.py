@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.errors import ConfigurationError
-from xaug.training.rankings import CONTROLS
+from xaug.core.types import JsonObject
+from xaug.data.weights import WEIGHTS
+from xaug.networks.registry import networks
+from xaug.training.rankings import BY, CONTROLS
 from xaug.training.retrain import topk
 
 
-def _named(values: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=DIR` options as a dict."""
-    found = {}
+def _named(values: Iterable[str]) -> dict[str, str]:
+    """The options `NAME=DIR` as a dict."""
+    found: dict[str, str] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if not equals or not name or not path:
@@ -25,30 +30,46 @@ def _named(values: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+_VECTOR_NETWORKS = " or ".join(
+    f"{name} ({network.summary})" for name, network in networks().items() if network.reads_vector
+)
+
+
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option(
-    "--ranking", multiple=True, required=True, metavar="NAME=DIR",
-    help="Output of xaug.explain, and what to call it; repeat. Explain the validation split: the test split judges.",
-)  # fmt: skip
-@click.option("-k", "sizes", default="1-20,all", metavar="SIZES", help="Numbers of features, as 1,2,5-10,all.")
-@click.option("--by", default="mean", help="Rank by mean (signed) or mean_absolute attribution of the class.")
-@click.option("--controls", default=",".join(CONTROLS), help="Rankings to compare with: random, univariate, or ''.")
-@click.option("--network", default="event", help="event (features of events) or mlp (XAUGs of jets).")
-@click.option("--trainings", type=int, default=3, help="Trainings a set of features; their spread is the band.")
-@click.option("--epochs", type=int, default=50, help="Epochs at most.")
-@click.option("--patience", type=int, default=6, help="Epochs without a better validation loss.")
-@click.option("--batch-size", type=int, default=512)
-@click.option("--weights", help="What an event counts for: unit, event or cross_section, as in xaug.train.")
-@click.option("--seed", type=click.IntRange(0), default=1)
-@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one a core]")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@click.option(
+    "--ranking",
+    multiple=True,
+    required=True,
+    metavar="NAME=DIR",
+    help="A ranking: its name in the figure, and the output of xaug.explain that holds it; repeat the option for more. "
+    "Explain the validation split, since the test split judges.",
+)
+@click.option("-k", "sizes", default="1-20,all", metavar="SIZES", help="Numbers of features, as 1,2,5-10,all.")
+@click.option(
+    "--by", default="mean", help=f"How the attributions of the class rank: {' or '.join(BY)}; mean keeps the sign."
+)
+@click.option(
+    "--controls",
+    default=",".join(CONTROLS),
+    help=f"Rankings to compare with: {', '.join(CONTROLS)}, separated by commas, or '' for none.",
+)
+@click.option("--network", default="event", help=f"Network to train: {_VECTOR_NETWORKS}.")
+@click.option("--weights", help=f"What an event counts for: {', '.join(WEIGHTS)}, as in xaug.train.")
+@click.option("--trainings", type=int, default=3, help="Trainings of each feature set, whose spread is the band.")
+@click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
+@click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")
+@click.option("--batch-size", type=int, default=512, help="Events in one step.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Seed of the trainings and of the random ranking.")
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one for each core]")
 @xaug_command
-def main(dataset, output, ranking, controls, **options) -> dict:
+def main(dataset: Path, output: Path, ranking: tuple[str, ...], controls: str, **options: Any) -> JsonObject:
     """Judge rankings: retrain on the k best features of each, for every k, and draw accuracy, AUC and significance.
 
-    A good ranking rises fast with k. Rankings of Integrated Gradients go by the attribution of the signal class,
-    others by mean relevance. Two controls know nothing of a network: a random ranking, and one by the AUC of each
-    feature alone. Writes topk.csv (a row a training) and fig02_topk; a killed command resumes.
+    With a good ranking, performance rises fast with k. Integrated Gradients rank by the attribution of the signal
+    class, other methods by mean relevance. Two controls know nothing of a network: a random ranking, and one by the AUC
+    of each feature alone. The command writes topk.csv (one row for each training) and fig02_topk. A command that was
+    killed goes on where it was.
 
     \b
     Example:
@@ -58,7 +79,7 @@ def main(dataset, output, ranking, controls, **options) -> dict:
     """
     from xaug.report.single import draw_topk
 
-    result = topk(dataset, output, _named(ranking), controls=tuple(option_list(controls)), **options)
+    result = topk(dataset, output, _named(ranking), controls=option_list(controls), **options)
     draw_topk(output)
     lines = [f"{name}: AUC within its error of the last from k = {k}" for name, k in result["plateau"].items()]
     return {"output": str(output), "plateau": result["plateau"], "sets": result["sets"], "summary": lines}

@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from xaug.core.command import xaug_command
+from xaug.core.types import JsonObject
+from xaug.data.weights import DEFAULT_WEIGHTS, WEIGHTS
+from xaug.networks.registry import Network, Size, networks
 from xaug.training.config import TrainingConfig
 from xaug.training.stage import train
 
 TOY_JETS = 10_000
-"""Jets per class of the toy model, for a command without a dataset."""
+"""Jets of each class of the toy model, for a command without a dataset."""
+
+
+def _defaults(value: Callable[[Network], object]) -> str:
+    """A default that networks set, for a help text: the most common value, and those networks that differ."""
+    values = {name: str(value(network)) for name, network in networks().items()}
+    common = max(values.values(), key=list(values.values()).count)
+    others = [f"for {name}: {own}" for name, own in values.items() if own != common]
+    return "; ".join([common, *others])
+
+
+def _by_kind(defaults: Mapping[str, str]) -> str:
+    """Defaults by kind of dataset, for a help text."""
+    kinds = {value: [kind for kind, own in defaults.items() if own == value] for value in defaults.values()}
+    return "; ".join(f"{value} for {', '.join(own)}" for value, own in kinds.items())
+
+
+def _list_columns(network: Network) -> str:
+    return ", ".join(network.list_columns) if network.list_columns else "all"
+
+
+def _sizes() -> dict[str, dict[str, Size]]:
+    """Sizes that can be chosen, by name and then by network."""
+    found: dict[str, dict[str, Size]] = {}
+    for network in networks().values():
+        for name, size in network.sizes.items():
+            found.setdefault(name, {})[network.name] = size
+    return found
+
+
+def _size_options(command: click.Command) -> click.Command:
+    """Add an option for each size that some network has."""
+    for name, sizes in reversed(_sizes().items()):
+        names = ", ".join(sizes)
+        defaults = ", ".join(f"{size.default}" for size in sizes.values())
+        meaning = " or ".join(dict.fromkeys(size.meaning for size in sizes.values()))
+        text = f"{meaning[0].upper()}{meaning[1:]}, for network {names}.  [default: {defaults}]"
+        kind = type(next(iter(sizes.values())).default)
+        command = click.option(f"--{name}", type=kind, help=text)(command)
+    return command
 
 
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
@@ -20,53 +64,75 @@ TOY_JETS = 10_000
 @click.option(
     "--network",
     default="cnn2d",
-    help="cnn2d (images), cnn1d or rnn (particle lists), each with XAUGs joined; mlp (XAUGs alone); "
-    "event (features of events).",
+    help=f"Network to train: {', '.join(f'{name} ({network.summary})' for name, network in networks().items())}.",
 )
 @click.option(
     "--xaug",
-    help="all, none, no_flavour, authors5, top5 (of --ranking), or names separated by commas.  [default: all]",
+    metavar="NAMES",
+    help="Expert variables (XAUGs) that the network reads: all, none, no_flavour, authors5, top5 (the first five of "
+    "--ranking), or names separated by commas.  [default: all]",
 )
-@click.option("--ranking", metavar="DIR", help="Directory of xaug.explain, whose five best XAUGs --xaug top5 takes.")
+@click.option("--ranking", metavar="DIR", help="Output of xaug.explain, whose five best XAUGs --xaug top5 takes.")
 @click.option(
     "--list",
     "particle_list",
-    help="Columns of the particle list: all, four_momentum, or names separated by commas.  "
-    "[default: all; of rnn: log_pt, delta_eta, delta_phi]",
+    metavar="NAMES",
+    help="Columns of the particle list that the network reads: all, four_momentum, or names separated by commas.  "
+    f"[default: {_defaults(_list_columns)}]",
 )
-@click.option("--event", help="Features of events: all, or names separated by commas.  [default: all]")
+@click.option(
+    "--event",
+    metavar="NAMES",
+    help="Event features that the network reads: all, or names separated by commas.  [default: all]",
+)
+@_size_options
+@click.option(
+    "--rows-per-step", type=int, default=1, help="Rows of the particle list that a recurrent network reads in one step."
+)
 @click.option(
     "--weights",
-    help="What an event counts for: unit, event (its weight, each process as its number of events) or cross_section.  "
-    "[default: unit for jets, event for events]",
+    help=f"What an event counts for: {', '.join(WEIGHTS)}. With event, each process counts as its number of events.  "
+    f"[default: {_by_kind(DEFAULT_WEIGHTS)}]",
 )
-@click.option("--layers", type=int, help="Dense layers of network event.  [default: 2]")
-@click.option("--width", type=int, help="Units of each of them.  [default: 128]")
-@click.option("--dropout", type=float, help="Share of them dropped in training.  [default: 0.2]")
-@click.option("--rows-per-step", type=int, default=1, help="Rows of the list that rnn reads at a time.")
-@click.option(
-    "--trainings", type=int, default=TrainingConfig.trainings, help="Independent trainings; their spread is the error."
-)
-@click.option("--epochs", type=int, default=TrainingConfig.epochs, help="Epochs at most.")
-@click.option("--patience", type=int, default=TrainingConfig.patience, help="Epochs without a better validation loss.")
-@click.option("--batch-size", type=int, help="Events a step.  [default: 128; of rnn: 256]")
-@click.option("--learning-rate", type=float, help="Of Adam.  [default: 0.001; of rnn: 0.003]")
-@click.option("--seed", type=int, default=TrainingConfig.seed)
-@click.option("--max-jets", type=int, help="Train on this many jets at most (for learning curves).")
-@click.option("--threads", type=int, default=TrainingConfig.threads, help="Threads per training.")
-@click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
+@click.option("--max-jets", type=int, help="Train on at most this many jets, for learning curves.")
 @click.option(
     "--options",
     "choices",
     type=click.Choice(["paper-literal"]),
-    help="Fit the scaling on all jets, not on the training split alone, as the authors' code does.",
+    help="Fit the scaling on all jets and not on the training split alone, as the authors' code does.",
 )
+@click.option(
+    "--trainings",
+    type=int,
+    default=TrainingConfig.trainings,
+    help="Number of independent trainings, whose spread is the error.",
+)
+@click.option("--epochs", type=int, default=TrainingConfig.epochs, help="Largest number of epochs.")
+@click.option(
+    "--patience",
+    type=int,
+    default=TrainingConfig.patience,
+    help="Stop after this many epochs without a better validation loss.",
+)
+@click.option(
+    "--batch-size",
+    type=int,
+    help=f"Events in one step.  [default: {_defaults(lambda network: network.defaults.batch_size)}]",
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    help=f"Learning rate of Adam.  [default: {_defaults(lambda network: network.defaults.learning_rate)}]",
+)
+@click.option("--seed", type=int, default=TrainingConfig.seed, help="Seed from which those of the trainings follow.")
+@click.option("--threads", type=int, default=TrainingConfig.threads, help="Threads of each training.")
+@click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @xaug_command
-def main(dataset, output, workers, choices, layers, width, dropout, **options) -> dict:
-    """Train a network N times on a dataset, each from another seed; keep the best weights of each.
+def main(dataset: Path | None, output: Path, workers: int | None, choices: str | None, **options: Any) -> JsonObject:
+    """Train a network N times on a dataset, each time from another seed, and keep the best weights of each training.
 
-    Finished trainings are kept when a run is killed and started again. Without DATASET, it trains on 10000 jets a
-    class of the toy model, which it makes in RUN/toy.
+    A command that was killed goes on where it was: finished trainings are kept. Without DATASET, the command makes
+    10000 jets of each class of the toy model in RUN/toy and trains on them.
 
     Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
     """
@@ -77,12 +143,12 @@ def main(dataset, output, workers, choices, layers, width, dropout, **options) -
 
         dataset = output / "toy"
         generate(dataset, jets=TOY_JETS, seed=options["seed"], workers=workers)
-    asked = {"layers": layers, "width": width, "dropout": dropout}
+    asked = {name: options.pop(name) for name in _sizes()}
     sizes = {name: value for name, value in asked.items() if value is not None}
     literal = choices == "paper-literal"
     result = train(dataset, output, workers=workers, scale_on_all=literal, sizes=sizes, **options)
     draw_history(output)
-    auc = np.array([m["auc"] for m in result["metrics"]])
+    auc = np.array([metrics["auc"] for metrics in result["metrics"]])
     return {
         "output": str(output),
         "metrics": result["metrics"],

@@ -142,6 +142,29 @@ class TestXaugCommand:
         content = {"output": "here", "skips": [{"file": "a"}], "skips_not_allowed": not allowed}
         assert run(lambda: content, *arguments).exit_code == code
 
+    @pytest.mark.parametrize("below", [True, False])
+    def test_options_stand_in_the_order_of_the_source(self, below):
+        """Whether the decorators stand above `xaug_command` or below it; options of all commands come last."""
+
+        def function(**options):
+            return {"found": list(options)}
+
+        decorators = [
+            click.argument("first"),
+            click.argument("second"),
+            *map(click.option, ("-o", "--alpha", "--beta")),
+        ]
+        command = function if below else xaug_command(function)
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        command = xaug_command(command) if below else command
+        text = CliRunner().invoke(command, ["--help"]).output
+        assert "FIRST SECOND" in text
+        listed = [line.split()[0].rstrip(",") for line in text.partition("Options:")[2].splitlines() if line.strip()]
+        assert listed == ["-o", "--alpha", "--beta", "--json", "--version", "-h"]
+        done = CliRunner().invoke(command, ["1", "2", "--json"])
+        assert sorted(json.loads(done.output)["found"]) == ["alpha", "beta", "first", "o", "second"]
+
     def test_version(self):
         result = run(lambda: {}, "--version")
         assert result.exit_code == 0 and xaug.__version__ in result.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import logging
 import multiprocessing
@@ -111,6 +112,24 @@ def _quiet_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+class OrderedCommand(click.Command):
+    """A command that lists its options in the order in which its source does, and those of all commands last.
+
+    Decorators of click run from the lowest to the highest, so the options that they add to a command arrive in reverse.
+    """
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.shared = list(self.params)
+        """The options that all commands have."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """All options and arguments, as help and parser read them."""
+        own = [parameter for parameter in reversed(self.params) if parameter not in self.shared]
+        help_option = self.get_help_option(ctx)
+        return [*own, *self.shared, *([] if help_option is None else [help_option])]
+
+
 def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
     """Make a click command of a function that returns its result as a dict.
 
@@ -118,7 +137,6 @@ def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
     the dict itself on standard output. A result with `skips_not_allowed` ends with exit code 3.
     """
 
-    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
     @functools.wraps(function)
     def run(as_json: bool, **options: Any) -> NoReturn:
         start = time.monotonic()
@@ -145,5 +163,16 @@ def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
                 click.echo(f"wrote {result['output']} ({time.monotonic() - start:.0f} s)")
         sys.exit(SKIPPED if result.get("skips_not_allowed") else 0)
 
-    command = click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})(run)
-    return click.version_option(__version__, prog_name="xaug")(command)
+    shared = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON on standard output.")
+    command = OrderedCommand(
+        function.__name__,
+        params=[shared],
+        callback=run,
+        help=inspect.getdoc(function),
+        context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    )
+    for parameter in vars(function).get("__click_params__", []):  # of decorators below this one
+        command.params.append(parameter)
+    version = click.version_option(__version__, prog_name="xaug")(command)
+    version.shared.append(version.params[-1])
+    return version

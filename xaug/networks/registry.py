@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Network", "Size", "TrainingDefaults", "build", "find_network", "networks", "register"]
 
 
+VECTORS = ("event", "xaug")
+"""Blocks that hold one vector of features for each event or jet."""
+
+
 @dataclass(frozen=True)
 class TrainingDefaults:
     """How a network is trained unless the user chooses otherwise."""
@@ -104,6 +108,11 @@ class Network:
     list_columns: tuple[str, ...] | None = None
     defaults: TrainingDefaults = field(default_factory=TrainingDefaults)
     sizes: Mapping[str, Size] = field(default_factory=dict)
+
+    @property
+    def reads_vector(self) -> bool:
+        """Whether the network reads one vector of features, and not images or lists of particles."""
+        return self.block in VECTORS
 
     @property
     def default_sizes(self) -> dict[str, float]:

@@ -141,16 +141,12 @@ def topk(
 
 def _feature_block(table: Table, network: str) -> str:
     """The block that a network reads; ConfigurationError if it is not one vector of features."""
-    block = find_network(network).block
-    choose_inputs(table, network)  # says which networks there are, if the dataset lacks this block
-    if table.block(block).shape:
-        able = [name for name, other in networks().items() if _is_vector(table, other.block)]
+    chosen = find_network(network)
+    if not chosen.reads_vector:
+        able = [name for name, other in networks().items() if other.reads_vector]
         raise unknown_name("network of one vector of features", network, able)
-    return block
-
-
-def _is_vector(table: Table, block: str) -> bool:
-    return block in table.blocks and not table.block(block).shape
+    choose_inputs(table, network)  # raises if the dataset lacks the block of the network
+    return chosen.block
 
 
 def _orders(
