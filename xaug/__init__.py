@@ -1,29 +1,57 @@
-"""xaug: see what a jet or event classifier has learned, from ROOT files to figures with error bars."""
+"""xaug: see what a jet or event classifier has learned, from ROOT files to figures with error bars.
+
+Public names, each loaded when it is first used, so that `import xaug` is fast and never imports TensorFlow:
+
+Dataset
+    a finished dataset; `Dataset.open(path)` opens it
+Scaler
+    scales the columns of a dataset to the range in which networks read them
+load_run
+    opens a finished run: its trained models, scaler, variables and metrics
+load_reference
+    opens one of the small trained networks that come with the package
+explain
+    functions that explain a model: Layer-wise Relevance Propagation, Integrated Gradients, and their summaries
+plots
+    functions that draw figures into the axes of matplotlib
+variables
+    the table of input variables: their names, labels, units and groups
+XaugError
+    base class of all errors that xaug raises on purpose
+"""
 
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from xaug._version import __version__
 from xaug.core.errors import XaugError
 
-# Loaded on first use: `import xaug` stays fast and never imports TensorFlow.
+if TYPE_CHECKING:
+    from xaug.data import variables
+    from xaug.data.dataset import Dataset
+    from xaug.data.scaling import Scaler
+    from xaug.training.reference import load_reference
+    from xaug.training.runs import load_run
+
+__all__ = [
+    "Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables",
+]  # fmt: skip
+
 _MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
-_TABLES = ("xaug.jets.table", "xaug.events.table", "xaug.generate.toy_table")
-"""Modules that register the variables of the kinds of datasets of this package."""
 _OBJECTS = {
     "Dataset": "xaug.data.dataset",
     "Scaler": "xaug.data.scaling",
     "load_reference": "xaug.training.reference",
     "load_run": "xaug.training.runs",
 }
-
-__all__ = [
-    "Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables",
-]  # fmt: skip
+_TABLES = ("xaug.jets.table", "xaug.events.table", "xaug.generate.toy_table")
+"""Modules that register the variables of the kinds of datasets of this package."""
 
 
 def __getattr__(name: str) -> object:
+    """Load a public name when it is first used."""
     if name == "variables":
         for table in _TABLES:
             importlib.import_module(table)
@@ -35,4 +63,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
+    """The public names."""
     return sorted(__all__)
