@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from xaug import variables
+from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
-from xaug.events.selection import EventSelection
 from xaug.explain.gradients.baselines import CHOICES
 from xaug.generate.vlq import PROCESSES, shipped_card
 from xaug.studies.vlq.figures import FIGURES

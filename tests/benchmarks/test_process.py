@@ -8,17 +8,18 @@ import fastjet
 import numpy as np
 import pytest
 import uproot
-from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
 from xaug import variables
-from xaug.formats.xaug_tree import read_events
+from xaug.formats.base import FORMATS, Wanted
+from xaug.formats.momenta import NEUTRINOS, FourVectors, kinematics
+from xaug.formats.xaug_tree import XAUG_TREE
 from xaug.generate.zbb import generate
-from xaug.jets.clustering import FourVectors
 from xaug.jets.constituents import make_list
 from xaug.jets.images import make_images
-from xaug.jets.particle_kinds import NEUTRINOS
-from xaug.jets.processor import JetProcessor, Settings
+from xaug.jets.processor import JetProcessor, JetSettings
 from xaug.jets.selection import Selection, select_jets
+from xaug.process.chunks import Chunk, Outcome, Work
+from xaug.process.inputs import Candidate, inspect
 
 pytestmark = pytest.mark.benchmark
 JETS = 1000
@@ -31,22 +32,19 @@ def files(tmp_path_factory):
     return sorted(directory.glob("*.root"))
 
 
-def chunk_of(path, label):
-    metadata = {
-        "dataset": "b", "path": str(path), "tree": "T", "process": "p", "label": label, "digest": "x",
-        "identity": "x", "entrystart": 0, "entrystop": uproot.open(path)["T"].num_entries,
-    }  # fmt: skip
-    factory = NanoEventsFactory.from_root({str(path): "T"}, schemaclass=BaseSchema, metadata=metadata, mode="virtual")
-    return factory.events(), metadata
+def events_of(path, label):
+    entries = uproot.open(path)["T"].num_entries
+    with XAUG_TREE.open(str(path), "T", 0, entries) as chunk:
+        return XAUG_TREE.read_particles(chunk, Wanted(partons=label == 1), 0)
 
 
 def bare_fastjet(path, label):
     """The same fastjet calls on arrays that are ready for them; returns the function that makes them."""
-    events = read_events(chunk_of(path, label)[0], label, 0)
+    events = events_of(path, label)
     jets, _ = select_jets(events, Selection(), substructure=False)
-    visible = ~np.isin(np.abs(events.constituents["id"]), NEUTRINOS)
+    visible = ~np.isin(np.abs(events.particles["id"]), NEUTRINOS)
     owner = np.repeat(np.arange(len(events)), events.counts)[visible]
-    c = events.constituents
+    c = events.particles
     all_particles = FourVectors.from_pt_eta_phi_mass(
         *(c[n][visible] for n in ("pt", "eta", "phi", "mass")), np.bincount(owner, minlength=len(events))
     ).packed()
@@ -63,7 +61,7 @@ def bare_fastjet(path, label):
         200.0,
     )
     first = np.flatnonzero(np.arange(len(event)) == np.searchsorted(event, event))
-    p = clustering.kinematics(found.sums(found.jet_index, len(found)))
+    p = kinematics(found.totals())
     first = first[np.abs(p["eta"][first]) < 2.4]
     leading = clustering.regroup(found, index, first)[1]
     _, groomed, _ = clustering.groom(leading, 0.1)
@@ -93,14 +91,15 @@ def bare_fastjet(path, label):
 def test_processing_is_mostly_fastjet(ratio, files, tmp_path, index):
     """From the ROOT file to the written part: at least 85% of the rate of its fastjet calls alone."""
     path, label = files[index], index
-    processor = JetProcessor(tmp_path, Settings())
+    processor = JetProcessor(JetSettings())
+    work = Work(tmp_path, processor, FORMATS)
+    file = inspect(Candidate("b", str(path), None, {"label": label}), processor)
 
     def whole():
         for part in tmp_path.glob("*.h5"):
             part.unlink()
-        events, metadata = chunk_of(path, label)
-        result = processor.process(events)
-        assert result["parts"], metadata
+        assert work(Chunk(file, 0, file.entries)) == Outcome()
+        assert list(tmp_path.glob("*.h5"))
 
     slower = ratio(f"process {path.stem}", whole, bare_fastjet(path, label), 7, JETS, "selected jets")
     assert 1 / slower > 0.85
@@ -108,7 +107,7 @@ def test_processing_is_mostly_fastjet(ratio, files, tmp_path, index):
 
 def test_images_and_lists_stay_flat(files, capsys):
     """Under 100 us a jet together."""
-    jets, _ = select_jets(read_events(chunk_of(files[1], 1)[0], 1, 0), Selection(), substructure=False)
+    jets, _ = select_jets(events_of(files[1], 1), Selection(), substructure=False)
     columns = [row.compute for row in variables.rows("jets", "list")]
     times = []
     for _ in range(7):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xaug.data.dataset import write_part
-from xaug.generate.toy import FILTERS, JETS_PER_PART, Sample
+from xaug.generate.toy import FILTERS, JETS_PER_PART, ToyJets
 
 pytestmark = pytest.mark.benchmark
 
@@ -70,19 +70,19 @@ def test_a_million_jets(tmp_path, capsys):
 
 def test_against_random_numbers_and_writing_alone(ratio, tmp_path):
     """Half as much again at most as to draw as many random numbers and to write ready columns of the same size."""
-    sample = Sample()
-    part = sample.plan(JETS_PER_PART)[1]
-    ready = sample.columns(part)
+    toy_jets = ToyJets()
+    part = toy_jets.plan(JETS_PER_PART)[1]
+    ready = toy_jets.columns(part)
     rng = np.random.Generator(np.random.SFC64(1))
 
     def whole():
-        write_part(tmp_path / "whole.h5", sample.columns(part), {}, part, FILTERS)
+        write_part(tmp_path / "whole.h5", toy_jets.columns(part), {}, part.to_json(), FILTERS)
 
     def floor():
         for _ in range(0, JETS_PER_PART, 1024):
             rng.standard_normal((2, 1024))
             rng.standard_exponential((20, 1024), np.float32)
             rng.random((42, 1024), np.float32)
-        write_part(tmp_path / "floor.h5", ready, {}, part, FILTERS)
+        write_part(tmp_path / "floor.h5", ready, {}, part.to_json(), FILTERS)
 
     assert ratio("toy jets", whole, floor, 7, JETS_PER_PART, "jets") < 1.5

@@ -10,7 +10,7 @@ import pytest
 
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.data.dataset import SPLITS, Dataset, assign_split, event_ids, read_part_summary, write_part
-from xaug.jets.processor import Settings
+from xaug.jets.processor import JetSettings
 from xaug.jets.selection import Selection
 from xaug.process.stage import process
 
@@ -284,7 +284,7 @@ class TestSplit:
             assert part["splits"] == dict(zip(SPLITS, counts.tolist(), strict=True))
 
     def test_both_jets_of_an_event(self, zbb_files, tmp_path):
-        settings = Settings(selection=Selection(jets_per_event=2))
+        settings = JetSettings(selection=Selection(jets_per_event=2))
         process([zbb_files], tmp_path / "two", settings, executor="iterative")
         two = Dataset.open(tmp_path / "two")
         ids = np.concatenate([two.load(["event_id"], split)["event_id"] for split in SPLITS])
@@ -316,7 +316,7 @@ class TestSplit:
     @pytest.mark.parametrize("fractions", [(0.5, 0.5), (0.5, 0.5, 0.5), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5)])
     def test_wrong_fractions(self, fractions):
         with pytest.raises(ConfigurationError, match="split fractions"):
-            Settings(split_fractions=fractions)
+            JetSettings(split_fractions=fractions)
 
 
 WRITE_PART = """

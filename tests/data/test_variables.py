@@ -8,9 +8,10 @@ from matplotlib.mathtext import MathTextParser
 
 from xaug import variables
 from xaug.core.errors import ConfigurationError
+from xaug.formats.base import FinalState
 from xaug.jets import constituents as particles
 from xaug.jets.constituents import make_list
-from xaug.jets.selection import Events, Selection, select_jets
+from xaug.jets.selection import Selection, select_jets
 
 XAUGS = [
     "pt", "eta", "phi", "mass", "softdrop_mass", "delta_r_subjets", "z",
@@ -195,7 +196,7 @@ def jets(request):
         "id": rng.choice([22, 211, -211, 130, 11, -13], m),
         **{name: rng.normal(0, 1, m) for name in ("vx", "vy", "vz")},
     }
-    found, _ = select_jets(Events(columns, counts, None), Selection(mass_min=1.0, mass_max=1000.0))
+    found, _ = select_jets(FinalState(columns, counts, None), Selection(mass_min=1.0, mass_max=1000.0))
     assert len(found) == n
     return found
 

@@ -9,9 +9,10 @@ import pytest
 
 from xaug import variables
 from xaug.data.dataset import event_ids
+from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
-from xaug.events.selection import EventSelection, select_events
-from xaug.formats.event_formats import Collisions
+from xaug.events.selection import select_events
+from xaug.formats.base import Collisions
 
 OPEN = {"lepton_eta": 9.0, "jet_eta": 9.0, "fat_eta": 9.0, "ht_min": 0.0, "met_min": 0.0, "isolation_max": 0.3}
 """Cuts that do not depend on where along the beam an event is."""

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose
 
 from xaug.core.errors import ConfigurationError
 from xaug.data.dataset import Dataset
+from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
 from xaug.events.processor import EventSettings
-from xaug.events.selection import EventSelection
 from xaug.process.stage import process
 
 CERTAIN = {"tag_b": 1.0, "tag_c": 1e-15, "tag_light": 1e-15}

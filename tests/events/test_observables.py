@@ -10,7 +10,7 @@ import vector
 from numpy.testing import assert_allclose
 
 from xaug import variables
-from xaug.events.observables import EventObjects
+from xaug.events.objects import EventObjects
 
 HADRONIC = ("j1", "j2", "j3", "b", "fat")
 OBJECTS = ("lep", *HADRONIC, "met")

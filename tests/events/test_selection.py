@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from xaug.core.errors import ConfigurationError
-from xaug.events.selection import EventSelection, draw_tagged
+from xaug.events.cuts import EventSelection
+from xaug.events.tagging import draw_tagged
 
 CUTS = ["events", "one lepton", "missing pT", "jets", "HT", "fat jet"]
 
@@ -29,8 +30,8 @@ def last(flow) -> str:
 class TestCuts:
     def test_flow_is_in_order_and_falls(self, tools, events):
         _, _, flow = tools.run(*events, smear=1)
-        assert list(flow) == CUTS
-        assert list(flow.values()) == sorted(flow.values(), reverse=True)
+        assert list(flow.counts) == CUTS
+        assert list(flow.counts.values()) == sorted(flow.counts.values(), reverse=True)
         assert flow["events"] == len(events)
 
     @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
 from xaug import variables
-from xaug.generate.toy import OVERLAPS, Exponential, Normal, Population, draw_jets
+from xaug.generate.toy_model import OVERLAPS, Exponential, Normal, Population, draw_jets
 from xaug.jets.images import make_images
 from xaug.jets.jets import Jets
 

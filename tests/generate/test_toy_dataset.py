@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from xaug.core.errors import ConfigurationError, DatasetError, StorageError
 from xaug.data.dataset import Dataset
 from xaug.generate import toy
 from xaug.generate.__main__ import main
-from xaug.generate.toy import Sample, generate
+from xaug.generate.toy import ToyJets, generate
 
 SINGLE = 2e-6  # float32, sums of ten
 FIELDS = ["image", "list", "xaug", "label", "weight", "process", "event_id"]
@@ -97,13 +98,14 @@ def test_more_jets_begin_with_the_same(dataset, tmp_path):
 
 def test_parts_continue_each_other():
     """Large samples have several parts a class; the second does not repeat the first."""
-    parts = Sample().plan(toy.JETS_PER_PART + 100)
-    assert [(part["process"], part["start"], part["rows"]) for part in parts] == [
+    parts = ToyJets().plan(toy.JETS_PER_PART + 100)
+    assert [(part.process, part.start, part.rows) for part in parts] == [
         ("background", 0, toy.JETS_PER_PART), ("background", toy.JETS_PER_PART, 100),
         ("signal", 0, toy.JETS_PER_PART), ("signal", toy.JETS_PER_PART, 100),
     ]  # fmt: skip
-    first, second = (Sample().columns({**parts[0], "start": start, "stop": start + 100, "rows": 100}) for start in
-                     (0, toy.JETS_PER_PART))  # fmt: skip
+    first, second = (
+        ToyJets().columns(replace(parts[0], start=start, stop=start + 100)) for start in (0, toy.JETS_PER_PART)
+    )
     assert not np.isin(first["xaug"][:, 2], second["xaug"][:, 2]).any()
     assert not np.isin(first["event_id"], second["event_id"]).any()
 
@@ -187,7 +189,7 @@ def test_training_without_a_dataset_trains_on_toy_jets(tmp_path, monkeypatch):
 
 def test_help_says_what_jets_count():
     run = CliRunner().invoke(main, ["toy", "--help"])
-    assert "Jets a class" in " ".join(run.output.split())
+    assert "Jets of each class" in " ".join(run.output.split())
     assert "Example: python -m xaug.generate toy" in run.output
 
 

@@ -6,8 +6,9 @@ import pytest
 import uproot
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
-from xaug.core.errors import InputFileError
-from xaug.formats.tree_writer import COLLECTIONS, TreeWriter, read_metadata
+from xaug.formats.base import UnsuitableFile
+from xaug.formats.tree_writer import JET_LAYOUT, Collection, TreeWriter
+from xaug.formats.xaug_tree import read_metadata
 
 COUNTERS = {"jet": "nJet", "gen": "nGen", "constituent": "nConstituent"}
 FLOATS = {"pt", "eta", "phi", "m", "vxx", "vyy", "vzz", "tau"}
@@ -42,7 +43,8 @@ def written(tmp_path_factory):
             counts[:: 1 + len(name)] = 0  # events without jets, partons or constituents
             if start == 1:
                 counts[:] = 0  # a whole piece without any
-            collections[name] = {c: random_column(random, c, counts.sum()) for c in sorted(columns)}, counts
+            flat = {c: random_column(random, c, counts.sum()) for c in sorted(columns)}
+            collections[name] = Collection(flat, counts)
         writer.add(scalars, collections)
         truth.append((scalars, collections))
         start += n
@@ -55,16 +57,16 @@ def written(tmp_path_factory):
         path,
         {name: gathered(lambda piece, name=name: piece[0][name]) for name in ("eventNum", "weight")},
         {
-            f"{outer}_{inner}": gathered(lambda piece, o=outer, i=inner: piece[1][o][0][i])
+            f"{outer}_{inner}": gathered(lambda piece, o=outer, i=inner: piece[1][o].columns[i])
             for outer, columns in COLUMNS.items()
             for inner in columns
         },
-        {name: gathered(lambda piece, name=name: piece[1][name][1]) for name in COLUMNS},
+        {name: gathered(lambda piece, name=name: piece[1][name].counts) for name in COLUMNS},
     )
 
 
 def test_layout_is_that_of_the_paper():
-    assert {name: {c for inner in kinds.values() for c in inner} for name, kinds in COLLECTIONS.items()} == COLUMNS
+    assert {name: set(columns.types) for name, columns in JET_LAYOUT.collections.items()} == COLUMNS
 
 
 def test_reads_back_by_uproot(written):
@@ -144,5 +146,5 @@ def test_metadata_of_foreign_file_is_empty(tmp_path):
 def test_metadata_that_is_no_json(tmp_path):
     with uproot.recreate(tmp_path / "bad.root") as file:
         file["xaug"] = "{'process'"
-    with uproot.open(tmp_path / "bad.root") as file, pytest.raises(InputFileError, match=r"bad\.root: its 'xaug' met"):
+    with uproot.open(tmp_path / "bad.root") as file, pytest.raises(UnsuitableFile, match="has damaged 'xaug' metadata"):
         read_metadata(file)

@@ -12,9 +12,10 @@ from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
 from xaug.core.errors import ConfigurationError
 from xaug.data.dataset import event_ids
+from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
-from xaug.events.selection import EventSelection, select_events
-from xaug.formats.event_formats import read_tree
+from xaug.events.selection import select_events
+from xaug.formats.xaug_tree import XAUG_TREE
 from xaug.generate import blocks
 from xaug.generate.__main__ import main
 from xaug.generate.pythia import Generator, read_card, subruns
@@ -185,11 +186,11 @@ class TestStored:
 
         events, collections = stored_events(batch, cuts)
         branches = {
-            f"{name}_{column}": ak.unflatten(values, counts)
-            for name, (columns, counts) in collections.items()
-            for column, values in columns.items()
+            f"{name}_{column}": ak.unflatten(values, own.counts)
+            for name, own in collections.items()
+            for column, values in own.columns.items()
         }
-        content = read_tree(branches, 0)
+        content = XAUG_TREE.read_collisions(branches, 0)
         objects, _, _ = select_events(content, event_ids("x", events), EventSelection(), Detector())
         return events[objects.event].tolist()
 
@@ -320,7 +321,7 @@ def test_halved_threshold_adds_less_than_a_percent(name, tmp_path):
     (path,) = (tmp_path / "out").glob("*.root")
     chunk = NanoEventsFactory.from_root({str(path): "T"}, schemaclass=BaseSchema, mode="eager").events()
     objects, tag, _ = select_events(
-        read_tree(chunk, 0), event_ids(name, np.arange(len(chunk))), EventSelection(), Detector()
+        XAUG_TREE.read_collisions(chunk, 0), event_ids(name, np.arange(len(chunk))), EventSelection(), Detector()
     )
     weight = np.asarray(chunk.weight)[objects.event] * tag
     below = np.asarray(chunk.pthat)[objects.event] < threshold

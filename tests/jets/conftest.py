@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from xaug import variables
-from xaug.jets.selection import Events, Selection, select_jets
+from xaug.formats.base import FinalState
+from xaug.jets.selection import Selection, select_jets
 
 PARTICLE = np.dtype(
     [(name, float) for name in ("pt", "eta", "phi", "mass")]
@@ -43,9 +44,9 @@ def _particles(pt, eta, phi, mass=0.0, id=211, vx=0.0, vy=0.0, vz=0.0) -> np.nda
     return rows
 
 
-def _events_of(*events: np.ndarray, partons=None) -> Events:
+def _events_of(*events: np.ndarray, partons=None) -> FinalState:
     flat = np.concatenate([np.zeros(0, PARTICLE), *events])
-    return Events({name: flat[name] for name in PARTICLE.names}, np.array([len(e) for e in events], int), partons)
+    return FinalState({name: flat[name] for name in PARTICLE.names}, np.array([len(e) for e in events], int), partons)
 
 
 def _jets_of(*events: np.ndarray, partons=None, **cuts):
@@ -60,7 +61,7 @@ def particles():
 
 @pytest.fixture(scope="session")
 def events_of():
-    """events_of(event, event, ..., partons=None): `Events` of structured arrays."""
+    """events_of(event, event, ..., partons=None): the final states of structured arrays."""
     return _events_of
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from xaug.formats.momenta import FourVectors, delta_phi, kinematics
 from xaug.jets import clustering
-from xaug.jets.clustering import FourVectors, kinematics
-from xaug.jets.jets import delta_phi
 
 ANGLE = 1e-12  # [rad] rounding of azimuths and rapidities of order one
 
@@ -60,8 +59,10 @@ def test_kinematics_agree_with_pseudojets(sample, classic):
 
 def test_sums_by_hand():
     p = FourVectors([1.0, 2.0, 4.0], [0.0, 1.0, 0.0], [3.0, 0.0, -3.0], [5.0, 3.0, 6.0], [1, 2])
-    assert_array_equal(p.jet_index, [0, 1, 1])
-    assert_array_equal(p.sums(p.jet_index, 2), [[1, 0, 3, 5], [6, 1, -3, 9]])
+    assert_array_equal(p.group, [0, 1, 1])
+    assert_array_equal(p.sums(p.group, 2), [[1, 0, 3, 5], [6, 1, -3, 9]])
+    assert_array_equal(p.totals(), [[1, 0, 3, 5], [6, 1, -3, 9]])
+    assert_array_equal(p.scaled(np.array([2.0, 1.0, 0.5])).totals(), [[2, 0, 6, 10], [4, 1, -1.5, 6]])
 
 
 def test_regroup_by_hand():
@@ -81,7 +82,7 @@ def test_antikt_jets_agree_with_classic_fastjet(sample, classic, radius, min_pt)
     """All jets of all events: their order, momenta and constituents."""
     momenta = four_vectors(*sample)
     event, index, jets = clustering.cluster(momenta, radius, min_pt)
-    found = kinematics(jets.sums(jets.jet_index, len(jets)))
+    found = kinematics(jets.totals())
     keep, expected, n_expected, members = [], [], [], []
     start = 0
     for visible in (classic.pseudojets(e) for e in sample):
@@ -118,7 +119,7 @@ def test_a_jet_alone_is_the_same_jet(sample):
     assert_array_equal(again, np.arange(len(event)))
     assert_array_equal(same.counts, jets.counts)
     assert_array_equal(np.sort(index), np.arange(len(jets.px)))
-    assert_allclose(same.sums(same.jet_index, len(same)), jets.sums(jets.jet_index, len(jets)), rtol=1e-13, atol=1e-12)
+    assert_allclose(same.totals(), jets.totals(), rtol=1e-13, atol=1e-12)
 
 
 def test_selected_jets_agree_with_classic_fastjet(sample_jets, classic_jets):
@@ -237,7 +238,7 @@ def test_groom_keeps_the_branch_of_own_declustering(sample, classic, z_cut):
             constituents.append(fastjet.PseudoJet(jets.px[i], jets.py[i], jets.pz[i], jets.e[i]))
             constituents[-1].set_user_index(int(i))
         _tree, branch, subjets = classic.mmdt(constituents, z_cut)
-        mine = groomed.jet_index == j
+        mine = groomed.group == j
         leading = [branch] if subjets is None else subjets[0].constituents()
         single += subjets is None
         kept = branch.constituents() if subjets is not None else [branch]

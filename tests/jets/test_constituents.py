@@ -9,9 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from xaug import variables
 from xaug.core.errors import BadValues
-from xaug.formats.xaug_tree import PARTICLE_BRANCHES, read_events
+from xaug.formats.base import Wanted
+from xaug.formats.momenta import delta_phi
+from xaug.formats.xaug_tree import CONSTITUENTS, XAUG_TREE
 from xaug.jets.constituents import LIST_LENGTH, make_list
-from xaug.jets.jets import delta_phi, first_of
+from xaug.jets.jets import first_of
 from xaug.jets.selection import Selection, select_jets
 
 COLUMNS = [row.compute for row in variables.rows("jets", "list")]
@@ -250,9 +252,9 @@ def test_distance_columns_are_consistent(sample_jets):
 def test_a_particle_along_the_beam_gives_finite_numbers_or_is_refused(particles):
     """pT = 0 with a mass is a particle at rest transversely; it lies at rapidity 0 and may join a jet there."""
     event = particles([300.0, 200.0, 0.0], [0.1, 0.1, 0.0], [0.0, 0.4, 0.0], mass=[0.0, 0.0, 0.13957])
-    chunk = ak.zip({branch: ak.Array(event[name][None]) for name, branch in PARTICLE_BRANCHES.items()})
+    chunk = ak.zip({branch: ak.Array(event[name][None]) for name, branch in CONSTITUENTS.items()})
     try:
-        events = read_events(chunk, 0, 0)
+        events = XAUG_TREE.read_particles(chunk, Wanted(), 0)
     except BadValues:
         return
     lists, _ = make_list(select_jets(events, Selection())[0], COLUMNS)

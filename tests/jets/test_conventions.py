@@ -19,7 +19,7 @@ from xaug.generate.zbb import generate
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, PAPER_LITERAL, Conventions
 from xaug.jets.images import image_coordinates, make_images
-from xaug.jets.processor import Settings
+from xaug.jets.processor import JetSettings
 from xaug.jets.selection import Selection, select_jets
 from xaug.process.stage import process
 
@@ -37,7 +37,7 @@ def jets_by(events_of):
     def make(*events, stati=None, **choices):
         chunk = events_of(*events)
         if stati is not None:
-            chunk.constituents["status"] = np.asarray(stati)
+            chunk.particles["status"] = np.asarray(stati)
         return select_jets(chunk, OPEN, conventions=Conventions(**choices))[0]
 
     return make
@@ -262,13 +262,13 @@ def test_paper_literal_makes_every_choice():
 
 
 def test_parts_by_default_are_named_as_before_there_were_conventions():
-    assert list(Settings().config) == ["kind", "selection", "split_seed", "split_fractions", "processor_version"]
+    assert list(JetSettings().config) == ["kind", "selection", "split_seed", "split_fractions", "processor_version"]
 
 
 def test_every_choice_names_its_own_parts():
     file = {"tree": "T", "digest": "0", "identity": "0", "label": 1, "process": "zbb"}
     one_each = [replace(DEFAULT, **{name: getattr(PAPER_LITERAL, name)}) for name in CHOICES]
-    names = {part_name(file, Settings(conventions=c), 0, 100) for c in (DEFAULT, PAPER_LITERAL, *one_each)}
+    names = {part_name(file, JetSettings(conventions=c), 0, 100) for c in (DEFAULT, PAPER_LITERAL, *one_each)}
     assert len(names) == len(CHOICES) + 2
 
 
@@ -354,7 +354,7 @@ def test_lifetime_of_the_z_separates_the_classes_without_a_floor(tmp_path):
     generate(tmp_path / "files", jets=300, seed=21, neutrinos=True)
 
     def displacements(name, conventions):
-        process([tmp_path / "files"], tmp_path / name, Settings(conventions=conventions))
+        process([tmp_path / "files"], tmp_path / name, JetSettings(conventions=conventions))
         arrays = Dataset.open(tmp_path / name).load(["list", "mask", "label"])
         return arrays["list"][..., -2:], arrays["mask"] > 0, arrays["label"]
 

@@ -109,7 +109,7 @@ def test_nothing_below_the_floor_reaches_an_input(sample, events_of, size, dtype
     def columns(events):
         chunk = events_of(*events)
         for name in ("vx", "vy", "vz"):
-            chunk.constituents[name] = chunk.constituents[name].astype(dtype)
+            chunk.particles[name] = chunk.particles[name].astype(dtype)
         return inputs(select_jets(chunk, Selection(pt_min=20.0, eta_max=10.0, mass_min=0.0, mass_max=1e6))[0])
 
     signal, background = (columns(with_vertices(sample, scale, rng)) for scale in (size, 0.5e-3))

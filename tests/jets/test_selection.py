@@ -62,16 +62,16 @@ def nine(particles, jet):
 
 def test_cut_flow_by_hand_background(events_of, nine):
     jets, flow = select_jets(events_of(*nine), Selection())
-    assert list(flow) == list(CUTS)
-    assert list(flow.values()) == [9, 6, 5, 3, 2, 2]
-    assert all(type(count) is int for count in flow.values())
+    assert list(flow.counts) == list(CUTS)
+    assert list(flow.counts.values()) == [9, 6, 5, 3, 2, 2]
+    assert all(type(count) is int for count in flow.counts.values())
     assert_array_equal(jets.event, [7, 8])
 
 
 def test_cut_flow_by_hand_signal(events_of, nine):
     partons = parton_array(*[b_pair(0.0, [0.1, 0.3])] * 7, b_pair(0.0, [2.0, 2.4]), b_pair(0.0, [0.1, 0.3]))
     jets, flow = select_jets(events_of(*nine, partons=partons), Selection())
-    assert list(flow.values()) == [9, 6, 5, 3, 2, 1]
+    assert list(flow.counts.values()) == [9, 6, 5, 3, 2, 1]
     assert_array_equal(jets.event, [8])
 
 
@@ -79,7 +79,7 @@ def test_cut_flow_of_an_empty_chunk(events_of):
     for partons in (None, parton_array()):
         jets, flow = select_jets(events_of(partons=partons), Selection())
         assert len(jets) == 0
-        assert list(flow.values()) == [0] * len(CUTS)
+        assert list(flow.counts.values()) == [0] * len(CUTS)
 
 
 @pytest.mark.parametrize("signal", [False, True])
@@ -89,7 +89,7 @@ def test_chunk_without_any_visible_particle(events_of, particles, content, signa
     chunk = [event if content == "neutrinos" else event[:0]] * 3
     partons = parton_array(*[b_pair(0.0, 0.0)] * 3) if signal else None
     jets, flow = select_jets(events_of(*chunk, partons=partons), Selection())
-    assert list(flow.values()) == [3, 0, 0, 0, 0, 0]
+    assert list(flow.counts.values()) == [3, 0, 0, 0, 0, 0]
     assert len(jets) == len(jets.jet_index) == len(jets.leading_subjet_jet_index) == 0
     assert jets.tau.shape == (0, 2, 3, 3)
     assert jets.subjet_pt.shape == (0, 2)

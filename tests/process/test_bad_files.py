@@ -72,7 +72,10 @@ MADE = {
     "without a branch": ({"change": without("constituent_vxx")}, r"no branch 'constituent_vxx'; nearest is 'constit"),
     "branch misspelt": ({"change": renamed("constituent_vxx", "constituent_vx")}, r"nearest is 'constituent_vx'"),
     "signal without gen": ({"change": without("gen_status")}, r"no branch 'gen_status'; nearest is 'gen_tau'"),
-    "without the tree": ({"tree": "Events"}, r"has no tree 'T' \(it holds: Events.*\); name it as treename"),
+    "without the tree": (
+        {"tree": "Events"},
+        r"has no tree 'T' or 'Delphes' \(it holds: Events.*\); name it as",
+    ),
     "zero entries": ({"change": cut_entries(0)}, r"tree 'T' has no entries; leave the file out"),
     "NaN pt": ({"change": with_value("constituent_pt", 7, np.nan)}, r"constituent_pt is nan in entry 7; leave the"),
     "NaN phi": ({"change": with_value("constituent_phi", 0, np.nan)}, r"constituent_phi is nan in entry 0; leave"),

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import uproot
 
 from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.data.dataset import Dataset
+from xaug.jets.processor import JetProcessor, JetSettings
 from xaug.process.inputs import Candidate, gather, inspect
+
+JETS = JetProcessor(JetSettings())
 
 
 class TestGather:
@@ -163,23 +165,21 @@ class TestFileset:
 class TestInspect:
     def test_says_what_the_file_is(self, good_file, signal_events):
         metadata = signal_events[1]
-        found = inspect(Candidate("any", str(good_file), "T", {}))
-        with uproot.open(good_file) as file:
-            uuid = file.file.uuid.bytes
+        found = inspect(Candidate("any", str(good_file), "T", {}), JETS)
         assert found.digest == hashlib.blake2b(good_file.read_bytes(), digest_size=16).hexdigest()
         assert found.identity == metadata["identity"]
         assert (found.entries, found.label, found.process, found.tree, found.dataset) == (20, 1, "zbb", "T", "any")
         assert found.xsec == metadata["xsec"]
-        assert found.uuid == uuid
+        assert found.format == "xaug_tree"
 
     def test_identity_of_foreign_files_is_their_digest(self, make_file, tmp_path):
         make_file(tmp_path / "foreign.root", metadata=None)
-        found = inspect(Candidate("any", str(tmp_path / "foreign.root"), "T", {"label": 0, "process": "qcd"}))
+        found = inspect(Candidate("any", str(tmp_path / "foreign.root"), "T", {"label": 0, "process": "qcd"}), JETS)
         assert found.identity == found.digest
         assert found.xsec is None
 
     def test_background_needs_no_partons(self, make_file, tmp_path):
         path = make_file(tmp_path / "bkg.root", lambda branches: branches.pop("gen_status"))
-        assert inspect(Candidate("any", str(path), "T", {"label": 0})).entries == 20
+        assert inspect(Candidate("any", str(path), "T", {"label": 0}), JETS).entries == 20
         with pytest.raises(InputFileError, match="no branch 'gen_status'"):
-            inspect(Candidate("any", str(path), "T", {"label": 1}))
+            inspect(Candidate("any", str(path), "T", {"label": 1}), JETS)

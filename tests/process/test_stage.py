@@ -17,7 +17,7 @@ import uproot
 
 from xaug.core.errors import ConfigurationError, DatasetError, XaugError
 from xaug.data.dataset import Dataset
-from xaug.jets.processor import Settings
+from xaug.jets.processor import JetSettings
 from xaug.jets.selection import Selection
 from xaug.process import stage
 from xaug.process.stage import process
@@ -130,7 +130,7 @@ class TestDataset:
         assert xaug["softdrop_mass"].min() > 50 and xaug["softdrop_mass"].max() < 150
 
     def test_settings_are_used(self, zbb_files, tmp_path):
-        settings = Settings(selection=Selection(pt_min=600.0), split_seed=5, split_fractions=(0.5, 0.0, 0.5))
+        settings = JetSettings(selection=Selection(pt_min=600.0), split_seed=5, split_fractions=(0.5, 0.0, 0.5))
         process([zbb_files], tmp_path / "out", settings, executor="iterative")
         dataset = Dataset.open(tmp_path / "out")
         pt = dataset.load(["xaug"])["xaug"][:, 0]
@@ -334,14 +334,14 @@ class TestTrouble:
     def test_file_that_vanishes(self, executor, zbb_files, tmp_path, monkeypatch, process_command):
         """Between the check and its turn: the others are still processed, and it is listed."""
         files = shutil.copytree(zbb_files, tmp_path / "files")
-        inspect_all = stage._inspect_all
+        inspect_all = stage.inspect_all
 
         def inspect_and_lose(*arguments):
             found = inspect_all(*arguments)
             (files / "zbb_qcd_00000.root").unlink()
             return found
 
-        monkeypatch.setattr(stage, "_inspect_all", inspect_and_lose)
+        monkeypatch.setattr(stage, "inspect_all", inspect_and_lose)
         result = process_command(files, "-o", tmp_path / "out", "--executor", executor)
         assert result.exit_code == 3, result.stderr
         (skip,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["skips"]

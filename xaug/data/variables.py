@@ -68,6 +68,19 @@ class Variable:
         """Label with unit, as it stands at an axis."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that computes the variable.
+
+        Raises
+        ------
+        ConfigurationError
+            if the variable is not computed
+        """
+        if self.compute is None:
+            raise ConfigurationError(f"variable {self.name!r} has no function; give it one as `compute`")
+        return self.compute
+
     def to_json(self) -> JsonObject:
         """The variable as plain data, without what is empty and without its function."""
         content = {"name": self.name, "label": self.label, "unit": self.unit, "group": self.group}

@@ -1,37 +1,40 @@
-"""The coffea processor of events: from particles or Delphes objects to the features of arXiv:2412.13864."""
+"""The processor of events: the features of arXiv:2412.13864 of the selected events."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any
 
 import hist
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
-from xaug.data.parts import PartProcessor, PartSettings, Rows
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.parts import PartSettings, Rows
 from xaug.data.variables import table_of
-from xaug.events import table as _event_table  # noqa: F401  (registers the kinds)
+from xaug.events import table as _event_table  # noqa: F401  (registers the variables)
+from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
-from xaug.events.selection import EventSelection, select_events
-from xaug.formats.event_formats import Collisions, read_delphes, read_tree
-from xaug.formats.xaug_tree import event_weights
+from xaug.events.selection import select_events
+from xaug.formats.base import Collisions, Format
+from xaug.formats.processor import Processor, register_processor
 
 __all__ = ["EventProcessor", "EventSettings"]
 
 
 @dataclass(frozen=True)
 class EventSettings(PartSettings):
-    """Everything but the input that decides what a dataset of events holds."""
+    """All settings that decide what a dataset of events holds, beside its input."""
 
     kind: str = "events"
     selection: EventSelection = field(default_factory=EventSelection)
     split_fractions: tuple[float, float, float] = (0.5, 0.2, 0.3)  # train, validation, test
     detector: Detector = field(default_factory=Detector)
 
-    def check(self, path: str, stored: dict | None) -> None:
-        """ConfigurationError where this selection would take events that the file does not hold."""
-        cuts = self.selection
+    def check(self, path: str, metadata: JsonObject) -> None:
+        """Refuse a selection that would take events which the generator did not store."""
+        stored, cuts = metadata.get("stored"), self.selection
         for name, cut, looser in (
             ("lepton_pt", cuts.lepton_pt, -1),
             ("lepton_eta", cuts.lepton_eta, 1),
@@ -44,32 +47,42 @@ class EventSettings(PartSettings):
                 )
 
 
-class EventProcessor(PartProcessor):
-    """Measures, selects and describes the events of a chunk; their weights include that of b-tagging."""
+class EventProcessor(Processor[EventSettings, Collisions]):
+    """Measure, select and describe the events of a chunk; their weights include the probability of a b-tag."""
 
+    row = "event"
     needs = "one isolated lepton that passes the pT cut"
-    control: ClassVar = {
+    control = {  # noqa: RUF012 (declared a class variable by the base class)
         "ht": hist.axis.Regular(60, 0, 3000, label=r"$H_T$ [GeV]"),
         "met": hist.axis.Regular(50, 0, 1000, label=r"missing $p_T$ [GeV]"),
         "pt_lep": hist.axis.Regular(50, 0, 1000, label=r"lepton $p_T$ [GeV]"),
         "pt_fat": hist.axis.Regular(50, 0, 1500, label=r"fat jet $p_T$ [GeV]"),
     }
+    weighted = True
 
-    def read(self, events, file: dict, first: int) -> Collisions:
-        """Particles, leptons and heavy quarks, of our tree or of Delphes."""
-        return (read_delphes if file["format"] == "delphes" else read_tree)(events, first)
+    @classmethod
+    def default_settings(cls, kind: str) -> EventSettings:
+        """The loose selection, and the detector with its default resolutions."""
+        return EventSettings(kind=kind)
 
-    def weights(self, events, first: int) -> np.ndarray:
-        """Generator weights (n_events,) of a chunk, 1 where the file has none."""
-        return event_weights(events, first)
+    def columns(self, source: Format, label: int) -> Collection[str]:
+        """Columns of particles, leptons and quarks, whatever the class."""
+        return source.collision_columns()
 
-    def rows(self, content: Collisions, weights: np.ndarray, ids: np.ndarray) -> Rows:
-        """The features of the selected events; control histograms are weighted."""
+    def read(self, source: Format, chunk: Any, label: int, first: int) -> Collisions:
+        """Read particles, leptons and heavy quarks."""
+        return source.read_collisions(chunk, first)
+
+    def rows(self, content: Collisions, weights: Array, ids: Array) -> Rows:
+        """Features of the selected events; control histograms are weighted."""
         objects, tag_weight, flow = select_events(content, ids, self.settings.selection, self.settings.detector)
         table = table_of(self.settings.kind).variables("event")
-        columns = [row.compute(objects) for row in table]
-        features = np.stack(columns, axis=1).astype(np.float32).reshape(len(objects), len(table))
+        values: Arrays = {variable.name: variable.function(objects) for variable in table}
+        features = np.stack([*values.values()], axis=1).astype(np.float32).reshape(len(objects), len(values))
         weight = weights[objects.event] * tag_weight
-        values = {row.name: column for row, column in zip(table, columns, strict=True)}
         control = {name: values[name] for name in self.control}
         return Rows(objects.event, weight, {"event": features}, control, weight, flow)
+
+
+register_processor("events", EventProcessor)
+register_processor("events_met", EventProcessor)

@@ -10,7 +10,8 @@ from itertools import combinations
 from typing import Any
 
 from xaug.data.variables import Variable, register
-from xaug.events import observables as kinematics
+from xaug.events import observables
+from xaug.events.objects import HADRONIC, OBJECTS, TAU_BETAS
 
 __all__ = ["EVENT_FEATURES", "EVENT_FEATURES_MET"]
 
@@ -35,33 +36,32 @@ def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
         index = " ".join(SYMBOLS[name] for name in names)
         return row("_".join((prefix, *names)), f"{symbol}_{{{index}}}", unit, compute(*names))
 
-    hadronic = kinematics.HADRONIC
     transverse = [
-        row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", kinematics.pt(name)) for name in ("lep", *hadronic)
+        row(f"pt_{name}", rf"p_T^{{{SYMBOLS[name]}}}", "GeV", observables.pt(name)) for name in ("lep", *HADRONIC)
     ]
     taus = [
-        row(f"tau{n}{n - 1}_b{round(10 * beta)}", rf"\tau_{{{n}{n - 1}}}^{{({beta:g})}}", "", kinematics.tau(n, beta))
+        row(f"tau{n}{n - 1}_b{round(10 * beta)}", rf"\tau_{{{n}{n - 1}}}^{{({beta:g})}}", "", observables.tau(n, beta))
         for n in (2, 3)
-        for beta in kinematics.TAU_BETAS
+        for beta in TAU_BETAS
     ]
-    masses = [(name,) for name in hadronic] + [*combinations(objects, 2), *combinations(objects, 3)]
+    masses = [(name,) for name in HADRONIC] + [*combinations(objects, 2), *combinations(objects, 3)]
     return (
-        row("ht", "H_T", "GeV", kinematics.ht),
-        row("met", r"p_T^\mathrm{miss}", "GeV", kinematics.pt("met")),
+        row("ht", "H_T", "GeV", observables.ht),
+        row("met", r"p_T^\mathrm{miss}", "GeV", observables.pt("met")),
         *transverse,
         *taus,
-        *(together("delta_r", pair, r"\Delta R", "", kinematics.delta_r) for pair in combinations(objects, 2)),
-        *(together("mass", names, "m", "GeV", kinematics.invariant_mass) for names in masses),
+        *(together("delta_r", pair, r"\Delta R", "", observables.delta_r) for pair in combinations(objects, 2)),
+        *(together("mass", names, "m", "GeV", observables.invariant_mass) for names in masses),
         *(
-            row(f"{which}_{name}", f"{symbol}_{{{SYMBOLS[name]}}}", "", kinematics.moment(which, name))
+            row(f"{which}_{name}", f"{symbol}_{{{SYMBOLS[name]}}}", "", observables.moment(which, name))
             for which, symbol in MOMENT_LABELS.items()
-            for name in hadronic
+            for name in HADRONIC
         ),
     )
 
 
-EVENT_FEATURES = _event_rows(kinematics.OBJECTS[:-1])
-EVENT_FEATURES_MET = _event_rows(kinematics.OBJECTS)
+EVENT_FEATURES = _event_rows(OBJECTS[:-1])
+EVENT_FEATURES_MET = _event_rows(OBJECTS)
 """The same with the missing momentum as a seventh object."""
 
 register("events", "event", EVENT_FEATURES)

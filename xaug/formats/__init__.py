@@ -1,1 +1,1 @@
-"""Input files: one module for each file format."""
+"""File formats of the input: one module for each format."""

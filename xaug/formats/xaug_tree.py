@@ -1,32 +1,39 @@
-"""Input formats of jets: which branches a tree must have, and how they become `Events`.
+"""The tree `T` of xaug's generator and of that of arXiv:2011.13466, one entry an event.
 
-Formats so far: the tree `T` of our generator and of that of arXiv:2011.13466 (branches `constituent_*`
-and `gen_*`), read through coffea's BaseSchema.
+Samples of jets have jagged branches `constituent_*` and `gen_*` (float32, int32), as the generator of that paper
+writes them. Substructure is not stored: processing computes it from the constituents. Samples of events have
+`particle_*`, all final particles, and `gen_*`. A string in the file holds its metadata as JSON.
 """
 
 from __future__ import annotations
 
-import functools
-import operator
+import json
+from typing import Any
 
 import awkward as ak
 import numpy as np
+import uproot
 
-from xaug.core.errors import BadValues
-from xaug.jets.conventions import DEFAULT, Conventions
-from xaug.jets.selection import Events, is_decay_b
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.formats.base import (
+    Collisions,
+    FinalState,
+    UnsuitableFile,
+    Wanted,
+    refuse,
+    refuse_momenta,
+    register_format,
+)
+from xaug.formats.momenta import LEPTON_MASS, NEUTRINOS
+from xaug.formats.root import RootFormat, flat_columns
 
-__all__ = [
-    "PARTICLE_BRANCHES",
-    "PARTON_BRANCHES",
-    "event_weights",
-    "flat_columns",
-    "read_events",
-    "refuse",
-    "required_branches",
-]
+__all__ = ["METADATA", "TREE", "XAUG_TREE", "heavy_quarks", "read_metadata"]
 
-PARTICLE_BRANCHES = {
+TREE = "T"
+METADATA = "xaug"
+"""Name of the string in the file that holds process, label, cross section, seed and settings as JSON."""
+
+CONSTITUENTS = {
     "pt": "constituent_pt",
     "eta": "constituent_eta",
     "phi": "constituent_phi",
@@ -36,93 +43,116 @@ PARTICLE_BRANCHES = {
     "vy": "constituent_vyy",
     "vz": "constituent_vzz",
 }
-"""Our name -> branch, of the particles that jets are made of. GeV, mm."""
-STATUS_BRANCH = {"status": "constituent_status"}
-"""Read where a convention asks for it: files of other generators need not have it."""
-PARTON_BRANCHES = {
-    "id": "gen_id",
-    "status": "gen_status",
-    "mother1": "gen_mother1",
-    "eta": "gen_eta",
-    "phi": "gen_phi",
-}
-"""Our name -> branch, of the generator's partons; read for signal, to match its b quarks."""
+"""Our name -> branch of the particles that jets are made of. GeV, mm."""
+OPTIONAL = {"status": "constituent_status"}
+"""Columns that are read only where they are wanted: files of other generators may lack them."""
+PARTONS = {name: f"gen_{name}" for name in ("id", "status", "mother1", "eta", "phi")}
+"""Our name -> branch of the generator's partons."""
+PARTICLES = {name: f"particle_{name}" for name in ("pt", "eta", "phi", "id")} | {"mass": "particle_m"}
+"""Our name -> branch of all final particles of an event. GeV."""
+QUARKS = {name: f"gen_{name}" for name in ("pt", "eta", "phi", "id")}
+"""Our name -> branch of the partons whose b and c quarks are read."""
 
 
-def _particle_branches(conventions: Conventions) -> dict[str, str]:
-    return PARTICLE_BRANCHES if conventions.status is None else PARTICLE_BRANCHES | STATUS_BRANCH
-
-
-def required_branches(label: int, conventions: Conventions = DEFAULT) -> list[str]:
-    """Branches that a file of this class must have."""
-    return [*_particle_branches(conventions).values(), *(PARTON_BRANCHES.values() if label == 1 else ())]
-
-
-def read_events(chunk, label: int, first: int, conventions: Conventions = DEFAULT) -> Events:
-    """The events of a chunk.
-
-    Parameters
-    ----------
-    chunk
-        coffea NanoEvents in BaseSchema
-    label
-        1 signal, 0 background
-    first
-        entry of the chunk's first event in its tree, for messages
+def read_metadata(root: uproot.ReadOnlyDirectory) -> JsonObject:
+    """The metadata of a file; empty for files that xaug did not write.
 
     Raises
     ------
-    BadValues
-        naming branch and entry, where a momentum or vertex is not finite or a pT is negative
+    UnsuitableFile
+        if the metadata is no JSON object
     """
-    branches = _particle_branches(conventions)
+    if METADATA not in root.keys(recursive=False, cycle=False):
+        return {}
+    try:
+        content = json.loads(str(root[METADATA]))
+    except (ValueError, uproot.DeserializationError) as error:
+        raise UnsuitableFile(f"has damaged {METADATA!r} metadata ({error}); copy or generate it again") from None
+    if not isinstance(content, dict):
+        raise UnsuitableFile(f"has damaged {METADATA!r} metadata (no JSON object); copy or generate it again")
+    return content
+
+
+class XaugTree(RootFormat):
+    """Trees with `constituent_*` branches (jets) or `particle_*` branches (events)."""
+
+    name = "xaug_tree"
+    label = "a tree of xaug (ROOT)"
+    tree = TREE
+    signature = (*CONSTITUENTS.values(), *PARTICLES.values())
+
+    def metadata(self, root: Any) -> JsonObject:
+        """What the generator wrote beside the tree."""
+        return read_metadata(root)
+
+    def kind(self, metadata: JsonObject) -> str:
+        """The kind that the generator named; files of other generators hold jets."""
+        return str(metadata.get("kind", "jets"))
+
+    def particle_columns(self, wanted: Wanted) -> list[str]:
+        """Branches of constituents and, where they are wanted, of partons."""
+        return [*self._constituents(wanted).values(), *(PARTONS.values() if wanted.partons else ())]
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        """Read the constituents and, where they are wanted, the partons."""
+        branches = self._constituents(wanted)
+        particles, counts = flat_columns(chunk, branches)
+        refuse_momenta(particles, branches, counts, first)
+        partons = None
+        if wanted.partons:
+            columns, of_event = flat_columns(chunk, PARTONS)
+            event = np.repeat(np.arange(len(of_event)), of_event)
+            # only outgoing b quarks are ever used; incoming partons have an infinite pseudorapidity
+            b = (np.abs(columns["id"]) == 5) & (np.abs(columns["status"]) == 23)
+            for name in ("eta", "phi"):
+                refuse(PARTONS[name], columns[name], b & ~np.isfinite(columns[name]), event, first)
+            partons = ak.unflatten(ak.zip(columns), of_event)
+        return FinalState(particles, counts, partons)
+
+    def collision_columns(self) -> list[str]:
+        """Branches of final particles and of partons."""
+        return [*PARTICLES.values(), *QUARKS.values()]
+
+    def read_collisions(self, chunk: Any, first: int) -> Collisions:
+        """Read events as they were generated: nothing is measured yet, and neutrinos are left out."""
+        columns, counts = flat_columns(chunk, PARTICLES)
+        refuse_momenta(columns, PARTICLES, counts, first)
+        visible = ~np.isin(np.abs(columns["id"]), NEUTRINOS) & (columns["pt"] > 0)
+        event = np.repeat(np.arange(len(counts)), counts)[visible]
+        particles = {name: values[visible] for name, values in columns.items()}
+        ids = np.abs(particles.pop("id"))
+        is_lepton = np.isin(ids, tuple(LEPTON_MASS))
+        leptons = {name: values[is_lepton] for name, values in particles.items()} | {"id": ids[is_lepton]}
+        particles["lepton"] = np.where(is_lepton, np.cumsum(is_lepton) - 1, -1)
+        of_event = np.bincount(event, minlength=len(counts))
+        return Collisions(particles, of_event, leptons, event[is_lepton], *heavy_quarks(chunk, QUARKS, first), met=None)
+
+    def weights(self, chunk: Any, first: int) -> Array:
+        """The branch `weight`."""
+        if "weight" not in chunk.fields:
+            return np.ones(len(chunk))
+        weights: Array = ak.to_numpy(chunk["weight"]).astype(np.float64)
+        refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
+        return weights
+
+    @staticmethod
+    def _constituents(wanted: Wanted) -> dict[str, str]:
+        for name in wanted.columns:
+            if name not in OPTIONAL and name not in CONSTITUENTS:
+                raise UnsuitableFile(f"cannot hold the column {name!r} of particles, which these settings need")
+        return CONSTITUENTS | {name: OPTIONAL[name] for name in wanted.columns if name in OPTIONAL}
+
+
+def heavy_quarks(chunk: Any, branches: dict[str, str], first: int) -> tuple[Arrays, Array]:
+    """The b and c quarks of events: flat columns pt, eta, phi, id (|PDG id|), and how many each event has."""
     columns, counts = flat_columns(chunk, branches)
     event = np.repeat(np.arange(len(counts)), counts)
-    for name, values in columns.items():
-        bad = ~np.isfinite(values) | (values < 0 if name == "pt" else False)
-        refuse(branches[name], values, bad, event, first)
-    partons = None
-    if label == 1:
-        own, counts_of_partons = flat_columns(chunk, PARTON_BRANCHES)
-        # only the b quarks of a decay are ever used; incoming partons have an infinite pseudorapidity
-        b = is_decay_b(own["id"], own["status"])
-        event = np.repeat(np.arange(len(counts_of_partons)), counts_of_partons)
-        for name in ("eta", "phi"):
-            refuse(PARTON_BRANCHES[name], own[name], b & ~np.isfinite(own[name]), event, first)
-        partons = ak.unflatten(ak.zip(own), counts_of_partons)
-    return Events(columns, counts, partons)
+    # partons along the beam have an infinite pseudorapidity, and no jet
+    heavy = np.isin(np.abs(columns["id"]), (4, 5)) & (columns["pt"] > 0)
+    for name in ("pt", "eta", "phi"):
+        refuse(branches[name], columns[name], heavy & ~np.isfinite(columns[name]), event, first)
+    quarks = {name: values[heavy] for name, values in columns.items()}
+    return quarks | {"id": np.abs(quarks["id"])}, np.bincount(event[heavy], minlength=len(counts))
 
 
-def flat_columns(chunk, branches: dict[str, str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Flat columns of jagged branches by our names, and how many entries each event has.
-
-    `A.B` is field B of the collection A.
-    """
-    columns, counts = {}, None
-    for name, branch in branches.items():
-        array = functools.reduce(operator.getitem, branch.split("."), chunk)
-        own = ak.to_numpy(ak.num(array, axis=1))
-        counts = own if counts is None else counts
-        if not np.array_equal(own, counts):
-            raise BadValues(f"{branch} has not as many values as {next(iter(branches.values()))}")
-        columns[name] = ak.to_numpy(ak.flatten(array, axis=1))
-    return columns, counts
-
-
-def refuse(branch: str, values: np.ndarray, bad: np.ndarray, event: np.ndarray, first: int) -> None:
-    """Raise BadValues for the first bad value, naming branch, value and entry."""
-    if bad.any():
-        where = int(np.flatnonzero(bad)[0])
-        raise BadValues(f"{branch} is {values[where]} in entry {first + int(event[where])}")
-
-
-def event_weights(chunk, first: int) -> np.ndarray:
-    """Generator weights (n_events,); 1 where the file has none."""
-    if "weight" in chunk.fields:
-        weights = ak.to_numpy(chunk["weight"]).astype(np.float64)
-    elif "Event" in chunk.fields:  # of Delphes
-        weights = ak.to_numpy(ak.flatten(chunk["Event"]["Weight"], axis=None)).astype(np.float64)
-    else:
-        return np.ones(len(chunk))
-    refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
-    return weights
+XAUG_TREE = register_format(XaugTree())

@@ -1,39 +1,70 @@
-"""Generation in blocks: one file, one seed and one process each, so that a run can be killed and resumed.
+"""Generate samples in blocks of one file, one seed and one process, so that a run can be killed and resumed.
 
-The number of blocks depends on the size of the sample alone. What is generated is therefore the same
-whatever the number of workers, and no two of them ever write to one file.
+The number of blocks depends only on the size of the sample. The events are therefore the same whatever the number of
+workers, and no two workers write to the same file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uproot
+from tqdm import tqdm
 
 from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.core.files import clear_leftovers
+from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
-from xaug.formats.tree_writer import read_metadata
+from xaug.formats.base import UnsuitableFile
+from xaug.formats.xaug_tree import read_metadata
 
-__all__ = ["EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "Process", "run"]
+__all__ = ["COUNTERS", "EVENTS_PER_BLOCK", "JETS_PER_BLOCK", "BlockTask", "Process", "run"]
 
 JETS_PER_BLOCK = 1000
 EVENTS_PER_BLOCK = 5000
 COUNTERS = ("events_generated", "events_failed", "events_stored", "sum_weight")
-"""What every file counts of itself."""
+"""Counts that the metadata of every file hold."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process of a sample: its name, its class (1 signal, 0 background), its settings and stream of seeds."""
+    """A process of a sample."""
 
     name: str
+    label: int  # 1 signal, 0 background
+    card: list[str]  # settings of Pythia
+    stream: int  # number that keeps its seeds apart from those of other processes
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """The task of generating one block; it holds the number of jets or of events, and None for the other."""
+
+    path: str  # file to write
+    process: str
     label: int
-    card: list[str]
+    card: tuple[str, ...]
+    seed: int
     stream: int
+    block: int
+    jets: int | None = None
+    events: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> BlockTask:
+        """The task as a worker process receives it."""
+        return cls(**{**content, "card": tuple(content["card"])})
+
+    @property
+    def size(self) -> int:
+        """Jets or events of the block."""
+        return (self.jets if self.jets is not None else self.events) or 0
 
 
 def sizes(total: int, most: int) -> list[int]:
@@ -41,11 +72,13 @@ def sizes(total: int, most: int) -> list[int]:
     return [min(most, total - start) for start in range(0, total, most)]
 
 
-def block_metadata(path: str) -> dict:
-    """What the file of a block says of itself."""
+def block_metadata(path: str) -> JsonObject:
+    """The metadata of the file of a block."""
     try:
         with uproot.open(path) as file:
             return read_metadata(file)
+    except UnsuitableFile as error:
+        raise InputFileError(path, str(error)) from None
     except (OSError, ValueError, uproot.DeserializationError) as error:
         raise InputFileError(path, f"is damaged ({error}); delete it and run the same command again") from None
 
@@ -61,27 +94,44 @@ def run(
     workers: int | None = None,
     sample: str,
     counters: tuple[str, ...] = COUNTERS,
-    options: dict | None = None,
-) -> dict:
-    """Generate all blocks of all processes; return the manifest.
+    options: JsonObject | None = None,
+) -> JsonObject:
+    """Generate all blocks of all processes.
 
     Parameters
     ----------
     function
-        "module:function" that generates one block
+        "module:function" that generates one block, given a BlockTask as JSON
+    processes
+        the processes of the sample
+    output
+        directory of the files
+    seed
+        seed of the whole sample
     jets, events
-        selected jets a process, or generated events a process: one of the two
+        selected jets, or generated events, of each process; exactly one of the two
     workers
-        processes at a time; default: one a core
+        processes at a time; default: one for each processor
+    sample
+        name of the sample, with which the names of its files begin
     counters
-        what is added up over the files of a process; None where a file does not count it
+        metadata that are added up over the files of a process; the sum is None where a file does not count it
     options
-        more for `function`, the same for all blocks
+        further options of `function`, the same for all blocks
+
+    Returns
+    -------
+    dict
+        the manifest
     """
     options = options or {}
     if (jets is None) == (events is None):
-        raise ConfigurationError("give either --jets (selected jets a class) or --events (generated a process)")
-    unit, total, most = ("jets", jets, JETS_PER_BLOCK) if jets is not None else ("events", events, EVENTS_PER_BLOCK)
+        raise ConfigurationError(
+            "give either --jets (selected jets of each class) or --events (generated events of each process)"
+        )
+    unit, total, most = ("jets", jets or 0, JETS_PER_BLOCK)
+    if events is not None:
+        unit, total, most = ("events", events, EVENTS_PER_BLOCK)
     if total < 1:
         raise ConfigurationError(f"--{unit} {total}: must be at least 1")
     if not 0 <= seed < 2**63:
@@ -98,38 +148,38 @@ def run(
     if finished:
         return finished
 
-    tasks = []
-    for process in processes:
-        for block, size in enumerate(sizes(total, most)):
-            path = output / f"{sample}_{process.name}_{block:05d}.root"
-            tasks.append(
-                {
-                    "path": str(path.resolve()),
-                    "process": process.name,
-                    "label": process.label,
-                    "card": process.card,
-                    "seed": seed,
-                    "stream": process.stream,
-                    "block": block,
-                    unit: size,
-                    **options,
-                }
-            )
-    waiting = [task for task in tasks if not Path(task["path"]).exists()]
+    tasks = [
+        BlockTask(
+            path=str((output / f"{sample}_{process.name}_{block:05d}.root").resolve()),
+            process=process.name,
+            label=process.label,
+            card=tuple(process.card),
+            seed=seed,
+            stream=process.stream,
+            block=block,
+            jets=size if unit == "jets" else None,
+            events=size if unit == "events" else None,
+            options=options,
+        )
+        for process in processes
+        for block, size in enumerate(sizes(total, most))
+    ]
+    waiting = [task for task in tasks if not Path(task.path).exists()]
+    progress: tqdm[None]
     with bar(total * len(processes), f"generate {sample}", unit) as progress:
-        progress.update(total * len(processes) - sum(task[unit] for task in waiting))
+        progress.update(total * len(processes) - sum(task.size for task in waiting))
 
-        def count(report: dict) -> None:
+        def count(report: JsonObject) -> None:
             progress.update(report[unit])
 
         at_once = workers or cores()
         try:
-            for _ in run_tasks(function, waiting, at_once, count, {"OMP_NUM_THREADS": "1"}):
+            for _ in run_tasks(function, map(asdict, waiting), at_once, count, {"OMP_NUM_THREADS": "1"}):
                 pass
         finally:
-            clear_leftovers(output)  # of this run, if a block failed, or of one that was killed before
-    files = [{"file": Path(task["path"]).name, **block_metadata(task["path"])} for task in tasks]
-    totals = {}
+            clear_leftovers(output)  # files of this run if a block failed, or of one that was killed before
+    files = [{"file": Path(task.path).name, **block_metadata(task.path)} for task in tasks]
+    totals: dict[str, JsonObject] = {}
     for process in processes:
         own = [file for file in files if file["process"] == process.name]
         counts = {key: [file[key] for file in own] for key in counters}

@@ -1,8 +1,8 @@
-"""Pythia 8 in bulk: a card of settings in, batches of flat numpy arrays out.
+"""Run Pythia 8 with a card of settings, and get its events in batches of flat numpy arrays.
 
-`nextBatch` is the one fast way out of Pythia from Python: it returns an awkward array a batch.
-`readString` answers False for what it does not know, `nextBatch` leaves failed events out, and both
-do so in silence: everything is checked here.
+`nextBatch` is the only fast way to get events of Pythia in Python: it returns an awkward array for each batch.
+`readString` returns False for unknown settings, and `nextBatch` leaves out events that failed, both without a
+message; so all of this is checked here.
 
 Reference: C. Bierlich et al., A comprehensive guide to the physics and usage of PYTHIA 8.3,
 SciPost Phys. Codebases 8 (2022).
@@ -14,36 +14,41 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
 import pythia8mc
 
 from xaug.core.errors import ConfigurationError, XaugError
+from xaug.core.types import Array, Arrays
+from xaug.formats.momenta import FourVectors
 
 __all__ = ["MAX_SEED", "Batch", "Generator", "read_card", "seed_of", "subruns"]
 
 MAX_SEED = 900_000_000
-"""Pythia refuses larger seeds."""
+"""Largest seed that Pythia takes."""
 BATCH = 500
 """Events per call of nextBatch: large enough to hide its overhead, small enough for memory and progress."""
 
 
 def read_card(path: str | Path) -> list[str]:
-    """The settings of a card, one a line, without comments (`!` or `#`)."""
+    """Read the settings of a card: one on each line, without comments (`!` or `#`)."""
     try:
         text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(f"card {path} cannot be read ({reason})") from None
+    except OSError as error:
+        raise ConfigurationError(f"card {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"card {path} cannot be read (it is not text)") from None
     lines = [line.split("!")[0].split("#")[0].strip() for line in text.splitlines()]
     return [line for line in lines if line]
 
 
 def subruns(card: list[str]) -> list[list[str]]:
-    """The settings of each subrun of a card: those before the first `Main:subrun = N`, and those after each.
+    """Divide a card into subruns.
 
-    A card without subruns is one of its own.
+    Settings before the first `Main:subrun = N` are common to all subruns; those after each belong to that one. A card
+    without that line is a single subrun.
     """
     runs: list[list[str]] = [[]]
     for line in card:
@@ -55,10 +60,10 @@ def subruns(card: list[str]) -> list[list[str]]:
 
 
 def seed_of(seed: int, stream: int, block: int) -> int:
-    """Pythia's seed for one block of one process: different for every (stream, block) of a run.
+    """The seed of Pythia for one block of one process.
 
-    A hash of the run's seed gives the start, stream and block count up from there, so that no two blocks
-    of a run (up to 100,000 a stream) can share one.
+    Seeds count up from a hash of the seed of the run, so that no two blocks of a run can share one (for up to 100,000
+    blocks in each stream).
     """
     start = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "big")
     return 1 + (start + 100_000 * stream + block) % MAX_SEED
@@ -66,45 +71,55 @@ def seed_of(seed: int, stream: int, block: int) -> int:
 
 @dataclass(frozen=True)
 class Batch:
-    """Generated events: particles of the whole record, flat, with counts per event."""
+    """Generated events, with all m particles of their records."""
 
-    counts: np.ndarray  # (n_events,) particles in the record
-    particles: dict[str, np.ndarray]  # id status mother1 mother2 daughter1 daughter2 col px py pz e m tau
+    counts: Array  # (n_events,) particles of each event
+    particles: Arrays  # (m,) each: id status mother1 mother2 daughter1 daughter2 col px py pz e m tau
     vertices: ak.Array  # (m,) optional four-vectors [mm], None where Pythia set no vertex
-    weight: np.ndarray  # (n_events,)
-    pthat: np.ndarray  # (n_events,) transverse momentum of the hard process [GeV]
+    weight: Array  # (n_events,)
+    pthat: Array  # (n_events,) transverse momentum of the hard process [GeV]
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def vertex(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def vertex(self, index: Array) -> tuple[Array, Array, Array]:
         """Production vertices x, y, z [mm] of particles at flat positions; 0 where Pythia set none."""
         chosen = self.vertices[index]
-        return tuple(ak.to_numpy(ak.fill_none(chosen[c], 0.0)) for c in ("px", "py", "pz"))
+        x, y, z = (ak.to_numpy(ak.fill_none(chosen[c], 0.0)) for c in ("px", "py", "pz"))
+        return x, y, z
+
+    def momenta(self, index: Array, counts: Array) -> FourVectors:
+        """Four-momenta of particles at flat positions, in groups of given sizes."""
+        px, py, pz, e = (self.particles[c][index] for c in ("px", "py", "pz", "e"))
+        return FourVectors(px, py, pz, e, counts)
 
 
-class LeptonFilter(pythia8mc.UserHooks):
-    """Drops events without an electron, muon or tau in the hard process, before any shower.
+class LeptonFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has no types
+    """Drop events without an electron, muon or tau in the hard process, before any shower.
 
     The cross section and the sum of weights are then those of the events that remain.
     """
 
     def canVetoProcessLevel(self) -> bool:
-        """Pythia asks whether to call `doVetoProcessLevel`."""
+        """Tell Pythia to call `doVetoProcessLevel`."""
         return True
 
-    def doVetoProcessLevel(self, process) -> bool:
+    def doVetoProcessLevel(self, process: Any) -> bool:
         """Whether to drop this event."""
         return not any(abs(process[i].id()) in (11, 13, 15) for i in range(process.size()))
 
 
 class Generator:
-    """Pythia, initialised from a card and a seed.
+    """Pythia, initialised with settings and a seed.
 
     Parameters
     ----------
+    settings
+        lines of a card
+    seed
+        from 1 to MAX_SEED
     leptonic
-        keep events with a charged lepton in the hard process only
+        keep only events with a charged lepton in the hard process
 
     Raises
     ------
@@ -116,20 +131,20 @@ class Generator:
         self.pythia = pythia8mc.Pythia("", False)
         for line in ["Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"]:
             if not self.pythia.readString(line):
-                raise ConfigurationError(f"Pythia does not accept the setting {line!r}: see the card")
+                raise ConfigurationError(f"Pythia does not accept the setting {line!r}; correct the card")
         if leptonic:
             self.filter = LeptonFilter()  # Pythia does not keep it alive
             self.pythia.setUserHooksPtr(self.filter)
         if not self.pythia.init():
-            raise ConfigurationError("Pythia could not start with this card: is any process switched on?")
+            raise ConfigurationError("Pythia could not start with this card; does it switch on a process?")
         self.failed = 0
 
     def next(self, n: int = BATCH) -> Batch:
-        """The next n events, fewer where Pythia failed on some (counted in `failed`)."""
+        """Generate n events; those on which Pythia fails are missing, and counted in `failed`."""
         events = self.pythia.nextBatch(n)
         self.failed += n - len(events)
         if len(events) == 0:
-            raise XaugError(f"Pythia generated none of {n} events: the settings of the card make it fail")
+            raise XaugError(f"Pythia failed on all of {n} events; correct the settings of the card")
         record = events.prt
         flat = ak.flatten(record, axis=1)
         names = ("id", "status", "mother1", "mother2", "daughter1", "daughter2", "col", "m", "tau")

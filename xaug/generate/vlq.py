@@ -1,12 +1,13 @@
-"""The vlq sample: pp -> b' b'bar -> (t W)(b Phi) with Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
+"""Generate the vlq sample: pp -> b' b'bar -> (t W)(b Phi), Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
 
-All events have an electron, muon or tau in the hard process, and cross sections are those of such events.
-The backgrounds are those that Pythia makes alone. Left out: Z + jets (0.1% of it passes a selection of one
-lepton), t W (Pythia has no such process) and t tbar with W or Z (the same).
+All events have an electron, muon or tau in the hard process, and cross sections are those of such events. The
+backgrounds are those that Pythia can generate alone. Three are left out: Z + jets, of which 0.1% pass a selection of
+one lepton; and t W and t tbar with W or Z, which Pythia does not have.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,15 +16,15 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json
-from xaug.formats.tree_writer import EVENT_COLLECTIONS, EVENT_SCALARS, TreeWriter
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.formats.momenta import NEUTRINOS, kinematics
+from xaug.formats.tree_writer import EVENT_LAYOUT, Collection, TreeWriter
 from xaug.generate import blocks
-from xaug.generate.blocks import Process
+from xaug.generate.blocks import BlockTask, Process
 from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
 from xaug.jets import clustering
-from xaug.jets.clustering import FourVectors, kinematics
-from xaug.jets.particle_kinds import NEUTRINOS
 
-__all__ = ["PROCESSES", "STORED", "Stored", "generate"]
+__all__ = ["PROCESSES", "STORED", "Stored", "generate", "generate_block"]
 
 PROCESSES = {
     "signal": 1,
@@ -38,16 +39,16 @@ PROCESSES = {
     "tth": 0,
     "wh": 0,
 }
-"""Process name -> label. Each has the card `vlq_NAME.cmnd`."""
+"""Process name -> label. Each process has a card `vlq_NAME.cmnd`."""
 BATCH = 100
-"""Events generated at a time. Subruns take turns, so that every chunk of a file has events of each."""
+"""Events generated at a time. Subruns take turns, so that every chunk of a file has events of all subruns."""
 MAX_ABS_ETA = 5.0
-"""Pseudorapidity up to which a detector sees anything."""
+"""Pseudorapidity up to which a detector sees particles."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What an event must have to be stored; looser than any selection that is meant to be made of it."""
+    """Cuts that an event must pass to be stored; looser than every selection that it is meant for."""
 
     lepton_pt: float = 20.0  # one electron or muon [GeV]
     lepton_eta: float = 2.7
@@ -61,7 +62,7 @@ STORED = Stored()
 
 
 def shipped_card(name: str) -> Path:
-    """The card file that comes with xaug."""
+    """Path of a card file that comes with xaug."""
     return Path(str(resources.files("xaug.generate") / "cards" / f"vlq_{name}.cmnd"))
 
 
@@ -73,23 +74,41 @@ def generate(
     workers: int | None = None,
     cards: dict[str, str] | None = None,
     processes: list[str] | None = None,
-) -> dict:
-    """Generate `events` events of each process into `output`; see `xaug.generate.blocks.run`.
+) -> JsonObject:
+    """Generate the sample as ROOT files.
 
     Parameters
     ----------
-    cards
-        own card files by process name, instead of the shipped ones
-    processes
-        some of the processes; default: all
+    output : path
+        directory of the files
+    events : int
+        generated events of each process
+    seed : int
+        seed of the whole sample
+    workers : int, optional
+        processes at a time; default: one for each processor
+    cards : dict, optional
+        process name -> path of a card to use instead of the one that comes with xaug
+    processes : list of str, optional
+        names of the processes to generate; default: all
+
+    Returns
+    -------
+    dict
+        the manifest, with all files and the totals of each process
+
+    Raises
+    ------
+    ConfigurationError
+        if an option cannot be used, or the directory holds other results
     """
     cards = cards or {}
     chosen = list(PROCESSES) if processes is None else list(dict.fromkeys(processes))
-    for kind, names in (("card", cards), ("process", chosen)):
+    for kind, names in (("card", [*cards]), ("process", chosen)):
         for name in names:
             if name not in PROCESSES:
                 raise unknown_name(kind, name, PROCESSES)
-    # streams, and so events, of a process are the same whatever others are generated
+    # the stream of a process, and so its events, do not depend on which others are generated
     streams = {name: stream for stream, name in enumerate(PROCESSES)}
     return blocks.run(
         "xaug.generate.vlq:generate_block",
@@ -102,24 +121,25 @@ def generate(
     )
 
 
-def last_copies(batch: Batch, ids: tuple[int, ...]) -> np.ndarray:
-    """Whether a particle is of these |ids| and no daughter of it is of the same id, (m,)."""
+def last_copies(batch: Batch, ids: tuple[int, ...]) -> Array:
+    """Whether each particle (m,) has one of these |ids| and no daughter with the same id."""
     identity = batch.particles["id"]
     first = np.repeat(np.cumsum(batch.counts) - batch.counts, batch.counts)
     one, two = (identity[first + batch.particles[name]] for name in ("daughter1", "daughter2"))
-    return np.isin(np.abs(identity), ids) & (one != identity) & (two != identity)
+    last: Array = np.isin(np.abs(identity), ids) & (one != identity) & (two != identity)
+    return last
 
 
-def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict[str, tuple[dict, np.ndarray]]]:
-    """Events of a batch that are worth storing.
+def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[Array, dict[str, Collection]]:
+    """Find the events of a batch that pass the cuts for storing.
 
     Returns
     -------
     events : (k,)
         their positions in the batch
     collections
-        `particle`, all final particles in the detector's reach, and `gen`, the hard process and the last copies
-        of b and c quarks: flat columns and counts (k,) each
+        `particle`, all final particles within the reach of a detector, and `gen`, the hard process and the last
+        copies of b and c quarks, of these events
     """
     n = len(batch)
     particles = batch.particles
@@ -132,10 +152,10 @@ def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict
     lepton = np.isin(np.abs(particles["id"][final]), (11, 13))
     lepton &= (p["pt"] > cuts.lepton_pt) & (np.abs(p["eta"]) < cuts.lepton_eta)
     keep = np.bincount(event_of[final][lepton], minlength=n) > 0
-    worth = final[keep[event_of[final]]]
-    momenta = FourVectors(*(particles[c][worth] for c in ("px", "py", "pz", "e")), _counts(event_of[worth], n))
+    clustered = final[keep[event_of[final]]]
+    momenta = batch.momenta(clustered, _counts(event_of[clustered], n))
     event, _, jets = clustering.cluster(momenta, cuts.jet_radius, cuts.jet_pt)
-    jet = kinematics(jets.sums(jets.jet_index, len(jets)))
+    jet = kinematics(jets.totals())
     central = np.abs(jet["eta"]) < cuts.jet_eta
     keep &= np.bincount(event[central], jet["pt"][central], n) > cuts.ht
 
@@ -143,32 +163,36 @@ def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[np.ndarray, dict
     hard = (np.abs(particles["status"]) > 20) & (np.abs(particles["status"]) < 30)
     gen = np.flatnonzero((hard | last_copies(batch, (4, 5))) & keep[event_of])
     return np.flatnonzero(keep), {
-        name: (particle_columns(batch, index, EVENT_COLLECTIONS[name]["int32"]), _counts(event_of[index], n)[keep])
+        name: Collection(
+            particle_columns(batch, index, EVENT_LAYOUT.collections[name].integers), _counts(event_of[index], n)[keep]
+        )
         for name, index in (("particle", final), ("gen", gen))
     }
 
 
-def _counts(event: np.ndarray, n: int) -> np.ndarray:
+def _counts(event: Array, n: int) -> Array:
+    """How many entries each of n events has."""
     return np.bincount(event, minlength=n)
 
 
-def particle_columns(batch: Batch, index: np.ndarray, integers: tuple[str, ...]) -> dict[str, np.ndarray]:
+def particle_columns(batch: Batch, index: Array, integers: tuple[str, ...]) -> Arrays:
     """The columns of the tree for particles at flat positions of the record."""
     chosen = {name: values[index] for name, values in batch.particles.items()}
     p = kinematics(np.stack([chosen[c] for c in ("px", "py", "pz", "e")], axis=1))
     return {**{name: p[name] for name in ("pt", "eta", "phi")}, "m": chosen["m"], **{c: chosen[c] for c in integers}}
 
 
-def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
+def generate_block(content: JsonObject, arrays: Arrays, report: Callable[..., None]) -> tuple[JsonObject, Arrays]:
     """Generate one block into its file (a task of `xaug.core.workers`)."""
-    cards = subruns(task["card"])
-    seeds = [seed_of(task["seed"], task["stream"], task["block"] * len(cards) + k) for k in range(len(cards))]
+    task = BlockTask.from_json(content)
+    cards = subruns(list(task.card))
+    seeds = [seed_of(task.seed, task.stream, task.block * len(cards) + k) for k in range(len(cards))]
     generators = [Generator(card, seed, leptonic=True) for card, seed in zip(cards, seeds, strict=True)]
-    share = -(-task["events"] // len(cards))  # of a subrun, rounded up; the last one gets what is left
-    left = [min(share, task["events"] - k * share) for k in range(len(cards))]
+    share = -(-task.size // len(cards))  # events of a subrun, rounded up; the last subrun gets the rest
+    left = [min(share, task.size - k * share) for k in range(len(cards))]
     generated, sum_weight = 0, 0.0
-    with atomic_path(task["path"]) as path:
-        writer = TreeWriter(path, EVENT_COLLECTIONS, EVENT_SCALARS)
+    with atomic_path(task.path) as path:
+        writer = TreeWriter(path, EVENT_LAYOUT)
         while any(left):
             for k, generator in enumerate(generators):
                 if not left[k]:
@@ -186,41 +210,41 @@ def generate_block(task: dict, arrays: dict, report) -> tuple[dict, dict]:
                 sum_weight += float(batch.weight.sum())
                 report(events=len(batch))
         writer.flush()
-        sigma, error = cross_section(generators, task["process"])
+        sigma, error = cross_section(generators, task.process)
         metadata = {
             "sample": "vlq",
             "kind": "events",
-            "process": task["process"],
-            "label": task["label"],
+            "process": task.process,
+            "label": task.label,
             "xsec": sigma * 1e9,
             "xsec_error": error * 1e9,
             "xsec_unit": "pb",
-            "seed": task["seed"],
-            "block": task["block"],
+            "seed": task.seed,
+            "block": task.block,
             "pythia_seed": seeds,
-            "identity": f"{task['process']}-{digest_json(task['card'])}-{seeds[0]}",
+            "identity": f"{task.process}-{digest_json(task.card)}-{seeds[0]}",
             "events_generated": generated,
             "events_failed": sum(generator.failed for generator in generators),
             "events_stored": writer.events,
             "sum_weight": sum_weight,
             "filter": "an electron, muon or tau in the hard process",
             "stored": asdict(STORED),
-            "card": task["card"],
+            "card": list(task.card),
         }
         writer.close(metadata)
-    return {"path": task["path"]}, {}
+    return {"path": task.path}, {}
 
 
 def cross_section(generators: list[Generator], process: str) -> tuple[float, float]:
-    """Sum of the subruns' cross sections and its error [mb], branching fractions of forced decays included.
+    """Cross section of a process and its error [mb]: the sum over its subruns, with forced branching fractions.
 
-    Events are shared evenly among subruns, so each must be as likely as the others (charge conjugates are).
+    Events are shared evenly among subruns, so all subruns must be equally likely (charge conjugates are).
     """
     sigma, error = np.array([generator.cross_section() for generator in generators]).T
     spread = np.abs(sigma - sigma.mean())
     if np.any(spread > 0.05 * sigma.mean() + 5 * error):
         raise ConfigurationError(
             f"process {process}: its subruns have cross sections {', '.join(f'{s * 1e9:.4g}' for s in sigma)} pb; "
-            "they share the events evenly, so only decays of equal probability can be subruns of one card"
+            "they share the events evenly, so give decays of different probability cards of their own"
         )
     return float(sigma.sum()), float(np.hypot.reduce(error))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import vector
 
-from xaug.jets.jets import Jets, delta_phi
+from xaug.core.types import Array
+from xaug.formats.momenta import delta_phi
+from xaug.jets.jets import Jets
 
 __all__ = ["HALF_WIDTH", "PIXELS", "image_coordinates", "make_images"]
 
@@ -13,15 +17,15 @@ PIXELS = 16
 HALF_WIDTH = 2.0
 """The image spans [-2, 2] in both directions, in units of the distance of the subjets."""
 _SNAP = 9
-"""Decimals (in pixels) to which coordinates are rounded before binning: a one-particle subjet sits on a pixel
-edge, where rounding noise would decide on which side."""
+"""Decimals (in pixels) to which coordinates are rounded before binning: a subjet of one particle lies exactly on the
+edge of a pixel, and rounding errors must not decide on its side."""
 
 
-def image_coordinates(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
+def image_coordinates(jets: Jets) -> tuple[Array, Array]:
     """Coordinates (x, y) of all constituents in the frame of the subjets, each (m,), before the flip.
 
-    The leading subjet is at (0, 0), the subleading one at (0, -1); a rotation in (rapidity, phi) and a
-    division by their distance, nothing else.
+    The leading subjet is at (0, 0) and the subleading one at (0, -1), after a rotation in (rapidity, phi) and a
+    division by their distance.
     """
     if jets.conventions.rotate_in_space:
         return rotated_in_space(jets)
@@ -32,7 +36,7 @@ def image_coordinates(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
             delta_phi(jets.subjet_phi[:, 1], jets.subjet_phi[:, 0]),
         ]
     )
-    up = -along / (along**2).sum(axis=0)  # the direction away from the subleading subjet, over the distance
+    up = -along / (along**2).sum(axis=0)  # unit vector away from the subleading subjet, divided by the distance
     dy = particles["rapidity"] - jets.subjet_rapidity[jet_index, 0]
     dphi = delta_phi(particles["phi"], jets.subjet_phi[jet_index, 0])
     x = dy * up[1, jet_index] - dphi * up[0, jet_index]
@@ -40,31 +44,31 @@ def image_coordinates(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def rotated_in_space(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
-    """The same coordinates by a rotation of momenta in three dimensions.
+def rotated_in_space(jets: Jets) -> tuple[Array, Array]:
+    """Coordinates (x, y) of all constituents after a rotation of momenta in three dimensions, each (m,).
 
-    The leading subjet is turned to (eta, phi) = (0, 0), the subleading one below it in phi; pseudorapidity
-    and azimuth of all constituents are then divided by the distance that the subjets had in (eta, phi)
-    before. A rotation keeps angles in space, not in (eta, phi): for small angles the subleading subjet
-    comes to (0, -1/cosh(eta)) instead of (0, -1), with eta that of the leading one.
+    The leading subjet is turned to (eta, phi) = (0, 0), and the subleading one to a place below it in phi. Then
+    pseudorapidity and azimuth of all constituents are divided by the original distance of the subjets in
+    (eta, phi). A rotation keeps angles in space, not in (eta, phi): for small angles the subleading subjet
+    comes to (0, -1/cosh(eta)) instead of (0, -1), where eta is that of the leading one.
     """
     eta, phi = jets.subjet_eta, jets.subjet_phi
-    everyone, jet_index = np.arange(len(jets)), jets.jet_index
+    jet_index = jets.jet_index
 
-    def forward(eta_of, phi_of, jet):
-        """Directions turned with the leading subjet of their jet to the x axis."""
+    def forward(eta_of: Array, phi_of: Array, jet: Array) -> Any:
+        """Turn directions so that the leading subjet of their jet is on the x axis."""
         directions = vector.arr({"rho": np.ones(len(jet)), "phi": phi_of - phi[jet, 0], "eta": eta_of})
         return directions.rotateY(np.arctan(np.sinh(eta[jet, 0])))
 
-    other = forward(eta[:, 1], phi[:, 1], everyone)
+    other = forward(eta[:, 1], phi[:, 1], np.arange(len(jets)))
     turn = np.pi - np.arctan2(other.z, other.y)
     turned = forward(jets.constituents["eta"], jets.constituents["phi"], jet_index).rotateX(turn[jet_index])
     distance = np.hypot(eta[:, 1] - eta[:, 0], delta_phi(phi[:, 1], phi[:, 0]))[jet_index]
     return turned.eta / distance, turned.phi / distance
 
 
-def make_images(jets: Jets) -> np.ndarray:
-    """Images of jets, pixel intensities in units of the jet pT.
+def make_images(jets: Jets) -> Array:
+    """Make images of jets, with intensities in units of the jet pT.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What kind a particle is, and how far from the collision it was born."""
+"""Kinds of particles, their charges, and how far from the collision they were produced."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from particle import pdgid
 
+from xaug.core.types import Array, Arrays
 from xaug.jets.conventions import DEFAULT, Conventions
 
 __all__ = [
     "KINDS",
     "MAX_DXY",
     "MIN_PT_TRACK",
-    "NEUTRINOS",
     "charge",
     "is_track",
     "log_displacement",
@@ -21,26 +21,26 @@ __all__ = [
     "transverse",
 ]
 
-NEUTRINOS = (12, 14, 16, 18)
-"""|PDG id| of the particles that no detector sees."""
 MAX_DXY = 50.0
-"""Transverse displacement [mm] above which a particle is no candidate for a heavy-flavour decay: K_S and
-Lambda decay at metres."""
+"""Transverse displacement [mm] from which on a particle cannot come from a heavy-flavour decay: K_S and Lambda decay
+at metres."""
 MIN_PT_TRACK = 1.0
 """Least pT [GeV] of a charged particle that counts as a displaced track."""
 
 
-def log_displacement(length: np.ndarray, conventions: Conventions = DEFAULT) -> np.ndarray:
+def log_displacement(length: Array, conventions: Conventions = DEFAULT) -> Array:
     """ln(max(|d|, floor) / mm) of a displacement d [mm]."""
-    return np.log(np.maximum(np.abs(length), conventions.displacement_floor))
+    logarithm: Array = np.log(np.maximum(np.abs(length), conventions.displacement_floor))
+    return logarithm
 
 
-def _by_id(rule: Callable[[int], float]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of PDG ids (m,), from a function of one id: a jet holds a dozen different ones."""
+def _by_id(rule: Callable[[int], float]) -> Callable[[Array], Array]:
+    """Make a function of PDG ids (m,) of a function of one id, and call that once for each distinct id."""
 
-    def look_up(ids: np.ndarray) -> np.ndarray:
+    def look_up(ids: Array) -> Array:
         distinct, inverse = np.unique(ids, return_inverse=True)
-        return np.array([rule(int(i)) for i in distinct], dtype=float)[inverse]
+        values: Array = np.array([rule(int(i)) for i in distinct], dtype=float)[inverse]
+        return values
 
     return look_up
 
@@ -48,7 +48,7 @@ def _by_id(rule: Callable[[int], float]) -> Callable[[np.ndarray], np.ndarray]:
 charge = _by_id(lambda i: pdgid.charge(i) or 0.0)
 """Electric charge in units of e, by PDG id."""
 
-KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+KINDS: dict[str, Callable[[Array], Array]] = {
     "is_muon": lambda ids: (np.abs(ids) == 13).astype(float),
     "is_electron": lambda ids: (np.abs(ids) == 11).astype(float),
     "is_photon": lambda ids: (ids == 22).astype(float),
@@ -58,17 +58,19 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """The kinds of particle, by PDG id (scheme of the PDG, as the `particle` package reads it)."""
 
 
-def transverse(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
-    """dxy: transverse distance of the production vertex from the collision [mm]."""
-    return np.hypot(particles["vx"], particles["vx" if conventions.dxy_from_x else "vy"])
+def transverse(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
+    """Transverse distance dxy of the production vertex from the collision [mm]."""
+    distance: Array = np.hypot(particles["vx"], particles["vx" if conventions.dxy_from_x else "vy"])
+    return distance
 
 
-def longitudinal(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
-    """dz: distance of the production vertex from the collision along the beam [mm]."""
+def longitudinal(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
+    """Position dz of the production vertex along the beam, from the collision [mm]."""
     return particles["vz"]
 
 
-def is_track(particles: dict, conventions: Conventions = DEFAULT) -> np.ndarray:
+def is_track(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
     """Whether a particle counts as a displaced-track candidate: charged, pT > 1 GeV, dxy < 50 mm."""
     charged = charge(particles["id"]) != 0
-    return charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles, conventions) < MAX_DXY)
+    track: Array = charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles, conventions) < MAX_DXY)
+    return track

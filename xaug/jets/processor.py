@@ -1,45 +1,54 @@
-"""The coffea processor of jets."""
+"""The processor of jets: images, particle lists and expert variables of the selected jets."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any
 
 import hist
 import numpy as np
 
-from xaug.data.parts import PartProcessor, PartSettings, Rows
-from xaug.formats.xaug_tree import event_weights, read_events
+from xaug.core.errors import InputFileError
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.parts import PartSettings, Rows
+from xaug.formats.base import FinalState, Format, Wanted
+from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
 from xaug.jets.images import make_images
 from xaug.jets.jets import Jets
-from xaug.jets.selection import Events, Selection, select_jets
+from xaug.jets.selection import Selection, select_jets
 from xaug.jets.table import JET_LIST, JET_XAUGS
 
-__all__ = ["JetProcessor", "Settings"]
+__all__ = ["JetProcessor", "JetSettings"]
 
 
 @dataclass(frozen=True)
-class Settings(PartSettings):
-    """Everything but the input that decides what a dataset of jets holds."""
+class JetSettings(PartSettings):
+    """All settings that decide what a dataset of jets holds, beside its input."""
 
     kind: str = "jets"
     selection: Selection = field(default_factory=Selection)
     conventions: Conventions = DEFAULT
 
+    def check(self, path: str, metadata: JsonObject) -> None:
+        """Refuse files of `xaug.generate zbb` that were generated without the neutrinos that are to be clustered."""
+        if self.conventions.neutrinos and metadata.get("sample") == "zbb" and not metadata.get("neutrinos"):
+            raise InputFileError(path, "was generated without neutrinos; generate with --options paper-literal")
+
     @property
-    def config(self) -> dict:
-        """As plain data; of the conventions those that differ."""
+    def config(self) -> JsonObject:
+        """The settings as plain data; of the conventions, only those that are not the default."""
         settings = super().config
         del settings["conventions"]
         return settings | ({"conventions": self.conventions.changes} if self.conventions.changes else {})
 
 
-def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
-    """The input blocks of selected jets, float32, as the variables table lists them."""
-    lists, mask = make_list(jets, [row.compute for row in JET_LIST])
-    xaugs = [row.compute(jets) for row in JET_XAUGS]
+def jet_columns(jets: Jets) -> Arrays:
+    """The blocks "image", "list", "mask" and "xaug" of selected jets, float32, with the columns of the table."""
+    lists, mask = make_list(jets, [variable.function for variable in JET_LIST])
+    xaugs = [variable.function(jets) for variable in JET_XAUGS]
     return {
         "image": make_images(jets),
         "list": lists,
@@ -48,27 +57,39 @@ def jet_columns(jets: Jets) -> dict[str, np.ndarray]:
     }
 
 
-class JetProcessor(PartProcessor):
-    """Clusters, grooms, selects and describes the jets of a chunk."""
+class JetProcessor(Processor[JetSettings, FinalState]):
+    """Cluster, groom, select and describe the jets of a chunk."""
 
+    row = "jet"
     needs = "a jet that passes the pT cut"
-    control: ClassVar = {
+    control = {  # noqa: RUF012 (declared a class variable by the base class)
         "pt": hist.axis.Regular(50, 0, 1000, label=r"leading jet $p_T$ [GeV]"),
         "eta": hist.axis.Regular(48, -2.4, 2.4, label=r"jet $\eta$"),
         "softdrop_mass": hist.axis.Regular(50, 0, 250, label=r"$m_\mathrm{SD}$ [GeV]"),
         "n_constituents": hist.axis.Regular(50, 0, 200, label="constituents"),
     }
+    weighted = False
 
-    def read(self, events, file: dict, first: int) -> Events:
-        """Constituents and, of signal, partons."""
-        return read_events(events, file["label"], first, self.settings.conventions)
+    @classmethod
+    def default_settings(cls, kind: str) -> JetSettings:
+        """The selection of arXiv:2011.13466, and the conventions of xaug."""
+        return JetSettings(kind=kind)
 
-    def weights(self, events, first: int) -> np.ndarray:
-        """Generator weights (n_events,) of a chunk, 1 where the file has none."""
-        return event_weights(events, first)
+    def wanted(self, label: int) -> Wanted:
+        """The partons of signal, to match its b quarks; the status where a convention asks for it."""
+        status = () if self.settings.conventions.status is None else ("status",)
+        return Wanted(columns=status, partons=label == 1)
 
-    def rows(self, content: Events, weights: np.ndarray, ids: np.ndarray) -> Rows:
-        """Images, lists and expert variables of the selected jets, with unit weights in the control histograms."""
+    def columns(self, source: Format, label: int) -> Collection[str]:
+        """Columns of particles and, for signal, of partons."""
+        return source.particle_columns(self.wanted(label))
+
+    def read(self, source: Format, chunk: Any, label: int, first: int) -> FinalState:
+        """Read particles and, for signal, partons."""
+        return source.read_particles(chunk, self.wanted(label), first)
+
+    def rows(self, content: FinalState, weights: Array, ids: Array) -> Rows:
+        """Images, lists and expert variables of the selected jets; control histograms are not weighted."""
         jets, cut_flow = select_jets(content, self.settings.selection, conventions=self.settings.conventions)
         control = {
             "pt": jets.pt,
@@ -77,3 +98,6 @@ class JetProcessor(PartProcessor):
             "n_constituents": np.bincount(jets.jet_index, minlength=len(jets)),
         }
         return Rows(jets.event, weights[jets.event], jet_columns(jets), control, None, cut_flow)
+
+
+register_processor("jets", JetProcessor)

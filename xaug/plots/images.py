@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from xaug.core.types import Array
-from xaug.generate import toy
+from xaug.generate import toy_model
 from xaug.jets import images
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ FRAMES = {
         "Crosses mark the leading subjet at (0, 0) and the subleading one at (0, -1).",
     ),
     "toy": Frame(
-        toy.HALF_WIDTH, r"$\eta'$", r"$\phi'$", ((0, 0),),
+        toy_model.HALF_WIDTH, r"$\eta'$", r"$\phi'$", ((0, 0),),
         "Crosses mark the leading subjet; the subleading one is below it.",
     ),
 }  # fmt: skip

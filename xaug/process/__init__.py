@@ -1,4 +1,7 @@
-"""Stage `process`: ROOT files to a dataset of images, particle lists and expert variables.
+"""Stage `process`: turn files of events into a dataset of images, particle lists, expert variables or features.
 
-Nothing here imports TensorFlow, so workers start fast.
+Nothing here imports TensorFlow, so that workers start fast.
 """
+
+EXECUTORS = ("iterative", "futures", "dask")
+"""Names of the executors."""

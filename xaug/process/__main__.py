@@ -1,100 +1,170 @@
-"""`python -m xaug.process`: ROOT files to a dataset."""
+"""`python -m xaug.process`: make a dataset of files of events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from xaug.core.command import xaug_command
 from xaug.core.errors import ConfigurationError
+from xaug.core.types import JsonObject
 from xaug.jets.conventions import OPTIONS
+from xaug.process import EXECUTORS
+
+if TYPE_CHECKING:
+    from xaug.data.parts import PartSettings
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE` texts as a dict."""
+    """Read texts `NAME=VALUE` as a dict."""
     for pair in pairs:
         if "=" not in pair:
             raise ConfigurationError(f"{pair!r} is not NAME=VALUE")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def change_settings(
+    settings: PartSettings,
+    *,
+    cuts: tuple[str, ...],
+    detector: tuple[str, ...],
+    conventions: str | None,
+    split_seed: int,
+    split: str | None,
+) -> PartSettings:
+    """Change the default settings of a kind of dataset as the options of the command ask for."""
+    from xaug.events.processor import EventSettings
+    from xaug.jets.processor import JetSettings
+
+    changes: dict[str, Any] = {
+        "split_seed": split_seed,
+        "selection": settings.selection.changed(parse_settings(cuts)),
+    }
+    if detector:
+        if not isinstance(settings, EventSettings):
+            raise ConfigurationError(f"--detector goes with events, not {settings.kind}")
+        changes["detector"] = settings.detector.changed(parse_settings(detector))
+    if conventions:
+        if not isinstance(settings, JetSettings):
+            raise ConfigurationError(f"--options {conventions} goes with jets, not {settings.kind}")
+        changes["conventions"] = OPTIONS[conventions]
+    if split is not None:
+        try:
+            changes["split_fractions"] = tuple(float(part) for part in split.split(","))
+        except ValueError:
+            raise ConfigurationError(f"--split {split!r}: must be three numbers like 0.6,0.2,0.2") from None
+    return replace(settings, **changes)
+
+
 @click.argument("inputs", nargs=-1, required=True, metavar="FILES|DIR|FILESET.json...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Dataset directory to write.")
 @click.option(
-    "--kind", type=click.Choice(["jets", "events", "events_met"]),
-    help="What a row of the dataset is; events_met: with the missing momentum in pairs and triples.  "
-    "[default: what the files are made for]",
-)  # fmt: skip
+    "--kind",
+    metavar="KIND",
+    help="Kind of dataset: jets; events; or events_met, which adds the missing momentum to pairs and triples of "
+    "objects.  [default: the kind that the files were made for]",
+)
 @click.option(
-    "--executor", type=click.Choice(["iterative", "futures", "dask"]), default="futures",
-    help="This process, local processes, or Dask.",
-)  # fmt: skip
-@click.option("--workers", type=click.IntRange(1), help="Local processes, or Dask workers.  [default: one a core]")
-@click.option("--scheduler", metavar="URL", help="A running Dask scheduler (tcp://...); default: a cluster here.")
-@click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events per chunk.")
-@click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Selection, e.g. pt_min=300.")
-@click.option("--detector", multiple=True, metavar="NAME=VALUE", help="Detector of events, e.g. smear=0.")
+    "--executor",
+    type=click.Choice(EXECUTORS),
+    default="futures",
+    help="Process in this process, in local processes, or on Dask.",
+)
 @click.option(
-    "--k-factors", metavar="FILE", help="JSON or YAML: process name -> what multiplies the cross section in its files."
+    "--workers", type=click.IntRange(1), help="Local processes or Dask workers.  [default: one for each processor]"
+)
+@click.option(
+    "--scheduler",
+    metavar="URL",
+    help="Address of a running Dask scheduler (tcp://...).  [default: a cluster on this machine]",
+)
+@click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events that are processed at once.")
+@click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Change a cut, for example pt_min=300.")
+@click.option(
+    "--detector", multiple=True, metavar="NAME=VALUE", help="Change the detector of events, for example smear=0."
+)
+@click.option(
+    "--k-factors",
+    metavar="FILE",
+    help="JSON or YAML table of process names and the factors that multiply their cross sections.",
 )
 @click.option(
     "--options",
     type=click.Choice(list(OPTIONS)),
-    help="Describe jets as the authors' code does, not by our conventions.",
+    help="Use the conventions of the authors' code to describe jets, instead of the default ones.",
 )
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
-    "--split", help="Fractions of train, validation, test.  [default: 0.6,0.2,0.2 for jets, 0.5,0.2,0.3 for events]"
+    "--split",
+    metavar="FRACTIONS",
+    help="Fractions of train, validation, test.  [default: 0.6,0.2,0.2 for jets, 0.5,0.2,0.3 for events]",
 )
-@click.option("--allow-skips", is_flag=True, help="Exit with 0 although input files were left out.")
+@click.option("--allow-skips", is_flag=True, help="Exit with 0 even if input files were left out.")
 @click.option("--strict", is_flag=True, help="Stop at the first input file that cannot be used.")
-@click.option("--dry-run", is_flag=True, help="Check the inputs and say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Check the inputs and print what would be done.")
 @xaug_command
 def main(
-    inputs, output, kind, executor, workers, scheduler, chunksize, cuts, detector, k_factors, options, split_seed,
-    split, allow_skips, strict, dry_run,
-) -> dict:  # fmt: skip
-    """Jets to images, particle lists and expert variables; events of a lepton and jets to features.
+    inputs: tuple[str, ...],
+    output: Path,
+    kind: str | None,
+    executor: str,
+    workers: int | None,
+    scheduler: str | None,
+    chunksize: int,
+    cuts: tuple[str, ...],
+    detector: tuple[str, ...],
+    k_factors: str | None,
+    options: str | None,
+    split_seed: int,
+    split: str | None,
+    allow_skips: bool,
+    strict: bool,
+    dry_run: bool,
+) -> JsonObject:
+    """Turn jets into images, particle lists and expert variables, or events into features.
 
-    Input is ROOT files with the tree T (as `xaug.generate` writes it) or, for events, of Delphes, directories
-    of them, or a coffea fileset: {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}.
-    Files by xaug carry label and process inside. Files that cannot be used are left out and listed, and the
-    command exits with 3. A killed run resumes.
+    The input is files, directories of them, or filesets of coffea: {"NAME": {"files": [...], "metadata":
+    {"label": 1, "process": "zbb"}}}. Files of a tree T (as `xaug.generate` writes them) and files of Delphes are
+    recognised by their content. Files that xaug wrote hold label and process inside. Files that cannot be used are
+    left out and listed, and the command exits with 3. Run a killed command again to resume it.
 
-    --options paper-literal takes the choices of the authors of arXiv:2011.13466 all at once, the lifetime
-    leak among them (see xaug.jets.conventions); for files generated with the same option, or theirs.
+    --options paper-literal uses all conventions of the authors of arXiv:2011.13466 at once, with which the lifetime
+    of the Z boson leaks into the inputs (see xaug.jets.conventions). It is meant for files that were generated with
+    the same option, and for files of the authors.
 
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 
     python -m xaug.process vlq_files -o vlq_events --set ht_min=500 --k-factors k.json
     """
+    from xaug.process.kinds import processor_class
     from xaug.process.normalisation import read_k_factors
-    from xaug.process.stage import default_settings, infer_kind, noun, process
+    from xaug.process.stage import default_settings, infer_kind, process
 
     if strict and allow_skips:
-        raise ConfigurationError("--strict and --allow-skips exclude each other")
-    settings = default_settings(kind or infer_kind(inputs))
-    changes = {"split_seed": split_seed, "selection": settings.selection.changed(parse_settings(cuts))}
-    if detector:
-        if not hasattr(settings, "detector"):
-            raise ConfigurationError(f"--detector goes with events, not {settings.kind}")
-        changes["detector"] = settings.detector.changed(parse_settings(detector))
-    if options:
-        if not hasattr(settings, "conventions"):
-            raise ConfigurationError(f"--options {options} goes with jets, not {settings.kind}")
-        changes["conventions"] = OPTIONS[options]
-    if split is not None:
-        try:
-            changes["split_fractions"] = tuple(float(part) for part in split.split(","))
-        except ValueError:
-            raise ConfigurationError(f"--split {split!r}: must be three numbers, as 0.6,0.2,0.2") from None
-    settings = replace(settings, **changes)
+        raise ConfigurationError("--strict and --allow-skips exclude each other; give one of them")
+    settings = change_settings(
+        default_settings(kind or infer_kind(inputs)),
+        cuts=cuts,
+        detector=detector,
+        conventions=options,
+        split_seed=split_seed,
+        split=split,
+    )
     result = process(
-        inputs, output, settings, executor=executor, workers=workers, scheduler=scheduler, chunksize=chunksize,
-        strict=strict, dry_run=dry_run, k_factors=read_k_factors(k_factors) if k_factors else None,
-    )  # fmt: skip
+        inputs,
+        output,
+        settings,
+        executor=executor,
+        workers=workers,
+        scheduler=scheduler,
+        chunksize=chunksize,
+        strict=strict,
+        dry_run=dry_run,
+        k_factors=read_k_factors(k_factors) if k_factors else None,
+    )
     skips = result["skips"]
     lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]
     content = {"skips": skips, "skips_not_allowed": bool(skips) and not allow_skips}
@@ -106,11 +176,15 @@ def main(
         return {**content, **result, "summary": lines}
     for name, flow in result["cut_flow"].items():
         lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()))
-    rows = noun(settings.kind)
+    rows = processor_class(settings.kind).rows_noun()
     return {
-        **content, "output": str(output), rows: result[rows], "processes": result["processes"],
-        "cut_flow": result["cut_flow"], "summary": lines,
-    }  # fmt: skip
+        **content,
+        "output": str(output),
+        rows: result[rows],
+        "processes": result["processes"],
+        "cut_flow": result["cut_flow"],
+        "summary": lines,
+    }
 
 
 if __name__ == "__main__":

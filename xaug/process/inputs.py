@@ -1,6 +1,7 @@
-"""What the user gives to process: files, directories or a coffea fileset, checked before any work.
+"""Find and check the input files: files, directories or filesets of coffea.
 
-A file that cannot be used is found here, with a reason, rather than in the middle of a long run.
+All files are checked before any is processed, so that one which cannot be used is found now, with a reason, rather
+than in the middle of a long run.
 """
 
 from __future__ import annotations
@@ -13,29 +14,28 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-import uproot
-
 from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.core.files import digest_file
-from xaug.formats.event_formats import DELPHES_BRANCHES, TREE_BRANCHES
-from xaug.formats.tree_writer import TREE, read_metadata
-from xaug.formats.xaug_tree import required_branches
-from xaug.jets.conventions import DEFAULT, Conventions
+from xaug.core.types import JsonObject
+from xaug.formats.base import Contents, Source, UnsuitableFile
+from xaug.formats.processor import AnyProcessor
+from xaug.formats.registry import FORMATS, recognise
 
-__all__ = ["Candidate", "InputFile", "gather", "inspect", "kind_of", "short_names"]
-
-FORMATS = {"tree": TREE, "delphes": "Delphes"}
-"""Format -> name of its tree, where the user does not name it."""
+__all__ = ["Candidate", "InputFile", "gather", "infer_kind", "inspect", "short_names"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that somebody named, and what they said of it."""
+    """A file that the user named, and what the user said of it."""
 
     dataset: str
     path: str
-    tree: str | None  # None: that of its format
-    metadata: dict
+    tree: str | None  # None: the tree of its format
+    metadata: JsonObject
+
+    def opened(self) -> Source:
+        """The file, for formats to look at; use it in a `with` statement."""
+        return Source(self.path, self.tree)
 
 
 @dataclass(frozen=True)
@@ -49,31 +49,43 @@ class InputFile:
     label: int
     xsec: float | None  # [pb]
     xsec_error: float | None  # [pb]
-    events_generated: int | None  # of which the entries are those stored
-    sum_weight: float | None  # of all events generated
-    stored: dict | None  # cuts that all events of the file have passed, by name; None if unknown
-    format: str  # a key of FORMATS
+    events_generated: int | None  # the entries are those of them that were stored
+    sum_weight: float | None  # sum of the weights of all generated events
+    format: str  # name of its format
     entries: int
     digest: str
-    identity: str  # of its events: the same for the same generated events, wherever they are stored
-    uuid: bytes
+    identity: str  # the same for the same generated events, wherever they are stored
+
+    @property
+    def key(self) -> JsonObject:
+        """What tells this file from others, without its place."""
+        return {
+            "tree": self.tree,
+            "digest": self.digest,
+            "identity": self.identity,
+            "label": self.label,
+            "process": self.process,
+        }
 
 
 def _local(path: str) -> bool:
     return "://" not in path
 
 
-def gather(inputs: Iterable[str]) -> list[Candidate]:
-    """All files that `inputs` name: ROOT files, directories of them, or fileset JSON files (coffea's dict)."""
+def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Candidate]:
+    """Find all files that `inputs` name: files, directories of them, or filesets of coffea in JSON files."""
+    suffixes = tuple(dict.fromkeys(suffix for known in FORMATS.values() for suffix in known.suffixes))
     found: list[Candidate] = []
     for text in map(str, inputs):
         path = Path(text)
         if text.endswith(".json"):
             found += _from_fileset(path)
         elif _local(text) and path.is_dir():
-            files = sorted(file for file in path.rglob("*.root") if not file.name.startswith("."))
+            files = sorted(
+                file for file in path.rglob("*") if file.name.endswith(suffixes) and not file.name.startswith(".")
+            )
             if not files:
-                raise ConfigurationError(f"{path} holds no .root file")
+                raise ConfigurationError(f"{path} holds no {' or '.join(suffixes)} file")
             found += [Candidate(path.name, str(file.resolve()), None, {}) for file in files]
         else:
             where = str(path.resolve()) if _local(text) else text
@@ -87,9 +99,9 @@ def gather(inputs: Iterable[str]) -> list[Candidate]:
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
-    """What files are called wherever they lie: path -> path below the folder that all local ones share.
+    """Paths of files below the folder that all local ones share, by full path.
 
-    A study that was moved as a whole is thus known again.
+    A study that was moved as a whole is recognised by them.
     """
     paths = list(paths)
     local = [path for path in paths if _local(path)]
@@ -98,6 +110,8 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _from_fileset(path: Path) -> list[Candidate]:
+    """Files that a fileset names; ConfigurationError where it is not as coffea defines it."""
+
     def bad(reason: str) -> ConfigurationError:
         return ConfigurationError(f"fileset {path}: {reason}")
 
@@ -128,113 +142,115 @@ def _from_fileset(path: Path) -> list[Candidate]:
     return found
 
 
-def kind_of(candidates: Iterable[Candidate]) -> str:
-    """What a row of a dataset of these files is, by the first that can be read: "jets" or "events"."""
-    for candidate in candidates:
+def infer_kind(inputs: Iterable[str | os.PathLike[str]]) -> str:
+    """Kind of dataset that these files are meant for, by the first of them that can be read."""
+    for candidate in gather(inputs):
         try:
-            with uproot.open(candidate.path) as root:
-                if FORMATS["delphes"] in (candidate.tree, *root.keys(cycle=False)):
-                    return "events"
-                return read_metadata(root).get("kind", "jets")
+            with candidate.opened() as source:
+                return recognise(source).contents(source).kind
         except Exception:  # whatever it is, the inspection of the file will say
             continue
     return "jets"
 
 
-def inspect(candidate: Candidate, kind: str = "jets", conventions: Conventions = DEFAULT) -> InputFile:
+def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
     """Check a file as far as that is possible without reading its events.
 
     Raises
     ------
     InputFileError
         with the reason and the remedy, if the file cannot be used
+    ConfigurationError
+        if the settings of the processor do not go with the file
     """
     path = candidate.path
-
-    def bad(reason: str) -> InputFileError:
-        return InputFileError(path, reason)
-
     local = _local(path)
     if local:
-        file = Path(path)
-        if not file.exists():
-            raise bad("does not exist")
-        if file.stat().st_size == 0:
-            raise bad("is empty (0 bytes); copy or generate it again")
-        try:
-            with open(file, "rb") as stream:
-                magic = stream.read(4)
-        except OSError as error:
-            raise bad(f"cannot be read ({error.strerror})") from None
-        if magic != b"root":
-            raise bad("is not a ROOT file")
+        _check_readable(Path(path))
     try:
-        with uproot.open(path) as root:
-            if local and root.file._fEND > file.stat().st_size:
-                raise bad(
-                    f"is truncated or damaged ({file.stat().st_size} of {root.file._fEND} bytes); "
-                    "copy or generate it again"
-                )
-            return _inspect_open(candidate, kind, root, bad, conventions)
-    except InputFileError:
+        with candidate.opened() as source:
+            return _inspect_opened(candidate, source, processor)
+    except (InputFileError, ConfigurationError):
         raise
-    except Exception as error:  # uproot raises most kinds of errors on a damaged file
+    except UnsuitableFile as error:
+        raise InputFileError(path, str(error)) from None
+    except Exception as error:  # libraries raise most kinds of errors on a damaged file
         if not local:
-            raise bad(f"cannot be read ({_first_line(error)}); is the server reachable?") from None
-        raise bad(f"is truncated or damaged ({_first_line(error)}); copy or generate it again") from error
+            reason = f"cannot be read ({_first_line(error)}); is the server reachable?"
+            raise InputFileError(path, reason) from None
+        raise InputFileError(
+            path, f"is truncated or damaged ({_first_line(error)}); copy or generate it again"
+        ) from error
 
 
-def _inspect_open(candidate: Candidate, kind: str, root, bad, conventions: Conventions) -> InputFile:
-    keys = root.keys(cycle=False)
-    name_of_tree = candidate.tree or next((tree for tree in FORMATS.values() if tree in keys), TREE)
-    if name_of_tree not in keys:
-        raise bad(f"has no tree {name_of_tree!r} (it holds: {', '.join(keys) or 'nothing'}); name it as treename")
-    metadata = {**read_metadata(root), **candidate.metadata}
+def _check_readable(file: Path) -> None:
+    if not file.exists():
+        raise InputFileError(str(file), "does not exist")
+    if file.stat().st_size == 0:
+        raise InputFileError(str(file), "is empty (0 bytes); copy or generate it again")
+    try:
+        with open(file, "rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise InputFileError(str(file), f"cannot be read ({error.strerror})") from None
+
+
+def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcessor) -> InputFile:
+    found = recognise(source)
+    contents = found.contents(source)
+    metadata = {**contents.metadata, **candidate.metadata}
     for name in ("label", "process"):
         if name not in metadata:
-            raise bad(f"has no {name}: list it in a fileset JSON whose metadata says {name} (label 1 is signal)")
-    if metadata["label"] not in (0, 1):
-        raise bad(f"has label {metadata['label']!r}; must be 1 (signal) or 0 (background)")
-    tree = root[name_of_tree]
-    branches = set(tree.keys())
-    form = "delphes" if "Event/Event.Weight" in branches or name_of_tree == FORMATS["delphes"] else "tree"
-    for branch in _required(kind, form, metadata["label"], conventions):
-        if branch not in branches:
-            near = get_close_matches(branch, branches, n=1)
-            guess = f"; nearest is {near[0]!r}" if near else ""
-            raise bad(f"tree {name_of_tree!r} has no branch {branch!r}{guess}")
-    if conventions.neutrinos and metadata.get("sample") == "zbb" and not metadata.get("neutrinos"):
-        raise bad("was generated without neutrinos; generate with --options paper-literal")
-    if tree.num_entries == 0:
-        raise bad(f"tree {name_of_tree!r} has no entries; leave the file out")
-    uuid = root.file.fUUID
-    digest = digest_file(candidate.path) if _local(candidate.path) else uuid.hex()
-    numbers = {name: metadata.get(name) for name in ("xsec", "xsec_error", "sum_weight")}
-    for name, value in numbers.items():
-        if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-            raise bad(f"has {name} {value!r}; must be a number >= 0")
+            raise UnsuitableFile(
+                f"has no {name}: list it in a fileset JSON whose metadata gives its {name} (label 1 is signal)"
+            )
+    label = metadata["label"]
+    if label not in (0, 1):
+        raise UnsuitableFile(f"has label {label!r}; must be 1 (signal) or 0 (background)")
+    _check_columns(contents, processor.columns(found, label))
+    processor.settings.check(candidate.path, metadata)
+    if contents.entries == 0:
+        raise UnsuitableFile(f"{_table(contents)} has no entries; leave the file out")
+    digest = digest_file(candidate.path) if source.is_local else contents.fingerprint
     return InputFile(
         dataset=candidate.dataset,
         path=candidate.path,
-        tree=name_of_tree,
+        tree=contents.tree,
         process=str(metadata["process"]),
-        label=int(metadata["label"]),
-        **{name: None if value is None else float(value) for name, value in numbers.items()},
+        label=int(label),
+        xsec=_number(metadata, "xsec"),
+        xsec_error=_number(metadata, "xsec_error"),
         events_generated=metadata.get("events_generated"),
-        stored=metadata.get("stored"),
-        format=form,
-        entries=int(tree.num_entries),
+        sum_weight=_number(metadata, "sum_weight"),
+        format=found.name,
+        entries=contents.entries,
         digest=digest,
         identity=metadata.get("identity", digest),
-        uuid=uuid,
     )
 
 
-def _required(kind: str, form: str, label: int, conventions: Conventions) -> Iterable[str]:
-    """Branches that a file must have to become a dataset of this kind."""
-    if kind == "jets":
-        return required_branches(label, conventions)
-    return DELPHES_BRANCHES if form == "delphes" else TREE_BRANCHES
+def _table(contents: Contents) -> str:
+    """Noun for the table of a file's events, in messages."""
+    return f"tree {contents.tree!r}" if contents.tree else "its table"
+
+
+def _check_columns(contents: Contents, needed: Iterable[str]) -> None:
+    """UnsuitableFile if a column is missing; the message suggests the nearest."""
+    for name in needed:
+        if name not in contents.columns:
+            near = get_close_matches(name, contents.columns, n=1)
+            guess = f"; nearest is {near[0]!r}" if near else ""
+            raise UnsuitableFile(f"{_table(contents)} has no branch {name!r}{guess}")
+
+
+def _number(metadata: JsonObject, name: str) -> float | None:
+    """A number >= 0 of the metadata; None where they do not name it."""
+    value = metadata.get(name)
+    if value is None:
+        return None
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+        raise UnsuitableFile(f"has {name} {value!r}; must be a number >= 0")
+    return float(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,17 +1,20 @@
-"""Cross sections and sums of weights of the processes of a dataset, from what its files and parts say."""
+"""Cross sections and sums of weights of the processes of a dataset, from its input files and parts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import JsonObject
+from xaug.data.parts import PartSummary
 from xaug.process.inputs import InputFile
 
 __all__ = ["check_normalisation", "normalisation", "read_k_factors"]
 
 
 def read_k_factors(path: str) -> dict[str, float]:
-    """A table of k-factors by process name, from JSON or YAML."""
+    """Read a table of k-factors by process name from a JSON or YAML file."""
     import yaml
 
     try:
@@ -21,7 +24,7 @@ def read_k_factors(path: str) -> dict[str, float]:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"--k-factors {path} cannot be read ({reason})") from None
     if not isinstance(table, dict):
-        raise ConfigurationError(f"--k-factors {path}: must be an object as {{'wjets': 1.2}}")
+        raise ConfigurationError(f"--k-factors {path}: must be an object like {{'wjets': 1.2}}")
     for name, value in table.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not (0 < value < math.inf):
             raise ConfigurationError(f"--k-factors {path}: {name} has {value!r}; must be a number above 0")
@@ -29,29 +32,30 @@ def read_k_factors(path: str) -> dict[str, float]:
 
 
 def cross_section(files: list[InputFile]) -> tuple[float | None, float | None]:
-    """Cross section of a process and its error [pb]: the mean over files, each weighed by its generated events.
+    """Cross section of a process and its error [pb]; None where its files do not name it.
 
-    Files of one process are blocks of one sample: their cross sections must agree.
+    It is the mean over files, weighted by their generated events. Files of one process are blocks of one sample, so
+    their cross sections must agree.
     """
-    known = [file for file in files if file.xsec is not None]
+    known = [file.xsec for file in files if file.xsec is not None]
     if not known:
         return None, None
     if len(known) < len(files):
         lacking = next(file.path for file in files if file.xsec is None)
         raise ConfigurationError(f"process {files[0].process}: {lacking} has no xsec, other files have; name it in all")
     events = [file.events_generated or file.entries for file in files]
-    xsec = sum(n * file.xsec for n, file in zip(events, files, strict=True)) / sum(events)
+    xsec = sum(n * own for n, own in zip(events, known, strict=True)) / sum(events)
     errors = [file.xsec_error or 0.0 for file in files]
-    for file, error in zip(files, errors, strict=True):
-        if abs(file.xsec - xsec) > 6 * error + 0.05 * xsec:
+    for file, own, error in zip(files, known, errors, strict=True):
+        if abs(own - xsec) > 6 * error + 0.05 * xsec:
             raise ConfigurationError(
-                f"process {file.process}: {file.path} has a cross section of {file.xsec:.4g} pb, all its files "
+                f"process {file.process}: {file.path} has a cross section of {own:.4g} pb, all its files "
                 f"together {xsec:.4g} pb; give samples that differ different process names"
             )
     return xsec, math.hypot(*(n * error for n, error in zip(events, errors, strict=True))) / sum(events)
 
 
-def check_normalisation(files: list[InputFile], k_factors: dict[str, float]) -> None:
+def check_normalisation(files: list[InputFile], k_factors: Mapping[str, float]) -> None:
     """ConfigurationError if a k-factor names no process, or cross sections of a process contradict each other."""
     names = sorted({file.process for file in files})
     for name in k_factors:
@@ -61,37 +65,48 @@ def check_normalisation(files: list[InputFile], k_factors: dict[str, float]) -> 
         cross_section([file for file in files if file.process == name])
 
 
-def normalisation(files: list[InputFile], parts: list[dict], k_factors: dict[str, float]) -> dict[str, dict]:
-    """What normalises each process: an event of generated weight w stands for xsec * w / sum_weights_generated.
+def normalisation(
+    files: list[InputFile], parts: list[PartSummary], k_factors: Mapping[str, float]
+) -> dict[str, JsonObject]:
+    """Numbers that normalise each process: an event of weight w stands for xsec * w / sum_weights_generated.
 
     Where only a part of a file could be processed, that share of its generated weight counts.
+
+    Parameters
+    ----------
+    files
+        input files
+    parts
+        parts of the dataset that were made of them
+    k_factors
+        process name -> factor of its cross section
 
     Returns
     -------
     process name -> label, rows, xsec and xsec_error [pb] with the k-factor (absent if unknown), k_factor,
     events_generated, sum_weights_generated, sum_weights_selected
     """
-    names = list(dict.fromkeys(part["process"] for part in parts))
-    found = {}
+    names = list(dict.fromkeys(part.process for part in parts))
+    found: dict[str, JsonObject] = {}
     for name in names:
-        own = [part for part in parts if part["process"] == name]
+        own = [part for part in parts if part.process == name]
         of_files = [file for file in files if file.process == name]
         generated = events = 0.0
         for file in of_files:
-            read = [part for part in own if part["file"] == file.path]
-            share = sum(part["stop"] - part["start"] for part in read) / file.entries
-            weight = sum(part["sum_weight_read"] for part in read)
+            read = [part for part in own if part.file == file.path]
+            share = sum(part.stop - part.start for part in read) / file.entries
+            weight = sum(part.sum_weight_read for part in read)
             generated += weight if file.sum_weight is None else share * file.sum_weight
             events += share * (file.entries if file.events_generated is None else file.events_generated)
         k = k_factors.get(name, 1.0)
         xsec, error = cross_section(of_files)
         found[name] = {
-            "label": own[0]["label"],
-            "rows": sum(part["rows"] for part in own),
-            **({} if xsec is None else {"xsec": k * xsec, "xsec_error": k * error}),
+            "label": own[0].label,
+            "rows": sum(part.rows for part in own),
+            **({} if xsec is None or error is None else {"xsec": k * xsec, "xsec_error": k * error}),
             "k_factor": k,
             "events_generated": round(events),
             "sum_weights_generated": generated,
-            "sum_weights_selected": sum(part["sum_weights_selected"] for part in own),
+            "sum_weights_selected": sum(part.sum_weights_selected for part in own),
         }
     return found

@@ -2,90 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
-from itertools import islice
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uproot
-from coffea.processor.executor import WorkItem
 
 from xaug.core import provenance
 from xaug.core.command import bar
-from xaug.core.errors import ConfigurationError, InputFileError, XaugError, unknown_name
+from xaug.core.errors import ConfigurationError, InputFileError, XaugError
 from xaug.core.files import atomic_path, digest_json
+from xaug.core.types import Array, JsonObject
+from xaug.data.cut_flow import CutFlow
 from xaug.data.dataset import read_part_summary
-from xaug.data.parts import PartProcessor, PartSettings, control_histogram, part_name
+from xaug.data.parts import PartSettings, PartSummary
 from xaug.data.variables import table_of
-from xaug.events.processor import EventProcessor, EventSettings
-from xaug.jets.conventions import DEFAULT, Conventions
-from xaug.jets.processor import JetProcessor, Settings
+from xaug.formats.registry import FORMATS
 from xaug.process import executors
-from xaug.process.inputs import InputFile, gather, inspect, kind_of, short_names
+from xaug.process.chunks import LOST, Chunk, Skip, Work, control_histogram
+from xaug.process.inputs import InputFile, gather, infer_kind, inspect, short_names
+from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation
 
-__all__ = ["CHUNKSIZE", "process"]
+__all__ = ["CHUNKSIZE", "default_settings", "infer_kind", "process"]
 
-KINDS: dict[str, tuple[type[PartProcessor], type[PartSettings]]] = {
-    "jets": (JetProcessor, Settings),
-    "events": (EventProcessor, EventSettings),
-    "events_met": (EventProcessor, EventSettings),
-}
-"""Kind of dataset -> its processor and settings."""
 CHUNKSIZE = 4000
-"""Events per chunk: some seconds of work, and what a kill costs at most per worker."""
+"""Events per chunk: some seconds of work, which is all that a kill costs for each worker."""
 
 
-def _work_items(file: InputFile, chunksize: int) -> list[WorkItem]:
-    usermeta = {key: value for key, value in asdict(file).items() if key != "uuid"}
-    return [
-        WorkItem(file.dataset, file.path, file.tree, start, min(start + chunksize, file.entries), file.uuid, usermeta)
-        for start in range(0, file.entries, chunksize)
-    ]
+def chunks_of(file: InputFile, chunksize: int) -> list[Chunk]:
+    """Divide a file into chunks."""
+    starts = range(0, file.entries, chunksize)
+    return [Chunk(file, start, min(start + chunksize, file.entries)) for start in starts]
 
 
-def default_settings(kind: str) -> PartSettings:
-    """The settings of a kind of dataset where nothing else is asked for."""
-    if kind not in KINDS:
-        raise unknown_name("kind of dataset", kind, KINDS)
-    return KINDS[kind][1](kind=kind)
+def inspect_all(
+    inputs: Iterable[str | os.PathLike[str]], strict: bool, processor: AnyProcessor
+) -> tuple[list[InputFile], list[Skip]]:
+    """Check all input files: those that can be used, and those that are left out.
 
-
-def noun(kind: str) -> str:
-    """What rows of a dataset are called, "jets" or "events"."""
-    return kind.split("_")[0]
-
-
-def infer_kind(inputs: Iterable[str]) -> str:
-    """Kind of dataset that these files are meant for: "jets" or "events"."""
-    return kind_of(gather(inputs))
-
-
-def _inspect_all(
-    inputs: Iterable[str], strict: bool, kind: str, conventions: Conventions
-) -> tuple[list[InputFile], list[dict]]:
+    Raises
+    ------
+    ConfigurationError
+        if none can be used
+    InputFileError
+        if `strict` and one cannot be used
+    """
     candidates = gather(inputs)
-    good, skips = {}, []
+    good: dict[str, InputFile] = {}
+    skips: list[Skip] = []
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
         try:
-            file = inspect(candidate, kind, conventions)
+            file = inspect(candidate, processor)
             if file.digest in good:
-                first = good[file.digest].path
-                raise InputFileError(file.path, f"is a copy of {first}: its {noun(kind)} would count twice; remove one")
+                first, rows = good[file.digest].path, processor.rows_noun()
+                raise InputFileError(file.path, f"is a copy of {first}: its {rows} would count twice; remove one")
             good[file.digest] = file
         except InputFileError as error:
             if strict:
                 raise
-            skips.append({"file": error.file, "reason": error.reason})
+            skips.append(Skip(error.file, error.reason))
     if not good:
-        reasons = "; ".join(f"{skip['file']} {skip['reason']}" for skip in skips)
+        reasons = "; ".join(f"{skip.file} {skip.reason}" for skip in skips)
         raise ConfigurationError(f"none of {len(candidates)} input files can be used: {reasons}")
     return list(good.values()), skips
 
 
 def process(
-    inputs: Iterable[str],
-    output: str | Path,
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
     settings: PartSettings | None = None,
     *,
     executor: str = "iterative",
@@ -94,37 +81,62 @@ def process(
     chunksize: int = CHUNKSIZE,
     strict: bool = False,
     dry_run: bool = False,
-    k_factors: dict[str, float] | None = None,
-) -> dict:
-    """Make a dataset of ROOT files; return its manifest (for a dry run: what would be done).
+    k_factors: Mapping[str, float] | None = None,
+) -> JsonObject:
+    """Make a dataset of files of events.
 
     Parameters
     ----------
-    inputs
-        ROOT files, directories of them, or coffea filesets as JSON
-    strict
+    inputs : iterable of path
+        files, directories of them, or filesets of coffea as JSON files
+    output : path
+        directory of the dataset
+    settings : PartSettings, optional
+        kind of dataset, selection and all else that decides what it holds; default: those of the kind of dataset that
+        the files are meant for
+    executor : str
+        "iterative" (this process), "futures" (local processes) or "dask"
+    workers : int, optional
+        processes at a time; default: one for each processor
+    scheduler : str, optional
+        address of a running Dask scheduler; default: a cluster on this machine
+    chunksize : int
+        events that are processed at once
+    strict : bool
         stop at the first file that cannot be used, instead of leaving it out and listing it
-    k_factors
-        process name -> what multiplies the cross section in its files
+    dry_run : bool
+        check the inputs, and process nothing
+    k_factors : dict, optional
+        process name -> factor that multiplies the cross section in its files
+
+    Returns
+    -------
+    dict
+        the manifest of the dataset; for a dry run, what would be done
+
+    Raises
+    ------
+    ConfigurationError
+        if settings or inputs cannot be used, or nothing is selected
+    InputFileError
+        if `strict` and a file cannot be used
     """
     inputs = list(inputs)
     settings = settings or default_settings(infer_kind(inputs))
     if chunksize < 1:
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
-    files, skips = _inspect_all(inputs, strict, settings.kind, getattr(settings, "conventions", DEFAULT))
-    k_factors = k_factors or {}
+    processor = processor_class(settings.kind)(settings)
+    files, skips = inspect_all(inputs, strict, processor)
+    k_factors = dict(k_factors or {})
     check_normalisation(files, k_factors)
-    for file in files:
-        settings.check(file.path, file.stored)
-    items = [item for file in files for item in _work_items(file, chunksize)]
-    names = {part_name(item.usermeta, settings, item.entrystart, item.entrystop): item for item in items}
-    missing = [name for name in names if not (output / name).exists()]
+    parts = {chunk.part(settings): chunk for file in files for chunk in chunks_of(file, chunksize)}
+    missing = [name for name in parts if not (output / name).exists()]
     if dry_run:
-        counts = {"files": len(files), "events": sum(f.entries for f in files), "chunks": len(items)}
-        return {**counts, "chunks_done": len(names) - len(missing), "skips": skips}
+        counts = {"files": len(files), "events": sum(file.entries for file in files), "chunks": len(parts)}
+        return {**counts, "chunks_done": len(parts) - len(missing), "skips": [skip.to_json() for skip in skips]}
 
-    digests = {file.path: file.digest for file in files} | {skip["file"]: None for skip in skips}
+    digests = {file.path: file.digest for file in files} | {skip.file: None for skip in skips}
     short = short_names(digests)
     config = {
         **settings.config,
@@ -136,80 +148,111 @@ def process(
     if finished:
         return finished
     if missing:
-        work = KINDS[settings.kind][0](output, settings)
-        with executors.watched(output, missing, len(names)):
-            done = executors.run([names[name] for name in missing], work, executor, workers, scheduler)
-        if done["failures"]:
-            first = done["failures"][0]
-            raise XaugError(f"{first['file']}, entries {first['start']} to {first['stop']}: {first['reason']}")
-        told = {(skip["file"], skip["start"]) for skip in done["skips"]}
-        for name in missing:
-            file, start = _place(names[name])
-            if not (output / name).exists() and (file, start) not in told:
-                stop = names[name].entrystop
-                lost = {"file": file, "start": start, "stop": stop, "reason": "was lost or changed while processing"}
-                done["skips"].append(lost)
-        if done["skips"] and strict:
-            raise InputFileError(done["skips"][0]["file"], done["skips"][0]["reason"])
-        skips += sorted(done["skips"], key=lambda skip: (skip["file"], skip["start"]))
-    places = {name: names[name].filename for name in sorted(names, key=lambda name: _place(names[name]))}
-    return _finish(output, config, files, places, skips, strict)
+        work = Work(output, processor, {file.format: FORMATS[file.format] for file in files})
+        with executors.watched(output, missing, len(parts)):
+            skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
+    report = _Report(processor, files, skips, strict)
+    for name, chunk in sorted(parts.items(), key=lambda item: (item[1].file.path, item[1].start)):
+        if (output / name).exists():  # else it was skipped, and is listed
+            report.add(output / name, chunk.file.path)
+    return report.write(output, config)
 
 
-def _place(item: WorkItem) -> tuple[str, int]:
-    return item.filename, item.entrystart
+def _process_missing(
+    work: Work, missing: dict[str, Chunk], executor: str, workers: int | None, scheduler: str | None
+) -> list[Skip]:
+    """Process the chunks whose parts are missing; those that cannot be read are returned in order."""
+    done = executors.run(list(missing.values()), work, executor, workers, scheduler)
+    for failure in done.failures:
+        raise XaugError(f"{failure.file}, entries {failure.start} to {failure.stop}: {failure.reason}")
+    skips = list(done.skips)
+    told = {(skip.file, skip.start) for skip in skips}
+    for name, chunk in missing.items():
+        if not (work.output / name).exists() and (chunk.file.path, chunk.start) not in told:
+            skips.append(chunk.skip(LOST))
+    return sorted(skips, key=lambda skip: (skip.file, skip.start or 0))
 
 
-def _finish(
-    output: Path, config: dict, files: list[InputFile], places: dict[str, str], skips: list[dict], strict: bool
-) -> dict:
-    """Sum up the parts (name -> input file), in this order, and write control histograms and manifest."""
-    kind = config["kind"]
-    axes = KINDS[kind][0].control
-    parts, flows, control = [], {}, {}
-    for name, place in places.items():
-        if not (output / name).exists():
-            continue  # skipped, and listed as such
-        summary, counts = read_part_summary(output / name)
-        parts.append({**summary, "file": place})  # which may have been moved since
-        process_name = summary["process"]
-        flow = flows.setdefault(process_name, dict.fromkeys(summary["cut_flow"], 0))
-        for cut, count in summary["cut_flow"].items():
-            flow[cut] += count
-        for variable, axis in axes.items():
-            histogram = control.setdefault(f"{process_name}_{variable}", control_histogram(axis, variable))
-            histogram.view(flow=True)[...] += counts[variable]
-    for file in files:
-        own = [part for part in parts if part["file"] == file.path]
-        first_cut = next(iter(islice(flows[file.process], 1, None))) if own else None
-        if own and not any(part["cut_flow"][first_cut] for part in own):
-            reason = f"none of its {file.entries} events has {KINDS[kind][0].needs}; is it in GeV?"
-            if strict:
-                raise InputFileError(file.path, reason)
-            skips.append({"file": file.path, "reason": reason})
-    processes = normalisation(files, parts, config["k_factors"])
-    for name, found in processes.items():
-        if kind != "jets" and not found["rows"]:
-            where = ", ".join(file.path for file in files if file.process == name)
-            reason = f"process {name}: no event passes the selection (cut flow: {flows[name]}); generate more"
-            if strict:
-                raise InputFileError(where, reason)
-            skips.append({"file": where, "reason": reason})
-    if not sum(part["rows"] for part in parts):
-        reasons = "".join(f"; {skip['file']} {skip['reason']}" for skip in skips)
-        raise ConfigurationError(
-            f"no {noun(kind)[:-1]} of {len(files)} files passes the selection (cut flow: {flows}){reasons}"
+@dataclass
+class _Report:
+    """Sums over the parts of a dataset, from which control histograms and manifest are written."""
+
+    processor: AnyProcessor
+    files: list[InputFile]
+    skips: list[Skip]
+    strict: bool
+    parts: list[PartSummary] = field(default_factory=list)
+    flows: dict[str, CutFlow] = field(default_factory=dict)
+    control: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.strict:
+            for skip in self.skips:
+                raise InputFileError(skip.file, skip.reason)
+
+    def add(self, part: Path, place: str) -> None:
+        """Add a part, whose input file lies in a place that may have changed since the part was written."""
+        content, counts = read_part_summary(part)
+        summary = PartSummary.from_json({**content, "file": place})
+        self.parts.append(summary)
+        self.flows[summary.process] = self.flows.get(summary.process, CutFlow({})) + summary.cut_flow
+        for name, axis in self.processor.control.items():
+            self._add_control(f"{summary.process}_{name}", axis, name, counts[name])
+
+    def _add_control(self, name: str, axis: Any, variable: str, counts: Array) -> None:
+        histogram = self.control.setdefault(name, control_histogram(axis, variable))
+        histogram.view(flow=True)[...] += counts
+
+    def skip(self, file: str, reason: str) -> None:
+        """Leave out a file, or stop if that is not allowed."""
+        if self.strict:
+            raise InputFileError(file, reason)
+        self.skips.append(Skip(file, reason))
+
+    def check_files(self) -> None:
+        """Report the files of which nothing passes the first cut."""
+        for file in self.files:
+            own = [part for part in self.parts if part.file == file.path]
+            if own and not any(part.cut_flow.after_first_cut for part in own):
+                self.skip(file.path, f"none of its {file.entries} events has {self.processor.needs}; is it in GeV?")
+
+    def check_processes(self, processes: Mapping[str, JsonObject]) -> None:
+        """Report the processes without a row, where their yields matter; ConfigurationError if there is no row."""
+        for name, found in processes.items():
+            if self.processor.weighted and not found["rows"]:
+                where = ", ".join(file.path for file in self.files if file.process == name)
+                row, flow = self.processor.row, self.flows[name]
+                self.skip(where, f"process {name}: no {row} passes the selection (cut flow: {flow}); generate more")
+        if not any(part.rows for part in self.parts):
+            reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
+            flows = "; ".join(f"{name}: {flow}" for name, flow in self.flows.items())
+            raise ConfigurationError(
+                f"no {self.processor.row} of {len(self.files)} files passes the selection (cut flow: {flows}){reasons}"
+            )
+
+    def write(self, output: Path, config: JsonObject) -> JsonObject:
+        """Write control histograms and manifest."""
+        self.check_files()
+        processes = normalisation(self.files, self.parts, config["k_factors"])
+        self.check_processes(processes)
+        with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
+            for name, histogram in sorted(self.control.items()):
+                root[name] = histogram
+        flows = self.flows
+        if self.processor.weighted:
+            flows = {
+                name: CutFlow({"generated": processes[name]["events_generated"]}) + flow for name, flow in flows.items()
+            }
+        return provenance.write(
+            output,
+            "process",
+            config,
+            digest=digest_json({"settings": config, "parts": [part.part for part in self.parts]}),
+            table=table_of(config["kind"]).to_json(),
+            **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},
+            processes=processes,
+            cut_flow={name: flow.to_json() for name, flow in flows.items()},
+            skips=[skip.to_json() for skip in self.skips],
+            inputs=[asdict(file) for file in self.files],
+            parts=[part.to_json() for part in self.parts],
         )
-    with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
-        for name, histogram in sorted(control.items()):
-            root[name] = histogram
-    inputs = [{key: value for key, value in asdict(file).items() if key != "uuid"} for file in files]
-    code = digest_json({"settings": config, "parts": [part["part"] for part in parts]})
-    if kind != "jets":
-        flows = {name: {"generated": processes[name]["events_generated"], **flow} for name, flow in flows.items()}
-    totals = {name: found["rows"] for name, found in processes.items()}
-    return provenance.write(
-        output, "process", config,
-        digest=code, table=table_of(kind).to_json(), **{noun(kind): totals}, processes=processes, cut_flow=flows,
-        skips=skips, inputs=inputs, parts=parts,
-    )  # fmt: skip

@@ -19,7 +19,7 @@ def make_sample(output: Path, size: Scale, overlap: str, seed: int, workers: int
     size
         how large the study is
     overlap
-        overlap of the classes, see `xaug.generate.toy.OVERLAPS`
+        overlap of the classes, see `xaug.generate.toy_model.OVERLAPS`
     seed
         seed of generation and split
     workers

@@ -36,7 +36,7 @@ def study(
     networks
         see `chosen_runs`; default: all
     overlap
-        overlap of the classes, see `xaug.generate.toy.OVERLAPS`
+        overlap of the classes, see `xaug.generate.toy_model.OVERLAPS`
     jets, trainings, epochs
         numbers in place of those of the scale; jets of each class
     seed

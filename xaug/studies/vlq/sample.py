@@ -30,8 +30,8 @@ def select_events(output: Path, ht_min: float | None, seed: int, workers: int | 
     workers
         processes at a time; None is one for each core
     """
+    from xaug.events.cuts import EventSelection
     from xaug.events.processor import EventSettings
-    from xaug.events.selection import EventSelection
     from xaug.process.stage import process
 
     selection = EventSelection() if ht_min is None else EventSelection(ht_min=ht_min)

@@ -36,11 +36,11 @@ def make_sample(output: Path, size: Scale, options: str | None, seed: int, worke
     """
     from xaug.generate.zbb import generate
     from xaug.jets.conventions import DEFAULT, OPTIONS
-    from xaug.jets.processor import Settings
+    from xaug.jets.processor import JetSettings
     from xaug.process.stage import process
 
     conventions = OPTIONS[options] if options else DEFAULT
     generate(output / "files", jets=size.jets, seed=seed, workers=workers, neutrinos=conventions.neutrinos)
-    settings = Settings(split_seed=seed, conventions=conventions)
+    settings = JetSettings(split_seed=seed, conventions=conventions)
     process([output / "files"], output / "dataset", settings, executor="futures", workers=workers)
     return output / "dataset"

@@ -1,0 +1,300 @@
+"""The interface of file formats, and the registry of all that are known.
+
+A format is one module that defines one class and registers one object of it. It recognises its files by their
+content, says what they hold, and turns a range of their entries into one of the records below, whose units are
+fixed: momenta in GeV, lengths in mm. Everything after that is the same for all formats.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+import awkward as ak
+import numpy as np
+
+from xaug.core.errors import BadValues, ConfigurationError, unknown_name
+from xaug.core.types import Array, Arrays, JsonObject
+
+__all__ = [
+    "FORMATS",
+    "Collisions",
+    "Contents",
+    "FinalState",
+    "Format",
+    "Source",
+    "UnsuitableFile",
+    "Wanted",
+    "format_of",
+    "recognise",
+    "refuse",
+    "refuse_momenta",
+    "register_format",
+]
+
+Opened = TypeVar("Opened")
+
+
+class UnsuitableFile(ValueError):
+    """A file cannot be used as it is; the message is the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a processor needs beside four-momenta, PDG ids and vertices."""
+
+    columns: tuple[str, ...] = ()  # further columns of particles by our name: "status"
+    partons: bool = False  # the partons of the hard process
+
+
+@dataclass(frozen=True)
+class FinalState:
+    """Final-state particles of n events, m in all, and the partons of their hard processes."""
+
+    particles: Arrays  # (m,) each: pt eta phi mass [GeV], id (PDG), vx vy vz [mm]; status where it is wanted
+    counts: Array  # (n,) particles of each event
+    partons: ak.Array | None = None  # (n, var) records id, status, mother1, eta, phi; None where they are not wanted
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+@dataclass(frozen=True)
+class Collisions:
+    """Visible particles, leptons and heavy quarks of n events. Momenta are in GeV."""
+
+    particles: Arrays  # (m,) each: pt eta phi mass, and lepton: position of the lepton that it is, or -1
+    counts: Array  # (n,) particles of each event
+    leptons: Arrays  # electrons and muons, (k,) each: pt eta phi mass, id (|PDG id|)
+    lepton_event: Array  # (k,) event of each lepton, ascending
+    quarks: Arrays  # b and c quarks, (q,) each: pt eta phi, id (|PDG id|)
+    quark_counts: Array  # (n,) quarks of each event
+    met: Array | None  # (n, 2) px and py of a detector's missing momentum [GeV]; None for generated particles
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds, as far as it can be known before its entries are read."""
+
+    tree: str  # name of the table that holds the events; "" where a file has only one
+    entries: int
+    columns: frozenset[str]
+    metadata: JsonObject  # what the file says of itself: label, process, xsec, ...
+    kind: str  # kind of dataset that the file is meant for
+    fingerprint: str  # tells versions of a remote file apart, whose bytes are not digested
+
+
+class Source:
+    """An input file that several formats look at; it is opened once for all of them.
+
+    Parameters
+    ----------
+    path
+        path or URL
+    tree
+        name of the table to read, if the user has named it
+    """
+
+    def __init__(self, path: str, tree: str | None = None):
+        self.path = path
+        self.tree = tree
+        self.is_local = "://" not in path
+        self._opened: dict[Callable[[str], Any], Any] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def first_bytes(self, n: int) -> bytes:
+        """The first bytes of a local file; nothing of a remote one."""
+        if not self.is_local:
+            return b""
+        with open(self.path, "rb") as file:
+            return file.read(n)
+
+    @property
+    def size(self) -> int | None:
+        """Size of a local file in bytes; None for a remote one."""
+        return Path(self.path).stat().st_size if self.is_local else None
+
+    def opened(self, opener: Callable[[str], AbstractContextManager[Opened]]) -> Opened:
+        """The file as a function opens it; formats that share the function share the opened file."""
+        if opener not in self._opened:
+            self._opened[opener] = self._stack.enter_context(opener(self.path))
+        found: Opened = self._opened[opener]
+        return found
+
+
+class Format(ABC):
+    """A file format.
+
+    A subclass sets the class attributes and implements the abstract methods. It also implements one or both of
+    `read_particles` (for jets) and `read_collisions` (for events), with the columns that each of them needs.
+    """
+
+    name: ClassVar[str]
+    """Name in filesets and manifests."""
+    label: ClassVar[str]
+    """Noun that messages use, with its article."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Endings of the file names that are taken when a directory is searched."""
+
+    @abstractmethod
+    def likeness(self, source: Source) -> float:
+        """Share of this format's signature that a file shows, from 0 (it is another format) to 1.
+
+        Raises
+        ------
+        Exception
+            of any kind, if the file is damaged
+        """
+
+    @abstractmethod
+    def mismatch(self, source: Source) -> str:
+        """Say why a file is not of this format, as the predicate of a sentence; its likeness is 0."""
+
+    @abstractmethod
+    def contents(self, source: Source) -> Contents:
+        """Say what a file of this format holds.
+
+        Raises
+        ------
+        UnsuitableFile
+            if it cannot be used
+        """
+
+    @abstractmethod
+    def open(self, path: str, tree: str, start: int, stop: int) -> AbstractContextManager[Any]:
+        """Open the entries from `start` to `stop`; the methods below read from what this yields."""
+
+    def particle_columns(self, wanted: Wanted) -> Collection[str]:
+        """Names of the columns that `read_particles` needs.
+
+        Raises
+        ------
+        UnsuitableFile
+            if files of this format cannot hold what is wanted
+        """
+        raise UnsuitableFile(f"is {self.label}, which holds no particles to cluster jets of; process it to events")
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        """Read the particles of opened entries; `first` is the number of the first one, for messages.
+
+        Raises
+        ------
+        BadValues
+            if a number is one that no event can have
+        """
+        raise NotImplementedError
+
+    def collision_columns(self) -> Collection[str]:
+        """Names of the columns that `read_collisions` needs.
+
+        Raises
+        ------
+        UnsuitableFile
+            if files of this format hold no events
+        """
+        raise UnsuitableFile(f"is {self.label}, which holds no leptons and missing momentum; process it to jets")
+
+    def read_collisions(self, chunk: Any, first: int) -> Collisions:
+        """Read the events of opened entries; `first` is the number of the first one, for messages.
+
+        Raises
+        ------
+        BadValues
+            if a number is one that no event can have
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def weights(self, chunk: Any, first: int) -> Array:
+        """Generator weights (n_events,) of opened entries; 1 where the file has none.
+
+        Raises
+        ------
+        BadValues
+            if a weight is not finite
+        """
+
+
+FORMATS: dict[str, Format] = {}
+"""All formats by name."""
+
+
+def register_format(added: Format) -> Format:
+    """Add a format to the registry.
+
+    Raises
+    ------
+    ConfigurationError
+        if another format has the same name
+    """
+    if added.name in FORMATS:
+        raise ConfigurationError(f"file format {added.name!r} is registered twice; give one of them another name")
+    FORMATS[added.name] = added
+    return added
+
+
+def format_of(name: str) -> Format:
+    """The format of a name."""
+    if name not in FORMATS:
+        raise unknown_name("file format", name, FORMATS)
+    return FORMATS[name]
+
+
+def recognise(source: Source) -> Format:
+    """The format whose signature a file shows best.
+
+    Raises
+    ------
+    UnsuitableFile
+        if the file shows nothing of any known format
+    """
+    found = {name: known.likeness(source) for name, known in FORMATS.items()}
+    best = max(found, key=lambda name: found[name])
+    if not found[best]:
+        reasons = dict.fromkeys(known.mismatch(source) for known in FORMATS.values())
+        labels = ", ".join(known.label for known in FORMATS.values())
+        raise UnsuitableFile(f"{' and '.join(reasons)}; xaug reads {labels}")
+    return FORMATS[best]
+
+
+def refuse(column: str, values: Array, bad: Array, event: Array, first: int) -> None:
+    """Raise BadValues for the first value that is bad.
+
+    Parameters
+    ----------
+    column
+        name of the column in the file
+    values, bad, event
+        the values, whether each is bad, and the event of each within the chunk, (m,)
+    first
+        number of the chunk's first entry in the file
+    """
+    if bad.any():
+        where = int(np.flatnonzero(bad)[0])
+        raise BadValues(f"{column} is {values[where]} in entry {first + int(event[where])}")
+
+
+def refuse_momenta(columns: Arrays, names: dict[str, str], counts: Sequence[int] | Array, first: int) -> None:
+    """Raise BadValues where a number is not finite or a pT is negative; `names` are those of the file."""
+    event = np.repeat(np.arange(len(counts)), counts)
+    for name, values in columns.items():
+        bad = ~np.isfinite(values)
+        if name == "pt":
+            bad |= values < 0
+        refuse(names[name], values, bad, event, first)

@@ -1,0 +1,134 @@
+"""Events of Delphes (J. de Favereau et al., JHEP 02 (2014) 057): particle flow, leptons and missing momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.nanoevents import DelphesSchema
+
+from xaug.core.types import Array, JsonObject
+from xaug.formats.base import Collisions, refuse, refuse_momenta, register_format
+from xaug.formats.momenta import LEPTON_MASS, delta_phi, pairs
+from xaug.formats.root import RootFormat, flat_columns
+from xaug.formats.xaug_tree import heavy_quarks
+
+__all__ = ["DELPHES"]
+
+SAME_DIRECTION = 0.01
+"""Distance in (eta, phi) below which a track is that of a lepton."""
+FLOW = {
+    "EFlowTrack": {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass"},
+    "EFlowPhoton": {"pt": "ET", "eta": "Eta", "phi": "Phi"},
+    "EFlowNeutralHadron": {"pt": "ET", "eta": "Eta", "phi": "Phi"},
+}
+LEPTONS = {11: "Electron", 13: "Muon"}
+"""|PDG id| -> collection."""
+LEPTON = {"pt": "PT", "eta": "Eta", "phi": "Phi"}
+QUARK = {"pt": "PT", "eta": "Eta", "phi": "Phi", "id": "PID"}
+COLUMNS = {
+    **FLOW,
+    **dict.fromkeys(LEPTONS.values(), LEPTON),
+    "Particle": QUARK,
+    "MissingET": {"met": "MET", "phi": "Phi"},
+    "Event": {"weight": "Weight"},
+}
+"""Collection -> our name -> branch, of all that is read."""
+
+
+class Delphes(RootFormat):
+    """Trees of Delphes, as the DelphesSchema of coffea arranges them."""
+
+    name = "delphes"
+    label = "a file of Delphes (ROOT)"
+    tree = "Delphes"
+    schema = DelphesSchema
+    signature = tuple(
+        f"{collection}/{collection}.{branch}" for collection, own in COLUMNS.items() for branch in own.values()
+    )
+
+    def kind(self, metadata: JsonObject) -> str:
+        """Files of Delphes are read as events."""
+        return "events"
+
+    def collision_columns(self) -> tuple[str, ...]:
+        """All that is read is needed."""
+        return self.signature
+
+    def read_collisions(self, chunk: Any, first: int) -> Collisions:
+        """Read what the detector measured: particle-flow objects, leptons and missing momentum."""
+        flows = [columns(chunk, collection, own, first) for collection, own in FLOW.items()]
+        event, order = merged([counts for _, counts in flows])
+        particles = {
+            name: np.concatenate([own[name] if name in own else np.zeros(len(own["pt"])) for own, _ in flows])[order]
+            for name in ("pt", "eta", "phi", "mass")
+        }
+        counts = np.bincount(event, minlength=len(flows[0][1]))
+
+        found = [columns(chunk, collection, LEPTON, first) for collection in LEPTONS.values()]
+        lepton_event, order = merged([own for _, own in found])
+        leptons = {name: np.concatenate([own[name] for own, _ in found])[order] for name in LEPTON}
+        ids = np.repeat(list(LEPTONS), [len(own["pt"]) for own, _ in found])[order]
+        leptons |= {"id": ids, "mass": np.array([LEPTON_MASS[i] for i in ids.tolist()])}
+
+        left, right = pairs(lepton_event, counts)
+        distance = np.hypot(
+            leptons["eta"][left] - particles["eta"][right], delta_phi(leptons["phi"][left], particles["phi"][right])
+        )
+        same = distance < SAME_DIRECTION
+        particles["lepton"] = np.full(len(event), -1)
+        particles["lepton"][right[same]] = left[same]
+
+        branches = {name: f"Particle.{own}" for name, own in QUARK.items()}
+        quarks, quark_counts = heavy_quarks(chunk, branches, first)
+        return Collisions(
+            particles, counts, leptons, lepton_event, quarks, quark_counts, missing_momentum(chunk, first)
+        )
+
+    def weights(self, chunk: Any, first: int) -> Array:
+        """The weight of `Event`; 1 where there is none."""
+        if "Event" not in chunk.fields:
+            return np.ones(len(chunk))
+        weights: Array = ak.to_numpy(ak.flatten(chunk["Event"]["Weight"], axis=None)).astype(np.float64)
+        refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
+        return weights
+
+
+def columns(chunk: Any, collection: str, branches: dict[str, str], first: int) -> tuple[dict[str, Array], Array]:
+    """Flat columns of a collection by our names, and how many members each event has."""
+    full = {name: f"{collection}.{branch}" for name, branch in branches.items()}
+    found, counts = flat_columns(chunk, full)
+    refuse_momenta(found, full, counts, first)
+    return found, counts
+
+
+def missing_momentum(chunk: Any, first: int) -> Array:
+    """px and py (n, 2) of the missing momentum [GeV]."""
+    size, phi = (ak.to_numpy(ak.flatten(chunk["MissingET"][name], axis=None)) for name in ("MET", "Phi"))
+    for name, values in (("MissingET.MET", size), ("MissingET.Phi", phi)):
+        refuse(name, values, ~np.isfinite(values), np.arange(len(values)), first)
+    return np.stack([size * np.cos(phi), size * np.sin(phi)], axis=1)
+
+
+def merged(counts: list[Array]) -> tuple[Array, Array]:
+    """Join collections event by event.
+
+    Parameters
+    ----------
+    counts
+        members of each event, (n,), one array a collection
+
+    Returns
+    -------
+    event : (m,)
+        event of each member, ascending
+    order : (m,)
+        positions of the members in the concatenation of the collections
+    """
+    event = np.concatenate([np.repeat(np.arange(len(own)), own) for own in counts])
+    order = np.argsort(event, kind="stable")
+    return event[order], order
+
+
+DELPHES = register_format(Delphes())

@@ -1,0 +1,116 @@
+"""The interface of processors, which turn what a format reads into rows of a dataset, and their registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import Array
+from xaug.data.parts import PartSettings, Rows
+from xaug.formats.base import Format
+
+__all__ = ["PROCESSORS", "AnyProcessor", "Processor", "default_settings", "processor_class", "register_processor"]
+
+Settings = TypeVar("Settings", bound=PartSettings)
+Content = TypeVar("Content")
+
+
+class Processor(ABC, Generic[Settings, Content]):
+    """A processor of one or several kinds of dataset.
+
+    A subclass sets the class attributes and implements the abstract methods. It is sent to worker processes with
+    its settings, and keeps no state between chunks.
+
+    Parameters
+    ----------
+    settings
+        selection, split and all else that decides what the dataset holds
+    """
+
+    row: ClassVar[str]
+    """Noun for a row of the dataset, in the singular."""
+    needs: ClassVar[str]
+    """What the first cut asks for, and what every file must have at least once."""
+    control: ClassVar[Mapping[str, Any]]
+    """Axes (of `hist`) of the control histograms, by the names of `Rows.control`."""
+    weighted: ClassVar[bool]
+    """Whether rows are weighted: then a process without a row is reported, since its yield cannot be estimated, and
+    cut flows begin with the number of generated events."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    @classmethod
+    def rows_noun(cls) -> str:
+        """Noun for rows of the dataset, in the plural."""
+        return f"{cls.row}s"
+
+    @classmethod
+    @abstractmethod
+    def default_settings(cls, kind: str) -> Settings:
+        """The settings of a kind of dataset, where the user changes none."""
+
+    @abstractmethod
+    def columns(self, source: Format, label: int) -> Collection[str]:
+        """Columns that a file of a format and of a class must have.
+
+        Raises
+        ------
+        UnsuitableFile
+            if files of that format cannot become this kind of dataset
+        """
+
+    @abstractmethod
+    def read(self, source: Format, chunk: Any, label: int, first: int) -> Content:
+        """Read opened entries of a file, of which `first` is the number of the first one.
+
+        Raises
+        ------
+        BadValues
+            if a number is one that no event can have
+        """
+
+    @abstractmethod
+    def rows(self, content: Content, weights: Array, ids: Array) -> Rows:
+        """Select and describe.
+
+        Parameters
+        ----------
+        content
+            what `read` gave of n events
+        weights, ids
+            generator weights and event ids, (n,)
+        """
+
+
+AnyProcessor = Processor[Any, Any]
+PROCESSORS: dict[str, type[AnyProcessor]] = {}
+"""Kind of dataset -> its processor."""
+
+
+def register_processor(kind: str, added: type[AnyProcessor]) -> None:
+    """Make a processor that of a kind of dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        if the kind has a processor already
+    """
+    if kind in PROCESSORS:
+        raise ConfigurationError(f"kind of dataset {kind!r} is registered twice; give one of them another name")
+    PROCESSORS[kind] = added
+
+
+def processor_class(kind: str) -> type[AnyProcessor]:
+    """The processor of a kind of dataset."""
+    if kind not in PROCESSORS:
+        raise unknown_name("kind of dataset", kind, PROCESSORS)
+    return PROCESSORS[kind]
+
+
+def default_settings(kind: str) -> PartSettings:
+    """The settings of a kind of dataset, where the user changes none."""
+    found: PartSettings = processor_class(kind).default_settings(kind)
+    return found

@@ -1,0 +1,183 @@
+"""Process one chunk of an input file: read it by its format, select and describe it, write a part of the dataset."""
+
+from __future__ import annotations
+
+import functools
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+import uproot
+
+from xaug.core.errors import BadValues, XaugError
+from xaug.core.types import Array, JsonObject
+from xaug.core.workers import end_with
+from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
+from xaug.data.parts import PartSettings, PartSummary, part_name
+from xaug.formats.base import Format
+from xaug.formats.processor import AnyProcessor
+from xaug.process.inputs import InputFile
+
+__all__ = ["Chunk", "Outcome", "Skip", "Work", "control_histogram"]
+
+UNREADABLE = (OSError, uproot.DeserializationError)
+"""Errors of opening a file that has gone or was damaged after it was checked."""
+LOST = "was lost or changed while processing"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A range of entries of an input file."""
+
+    file: InputFile
+    start: int
+    stop: int
+
+    def part(self, settings: PartSettings) -> str:
+        """File name of the part that this chunk becomes."""
+        return part_name(self.file.key, settings, self.start, self.stop)
+
+    def skip(self, reason: str) -> Skip:
+        """This chunk, left out for a reason."""
+        return Skip(self.file.path, reason, self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """An input file, or a range of its entries, that was left out."""
+
+    file: str
+    reason: str
+    start: int | None = None
+    stop: int | None = None
+
+    def to_json(self) -> JsonObject:
+        """The skip as plain data."""
+        entries = {} if self.start is None else {"start": self.start, "stop": self.stop}
+        return {"file": self.file, **entries, "reason": self.reason}
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of some chunks; coffea adds up those of all chunks."""
+
+    skips: tuple[Skip, ...] = ()  # chunks that cannot be read
+    failures: tuple[Skip, ...] = ()  # chunks whose part cannot be written
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(self.skips + other.skips, self.failures + other.failures)
+
+
+def control_histogram(axis: Any, name: str) -> Any:
+    """An empty control histogram (of `hist`)."""
+    return hist.Hist(axis, storage=hist.storage.Double(), name=name)
+
+
+@functools.cache
+def end_with_parent(parent: int) -> None:
+    """In a worker that was started by `parent`, end when it ends; elsewhere, as on a cluster, do nothing."""
+    if os.getppid() == parent:
+        end_with(parent)
+
+
+class Work:
+    """The function that turns a chunk into a part of the dataset; worker processes get a copy of it.
+
+    Only the outcome is returned, so that the memory of the main process stays flat. A part is written whole or not
+    at all, and the parts that are there already are kept: a chunk may be processed again at any time.
+
+    Parameters
+    ----------
+    output
+        directory of the dataset, on a file system that all workers share
+    processor
+        processor of the kind of dataset
+    formats
+        formats of the input files, by name
+    """
+
+    def __init__(self, output: Path, processor: AnyProcessor, formats: dict[str, Format]):
+        self.output = output
+        self.processor = processor
+        self.formats = formats
+        self.parent = os.getpid()
+
+    def __call__(self, chunk: Chunk) -> Outcome:
+        """Write the part of a chunk."""
+        end_with_parent(self.parent)
+        name = chunk.part(self.processor.settings)
+        if (self.output / name).exists():
+            return Outcome()
+        try:
+            content, weights = self.read(chunk)
+        except BadValues as error:
+            return Outcome(skips=(chunk.skip(f"{error}; leave the file out or mend it"),))
+        except FileNotFoundError:
+            return Outcome(skips=(chunk.skip(LOST),))
+        except Exception as error:  # nothing but the decoding of libraries runs here, and it fails in many ways
+            text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = f"entries {chunk.start} to {chunk.stop} cannot be read ({text}); copy or generate the file again"
+            return Outcome(skips=(chunk.skip(reason),))
+        try:
+            self.write(chunk, name, content, weights)
+        except XaugError as error:
+            return Outcome(failures=(chunk.skip(str(error)),))
+        return Outcome()
+
+    def read(self, chunk: Chunk) -> tuple[Any, Array]:
+        """Contents and generator weights of a chunk.
+
+        Raises
+        ------
+        FileNotFoundError
+            if the file cannot be opened any more
+        """
+        file, form = chunk.file, self.formats[chunk.file.format]
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(form.open(file.path, file.tree, chunk.start, chunk.stop))
+            except UNREADABLE as error:
+                raise FileNotFoundError(file.path) from error
+            content = self.processor.read(form, opened, file.label, chunk.start)
+            return content, form.weights(opened, chunk.start)
+
+    def write(self, chunk: Chunk, name: str, content: Any, weights: Array) -> None:
+        """Select and describe a chunk, and write its part."""
+        file, settings = chunk.file, self.processor.settings
+        ids = event_ids(file.identity, np.arange(chunk.start, chunk.stop))
+        rows = self.processor.rows(content, weights, ids)
+        split = assign_split(ids[rows.event], settings.split_seed, settings.split_fractions)
+        columns = {
+            **rows.columns,
+            "label": np.full(len(rows.event), file.label, np.int8),
+            "weight": rows.weight,
+            "event_id": ids[rows.event],
+            "split": split,
+        }
+        summary = PartSummary(
+            part=name,
+            file=file.path,
+            start=chunk.start,
+            stop=chunk.stop,
+            process=file.process,
+            label=file.label,
+            rows=len(rows.event),
+            splits={which: int((split == i).sum()) for i, which in enumerate(SPLITS)},
+            cut_flow=rows.cut_flow,
+            sum_weight_read=float(weights.sum()),
+            sum_weights_selected=float(rows.weight.sum()),
+        )
+        counts = {
+            axis_name: control_histogram(axis, axis_name)
+            .fill(rows.control[axis_name], weight=rows.control_weight)
+            .values(flow=True)
+            for axis_name, axis in self.processor.control.items()
+        }
+        write_part(self.output / name, columns, counts, summary.to_json())
