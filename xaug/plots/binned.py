@@ -85,9 +85,8 @@ def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tup
         The coloured cells, for a colour bar.
     """
     ax.set_facecolor(EMPTY)
-    masked = np.ma.array(found.mean.T, mask=~np.isfinite(found.mean.T))
     artist = ax.pcolormesh(
-        found.x_edges, found.y_edges, masked, vmin=limits[0], vmax=limits[1],
+        found.x_edges, found.y_edges, found.mean.T, vmin=limits[0], vmax=limits[1],
         cmap=BACKGROUND_TO_SIGNAL, rasterized=True,
     )  # fmt: skip
     ax.set_xlabel(x.axis_label)

@@ -81,8 +81,8 @@ def plot_engine_differences(comparison: EngineComparison, ax: Axes) -> list[Arti
     edges = np.linspace(-10, np.ceil(max(0.0, *(v.max() for v in found.values()))), 61)
     artists: list[Artist] = []
     for rule, values in found.items():
-        _, _, line = ax.hist(values, bins=edges, histtype="step", lw=1.5, label=rule)
-        artists += list(line)
+        counts, _ = np.histogram(values, edges)
+        artists.append(ax.stairs(counts, edges, lw=1.5, label=rule))
     ax.set_xlabel(r"log$_{10}$ largest $|\Delta R|$ / largest $|R|$ of the event")
     ax.set_ylabel("events")
     ax.set_xlim(edges[0], edges[-1])

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
-from xaug.core.types import Array
+from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table, Variable
 from xaug.explain.analysis.relevance import summary
@@ -117,17 +116,17 @@ class ExplainedRun:
         return label
 
     @cached_property
-    def values(self) -> pd.DataFrame:
-        """Unscaled expert variables of the explained events, whether the network has them or not."""
+    def values(self) -> Arrays:
+        """Unscaled expert variables (n,) of the explained events, whether the network has them or not, by name."""
         table = self.data.table
         blocks = [block for block, shape in shapes_of(table, table.blocks).items() if shape is Shape.VECTOR]
         arrays = self.data.load_rows(blocks, self.split, self.rows)
-        return pd.concat([pd.DataFrame(arrays[block], columns=table.names(block)) for block in blocks], axis=1)
+        return {name: arrays[block][:, i] for block in blocks for i, name in enumerate(table.names(block))}
 
     @cached_property
-    def scores(self) -> Array:
-        """Signal scores (trainings, n) of the explained events, which must be of the test split."""
-        return np.array([self.run.scores(i)["score"][self.rows] for i in range(len(self.run))])
+    def scores(self) -> list[Array]:
+        """Signal scores (n,) of the explained events in each training; the events must be of the test split."""
+        return [self.run.scores(i)["score"][self.rows] for i in range(len(self.run))]
 
     @cached_property
     def weight(self) -> Array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from xaug.explain.analysis.spread import operating_points
+from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
 from xaug.report.subjects import ClassAttribution, ReportInputs
 from xaug.report.words import noun
 from xaug.training.metrics import EFFICIENCIES, effective_number
@@ -82,7 +82,8 @@ def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.Da
             digits = 1 if name in REJECTIONS else 4
             row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
         rows.append({**row, **{column.name: column.value(run) for column in columns}})
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
@@ -95,17 +96,22 @@ def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
     for run in runs:
         scores = [run.scores(i) for i in range(len(run))]
         label, weight = scores[0]["label"], scores[0]["weight"]
-        found = operating_points(label, [s["score"] for s in scores], weight)
+        found = operating_points(label, [s["score"] for s in scores], weight).to_dict("index")
         background = effective_number(weight[label == 0])
-        row = {"run": run.name}
-        for at, point in found.iterrows():
-            name, factor, digits = ("AUC", 1, 4) if at == "auc" else (f"signal % at {100 * at:g}% background", 100, 1)
-            mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
-            measured = at == "auc" or at * background >= MEASURED
-            row[name] = f"{mean} ± {rms}" if measured else "too few events"
-            row[f"{name}, mean score"] = of_mean if measured else ""
+        row = {"run": run.name, **_quoted("AUC", found["auc"], 1, 4)}
+        for at in BACKGROUND_EFFICIENCIES:
+            name = f"signal % at {100 * at:g}% background"
+            measured = at * background >= MEASURED
+            row |= _quoted(name, found[at], 100, 1) if measured else {name: "too few events", f"{name}, mean score": ""}
         rows.append(row)
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: int) -> dict[str, str]:
+    """Two cells: mean and standard deviation over trainings, and the value of the mean score."""
+    mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
+    return {name: f"{mean} ± {rms}", f"{name}, mean score": of_mean}
 
 
 def distances(baselines: Sequence[ClassAttribution]) -> pd.DataFrame:
@@ -125,7 +131,8 @@ def distances(baselines: Sequence[ClassAttribution]) -> pd.DataFrame:
                 "for example": ", ".join(distance["outside"][:3]),
             }
         )
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> list[NamedTable]:

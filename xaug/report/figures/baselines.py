@@ -40,11 +40,14 @@ def attribution_table(subject: ClassAttribution) -> pd.DataFrame:
         `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
     """
     tables = subject.tables
-    found = pd.DataFrame({name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")})
+    found: pd.DataFrame = pd.DataFrame(
+        {name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")}
+    )
     found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
     for name in ERRORS:
         found[name.removeprefix("mean_")] = np.sqrt(sum(t[name] ** 2 for t in tables) / len(tables))
-    return found.sort_values("mean", ascending=False, kind="stable").rename_axis("feature")
+    ordered: pd.DataFrame = found.sort_values("mean", ascending=False, kind="stable").rename_axis("feature")
+    return ordered
 
 
 @GENERIC.figure("features", "The features of largest attribution, for each baseline", SeveralBaselines)

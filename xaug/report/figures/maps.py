@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xaug.core.types import Array
 from xaug.explain.analysis.binned import VariableMap, relevance_map, score_map
 from xaug.plots import figures
 from xaug.plots.binned import plot_map
@@ -57,7 +58,7 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
 def _draw(
     explained: ExplainedRun,
     found: VariableMap,
-    shown: Sequence[np.ndarray],
+    shown: Sequence[Array],
     stem: Path,
     limits: tuple[float, float],
     label: str,

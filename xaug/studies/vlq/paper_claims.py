@@ -1,13 +1,14 @@
-"""What the paper on baselines says of its rankings, and what ours say: a table of claims and numbers.
+"""The claims of the paper on baselines about its rankings, beside our numbers.
 
-Errors are of the trainings alone: all networks are judged on the same events, and each ranking is one.
+Errors contain the spread of the trainings alone: all networks are judged on the same events, and each ranking is a
+single draw of events and baselines.
 
 Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Results".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,24 +19,30 @@ from xaug.training.retrain import plateau
 __all__ = ["BELOW", "Comparison", "check_claims", "compare", "ranks"]
 
 BELOW = 15
-"""Averaged baselines beat the blank one for fewer features than about this."""
+"""In the paper averaged baselines beat the blank one for fewer features than about this number."""
 PLATEAU, ABOUT = 12, 3
-"""Number of features where the performance stops to rise, and how far off still agrees."""
+"""Number of features where the performance of the paper stops rising, and by how many another number still agrees."""
 TOP = 5
-"""A feature among so many first ones ranks high; "much lower" is beyond twice as many."""
+"""A feature among this many first ones ranks high; "much lower" is a rank beyond twice this number."""
 SURE = 2.0
-"""Standard deviations from which on a difference counts."""
+"""A difference counts if it is larger than this many standard deviations."""
 AVERAGED = ("background", "weighted")
 CHOICES = ("blank", "physical", *AVERAGED)
-"""Baselines as `xaug.explain --baseline` calls them; the paper's blank one may be either of the first two."""
+"""Baselines as `xaug.explain --baseline` names them; the paper's blank baseline may be either of the first two."""
 SHOWN = {"accuracy": "accuracy", "auc": "AUC", "significance": "Z"}
 JUDGED = ("accuracy", "significance")
-"""What the paper judges by."""
+"""The metrics by which the paper judges."""
 CONTROL = "random"
+"""The ranking of an ablation that comes from no network."""
+
+Tables = Mapping[str, Sequence[pd.DataFrame]]
+"""Baseline -> attributions of the class, one table for each training."""
+Row = tuple[str, str, str]
+"""A claim, whether it holds, and our numbers."""
 
 
 def ranks(tables: Sequence[pd.DataFrame], feature: str, by: str = "mean") -> tuple[int, int, int]:
-    """Rank of a feature by its mean over trainings (1 is first), and the least and largest among the trainings."""
+    """Rank of a feature by its mean over trainings (1 is first), and its range among the trainings."""
     values = pd.concat([table[by] for table in tables], axis=1)
     each = values.rank(ascending=False, method="min").loc[feature]
     mean = values.mean(axis=1)
@@ -44,16 +51,28 @@ def ranks(tables: Sequence[pd.DataFrame], feature: str, by: str = "mean") -> tup
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean over k of the difference of two curves, its error from the trainings, and at which k it is positive."""
+    """The difference of two curves.
+
+    Attributes
+    ----------
+    difference
+        mean over k
+    error
+        its error from the spread of the trainings; nan for one training
+    ahead
+        the k where the difference is positive
+    sizes
+        all k
+    """
 
     difference: float
-    error: float  # nan for one training
+    error: float
     ahead: tuple[int, ...]
     sizes: tuple[int, ...]
 
     @property
     def deviations(self) -> float:
-        """The difference in standard deviations; 0 for curves that are the same."""
+        """The difference in standard deviations; 0 for equal curves."""
         if not self.difference:
             return 0.0
         return self.difference / self.error if self.error else float(np.copysign(np.inf, self.difference))
@@ -73,14 +92,20 @@ def compare(
 ) -> Comparison:
     """Curve `one` minus curve `other`, for 0 < k < high.
 
-    Trainings of the same number are subtracted, so that sets of features that both rankings share cancel.
+    Trainings of the same number are subtracted, so that a set of features that both rankings share cancels.
 
     Parameters
     ----------
     curves
-        a row a training: `ranking`, `k`, `training` and the metric
+        a row for each training: `ranking`, `k`, `training` and the metric
+    one, other
+        names of the rankings
+    metric
+        name of the metric
+    high
+        only smaller k count
     retrained
-        whether the trainings of different k are independent; else they are the same networks, as in an ablation
+        whether the trainings of different k are independent; in an ablation they are the same networks
     """
     inside = curves[(curves["k"] > 0) & (curves["k"] < high)]
     tables = [inside[inside["ranking"] == name].pivot(index="k", columns="training", values=metric)
@@ -93,67 +118,78 @@ def compare(
 
 
 def check_claims(
-    tables: Mapping[str, Sequence[pd.DataFrame]],
+    tables: Tables,
     names: Mapping[str, str],
     curves: pd.DataFrame | None = None,
     ablated: pd.DataFrame | None = None,
     by: str = "mean",
-    varied: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]] | None = None,
+    varied: Mapping[str, Tables] | None = None,
 ) -> pd.DataFrame:
-    """The paper's claims, and what our tables say of each of those that they can answer.
+    """Compare each claim of the paper that our tables can answer with our numbers.
 
     Parameters
     ----------
     tables
-        baseline, as in CHOICES -> attributions of the class, a table a training: a row a feature, `mean` and
-        `mean_absolute`
+        for each baseline in CHOICES the attributions of the class, one table for each training: a row for each
+        feature, `mean` and `mean_absolute`
     names
-        baseline -> what it is called in curves and on the page
+        name of each baseline in curves and on the page
     curves
-        of `xaug.topk`
+        curves of `xaug.topk`
     ablated
-        of `xaug.explain.analysis.ablations.ablate_run`, without the point where nothing is left
+        curves of `xaug.explain.analysis.ablations.ablate_run`, without the point where no feature is left
     by
-        "mean" or "mean_absolute": by what features are ranked
+        "mean" or "mean_absolute": the attribution by which features are ranked
     varied
-        what was varied -> tables as above, of networks trained on such events
+        what was varied -> tables as above, of networks that were trained on such events
 
     Returns
     -------
     DataFrame
-        `paper`: the claim; `holds`: yes, no, partly, or open, where nothing counts; `ours`: the numbers, ranks with
+        `paper`: the claim; `holds`: yes, no, partly, or open if no difference counts; `ours`: our numbers, ranks with
         their range over trainings, differences with their error from the trainings
     """
     tables = {choice: tables[choice] for choice in CHOICES if choice in tables}
-    rows = []
-    if "blank" in tables and any(choice in tables for choice in AVERAGED):
-        rows.append(_ht("HT is first for every baseline", {"": tables}, names, by))
-        if varied:
-            rows.append(_ht("HT is first whatever the threshold on it", varied, names, by))
-        rows.append(_boosted(tables, names, by))
-        if all(choice in tables for choice in AVERAGED):
-            rows.append(_jet_masses(tables, names, by))
+    rows = [*_about_ranks(tables, names, by, varied or {})]
     if curves is not None:
-        known = set(curves["ranking"])
-        curved = {choice: name for choice, name in names.items() if choice in CHOICES and name in known}
-        metrics = [metric for metric in SHOWN if metric in curves and curves[metric].notna().all()]
-        averaged = [curved[choice] for choice in AVERAGED if choice in curved]
-        if "blank" in curved and averaged and (curves["k"] < BELOW).any():
-            rows.append(_averaged(curves, curved, averaged, metrics))
-        if len(averaged) == len(AVERAGED) and (curves["k"] < BELOW).any():
-            rows.append(_weighted(curves, averaged, metrics))
-        if curved:
-            rows.append(_plateau(curves, list(curved.values()), metrics))
+        rows += _about_curves(curves, names)
     if ablated is not None and (ablated["k"] > 0).any():
-        rows.append(_ablation(ablated, curves, [names[c] for c in CHOICES if names.get(c) in set(ablated["ranking"])]))
-    return pd.DataFrame(rows, columns=["paper", "holds", "ours"])
+        known = set(ablated["ranking"])
+        rows.append(_ablation(ablated, curves, [names[c] for c in CHOICES if names.get(c) in known]))
+    found: pd.DataFrame = pd.DataFrame(rows, columns=["paper", "holds", "ours"])
+    return found
+
+
+def _about_ranks(tables: Tables, names: Mapping[str, str], by: str, varied: Mapping[str, Tables]) -> Iterator[Row]:
+    if "blank" not in tables or not any(choice in tables for choice in AVERAGED):
+        return
+    yield _ht("HT is first for every baseline", {"": tables}, names, by)
+    if varied:
+        yield _ht("HT is first whatever the threshold on it", varied, names, by)
+    yield _boosted(tables, names, by)
+    if all(choice in tables for choice in AVERAGED):
+        yield _jet_masses(tables, names, by)
+
+
+def _about_curves(curves: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Row]:
+    known = set(curves["ranking"])
+    curved = {choice: name for choice, name in names.items() if choice in CHOICES and name in known}
+    metrics = [metric for metric in SHOWN if metric in curves and curves[metric].notna().all()]
+    averaged = [curved[choice] for choice in AVERAGED if choice in curved]
+    has_few_features = bool((curves["k"] < BELOW).any())
+    if "blank" in curved and averaged and has_few_features:
+        yield _averaged(curves, curved, averaged, metrics)
+    if len(averaged) == len(AVERAGED) and has_few_features:
+        yield _weighted(curves, averaged, metrics)
+    if curved:
+        yield _plateau(curves, list(curved.values()), metrics)
 
 
 def _verdict(flags: Sequence[bool]) -> str:
     return "yes" if all(flags) else "partly" if any(flags) else "no"
 
 
-def _rank_words(tables, names, feature, by) -> str:
+def _rank_words(tables: Tables, names: Mapping[str, str], feature: str, by: str) -> str:
     words = []
     for choice, own in tables.items():
         rank, low, high = ranks(own, feature, by)
@@ -161,7 +197,7 @@ def _rank_words(tables, names, feature, by) -> str:
     return f"{feature}: " + ", ".join(words)
 
 
-def _ht(claim, samples, names, by) -> tuple[str, str, str]:
+def _ht(claim: str, samples: Mapping[str, Tables], names: Mapping[str, str], by: str) -> Row:
     first = [
         ranks(own, "ht", by)[0] == 1
         for tables in samples.values() for choice, own in tables.items() if choice != "physical"
@@ -173,7 +209,7 @@ def _ht(claim, samples, names, by) -> tuple[str, str, str]:
     return claim, _verdict(first), "; ".join(words)
 
 
-def _boosted(tables, names, by) -> tuple[str, str, str]:
+def _boosted(tables: Tables, names: Mapping[str, str], by: str) -> Row:
     features = ("pt_lep", "met")
     blank = {feature: ranks(tables["blank"], feature, by)[0] for feature in features}
     risen = [ranks(tables[c], feature, by)[0] < blank[feature] for c in AVERAGED if c in tables for feature in features]
@@ -181,7 +217,7 @@ def _boosted(tables, names, by) -> tuple[str, str, str]:
     return "lepton pT and missing pT rank higher with averaged baselines than with blank", _verdict(risen), words
 
 
-def _jet_masses(tables, names, by) -> tuple[str, str, str]:
+def _jet_masses(tables: Tables, names: Mapping[str, str], by: str) -> Row:
     features = ("mass_j1", "mass_j2")
     high = [ranks(tables[c], f, by)[0] <= TOP for c in ("blank", "background") for f in features]
     low = [ranks(tables["weighted"], f, by)[0] > 2 * TOP for f in features]
@@ -190,7 +226,7 @@ def _jet_masses(tables, names, by) -> tuple[str, str, str]:
     return claim, _verdict([*high, *low]) if any(high) else "no", words  # there is nothing to fall from
 
 
-def _averaged(curves, curved, averaged, metrics) -> tuple[str, str, str]:
+def _averaged(curves: pd.DataFrame, curved: Mapping[str, str], averaged: Sequence[str], metrics: Sequence[str]) -> Row:
     words, signs = [], []
     blanks = [curved[choice] for choice in ("blank", "physical") if choice in curved]
     if len(blanks) == 2 and _same(curves, *blanks):
@@ -207,13 +243,13 @@ def _averaged(curves, curved, averaged, metrics) -> tuple[str, str, str]:
     return claim, holds, "; ".join(words)
 
 
-def _same(curves, one, other) -> bool:
-    """Whether two rankings have the same first features, and so the same trainings."""
+def _same(curves: pd.DataFrame, one: str, other: str) -> bool:
+    """Whether two rankings have the same first features, and therefore the same trainings."""
     found = compare(curves, one, other, "auc")
     return found.difference == found.error == 0
 
 
-def _weighted(curves, averaged, metrics) -> tuple[str, str, str]:
+def _weighted(curves: pd.DataFrame, averaged: Sequence[str], metrics: Sequence[str]) -> Row:
     found = {metric: compare(curves, averaged[1], averaged[0], metric) for metric in metrics}
     counted = [found[metric].sign > 0 for metric in JUDGED if metric in found and found[metric].sign]
     words = "; ".join(f"{SHOWN[metric]}, {averaged[1]} - {averaged[0]}: {c}" for metric, c in found.items())
@@ -221,7 +257,7 @@ def _weighted(curves, averaged, metrics) -> tuple[str, str, str]:
     return claim, _verdict(counted) if counted else "open", words
 
 
-def _plateau(curves, names, metrics) -> tuple[str, str, str]:
+def _plateau(curves: pd.DataFrame, names: Sequence[str], metrics: Sequence[str]) -> Row:
     found = {metric: {name: plateau(curves, name, metric) for name in names} for metric in metrics}
     near = [abs(k - PLATEAU) <= ABOUT for metric in JUDGED if metric in found for k in found[metric].values()]
     sizes = ", ".join(str(k) for k in sorted(curves["k"].unique()))
@@ -230,9 +266,9 @@ def _plateau(curves, names, metrics) -> tuple[str, str, str]:
     return claim, _verdict(near), f"plateau from k = {'; '.join(words)} (tried: {sizes})"
 
 
-def _ablation(ablated, curves, names) -> tuple[str, str, str]:
-    """A pattern would be: without its first features the network loses more than without random ones."""
-    first = {name: table for name, table in ablated.groupby("ranking", sort=False)}
+def _ablation(ablated: pd.DataFrame, curves: pd.DataFrame | None, names: Sequence[str]) -> Row:
+    """There would be a pattern if a network lost more without its first features than without random ones."""
+    first = {str(name): table for name, table in ablated.groupby("ranking", sort=False)}
     words, faster = [], []
     for name in names:
         own = first[name].groupby("k")["auc"].mean()
@@ -244,11 +280,11 @@ def _ablation(ablated, curves, names) -> tuple[str, str, str]:
             text += f", below {CONTROL} by {lost}"
         words.append(text)
     both = [name for name in first if curves is not None and name in set(curves["ranking"])]
-    if len(both) > 2:
+    if curves is not None and len(both) > 2:
         # the better ranking has the higher curve when retrained, and the lower one when ablated
         again = [compare(curves, name, both[0], "auc").difference for name in both]
-        lost = [compare(ablated, both[0], name, "auc", retrained=False).difference for name in both]
-        tau = pd.Series(again).corr(pd.Series(lost), method="kendall")
+        worse = [compare(ablated, both[0], name, "auc", retrained=False).difference for name in both]
+        tau = pd.Series(again).corr(pd.Series(worse), method="kendall")
         words.append(f"rankings in the order of ablation and of retraining: Kendall's τ = {tau:.2f}")
     holds = {"yes": "no", "no": "yes"}.get(found := _verdict(faster), found) if faster else "open"
     return "an ablation of features shows no clear pattern", holds, "; ".join(words)

@@ -37,7 +37,7 @@ def select_events(output: Path, ht_min: float | None, seed: int, workers: int | 
     selection = EventSelection() if ht_min is None else EventSelection(ht_min=ht_min)
     dataset = output / f"dataset{suffix(ht_min)}"
     settings = EventSettings(split_seed=seed, selection=selection)
-    process([output / "files"], dataset, settings, executor="futures", workers=workers)
+    process([str(output / "files")], dataset, settings, executor="futures", workers=workers)
     return dataset
 
 
