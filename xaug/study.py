@@ -72,7 +72,7 @@ def command_of(study: Study) -> click.Command:
     run.__doc__ = study.help
     run.__name__ = study.name
     command = xaug_command(run)
-    command.params = [*own_options(study), *common_options(study), *command.params]
+    command.params += reversed([*own_options(study), *common_options(study)])  # as decorators would add them
     return command
 
 

@@ -8,7 +8,7 @@ import pytest
 from xaug.core.errors import ConfigurationError
 from xaug.report.figures import GENERIC
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes, SingleRun
-from xaug.studies import STUDIES, find_study, study_with_figures
+from xaug.studies import STUDIES, study_with_figures
 from xaug.studies.base import Study, register
 from xaug.studies.toy.figures import FIGURES as TOY
 from xaug.studies.vlq.figures import FIGURES as VLQ
@@ -69,8 +69,6 @@ def test_numbers_alone_find_their_paper_by_the_kind_of_dataset():
     assert study_with_figures(["20", "31"], "jets").name == "zbb"
     assert study_with_figures(["20", "3"], "jets") is None
     assert study_with_figures(["20"], "mine") is None
-    with pytest.raises(ConfigurationError, match="did you mean 'zbb'"):
-        find_study("zb")
 
 
 def test_a_study_is_registered_once_and_names_its_directory():

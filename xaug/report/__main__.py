@@ -8,13 +8,15 @@ import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.types import JsonObject
+from xaug.studies import STUDIES, study_with_figures
 
 
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
 @click.option(
     "--study",
-    help="Draw the figures of a paper and compare with its numbers: toy, zbb or vlq.  [default: the general figures]",
+    type=click.Choice(list(STUDIES)),
+    help="Draw the figures of a paper, and compare with its numbers.  [default: the general figures]",
 )
 @click.option(
     "--figures", help="Draw only these: names, or numbers of a paper's figures, as in 14,roc.  [default: all]"
@@ -45,11 +47,10 @@ def main(
     """
     from xaug.report.figures import GENERIC
     from xaug.report.stage import report
-    from xaug.studies import find_study, study_with_figures
     from xaug.training.runs import load_run
 
     keys = None if figures is None else option_list(figures)
-    chosen = find_study(study) if study else None
+    chosen = STUDIES[study] if study else None
     if chosen is None and keys and not all(key in GENERIC for key in keys):
         chosen = study_with_figures([key for key in keys if key not in GENERIC], load_run(runs[0]).input_spec.kind)
     result = report(

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from xaug.studies import toy, vlq, zbb
-from xaug.studies.base import STUDIES, find_study, study_with_figures
+from xaug.studies.base import STUDIES, study_with_figures
 
-__all__ = ["STUDIES", "find_study", "study_with_figures", "toy", "vlq", "zbb"]
+__all__ = ["STUDIES", "study_with_figures", "toy", "vlq", "zbb"]

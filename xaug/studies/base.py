@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
 
-__all__ = ["STUDIES", "Study", "StudyOption", "find_study", "register", "study_with_figures"]
+__all__ = ["STUDIES", "Study", "StudyOption", "register", "study_with_figures"]
 
 
 @dataclass(frozen=True)
@@ -98,19 +98,6 @@ def register(study: Study) -> None:
     if study.name in STUDIES:
         raise ConfigurationError(f"there is a study {study.name!r} already; choose another name")
     STUDIES[study.name] = study
-
-
-def find_study(name: str) -> Study:
-    """The study of a name.
-
-    Raises
-    ------
-    ConfigurationError
-        if there is none; the message suggests the nearest
-    """
-    if name not in STUDIES:
-        raise unknown_name("study", name, STUDIES)
-    return STUDIES[name]
 
 
 def study_with_figures(keys: Collection[str], kind: str) -> Study | None:
