@@ -6,6 +6,7 @@ that is computed without xaug.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -220,3 +221,37 @@ def test_add_an_explanation_method(follow, zbb_dataset):
     step = 1e-3
     slope = (log_odds(x * (1 + step)) - log_odds(x * (1 - step))) / (2 * step)
     np.testing.assert_allclose(relevance.sum(axis=1), slope, atol=0.01 * np.abs(slope).max())
+
+
+def numbers(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_add_a_figure(follow):
+    """The figure counts each event of the test split once, in the bin of its score."""
+    work = follow("Add a figure")
+    assert (work / "report" / "calibration_run.png").stat().st_size > 5000
+    assert "calibration_run" in json.loads((work / "report" / "manifest.json").read_text())["figures"]
+    found = xaug.load_run(work / "run").scores(0)
+    for row in numbers(work / "report" / "calibration_run.csv"):
+        inside = [
+            label
+            for score, label in zip(found["score"], found["label"], strict=True)
+            if float(row["low"]) <= score < float(row["high"]) or score == 1.0 == float(row["high"])
+        ]
+        assert (int(row["events"]), int(row["signal"])) == (len(inside), sum(inside))
+
+
+def test_add_a_study(follow):
+    """It leaves a report, whose AUC is the share of pairs in which signal scores higher."""
+    work = follow("Add a study")
+    assert (work / "overlap" / "report" / "report.html").exists()
+    assert len(columns(work / "overlap" / "dataset", "label")) == 600
+    found = xaug.load_run(work / "overlap" / "runs" / "mlp").scores(0)
+    signal, background = (found["score"][found["label"] == label].astype(float) for label in (1, 0))
+    pairs = (signal[:, None] > background).mean() + 0.5 * (signal[:, None] == background).mean()
+    (row,) = numbers(work / "overlap" / "report" / "performance.csv")
+    assert row["run"] == "mlp"
+    assert float(row["auc"].split()[0]) == pytest.approx(pairs, abs=6e-5)
