@@ -24,6 +24,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread e
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(variable, "1")
 CHUNKSIZE = 100
+LONG = ("studies", "test_notebooks.py", "test_contributing.py", "training", "process")
+"""Folders and files of tests that take minutes."""
+
+
+def pytest_collection_modifyitems(items):
+    """Run the long files first, so that two workers of pytest-xdist end at about the same time."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in LONG)
 
 
 @pytest.fixture(scope="session")
