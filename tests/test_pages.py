@@ -12,7 +12,7 @@ import pytest
 from xaug import variables
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
-from xaug.explain.gradients.baselines import CHOICES
+from xaug.explain.gradients.named_baselines import CHOICES
 from xaug.generate.vlq import PROCESSES, shipped_card
 from xaug.studies.vlq.figures import FIGURES
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from xaug.core import provenance
 from xaug.core.command import bar
@@ -133,7 +132,6 @@ def _explain_waiting(
     if not waiting:
         return
     rows = rows_to_explain(job.data, job.split, only, max_events)
-    progress: tqdm[object]
     with cluster(scheduler) as client, bar(len(run) * len(rows), f"explain {run.name}", "events") as progress:
         progress.update((len(run) - len(waiting)) * len(rows))
 

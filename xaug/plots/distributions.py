@@ -10,7 +10,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.data.variables import Variable
-from xaug.explain.analysis.binned import bin_edges
+from xaug.explain.analysis.binning import bin_edges
 from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import xaug
 from xaug.core.errors import ConfigurationError
 from xaug.explain import ablation
 from xaug.explain.analysis.ablations import ablate_run, replaced
+from xaug.training.metrics import compute_metrics
 
 NAMES = {"event": ["a", "b", "c", "d"]}
 W = np.array([2.0, -1.0, 0.5, 0.0])
@@ -106,7 +107,7 @@ def test_ablation_of_a_run(event_run, event_dataset, tmp_path):
     x[:, names.index("ht")] = np.mean(means, axis=0)[names.index("ht")]
     for i in range(2):
         score = run.model(i).predict(x, verbose=0)[:, 1]
-        expected = xaug.training.metrics.metrics(test["label"], score, weight)
+        expected = compute_metrics(test["label"], score, weight).to_json()
         assert found.loc[("up", 1, i), "auc"] == pytest.approx(expected["auc"], abs=1e-6)
         assert found.loc[("up", 1, i), "auc"] < run.metrics[i]["auc"] - 0.05  # HT is what tells these events apart
         for name in orders:

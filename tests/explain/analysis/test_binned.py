@@ -6,7 +6,7 @@ from scipy.stats import binned_statistic, binned_statistic_2d
 
 from xaug.core.errors import ConfigurationError
 from xaug.explain import Attribution, profile, profiles, relevance_map, score_map
-from xaug.explain.analysis.binned import bin_edges
+from xaug.explain.analysis.binning import bin_edges
 from xaug.explain.analysis.relevance import feature_relevance, signed_relevance
 
 N = 3000
@@ -169,7 +169,7 @@ def test_bad_input(trainings, values):
         profile(trainings, values, "a", bins=0)
     with pytest.raises(ConfigurationError, match="2 scores for 3"):
         relevance_map(trainings, values, "a", "b", scores=[np.ones(N)] * 2)
-    with pytest.raises(ConfigurationError, match="not the same"):
+    with pytest.raises(ConfigurationError, match="explain the same events"):
         profile([explained(0), explained(0, n=5)], values, "a")
     nameless = Attribution({"xaug": np.ones((2, 1))}, np.ones(2), {"xaug": ["a"]}, {})
     with pytest.raises(ConfigurationError, match="give `label`"):

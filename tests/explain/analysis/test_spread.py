@@ -74,7 +74,7 @@ def test_bad_input():
     with pytest.raises(ConfigurationError, match="at least two"):
         stability([attribution([1, 0])])
     two = [attribution([1, 0]), attribution([1, 0])]
-    with pytest.raises(ConfigurationError, match=r"not \(2, 3\)"):
+    with pytest.raises(ConfigurationError, match=r"scores have the shape \(2, 3\); .* need \(2, 1\)"):
         uncertainty(two, np.zeros((2, 3)))
     with pytest.raises(ConfigurationError, match="give `label`"):
         uncertainty(two, np.zeros((2, 1)))

@@ -9,8 +9,8 @@ from keras import layers
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain import Sample, integrated_gradients
-from xaug.explain.gradients.pairs import node_numbers
 from xaug.explain.gradients.integrator import integrator_of
+from xaug.explain.gradients.pairs import node_numbers
 from xaug.explain.targets import logits_of
 
 

@@ -1,1 +1,1 @@
-"""What attributions say: rankings, profiles, maps, spread over trainings, ablations."""
+"""Analyses of attributions: rankings, profiles, maps, spread over trainings, ablations."""

@@ -1,7 +1,8 @@
-"""Ablation: how much worse a trained network gets as its k first features are replaced, without training again.
+"""Ablation: the performance of a trained network whose k first features are replaced, without training it again.
 
-A ranking that knows what the network uses makes it worse fast. Features that tell the same make this hard to read: the
-network still has the one that was left, and an event with some features replaced is none that it has ever seen.
+The performance falls fast if the ranking knows which features the network uses. The result is hard to read where
+features carry the same information: the network still has those that were left, and it has never seen events some of
+whose features are replaced.
 
 References
 ----------
@@ -13,47 +14,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.feature_names import unique_names
+from xaug.explain.gradients.named_baselines import named_baseline
+from xaug.explain.gradients.samples import sample_of
 from xaug.training.metrics import compute_metrics
 from xaug.training.runs import load_run
+from xaug.training.scaled import load_scaled
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["ABLATED", "ablate_run", "ablation", "replaced"]
 
 ABLATED = ("accuracy", "auc")
-"""What is looked at."""
+"""Measures of performance, columns of the table."""
 BATCH = 4096
+"""Number of events that the network scores at a time."""
 
 
 def replaced(
-    inputs: Mapping[str, np.ndarray],
+    inputs: Mapping[str, Array],
     features: Iterable[str],
-    baseline: Mapping[str, np.ndarray],
+    baseline: Mapping[str, Array],
     variables: Mapping[str, Sequence[str]],
-) -> dict[str, np.ndarray]:
+) -> Arrays:
     """Inputs with some features set to the baseline's value in every event.
 
     Parameters
     ----------
-    inputs
-        scaled, by name, (n, ...)
-    features
-        columns of vectors by their names, or whole inputs by theirs
-    baseline
-        one event, by input name, (1, ...)
-    variables
+    inputs : dict of arrays
+        scaled inputs by name, each (n, ...)
+    features : iterable of str
+        names of columns of vectors, as rankings have them, or of whole inputs
+    baseline : dict of arrays
+        one event by input name, each (1, ...)
+    variables : dict of list of str
         names of the columns of each input
+
+    Returns
+    -------
+    dict of arrays
+        by input name; inputs without replaced features are not copied
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such feature
     """
-    places = {name: (name, slice(None)) for name in inputs}
+    places: dict[str, tuple[str, int | slice]] = {name: (name, slice(None)) for name in inputs}
+    unique = unique_names({name: variables.get(name, ()) for name in inputs})
     for name, values in inputs.items():
         if values.ndim == 2:
-            places |= {column: (name, i) for i, column in enumerate(variables.get(name, ()))}
+            places |= {column: (name, i) for i, column in enumerate(unique[name])}
     changed = dict(inputs)
     for feature in features:
         if feature not in places:
@@ -66,35 +87,50 @@ def replaced(
 
 
 def ablation(
-    model,
-    inputs: Mapping[str, np.ndarray],
+    model: keras.Model,
+    inputs: Mapping[str, Array],
     order: Sequence[str],
-    baseline: Mapping[str, np.ndarray],
+    baseline: Mapping[str, Array],
     sizes: Iterable[int],
-    label: np.ndarray,
-    weight: np.ndarray | None = None,
+    label: Array,
+    weight: Array | None = None,
     *,
     variables: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
-    """Performance of a trained network without the k first features of a ranking.
+    """Measure the performance of a trained network whose k first features are replaced by a baseline.
 
     Parameters
     ----------
     model : keras.Model
-        ending in a softmax of two; signal is the second
-    inputs, baseline, variables
-        see `replaced`
-    order
-        features, the most important first
-    sizes
+        model that ends in a softmax of two outputs, the second of which is signal
+    inputs : dict of arrays
+        scaled inputs by name, each (n, ...)
+    order : sequence of str
+        names of features (columns of vectors, or whole inputs), the most important first
+    baseline : dict of arrays
+        scaled inputs of one event by name, each (1, ...), whose values replace the features
+    sizes : iterable of int
         numbers k of features to replace
-    label, weight : (n,)
-        as for `xaug.training.metrics.compute_metrics`
+    label : (n,) array
+        class of each event, 0 or 1
+    weight : (n,) array, optional
+        weights of the events; default: all are 1
+    variables : dict of list of str
+        names of the columns of each input
 
     Returns
     -------
     DataFrame
-        a row for each k: `k`, `accuracy`, `auc`
+        one row for each k: `k`, `accuracy`, `auc`
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such feature, or there are fewer than k features
+
+    References
+    ----------
+    W. Samek et al., IEEE Trans. Neural Netw. Learn. Syst. 28 (2017) 2660, arXiv:1509.06321
     """
     rows = []
     for k in sizes:
@@ -104,7 +140,8 @@ def ablation(
         score = model.predict(x, batch_size=BATCH, verbose=0)[:, 1]
         found = compute_metrics(label, score, weight).to_json()
         rows.append({"k": k, **{name: found[name] for name in ABLATED}})
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def ablate_run(
@@ -116,49 +153,60 @@ def ablate_run(
     baseline: str = "mean",
     split: str = "test",
     seed: int = 1,
-) -> dict:
-    """Ablate several rankings in all trainings of a run; return the manifest.
+) -> JsonObject:
+    """Ablate the features of several rankings in all trainings of a run.
 
     Parameters
     ----------
-    rankings
-        name -> features, the most important first
-    sizes
+    run : path
+        directory of a finished run
+    output : path
+        directory to write
+    rankings : dict of list of str
+        by name of the ranking, the features, the most important first
+    sizes : sequence of int
         numbers of features to replace; 0 is added
-    baseline
-        of one event, see `xaug.explain.gradients.baselines.named_baseline`; "mean" is the mean of the background events
-    split
-        on which the network is judged
-    seed
-        of the baseline, where it is drawn
-    """
-    from xaug.explain.gradients.baselines import named_baseline
-    from xaug.explain.gradients.samples import sample_of
-    from xaug.training.scaled import load_scaled
+    baseline : str
+        baseline of one event, see `xaug.explain.gradients.named_baselines.named_baseline`; "mean" is the mean of the
+        background events
+    split : str
+        split on which the network is judged
+    seed : int
+        seed of baselines that are drawn
 
-    run, output = load_run(run), Path(output)
-    data = run.dataset()
-    sizes = sorted({0, *sizes})
+    Returns
+    -------
+    dict
+        the manifest
+
+    Raises
+    ------
+    ConfigurationError
+        if the baseline has several events, or a ranking has an unknown feature
+    """
+    opened, output = load_run(run), Path(output)
+    data = opened.dataset()
+    numbers = sorted({0, *sizes})
     config = {
-        "run": digest_json(run.manifest["config"]), "dataset": data.digest, "rankings": rankings, "sizes": sizes,
+        "run": digest_json(opened.manifest["config"]), "dataset": data.digest, "rankings": rankings, "sizes": numbers,
         "baseline": baseline, "split": split, "seed": seed,
     }  # fmt: skip
     finished = provenance.begin(output, "ablation", config)
     if finished:
         return finished
-    x, label, weight = load_scaled(data, run.input_spec, run.scaler, split, run.manifest["config"]["weights"])
-    sample = sample_of(named_baseline(baseline, run, data, seed), run.model(0), x, run.variables)
+    x, label, weight = load_scaled(data, opened.input_spec, opened.scaler, split, opened.manifest["config"]["weights"])
+    sample = sample_of(named_baseline(baseline, opened, data, seed), opened.model(0), x, opened.variables)
     if len(sample) != 1:
-        raise ConfigurationError(f"baseline {baseline!r} has {len(sample)} events; features are replaced by one value")
+        raise ConfigurationError(f"baseline {baseline!r} has {len(sample)} events; choose one of a single event")
     tables = []
-    with bar(len(run) * len(rankings), f"ablation of {run.name}", "curves") as progress:
-        for training in range(len(run)):
-            model = run.model(training)
+    with bar(len(opened) * len(rankings), f"ablation of {opened.name}", "curves") as progress:
+        for training in range(len(opened)):
+            model = opened.model(training)
             for name, order in rankings.items():
-                table = ablation(model, x, order, sample.arrays, sizes, label, weight, variables=run.variables)
+                table = ablation(model, x, order, sample.arrays, numbers, label, weight, variables=opened.variables)
                 tables.append(table.assign(ranking=name, training=training))
                 progress.update()
     found = pd.concat(tables, ignore_index=True)[["ranking", "k", "training", *ABLATED]]
     with atomic_path(output / "ablation.csv") as path:
         found.to_csv(path, index=False)
-    return provenance.write(output, "ablation", config, trainings=len(run), provenance=sample.provenance)
+    return provenance.write(output, "ablation", config, trainings=len(opened), provenance=sample.provenance)

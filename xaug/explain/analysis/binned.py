@@ -1,63 +1,73 @@
 """Relevance against the variables themselves: profiles over one variable, maps over two.
 
-What figures 13-15, 17, 18, 20-22 and 26-31 of arXiv:2011.13466 show, for any attribution: the normalised
-relevance of a feature (section 5.1: divided by the largest absolute score of the event) where the events
-lie in the unscaled variables.
+These are the quantities of figures 13-15, 17, 18, 20-22 and 26-31 of arXiv:2011.13466, for any attribution: the mean
+normalised relevance of a feature (section 5.1: divided by the largest absolute score of the event) in bins of unscaled
+variables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.explain.analysis.relevance import feature_relevance, signed_relevance
+from xaug.core.types import Array
+from xaug.explain.analysis.binning import (
+    BINS,
+    Bins,
+    Values,
+    bin_edges,
+    bin_index,
+    checked_columns,
+    classes_of,
+    ratio,
+)  # fmt: skip
+from xaug.explain.analysis.relevance import feature_relevance, signed_relevance, trainings_of
 from xaug.explain.attribution import Attribution
 
-__all__ = ["Profile", "VariableMap", "bin_edges", "profile", "profiles", "relevance_map", "score_map"]
-
-BINS = 30
-TAIL = 0.005
-"""Share of the events that may lie beyond each end of automatic bins."""
+__all__ = ["Profile", "VariableMap", "profile", "profiles", "relevance_map", "score_map"]
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Relevance of a feature in bins of a variable, by class: index 0 is background, 1 signal.
+    """Relevance of a feature in bins of a variable, by class: index 0 is background, 1 is signal.
 
-    The first and the last bin hold also what lies beyond them, so no event is lost.
+    The first and the last bin also hold the events beyond them, so that no event is lost.
 
     Attributes
     ----------
-    feature, variable
-        whose relevance, and in bins of what
-    edges
-        (bins + 1,) in the unit of the variable
-    counts
-        (2, bins) events
-    mean
-        (2, bins) mean relevance over events and trainings; nan in empty bins
-    rms
-        (2, bins) its standard deviation over events and trainings
-    training_mean
-        (trainings, 2, bins) mean over events, of each training
+    feature : str
+        feature whose relevance is averaged
+    variable : str
+        variable in whose bins it is averaged
+    edges : (bins + 1,) array
+        edges of the bins, in the unit of the variable
+    counts : (2, bins) array
+        numbers of events
+    mean : (2, bins) array
+        mean relevance over events and trainings; nan in empty bins
+    rms : (2, bins) array
+        standard deviation of the relevance over events and trainings
+    training_mean : (trainings, 2, bins) array
+        mean relevance over events, for each training
     """
 
     feature: str
     variable: str
-    edges: np.ndarray
-    counts: np.ndarray
-    mean: np.ndarray
-    rms: np.ndarray
-    training_mean: np.ndarray
+    edges: Array
+    counts: Array
+    mean: Array
+    rms: Array
+    training_mean: Array
 
     @property
-    def training_rms(self) -> np.ndarray:
-        """(2, bins) standard deviation over trainings of the mean relevance."""
-        return self.training_mean.std(axis=0)
+    def training_rms(self) -> Array:
+        """Standard deviation (2, bins) over trainings of the mean relevance."""
+        rms: Array = self.training_mean.std(axis=0)
+        return rms
 
 
 @dataclass(frozen=True)
@@ -66,207 +76,176 @@ class VariableMap:
 
     Attributes
     ----------
-    quantity, x, y
-        names
-    x_edges, y_edges
-        (nx + 1,), (ny + 1,) in the units of the variables
-    counts
-        (2, nx, ny) events of background and signal
-    mean
-        (nx, ny) over events and trainings; nan in empty cells
-    training_mean
-        (trainings, nx, ny) over events, of each training
+    quantity, x, y : str
+        names of the quantity and of the variables
+    x_edges, y_edges : (nx + 1,) and (ny + 1,) arrays
+        edges of the cells, in the units of the variables
+    counts : (2, nx, ny) array
+        numbers of events of background and signal
+    mean : (nx, ny) array
+        mean over events and trainings; nan in empty cells
+    training_mean : (trainings, nx, ny) array
+        mean over events, for each training
     """
 
     quantity: str
     x: str
     y: str
-    x_edges: np.ndarray
-    y_edges: np.ndarray
-    counts: np.ndarray
-    mean: np.ndarray
-    training_mean: np.ndarray
-
-
-def bin_edges(values: np.ndarray, bins: int | Sequence[float] = BINS) -> np.ndarray:
-    """Edges of bins for a variable.
-
-    Parameters
-    ----------
-    values
-        (n,)
-    bins
-        edges, taken as they are; or a number of equal bins between the 0.5% and 99.5% quantiles. Bins of
-        integers are as many integers wide as it takes to have no more than that; a constant has one bin.
-    """
-    if np.ndim(bins):
-        edges = np.asarray(bins, dtype=np.float64)
-        if len(edges) < 2 or np.any(np.diff(edges) <= 0):
-            raise ConfigurationError(f"edges of bins must increase; given are {edges.tolist()}")
-        return edges
-    if bins < 1:
-        raise ConfigurationError(f"{bins} bins: at least one is needed")
-    if len(values) == 0:
-        raise ConfigurationError("no events: there is nothing to bin")
-    if np.all(values == np.round(values)):
-        low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest").astype(np.float64)
-        step = np.ceil((high - low + 1) / bins)
-        return np.arange(low, high + step + 0.5, step) - 0.5
-    low, high = np.quantile(values, [TAIL, 1 - TAIL]).astype(np.float64)
-    if high <= low:
-        low, high = float(np.min(values)), float(np.max(values))
-    if high <= low:
-        return np.array([low - 0.5, low + 0.5])
-    return np.linspace(low, high, bins + 1)
-
-
-def _index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Bin (n,) of each value; -1 and len(edges) - 1 outside. The last bin holds its upper edge, as in NumPy."""
-    index = np.searchsorted(edges, values, side="right") - 1
-    return np.where(values == edges[-1], len(edges) - 2, index)
-
-
-def _columns(values: Mapping[str, np.ndarray], names: Iterable[str], n: int) -> dict[str, np.ndarray]:
-    """The named variables (n,), checked."""
-    found = {}
-    for name in names:
-        if name not in values:
-            raise unknown_name("variable", name, list(values))
-        found[name] = np.asarray(values[name])
-        if len(found[name]) != n:
-            raise ConfigurationError(f"{name} has {len(found[name])} values for {n} explained events")
-        if not np.isfinite(found[name]).all():
-            raise ConfigurationError(f"{name} has values that are not finite: choose the events that have it")
-    return found
-
-
-def trainings_of(attributions: Attribution | Sequence[Attribution]) -> list[Attribution]:
-    """One or several attributions as a list: the same events, explained in several trainings."""
-    found = [attributions] if isinstance(attributions, Attribution) else list(attributions)
-    if not found:
-        raise ConfigurationError("at least one attribution is needed")
-    if len({len(a) for a in found}) > 1:
-        raise ConfigurationError(f"the attributions have {', '.join(str(len(a)) for a in found)} events: not the same")
-    if any(not np.array_equal(a.rows, found[0].rows) for a in found):
-        raise ConfigurationError("the attributions are of different rows of the dataset")
-    return found
-
-
-def _classes(attribution: Attribution, label: np.ndarray | None) -> np.ndarray:
-    label = attribution.label if label is None else np.asarray(label)
-    if label is None:
-        raise ConfigurationError("this attribution does not know the classes of its events: give `label`")
-    if len(label) != len(attribution) or not np.isin(label, (0, 1)).all():
-        raise ConfigurationError(f"`label` must be 0 or 1 for each of the {len(attribution)} events")
-    return label.astype(np.int64)
-
-
-def _ratio(total: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.divide(total, counts, out=np.full(np.shape(total), np.nan), where=counts > 0)
+    x_edges: Array
+    y_edges: Array
+    counts: Array
+    mean: Array
+    training_mean: Array
 
 
 def profile(
     attributions: Attribution | Sequence[Attribution],
-    values: Mapping[str, np.ndarray],
+    values: Values,
     feature: str,
     variable: str | None = None,
     *,
-    bins: int | Sequence[float] = BINS,
+    bins: Bins = BINS,
     signed: bool = True,
-    label: np.ndarray | None = None,
+    label: Array | None = None,
 ) -> Profile:
-    """Normalised relevance of a feature in bins of a variable, by class: mean, RMS and counts.
+    """Average the normalised relevance of a feature in bins of a variable, by class.
 
     Parameters
     ----------
-    attributions
-        one, or one a training of the same events
-    values
-        unscaled variables (n,) by name: a dict or a DataFrame
-    feature
-        whose relevance: a variable, "image" or "list"
-    variable
-        in bins of what; None: the feature itself
-    bins
-        as for `bin_edges`
-    signed
-        relevance as it is, which says what supports the explained class; or its absolute value
-    label
-        (n,) classes, where the attributions do not know them
+    attributions : Attribution or sequence of Attribution
+        one, or one a training of the same n events
+    values : dict of (n,) arrays, or DataFrame
+        unscaled variables by name
+    feature : str
+        feature whose relevance is averaged: a variable, "image" or "list"
+    variable : str, optional
+        variable in whose bins it is averaged; default: the feature itself
+    bins : int or sequence of float
+        number of bins, or their edges in the unit of the variable; automatic bins span the 0.5% to 99.5% quantiles
+    signed : bool
+        True: signed relevance, which shows what supports the explained class; False: its absolute value
+    label : (n,) array, optional
+        class of each event, 0 or 1; needed where the attributions do not know it
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    ConfigurationError
+        if the feature or the variable is unknown, or its values are not finite or not one for each event
 
     References
     ----------
     arXiv:2011.13466, figures 15, 18 and 26-31
     """
     tables = _tables(attributions, signed)
-    return _profile(tables, values, feature, variable or feature, bins, _classes(trainings_of(attributions)[0], label))
+    return _profile(
+        tables, values, feature, variable or feature, bins, classes_of(trainings_of(attributions)[0], label)
+    )
 
 
 def profiles(
     attributions: Attribution | Sequence[Attribution],
-    values: Mapping[str, np.ndarray],
+    values: Values,
     features: Iterable[str] | None = None,
     *,
-    bins: int | Sequence[float] = BINS,
+    bins: Bins = BINS,
     signed: bool = True,
-    label: np.ndarray | None = None,
+    label: Array | None = None,
 ) -> dict[str, Profile]:
-    """The `profile` of each feature over itself; None: of all explained features that have values."""
+    """Average the normalised relevance of each feature in bins of this feature, by class.
+
+    Parameters
+    ----------
+    attributions, values, bins, signed, label
+        as for `profile`
+    features : iterable of str, optional
+        names of the features; default: all explained features that have values
+
+    Returns
+    -------
+    dict of Profile
+        by feature
+
+    Raises
+    ------
+    ConfigurationError
+        as for `profile`
+    """
     tables = _tables(attributions, signed)
-    names = [name for name in tables[0] if name in values] if features is None else features
-    classes = _classes(trainings_of(attributions)[0], label)
+    names = [str(name) for name in tables[0] if name in values] if features is None else features
+    classes = classes_of(trainings_of(attributions)[0], label)
     return {name: _profile(tables, values, name, name, bins, classes) for name in names}
 
 
 def _tables(attributions: Attribution | Sequence[Attribution], signed: bool) -> list[pd.DataFrame]:
+    """Relevance (n, features) in each training."""
     return [signed_relevance(a) if signed else feature_relevance(a) for a in trainings_of(attributions)]
 
 
-def _relevance(table: pd.DataFrame, feature: str) -> np.ndarray:
+def _relevance(table: pd.DataFrame, feature: str) -> Array:
+    """Relevance (n,) of one feature."""
     if feature not in table:
-        raise unknown_name("explained feature", feature, list(table))
-    return table[feature].to_numpy()
+        raise unknown_name("explained feature", feature, map(str, table))
+    relevance: Array = table[feature].to_numpy()
+    return relevance
 
 
-def _profile(tables, values, feature: str, variable: str, bins, label: np.ndarray) -> Profile:
-    column = _columns(values, [variable], len(label))[variable]
+def _profile(
+    tables: list[pd.DataFrame], values: Values, feature: str, variable: str, bins: Bins, label: Array
+) -> Profile:
+    """The profile of `profile`, from the relevance in each training."""
+    column = checked_columns(values, [variable], len(label))[variable]
     edges = bin_edges(column, bins)
     n = len(edges) - 1
-    cell = label * n + np.clip(_index(column, edges), 0, n - 1)
+    cell = label * n + np.clip(bin_index(column, edges), 0, n - 1)
     counts = np.bincount(cell, minlength=2 * n)
     relevance = [_relevance(table, feature) for table in tables]
     sums = np.array([np.bincount(cell, r, minlength=2 * n) for r in relevance])
-    mean = _ratio(sums.mean(axis=0), counts)
+    mean = ratio(sums.mean(axis=0), counts)
     # about the mean of the bin: the difference of the mean square and the squared mean loses all digits
     squares = np.mean([np.bincount(cell, (r - mean[cell]) ** 2, minlength=2 * n) for r in relevance], axis=0)
-    training_mean = np.array([_ratio(total, counts) for total in sums])
+    training_mean = np.array([ratio(total, counts) for total in sums])
     return Profile(
         feature, variable, edges, counts.reshape(2, n), mean.reshape(2, n),
-        np.sqrt(_ratio(squares, counts)).reshape(2, n), training_mean.reshape(-1, 2, n),
+        np.sqrt(ratio(squares, counts)).reshape(2, n), training_mean.reshape(-1, 2, n),
     )  # fmt: skip
 
 
 def score_map(
-    scores: Sequence[np.ndarray],
-    label: np.ndarray,
-    values: Mapping[str, np.ndarray],
+    scores: Sequence[Array],
+    label: Array,
+    values: Values,
     x: str,
     y: str,
     *,
-    bins: int | Sequence[float] | tuple = BINS,
+    bins: Bins | tuple[Bins, Bins] = BINS,
 ) -> VariableMap:
-    """Mean predicted score over two variables.
+    """Average the predicted score over cells of two variables.
 
     Parameters
     ----------
-    scores
-        (n,) signal score of each training
-    label
-        (n,)
-    values, x, y
-        unscaled variables by name, and the two of the axes
-    bins
-        for both axes as for `bin_edges`, or a tuple of two such
+    scores : sequence of (n,) arrays
+        signal scores in each training
+    label : (n,) array
+        class of each event, 0 or 1
+    values : dict of (n,) arrays, or DataFrame
+        unscaled variables by name
+    x, y : str
+        names of the variables of the axes
+    bins : int, sequence of float, or tuple of two of them
+        numbers or edges of the bins, for both axes or for each of them
+
+    Returns
+    -------
+    VariableMap
+
+    Raises
+    ------
+    ConfigurationError
+        if a variable is unknown, or scores, labels and values are not of the same events
 
     References
     ----------
@@ -279,51 +258,63 @@ def score_map(
 
 def relevance_map(
     attributions: Attribution | Sequence[Attribution],
-    values: Mapping[str, np.ndarray],
+    values: Values,
     x: str,
     y: str,
     feature: str | Sequence[str] | None = None,
     *,
-    bins: int | Sequence[float] | tuple = BINS,
-    scores: Sequence[np.ndarray] | None = None,
-    label: np.ndarray | None = None,
+    bins: Bins | tuple[Bins, Bins] = BINS,
+    scores: Sequence[Array] | None = None,
+    label: Array | None = None,
 ) -> VariableMap:
-    """Mean normalised relevance over two variables, counted as positive where it supports signal.
+    """Average the normalised relevance over cells of two variables; it is positive where it supports signal.
 
     Parameters
     ----------
-    attributions
-        one, or one a training of the same events
-    values, x, y
-        unscaled variables by name, and the two of the axes
-    feature
-        whose relevance; of several, their sum; None: of x and y
-    bins
-        for both axes as for `bin_edges`, or a tuple of two such
-    scores
-        (n,) signal score of each training: of which class the relevance is, where that is the predicted one.
-        Without them it is taken for that of the true class
-    label
-        (n,) classes, where the attributions do not know them
+    attributions : Attribution or sequence of Attribution
+        one, or one a training of the same n events
+    values : dict of (n,) arrays, or DataFrame
+        unscaled variables by name
+    x, y : str
+        names of the variables of the axes
+    feature : str or sequence of str, optional
+        feature whose relevance is averaged; the relevance of several is added; default: x and y
+    bins : int, sequence of float, or tuple of two of them
+        numbers or edges of the bins, for both axes or for each of them
+    scores : sequence of (n,) arrays, optional
+        signal scores in each training, which tell the class that the relevance supports where the target is the
+        predicted class; default: the relevance is taken for that of the true class
+    label : (n,) array, optional
+        class of each event, 0 or 1; needed where the attributions do not know it
+
+    Returns
+    -------
+    VariableMap
+
+    Raises
+    ------
+    ConfigurationError
+        if a feature or variable is unknown, the arrays are not of the same events, or the target of the attributions
+        is neither signal nor background nor the predicted class
 
     References
     ----------
     arXiv:2011.13466, figures 14, 17 and 20-22
     """
-    attributions = trainings_of(attributions)
-    label = _classes(attributions[0], label)
-    if scores is not None and len(scores) != len(attributions):
-        raise ConfigurationError(f"{len(scores)} scores for {len(attributions)} trainings")
+    trainings = trainings_of(attributions)
+    classes = classes_of(trainings[0], label)
+    if scores is not None and len(scores) != len(trainings):
+        raise ConfigurationError(f"{len(scores)} scores for {len(trainings)} trainings; give one array for each")
     features = [x, y] if feature is None else [feature] if isinstance(feature, str) else list(feature)
     relevance = []
-    for i, (attribution, table) in enumerate(zip(attributions, _tables(attributions, signed=True), strict=True)):
+    for i, (attribution, table) in enumerate(zip(trainings, _tables(trainings, signed=True), strict=True)):
         total = np.sum([_relevance(table, name) for name in features], axis=0)
-        supported = label == 1 if scores is None else np.asarray(scores[i]) > 0.5
+        supported = classes == 1 if scores is None else np.asarray(scores[i]) > 0.5
         relevance.append(total * _towards_signal(attribution, supported))
-    return _map(" + ".join(features), relevance, label, values, x, y, bins)
+    return _map(" + ".join(features), relevance, classes, values, x, y, bins)
 
 
-def _towards_signal(attribution: Attribution, signal: np.ndarray) -> np.ndarray | float:
+def _towards_signal(attribution: Attribution, signal: Array) -> Array | float:
     """+1 where positive relevance supports signal, -1 where it supports background."""
     target = attribution.settings.get("target")
     if target == "predicted":
@@ -332,18 +323,24 @@ def _towards_signal(attribution: Attribution, signal: np.ndarray) -> np.ndarray 
         return 1.0
     if target == "background":
         return -1.0
-    raise ConfigurationError(f"the target {target!r} of this attribution does not say which class it supports")
+    raise ConfigurationError(
+        f"the target {target!r} of this attribution is none of signal, background and predicted; explain one of these"
+    )
 
 
-def _map(quantity: str, of_events, label: np.ndarray, values, x: str, y: str, bins) -> VariableMap:
-    columns = _columns(values, (x, y), len(label))
+def _map(
+    quantity: str, of_events: Sequence[Array], label: Array, values: Values, x: str, y: str,
+    bins: Bins | tuple[Bins, Bins],
+) -> VariableMap:  # fmt: skip
+    """The means of a quantity of each event and training over cells of two variables."""
+    columns = checked_columns(values, (x, y), len(label))
     x_bins, y_bins = bins if isinstance(bins, tuple) else (bins, bins)
     x_edges, y_edges = bin_edges(columns[x], x_bins), bin_edges(columns[y], y_bins)
     shape = (len(x_edges) - 1, len(y_edges) - 1)
-    i, j = _index(columns[x], x_edges), _index(columns[y], y_edges)
+    i, j = bin_index(columns[x], x_edges), bin_index(columns[y], y_edges)
     inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
     cell, n = (i * shape[1] + j)[inside], shape[0] * shape[1]
     counts = np.bincount(label[inside] * n + cell, minlength=2 * n).reshape(2, *shape)
     sums = np.array([np.bincount(cell, q[inside], minlength=n) for q in of_events]).reshape(-1, *shape)
-    training_mean = np.array([_ratio(total, counts.sum(axis=0)) for total in sums])
+    training_mean = np.array([ratio(total, counts.sum(axis=0)) for total in sums])
     return VariableMap(quantity, x, y, x_edges, y_edges, counts, training_mean.mean(axis=0), training_mean)

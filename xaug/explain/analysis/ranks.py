@@ -1,4 +1,4 @@
-"""Ranks of features event by event: in which share of the events a feature matters most, second, ..."""
+"""Ranks of features event by event: the share of the events in which a feature matters most, second, ..."""
 
 from __future__ import annotations
 
@@ -7,33 +7,39 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xaug.explain.analysis.binned import trainings_of
-from xaug.explain.analysis.relevance import feature_relevance
+from xaug.core.types import Array
+from xaug.explain.analysis.relevance import feature_relevance, trainings_of
 from xaug.explain.attribution import Attribution
 
 __all__ = ["rank_fractions"]
 
 BLOCK = 20_000
-"""Events whose ranks are found at once: bounds the memory, and fits a cache better than all."""
+"""Number of events that are ranked at once, which bounds the memory and fits a cache."""
 
 
 def rank_fractions(attributions: Attribution | Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
-    """Per cent of the events in which a feature has rank 1 (largest absolute relevance), 2, 3, ...
+    """Percentage of the events in which a feature has rank 1 (largest absolute relevance), 2, 3, ...
 
-    Every row and every column adds up to 100%. Features that tie share their ranks in equal parts: two that
-    are both zero in an event of five features take half of rank 4 and half of rank 5 each. So a constant
-    variable, which scales to 0 and has no relevance under LRP or IG, lies in the last ranks.
+    Every row and every column adds up to 100%. Features that tie share their ranks in equal parts: two features that
+    are both zero in an event of five features take half of rank 4 and half of rank 5 each. A constant variable, which
+    is scaled to 0 and has no relevance under LRP or Integrated Gradients, therefore has the last ranks.
 
     Parameters
     ----------
-    attributions
-        one, or several whose events count equally
-    list_relevance
-        as for `feature_relevance`
+    attributions : Attribution or sequence of Attribution
+        one, or several of the same events, which count equally
+    list_relevance : {"absolute", "signed", "columns"}
+        how the scores of a particle list add up, see `xaug.explain.feature_relevance`
 
     Returns
     -------
-    DataFrame, a row a feature, a column a rank; the smallest mean rank first
+    DataFrame
+        one row for each feature, one column for each rank; the feature of smallest mean rank comes first
+
+    Raises
+    ------
+    ConfigurationError
+        if there are no attributions, or they are of different events
 
     References
     ----------
@@ -50,15 +56,16 @@ def rank_fractions(attributions: Attribution | Sequence[Attribution], list_relev
     columns = pd.RangeIndex(1, features + 1, name="rank")
     found = pd.DataFrame(100.0 * shares / max(events, 1), index=list(tables[0]), columns=columns)
     order = np.argsort(found.to_numpy() @ columns.to_numpy(), kind="stable")
-    return found.iloc[order].rename_axis("feature")
+    ordered: pd.DataFrame = found.iloc[order].rename_axis("feature")
+    return ordered
 
 
-def _rank_shares(relevance: np.ndarray) -> np.ndarray:
-    """How many events (features, ranks) have a feature at a rank, from absolute relevance (n, features)."""
+def _rank_shares(relevance: Array) -> Array:
+    """Number of events (features, ranks) in which a feature has a rank, from absolute relevance (n, features)."""
     n, features = relevance.shape
     order = np.argsort(-relevance, axis=1, kind="stable")
     ordered = np.take_along_axis(relevance, order, axis=1)
-    begins = np.ones((n, features + 1), dtype=bool)  # a new value begins at this position; so does the end
+    begins = np.ones((n, features + 1), dtype=bool)  # at each position where a new value begins, and at the end
     begins[:, 1:-1] = ordered[:, 1:] != ordered[:, :-1]
     position = np.arange(features + 1)
     first = np.maximum.accumulate(np.where(begins[:, :-1], position[:-1], 0), axis=1)
@@ -68,4 +75,5 @@ def _rank_shares(relevance: np.ndarray) -> np.ndarray:
     width = features + 1
     steps = np.bincount((order * width + first).ravel(), share.ravel(), minlength=features * width)
     steps -= np.bincount((order * width + after).ravel(), share.ravel(), minlength=features * width)
-    return np.cumsum(steps.reshape(features, width), axis=1)[:, :-1]
+    counts: Array = np.cumsum(steps.reshape(features, width), axis=1)
+    return counts[:, :-1]

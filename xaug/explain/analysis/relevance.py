@@ -1,11 +1,11 @@
-"""Relevance by feature: from scores of every input element to a ranking with an uncertainty.
+"""Relevance of features: from scores of every input element to a ranking with an uncertainty.
 
-Exactly as in arXiv:2011.13466, section 5.1: per event, all scores are divided by the largest absolute score
-of any input element; the relevance of an image is the sum of its absolute pixel scores; absolute values are
-averaged over events; mean and standard deviation (which that paper calls RMS) are taken over trainings.
+The steps are those of arXiv:2011.13466, section 5.1. For each event, all scores are divided by the largest absolute
+score of any input element; the relevance of an image is the sum of its absolute pixel scores; absolute values are
+averaged over events; mean and standard deviation (which that paper calls RMS) are computed over trainings.
 
-Sums of absolute values grow with the number of elements, so an image of 256 pixels has an advantage over
-a single variable; `signed_share` has none.
+A sum of absolute values grows with the number of elements, so that an image of 256 pixels has an advantage over one
+variable. `signed_share` in `summary` has no such advantage.
 """
 
 from __future__ import annotations
@@ -16,20 +16,43 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import Array, Arrays
+from xaug.data.feature_names import unique_names
 from xaug.explain.attribution import Attribution
 
-__all__ = ["LIST_RELEVANCE", "feature_relevance", "normalized", "summary"]
+__all__ = [
+    "LIST_RELEVANCE", "feature_relevance", "normalized", "signed_relevance", "summary", "trainings_of", "vector_names",
+]  # fmt: skip
 
 LIST_RELEVANCE = ("absolute", "signed", "columns")
-"""How the scores of a particle list add up: absolute values of all elements, to one number; as in the code of
-the authors of arXiv:2011.13466, absolute values of each column's sum over particles, to one number; or absolute
-values over particles, to one number a column."""
+"""Ways to add up the scores of a particle list.
+
+absolute
+    one number for the list: the sum of the absolute scores of all elements
+signed
+    one number for the list: the sum over columns of the absolute value of the sum over particles, as in the code of the
+    authors of arXiv:2011.13466
+columns
+    one number for each column: the sum of absolute scores over particles
+"""
 
 
-def normalized(attribution: Attribution) -> dict[str, np.ndarray]:
-    """Scores divided by the largest absolute score of any input element of the event; by input name.
+def normalized(attribution: Attribution) -> Arrays:
+    """Scores divided by the largest absolute score of any input element of the event.
 
-    An event all of whose scores are zero stays zero.
+    Parameters
+    ----------
+    attribution : Attribution
+        the scores of n events
+
+    Returns
+    -------
+    dict of arrays
+        by input name, each (n, ...); an event whose scores are all zero stays zero
+
+    References
+    ----------
+    arXiv:2011.13466, section 5.1
     """
     per_input = [np.abs(r).max(axis=tuple(range(1, r.ndim)), initial=0.0) for r in attribution.relevance.values()]
     largest = np.max(per_input, axis=0).astype(np.float64)  # and so are the scores below
@@ -40,59 +63,146 @@ def normalized(attribution: Attribution) -> dict[str, np.ndarray]:
 
 
 def feature_relevance(attribution: Attribution, list_relevance: str = "absolute") -> pd.DataFrame:
-    """Normalised absolute relevance (n events, n features): "image", "list" and each XAUG or event variable.
+    """Normalised absolute relevance of each feature in each event.
 
-    Columns of an input that is one vector of named variables stand alone; images and lists are one feature,
-    and so are all inputs that hold one column of a list each.
-    """
-    return _features(attribution, list_relevance, signed=False)
+    Each column of an input that is one vector is a feature. An image is one feature. All inputs that hold columns of a
+    particle list are one feature, "list", unless `list_relevance` is "columns".
 
-
-def signed_relevance(attribution: Attribution) -> pd.DataFrame:
-    """Normalised signed relevance (n events, n features): plain sums over the elements of a feature."""
-    return _features(attribution, "absolute", signed=True)
-
-
-def _features(attribution: Attribution, list_relevance: str, signed: bool) -> pd.DataFrame:
-    if list_relevance not in LIST_RELEVANCE:
-        raise unknown_name("list relevance", list_relevance, LIST_RELEVANCE)
-    columns = {}
-    for name, values in normalized(attribution).items():
-        if values.ndim == 2:
-            names = attribution.variables.get(name) or [f"{name}[{i}]" for i in range(values.shape[1])]
-            columns |= dict(zip(names, (values if signed else np.abs(values)).T, strict=True))
-            continue
-        names = attribution.variables.get(name, [])
-        if values.ndim == 4 or not names:
-            elements = tuple(range(1, values.ndim))
-            columns[name] = values.sum(axis=elements) if signed else np.abs(values).sum(axis=elements)
-            continue
-        particles = values if signed or list_relevance == "signed" else np.abs(values)
-        of_column = particles.sum(axis=1)
-        of_column = of_column if signed else np.abs(of_column)
-        if list_relevance == "columns":
-            columns |= dict(zip(names, of_column.T, strict=True))
-        else:
-            columns["list"] = columns.get("list", 0.0) + of_column.sum(axis=1)
-    return pd.DataFrame(columns)
-
-
-def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
-    """A ranking of the features, with its spread over trainings.
+    Parameters
+    ----------
+    attribution : Attribution
+        the scores of n events
+    list_relevance : {"absolute", "signed", "columns"}
+        how the scores of a particle list add up, see `LIST_RELEVANCE`
 
     Returns
     -------
-    DataFrame, one row per feature, largest mean first
-        `mean` over trainings of the mean normalised absolute relevance; `rms`, its standard deviation over
-        trainings (ddof 0); `rank`, 1 for the largest; `signed_share`, the mean over trainings of the feature's
-        mean signed relevance as a fraction of the sum of the absolute values of all of them; and
-        `training_0`, ..., the relevance in each training
+    DataFrame
+        (n events, features); names of columns that several inputs have get the name of the input in front (`jet1.pt`)
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such `list_relevance`
+
+    References
+    ----------
+    arXiv:2011.13466, section 5.1
+    """
+    if list_relevance not in LIST_RELEVANCE:
+        raise unknown_name("list relevance", list_relevance, LIST_RELEVANCE)
+    unique = unique_names(attribution.variables)
+    columns: Arrays = {}
+    for name, values in normalized(attribution).items():
+        if values.ndim == 2:
+            columns |= dict(zip(vector_names(name, values, unique), np.abs(values).T, strict=True))
+        elif values.ndim == 4 or not unique.get(name):
+            columns[name] = np.abs(values).sum(axis=tuple(range(1, values.ndim)))
+        else:
+            of_column = np.abs((values if list_relevance == "signed" else np.abs(values)).sum(axis=1))
+            if list_relevance == "columns":
+                columns |= dict(zip(unique[name], of_column.T, strict=True))
+            else:
+                columns["list"] = columns.get("list", 0.0) + of_column.sum(axis=1)
+    found: pd.DataFrame = pd.DataFrame(columns)
+    return found
+
+
+def signed_relevance(attribution: Attribution) -> pd.DataFrame:
+    """Normalised signed relevance of each feature in each event: plain sums over the elements of a feature.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        the scores of n events
+
+    Returns
+    -------
+    DataFrame
+        (n events, features), with the features of `feature_relevance`
+    """
+    unique = unique_names(attribution.variables)
+    columns: Arrays = {}
+    for name, values in normalized(attribution).items():
+        if values.ndim == 2:
+            columns |= dict(zip(vector_names(name, values, unique), values.T, strict=True))
+        elif values.ndim == 4 or not unique.get(name):
+            columns[name] = values.sum(axis=tuple(range(1, values.ndim)))
+        else:
+            columns["list"] = columns.get("list", 0.0) + values.sum(axis=1).sum(axis=1)
+    found: pd.DataFrame = pd.DataFrame(columns)
+    return found
+
+
+def vector_names(name: str, values: Array, unique: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Names of the columns of an input (n, columns), numbered where they have none."""
+    return unique.get(name) or tuple(f"{name}[{i}]" for i in range(values.shape[1]))
+
+
+def trainings_of(attributions: Attribution | Sequence[Attribution]) -> list[Attribution]:
+    """One or several attributions as a list of the same events, explained in several trainings.
+
+    Raises
+    ------
+    ConfigurationError
+        if there is none, or they are of different events
+    """
+    found = [attributions] if isinstance(attributions, Attribution) else list(attributions)
+    if not found:
+        raise ConfigurationError("at least one attribution is needed")
+    if len({len(a) for a in found}) > 1:
+        raise ConfigurationError(
+            f"the attributions have {', '.join(str(len(a)) for a in found)} events; explain the same events in all "
+            "trainings"
+        )
+    if any(not _same(a.rows, found[0].rows) for a in found):
+        raise ConfigurationError(
+            "the attributions are of different rows of the dataset; explain the same events in all trainings"
+        )
+    return found
+
+
+def _same(one: Array | None, other: Array | None) -> bool:
+    """Whether two arrays are equal, or both are missing."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
+
+
+def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
+    """Rank the features by their relevance, with its spread over trainings.
+
+    Parameters
+    ----------
+    attributions : sequence of Attribution
+        one a training
+    list_relevance : {"absolute", "signed", "columns"}
+        how the scores of a particle list add up, see `LIST_RELEVANCE`
+
+    Returns
+    -------
+    DataFrame
+        One row for each feature, largest mean first. `mean`: mean over trainings of the mean normalised absolute
+        relevance; `rms`: its standard deviation over trainings (ddof 0); `rank`: 1 for the largest; `signed_share`:
+        mean over trainings of the feature's mean signed relevance, as a fraction of the sum of the absolute values of
+        all features; `training_0`, ...: relevance in each training.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are no attributions or no events, or the attributions have different features
+
+    References
+    ----------
+    arXiv:2011.13466, section 5.1
     """
     if not attributions:
         raise ConfigurationError("summary needs at least one attribution")
     per_training = pd.DataFrame([feature_relevance(a, list_relevance).mean() for a in attributions])
     if per_training.isna().any(axis=None):
-        raise ConfigurationError("the attributions have different features, or no events: summarise one run at a time")
+        raise ConfigurationError(
+            "the attributions have different features, or no events; give those of one run, with at least one event"
+        )
     signed = pd.DataFrame([signed_relevance(a).mean() for a in attributions])
     shares = signed.div(signed.abs().sum(axis=1).replace(0.0, 1.0), axis=0)
     table = pd.DataFrame(
@@ -101,4 +211,5 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
     table.insert(2, "rank", np.arange(1, len(table) + 1))
     for i, row in per_training.iterrows():
         table[f"training_{i}"] = row
-    return table.rename_axis("feature")
+    named: pd.DataFrame = table.rename_axis("feature")
+    return named

@@ -12,24 +12,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes, check_weights, with_event_axis
+from xaug.explain.gradients.samples import Sample, Shapes, check_weights, with_event_axis
 
 if TYPE_CHECKING:
     from xaug.training.runs import Run
 
-__all__ = ["CHOICES", "Averaged", "Blank", "Event", "Mean", "named_baseline", "process_weights"]
+__all__ = ["Averaged", "Blank", "Event", "Mean", "process_weights"]
 
-CHOICES = ("blank", "physical", "background", "weighted", "mean", "event:ROW", "FILE.npz", "FILE.h5")
-"""Baselines that a command line can name, see `named_baseline`."""
 BLOCKS = ("image", "list", "mask", "xaug", "event")
 """Fields of a dataset that cannot be weights of events."""
 
@@ -357,57 +353,3 @@ def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Arra
         start += n
     back = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
     return {name: np.concatenate(values)[back] for name, values in found.items()}
-
-
-def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1) -> BaselineLike:
-    """Make the baseline that a command line names.
-
-    Parameters
-    ----------
-    choice : str
-        "blank", "physical" (blank before scaling), "background", "weighted", "mean", "event:ROW" (of the test split),
-        or a file .npz or .h5 of scaled arrays by input name
-    run : Run
-        the run whose scaler is used
-    data : Dataset
-        dataset from which events are drawn
-    seed : int
-        seed of the drawing
-
-    Returns
-    -------
-    Baseline or Sample
-
-    Raises
-    ------
-    ConfigurationError
-        if there is no such baseline, or the file cannot be read
-    """
-    if choice in ("blank", "physical"):
-        return Blank(choice == "blank", run)
-    if choice in ("background", "weighted"):
-        return Averaged(data, weights="equal" if choice == "background" else "cross_section", run=run, seed=seed)
-    if choice == "mean":
-        return Mean(data, run=run)
-    if choice.startswith("event:"):
-        row = choice.removeprefix("event:")
-        if not row.isdigit():
-            raise ConfigurationError(f"baseline {choice!r}: write event:ROW, with a row of the test split")
-        return Event.of(run, int(row), dataset=data)
-    if Path(choice).suffix in (".npz", ".h5", ".hdf5"):
-        return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
-    raise unknown_name("baseline", choice, CHOICES)
-
-
-def _read(path: Path) -> Arrays:
-    """Read scaled arrays by input name."""
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        with h5py.File(path) as file:
-            return {name: file[name][()] for name in file}
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f"baseline {path} cannot be read ({error}); write scaled arrays by input name with np.savez or h5py"
-        ) from None

@@ -10,7 +10,7 @@ import numpy as np
 from xaug.core.files import atomic_path, digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.baselines import CHOICES, named_baseline
+from xaug.explain.gradients.named_baselines import CHOICES, named_baseline
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
 
 __all__ = ["IntegratedGradients", "IntegratedGradientsOptions"]

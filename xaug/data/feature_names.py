@@ -1,0 +1,43 @@
+"""Names of features that are unique over all inputs of a network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from xaug.core.errors import ConfigurationError
+
+__all__ = ["unique_names"]
+
+
+def unique_names(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Names of the columns of several inputs such that no two are the same.
+
+    A name that several inputs have, or that is the name of another input, gets the name of its own input in front:
+    columns `pt, eta` of the inputs `jet1` and `jet2` are `jet1.pt, jet1.eta` and `jet2.pt, jet2.eta`.
+
+    Parameters
+    ----------
+    columns : dict of list of str
+        names of the columns by input name; empty for inputs without names
+
+    Returns
+    -------
+    dict of tuple of str
+        by input name, as many names as were given
+
+    Raises
+    ------
+    ConfigurationError
+        if one input has two columns of the same name
+    """
+    for name, names in columns.items():
+        twice = [column for column, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ConfigurationError(f"input {name!r} has several columns named {twice[0]!r}; give each its own name")
+    count = Counter(column for names in columns.values() for column in names)
+    count.update(name for name, names in columns.items() if name not in names)
+    return {
+        name: tuple(f"{name}.{column}" if count[column] > 1 else column for column in names)
+        for name, names in columns.items()
+    }
