@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import uproot
-from tqdm import tqdm
 
 from xaug.core import provenance
 from xaug.core.command import bar
@@ -165,7 +164,6 @@ def run(
         for block, size in enumerate(sizes(total, most))
     ]
     waiting = [task for task in tasks if not Path(task.path).exists()]
-    progress: tqdm[None]
     with bar(total * len(processes), f"generate {sample}", unit) as progress:
         progress.update(total * len(processes) - sum(task.size for task in waiting))
 

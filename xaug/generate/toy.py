@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from xaug._version import __version__
 from xaug.core import provenance
@@ -197,7 +196,6 @@ def generate(
         {"output": str(output), "toy_jets": asdict(toy_jets), "parts": [asdict(part) for part in share]}
         for share in shares
     ]
-    progress: tqdm[None]
     with bar(jets * len(LABELS), "generate toy", "jets") as progress:
         progress.update(jets * len(LABELS) - sum(part.rows for part in missing))
 

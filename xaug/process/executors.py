@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from coffea import processor
 from loky import ProcessPoolExecutor
@@ -76,16 +76,15 @@ def watched(directory: Path, parts: list[str], total: int) -> Iterator[None]:
     """
     stop = threading.Event()
 
-    def follow(progress: tqdm[None]) -> None:
+    def follow(progress: tqdm[NoReturn]) -> None:
         while not stop.wait(0.5):
             count(progress)
 
-    def count(progress: tqdm[None]) -> None:
+    def count(progress: tqdm[NoReturn]) -> None:
         present = {entry.name for entry in os.scandir(directory)}
         progress.update(total - sum(name not in present for name in parts) - progress.n)
 
     directory.mkdir(parents=True, exist_ok=True)
-    progress: tqdm[None]
     with bar(total, "process", "chunks", initial=total - len(parts)) as progress:
         thread = threading.Thread(target=follow, args=(progress,), daemon=True)
         thread.start()

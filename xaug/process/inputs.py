@@ -210,7 +210,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     _check_columns(contents, processor.columns(found, label))
     processor.settings.check(candidate.path, metadata)
     if contents.entries == 0:
-        raise UnsuitableFile(f"{_table(contents)} has no entries; leave the file out")
+        raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
     digest = digest_file(candidate.path) if source.is_local else contents.fingerprint
     return InputFile(
         dataset=candidate.dataset,
@@ -230,17 +230,18 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
 
 
 def _table(contents: Contents) -> str:
-    """Noun for the table of a file's events, in messages."""
-    return f"tree {contents.tree!r}" if contents.tree else "its table"
+    """Subject of messages about the table of a file's events; empty where the file has only one."""
+    return f"tree {contents.tree!r} " if contents.tree else ""
 
 
 def _check_columns(contents: Contents, needed: Iterable[str]) -> None:
     """UnsuitableFile if a column is missing; the message suggests the nearest."""
+    noun = "branch" if contents.tree else "column"
     for name in needed:
         if name not in contents.columns:
             near = get_close_matches(name, contents.columns, n=1)
             guess = f"; nearest is {near[0]!r}" if near else ""
-            raise UnsuitableFile(f"{_table(contents)} has no branch {name!r}{guess}")
+            raise UnsuitableFile(f"{_table(contents)}has no {noun} {name!r}{guess}")
 
 
 def _number(metadata: JsonObject, name: str) -> float | None:
