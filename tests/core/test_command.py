@@ -14,16 +14,19 @@ HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pa
 STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "study"]
 COMMANDS = [["xaug"], *([f"xaug.{stage}"] for stage in STAGES), ["xaug.generate", "zbb"]]
 
-# Runs `python -m MODULE ARGUMENTS` and prints, as the last line, the top-level modules that it loaded.
+# Runs `python -m MODULE ARGUMENTS` once with --help and once with an unknown option. The last line has both exit codes
+# and the top-level modules that were loaded.
 RUN_AND_LIST = """
 import runpy, sys
 module, *arguments = sys.argv[1:]
-sys.argv = [module, *arguments]
-try:
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-except SystemExit as end:
-    code = end.code or 0
-print(code, *sorted({name.partition(".")[0] for name in sys.modules}))
+codes = []
+for option in ("--help", "--no-such-option"):
+    sys.argv = [module, *arguments, option]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        codes.append(end.code or 0)
+print(*codes, *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
@@ -35,11 +38,14 @@ class TestImports:
         assert HEAVY.isdisjoint(done.stdout.split())
         assert "numpy" not in done.stdout.split()
 
-    @pytest.mark.parametrize("name", [name for name in xaug.__all__ if name != "explain"])
-    def test_public_names_need_no_tensorflow(self, python, name):
-        done = python("-c", f"import xaug, sys; print(xaug.{name}); print(*sys.modules)")
+    def test_public_names_need_no_tensorflow(self, python):
+        names = [name for name in xaug.__all__ if name != "explain"]
+        script = "import sys, xaug\nfor name in sys.argv[1:]: print(name, getattr(xaug, name), 'keras' in sys.modules)"
+        done = python("-c", f"{script}\nprint(*sys.modules)", *names)
         assert done.returncode == 0, done.stderr
-        assert {"tensorflow", "keras"}.isdisjoint(done.stdout.splitlines()[-1].split())
+        *lines, modules = done.stdout.splitlines()
+        assert [line.split()[0] for line in lines if line.endswith("False")] == names
+        assert {"tensorflow", "keras"}.isdisjoint(modules.split())
 
     def test_stage_process_needs_no_tensorflow(self, python):
         done = python("-c", "import sys, xaug.process.stage, xaug.generate.zbb; print(*sys.modules)")
@@ -53,24 +59,17 @@ class TestImports:
         assert {"Dataset", "Scaler", "load_run", "explain"} <= set(dir(xaug))
 
 
-class TestHelp:
-    @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-    def test_is_light(self, python, command):
-        done = python("-c", RUN_AND_LIST, *command, "--help")
-        assert done.returncode == 0, done.stderr
-        *text, last = done.stdout.splitlines()
-        code, *modules = last.split()
-        assert code == "0"
-        assert "xaug" in modules and HEAVY.isdisjoint(modules)
-        assert text[0].startswith("Usage: python -m xaug")
-        assert "Traceback" not in done.stderr
-
-    @pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
-    def test_wrong_option(self, python, command):
-        done = python("-m", *command, "--no-such-option")
-        assert done.returncode == 2
-        assert "No such option" in done.stderr and "Traceback" not in done.stderr
-        assert done.stdout == ""
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_is_light_and_a_wrong_option_is_named(python, command):
+    done = python("-c", RUN_AND_LIST, *command)
+    assert done.returncode == 0, done.stderr
+    *text, last = done.stdout.splitlines()
+    helped, wrong, *modules = last.split()
+    assert (helped, wrong) == ("0", "2")
+    assert "xaug" in modules and HEAVY.isdisjoint(modules)
+    assert text[0].startswith("Usage: python -m xaug")
+    assert sum(line.startswith("Usage:") for line in text) == 1, "wrong use is told on standard error"
+    assert "No such option" in done.stderr and "Traceback" not in done.stderr
 
 
 def command_of(function):

@@ -8,16 +8,15 @@ from click.testing import CliRunner
 
 import xaug
 from xaug.core.errors import ConfigurationError, DatasetError, ModelError
-from xaug.training import reference, stage
+from xaug.reference import main
+from xaug.training import reference
 
 CARD = "# tiny\n\nTrained on next to nothing.\n"
 
 
-@pytest.fixture(scope="module")
-def run(zbb_dataset, tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "mlp"
-    stage.train(zbb_dataset, path, network="mlp", xaug="no_flavour", trainings=2, epochs=2, seed=4)
-    return xaug.load_run(path)
+@pytest.fixture
+def run(mlp_run):
+    return mlp_run
 
 
 @pytest.fixture
@@ -100,17 +99,17 @@ def test_references_of_the_package_are_whole(name):
 
 def test_command_writes_a_card_with_the_numbers_of_the_run(run, zbb_dataset, tmp_path):
     done = CliRunner().invoke(
-        reference.main, [str(run.path), "--training", "1", "--limits", "Tiny.", "-o", str(tmp_path / "small")]
+        main, [str(run.path), "--training", "1", "--limits", "Tiny.", "-o", str(tmp_path / "small")]
     )
     assert done.exit_code == 0, done.output
     card = (tmp_path / "small" / "card.md").read_text()
     data = xaug.Dataset.open(zbb_dataset)
     auc = [m["auc"] for m in run.metrics]
     assert f"| AUC | {auc[1]:.4f} | {sum(auc) / 2:.4f} ± {abs(auc[0] - auc[1]) / 2:.4f} |" in card
-    for text in ("# small", f"{data.size('test')} test", data.digest, "Number 1 of 2, seed 4", "Tiny.", "xaug (29)"):
+    for text in ("# small", f"{data.size('test')} test", data.digest, "Number 1 of 2, seed 5", "Tiny.", "xaug (36)"):
         assert text in card, text
     assert str(tmp_path) not in card
-    done = CliRunner().invoke(reference.main, [str(run.path), "--training", "2", "-o", str(tmp_path / "x")])
+    done = CliRunner().invoke(main, [str(run.path), "--training", "2", "-o", str(tmp_path / "x")])
     assert done.exit_code == 1
     assert "trainings 0 to 1, not 2" in done.output
     assert not (tmp_path / "x").exists()

@@ -89,10 +89,10 @@ def test_each_set_is_trained_once_on_its_features(result, zbb_dataset):
 
 def test_many_trainings_in_a_process_end_as_each_alone(result, zbb_dataset, tmp_path):
     directory, *_ = result
-    alone = train(zbb_dataset, tmp_path / "run", network="mlp", xaug=NAMES[:2], trainings=2, epochs=2, seed=1)
+    alone = train(zbb_dataset, tmp_path / "run", network="mlp", xaug=NAMES[:2], trainings=1, epochs=2, seed=1)
     runs = [xaug.load_run(path) for path in (directory / "out" / "runs").iterdir()]
     run = next(run for run in runs if run.variables["xaug"] == NAMES[:2])
-    assert [m["auc"] for m in run.metrics] == [m["auc"] for m in alone["metrics"]]
+    assert run.metrics[0] == alone["metrics"][0]  # the third training in its process
 
 
 def test_again_nothing_is_done_and_other_settings_are_refused(result, zbb_dataset):

@@ -14,14 +14,26 @@ from xaug.training import stage
 from xaug.training.batchnorm import RECALIBRATION_ROWS
 from xaug.training.runs import training_directory
 
-OPTIONS = {"network": "mlp", "trainings": 2, "epochs": 3, "batch_size": 32, "seed": 5}
+
+@pytest.fixture
+def run(mlp_run):
+    return mlp_run
 
 
 @pytest.fixture(scope="module")
-def run(zbb_dataset, tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "mlp"
-    stage.train(zbb_dataset, path, **OPTIONS)
-    return xaug.load_run(path)
+def others(zbb_dataset, tmp_path_factory, mlp_options):
+    """Runs with other settings, all trained in one process."""
+    path = tmp_path_factory.mktemp("others")
+    planned = [
+        stage.PlannedRun(zbb_dataset, path / "again", **{**mlp_options, "trainings": 1}),
+        stage.PlannedRun(zbb_dataset, path / "few", max_jets=60, **{**mlp_options, "trainings": 1}),
+        stage.PlannedRun(zbb_dataset, path / "rnn", network="rnn", xaug="none", trainings=1, epochs=2, batch_size=64,
+                         seed=2),
+    ]  # fmt: skip
+    stage.train_all(planned, "train", 1, len(planned))
+    for one in planned:
+        one.finish()
+    return {one.output.name: xaug.load_run(one.output) for one in planned}
 
 
 def weights_of(run):
@@ -51,12 +63,11 @@ def test_kept_weights_are_those_of_the_best_epoch(run, zbb_dataset):
         assert loss == pytest.approx(min(run.history(i)["val_loss"]), rel=1e-4)
 
 
-def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample(zbb_dataset, tmp_path):
+def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample(others, zbb_dataset):
     """By NumPy, from what the second GRU of the kept network says of all real particles; none of a running mean."""
     from keras import Model
 
-    stage.train(zbb_dataset, tmp_path, network="rnn", xaug="none", trainings=1, epochs=2, batch_size=64, seed=2)
-    run = xaug.load_run(tmp_path)
+    run = others["rnn"]
     config = run.manifest["config"]
     assert (config["batch_size"], config["learning_rate"]) == (64, 3e-3), "as given, and the network's own"
     arrays = xaug.Dataset.open(zbb_dataset).load(["list", "mask"], "train")
@@ -69,16 +80,16 @@ def test_kept_statistics_of_batch_normalization_are_those_of_the_training_sample
     np.testing.assert_allclose(variance, real.var(axis=0), rtol=1e-2)  # sums in float32
 
 
-def test_trainings_differ_and_a_seed_repeats_them(run, zbb_dataset, tmp_path):
+def test_trainings_differ_and_a_seed_repeats_them(run, others):
+    """In another process, among trainings of other networks. `test_interrupted_run...` repeats the second training."""
     first, second = weights_of(run)
     assert not np.array_equal(first[0], second[0])
-    stage.train(zbb_dataset, tmp_path / "again", workers=1, **OPTIONS)
-    for one, other in zip(weights_of(run), weights_of(xaug.load_run(tmp_path / "again")), strict=True):
-        for a, b in zip(one, other, strict=True):
-            np.testing.assert_array_equal(a, b)
+    (again,) = weights_of(others["again"])
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
-def test_interrupted_run_goes_on_and_ends_with_the_same(run, zbb_dataset, tmp_path):
+def test_interrupted_run_goes_on_and_ends_with_the_same(run, zbb_dataset, tmp_path, mlp_options):
     """The second training lost half-way: it is made again, the first is kept, the results are the same."""
     copy = tmp_path / "mlp"
     shutil.copytree(run.path, copy)
@@ -88,7 +99,7 @@ def test_interrupted_run_goes_on_and_ends_with_the_same(run, zbb_dataset, tmp_pa
     (lost / "model.keras").write_bytes(b"half")
     kept = training_directory(copy, 0) / "model.keras"
     before = kept.stat().st_mtime_ns
-    stage.train(zbb_dataset, copy, **OPTIONS)
+    stage.train(zbb_dataset, copy, **mlp_options)
     assert kept.stat().st_mtime_ns == before
     resumed = xaug.load_run(copy)
     assert resumed.metrics == run.metrics
@@ -97,12 +108,12 @@ def test_interrupted_run_goes_on_and_ends_with_the_same(run, zbb_dataset, tmp_pa
             np.testing.assert_array_equal(a, b)
 
 
-def test_finished_run_is_found_and_other_settings_are_refused(run, zbb_dataset):
+def test_finished_run_is_found_and_other_settings_are_refused(run, zbb_dataset, mlp_options):
     before = (run.path / "manifest.json").stat().st_mtime_ns
-    stage.train(zbb_dataset, run.path, **OPTIONS)
+    stage.train(zbb_dataset, run.path, **mlp_options)
     assert (run.path / "manifest.json").stat().st_mtime_ns == before
     with pytest.raises(ConfigurationError, match="epochs: 3 -> 4"):
-        stage.train(zbb_dataset, run.path, **{**OPTIONS, "epochs": 4})
+        stage.train(zbb_dataset, run.path, **{**mlp_options, "epochs": 4})
 
 
 def test_history_is_written_as_csv(run):
@@ -120,9 +131,8 @@ def test_a_run_says_which_variables_go_in(run):
         run.inputs({"image": np.zeros((1, 16, 16, 1))})
 
 
-def test_max_jets_trains_and_scales_on_fewer(zbb_dataset, tmp_path):
-    stage.train(zbb_dataset, tmp_path / "few", max_jets=60, **{**OPTIONS, "trainings": 1})
-    fitted = xaug.load_run(tmp_path / "few").scaler.fitted_on
+def test_max_jets_trains_and_scales_on_fewer(others):
+    fitted = others["few"].scaler.fitted_on
     assert abs(fitted["signal"] + fitted["background"] - 60) <= 4  # the same share of every part, rounded
 
 
@@ -148,30 +158,30 @@ def test_bad_settings_are_named(zbb_dataset, tmp_path, options, words):
     assert not (tmp_path / "bad").exists()  # found before any work, and before the place is claimed
 
 
-def test_cross_sections_that_lack_are_named(zbb_dataset, tmp_path, monkeypatch):
+def test_cross_sections_that_lack_are_named(zbb_dataset, tmp_path, monkeypatch, mlp_options):
     monkeypatch.setattr(stage.Dataset, "weight_scales", {"qcd": 1.0})
     with pytest.raises(ConfigurationError, match=r"'zbb' has no cross section; known: qcd.*--weights event"):
-        stage.train(zbb_dataset, tmp_path / "bad", **OPTIONS, weights="cross_section")
+        stage.train(zbb_dataset, tmp_path / "bad", **mlp_options, weights="cross_section")
     assert not (tmp_path / "bad").exists()
 
 
 @pytest.mark.parametrize(("lacking", "split"), [("signal", "validation"), ("background", "test")])
-def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, lacking, split):
+def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, lacking, split, mlp_options):
     data = xaug.Dataset.open(zbb_dataset)
     for part in data.parts:
         if part["label"] == ("background", "signal").index(lacking):
             part["splits"][split] = 0
     monkeypatch.setattr(stage.Dataset, "open", lambda path: data)
     with pytest.raises(DatasetError, match=f"its {split} split has no {lacking}"):
-        stage.train(zbb_dataset, tmp_path / "bad", **OPTIONS)
+        stage.train(zbb_dataset, tmp_path / "bad", **mlp_options)
     assert not (tmp_path / "bad").exists()
 
 
-def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path):
+def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path, mlp_options):
     from xaug.core.errors import ModelError
 
     with pytest.raises(ModelError, match="--learning-rate"):
-        stage.train(zbb_dataset, tmp_path / "wild", **{**OPTIONS, "learning_rate": 1e30, "trainings": 1})
+        stage.train(zbb_dataset, tmp_path / "wild", **{**mlp_options, "learning_rate": 1e30, "trainings": 1})
 
 
 def test_command_prints_json_and_draws_the_history(zbb_dataset, tmp_path):
