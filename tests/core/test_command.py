@@ -1,5 +1,6 @@
 import errno
 import json
+import signal
 import sys
 
 import click
@@ -131,6 +132,13 @@ class TestXaugCommand:
         result = run(raising(KeyboardInterrupt()))
         assert result.exit_code == 130
         assert "run the same command again" in result.stderr
+
+    def test_ctrl_c_does_afterwards_what_it_did_before(self):
+        """Tests, notebooks and scripts call commands in their own process."""
+        handlers = [signal.getsignal(signal.SIGINT)]
+        run(lambda: handlers.append(signal.getsignal(signal.SIGINT)) or {})
+        run(raising(ConfigurationError("no")))
+        assert signal.getsignal(signal.SIGINT) is handlers[0] is not handlers[1]
 
     def test_bugs_are_not_hidden(self):
         assert isinstance(run(raising(ZeroDivisionError("bug"))).exception, ZeroDivisionError)

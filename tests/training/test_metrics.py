@@ -85,8 +85,8 @@ def test_best_threshold_by_trying_all():
     best, found = -1.0, None
     for threshold in np.unique(score):
         b, s = weight[(label == 0) & (score >= threshold)], weight[(label == 1) & (score >= threshold)].sum()
-        if b.sum() ** 2 / (b**2).sum() >= 20:
-            z = s / np.sqrt(b.sum()) if b.sum() == 0 else np.sqrt(2 * ((s + b.sum()) * np.log(1 + s / b.sum()) - s))
+        if b.sum() > 0 and b.sum() ** 2 / (b**2).sum() >= 20:
+            z = np.sqrt(2 * ((s + b.sum()) * np.log(1 + s / b.sum()) - s))
             if z > best:
                 best, found = z, threshold
     assert best_threshold(SearchSample(label, score, weight), least=20) == found

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar, overload
@@ -106,6 +106,19 @@ def _interrupted(signum: int, frame: FrameType | None) -> NoReturn:
     os._exit(130)
 
 
+@contextlib.contextmanager
+def _leaving_on_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while the block runs; afterwards it does what it did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+
+
 def _quiet_tensorflow() -> None:
     """Keep TensorFlow's own messages out of ours, unless the user has set a level."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -141,10 +154,8 @@ def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
     def run(as_json: bool, **options: Any) -> NoReturn:
         start = time.monotonic()
         _quiet_tensorflow()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, _interrupted)
         try:
-            with storage_errors(Path(options.get("output") or ".")):
+            with _leaving_on_interrupt(), storage_errors(Path(options.get("output") or ".")):
                 result = function(**options)
         except XaugError as error:
             if as_json:
