@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,13 +94,15 @@ def test_every_recipe_is_used_here():
 
 @pytest.fixture
 def follow(tmp_path, zbb_files, zbb_dataset):
-    """follow(title): applies a recipe to a copy of the package and runs its commands; gives the working directory.
+    """follow(title, prepare): applies a recipe to a copy of the package and runs its commands.
+
+    It returns the working directory, which `prepare` may fill before the commands run.
 
     The directory holds ROOT files and a dataset of the unchanged package, as `files` and `jets`, unless the recipe
     makes its own.
     """
 
-    def run(title: str) -> Path:
+    def run(title: str, prepare: Callable[[Path], object] = lambda work: None) -> Path:
         found = recipe(title)
         shutil.copytree(CHECKOUT / "xaug", tmp_path / "package" / "xaug", ignore=shutil.ignore_patterns("__pycache__"))
         for change in found.changes:
@@ -107,6 +110,7 @@ def follow(tmp_path, zbb_files, zbb_dataset):
         work = tmp_path / "work"
         work.mkdir()
         (work / "files").symlink_to(zbb_files)
+        prepare(work)
         if not any(command.startswith("python -m xaug.process") for command in found.commands):
             shutil.copytree(zbb_dataset, work / "jets")
         for command in found.commands:
@@ -255,3 +259,24 @@ def test_add_a_study(follow):
     (row,) = numbers(work / "overlap" / "report" / "performance.csv")
     assert row["run"] == "mlp"
     assert float(row["auc"].split()[0]) == pytest.approx(pairs, abs=6e-5)
+
+
+def test_add_a_file_format(follow, zbb_dataset):
+    """The archive and the tree of the same events give the same jets."""
+
+    def write_archive(work: Path) -> None:
+        branches = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "m", "id": "id"}
+        branches |= {f"v{x}": f"v{x}{x}" for x in "xyz"}
+        with uproot.open(work / "files" / "zbb_qcd_00000.root") as file:
+            events = file["T"].arrays([f"constituent_{branch}" for branch in branches.values()], entry_stop=100)
+        flat = {name: ak.to_numpy(ak.flatten(events[f"constituent_{branch}"])) for name, branch in branches.items()}
+        np.savez(work / "qcd.npz", counts=ak.to_numpy(ak.num(events["constituent_pt"])), **flat)
+        content = {"my_qcd": {"files": ["qcd.npz"], "metadata": {"label": 0, "process": "qcd"}}}
+        (work / "fileset.json").write_text(json.dumps(content))
+
+    work = follow("Add a file format", write_archive)
+    own, expected = columns(work / "jets", "xaug"), columns(zbb_dataset, "xaug")
+    assert 10 < len(own) < len(expected)
+    for row in own:
+        same = np.abs(expected - row).max(axis=1).argmin()
+        np.testing.assert_allclose(row, expected[same], rtol=1e-5)

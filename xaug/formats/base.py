@@ -162,9 +162,9 @@ class Format(ABC):
             of any kind, if the file is damaged
         """
 
-    @abstractmethod
     def mismatch(self, source: Source) -> str:
         """Say why a file is not of this format, as the predicate of a sentence; its likeness is 0."""
+        return f"is not {self.label}"
 
     @abstractmethod
     def contents(self, source: Source) -> Contents:
@@ -220,15 +220,15 @@ class Format(ABC):
         """
         raise NotImplementedError
 
-    @abstractmethod
     def weights(self, chunk: Any, first: int) -> Array:
-        """Generator weights (n_events,) of opened entries; 1 where the file has none.
+        """Generator weights (n_events,) of opened entries, by default 1 for each entry.
 
         Raises
         ------
         BadValues
             if a weight is not finite
         """
+        return np.ones(len(chunk))
 
 
 FORMATS: dict[str, Format] = {}
