@@ -221,9 +221,7 @@ class TestRecognise:
 
 
 def test_delphes_files_cannot_become_jets(tmp_path):
-    with pytest.raises(
-        UnsuitableFile, match=r"is a file of Delphes .*, which holds no particles"
-    ):
+    with pytest.raises(UnsuitableFile, match=r"is a file of Delphes .*, which holds no particles"):
         format_of("delphes").particle_columns(Wanted())
 
 

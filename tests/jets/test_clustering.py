@@ -57,14 +57,6 @@ def test_kinematics_agree_with_pseudojets(sample, classic):
     assert_mass(np.where(of(pseudojets, "m") < 0, of(pseudojets, "m"), found["mass"]), pseudojets)
 
 
-def test_sums_by_hand():
-    p = FourVectors([1.0, 2.0, 4.0], [0.0, 1.0, 0.0], [3.0, 0.0, -3.0], [5.0, 3.0, 6.0], [1, 2])
-    assert_array_equal(p.group, [0, 1, 1])
-    assert_array_equal(p.sums(p.group, 2), [[1, 0, 3, 5], [6, 1, -3, 9]])
-    assert_array_equal(p.totals(), [[1, 0, 3, 5], [6, 1, -3, 9]])
-    assert_array_equal(p.scaled(np.array([2.0, 1.0, 0.5])).totals(), [[2, 0, 6, 10], [4, 1, -1.5, 6]])
-
-
 def test_regroup_by_hand():
     p = FourVectors(np.arange(6.0), np.zeros(6), np.zeros(6), np.ones(6), [2, 0, 3, 1])
     index, q = clustering.regroup(p, 10 * np.arange(6), np.array([2, 0, 1]))

@@ -1,1 +1,1 @@
-"""Collision events: from particles to leptons, jets, missing momentum and their features."""
+"""Collision events: measure their leptons, jets and missing momentum, select them, and compute their features."""

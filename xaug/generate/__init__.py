@@ -1,1 +1,1 @@
-"""Stage `generate`: Monte Carlo events to ROOT files."""
+"""Stage `generate`: Monte Carlo events as ROOT files, and toy jets as a dataset."""

@@ -1,1 +1,1 @@
-"""Jets: from particles to clustered, selected and described jets."""
+"""Jets: cluster, select and describe them by images, particle lists and expert variables."""
