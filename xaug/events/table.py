@@ -1,6 +1,6 @@
 """The input variables of events (arXiv:2412.13864, appendix B).
 
-A new feature is one row here and one function in `xaug.events.observables`.
+To add a feature, write one row here and one function in `xaug.events.observables`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _event_rows(objects: tuple[str, ...]) -> tuple[Variable, ...]:
 
 EVENT_FEATURES = _event_rows(OBJECTS[:-1])
 EVENT_FEATURES_MET = _event_rows(OBJECTS)
-"""The same with the missing momentum as a seventh object."""
+"""Features of events in which the missing momentum is a seventh object of the pairs and triples."""
 
 register("events", "event", EVENT_FEATURES)
 register("events_met", "event", EVENT_FEATURES_MET)

@@ -46,7 +46,7 @@ class UnsuitableFile(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a processor needs beside four-momenta, PDG ids and vertices."""
+    """Data that a processor needs beside four-momenta, PDG ids and vertices."""
 
     columns: tuple[str, ...] = ()  # further columns of particles by our name: "status"
     partons: bool = False  # the partons of the hard process
@@ -82,7 +82,7 @@ class Collisions:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds, as far as it can be known before its entries are read."""
+    """Contents of a file, as far as they are known before its entries are read."""
 
     tree: str  # name of the table that holds the events; "" where a file has only one
     entries: int

@@ -68,7 +68,7 @@ class FourVectors:
         return FourVectors(self.px[index], self.py[index], self.pz[index], self.e[index], counts)
 
     def scaled(self, factor: Array) -> FourVectors:
-        """The same particles, each with its momentum and energy times a factor (m,)."""
+        """Multiply momentum and energy of each particle by a factor (m,)."""
         return FourVectors(factor * self.px, factor * self.py, factor * self.pz, factor * self.e, self.counts)
 
     def packed(self) -> Any:

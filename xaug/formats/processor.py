@@ -32,12 +32,12 @@ class Processor(ABC, Generic[Settings, Content]):
     row: ClassVar[str]
     """Noun for a row of the dataset, in the singular."""
     needs: ClassVar[str]
-    """What the first cut asks for, and what every file must have at least once."""
+    """Requirement of the first cut, which every file must pass at least once; a noun phrase for messages."""
     control: ClassVar[Mapping[str, Any]]
     """Axes (of `hist`) of the control histograms, by the names of `Rows.control`."""
     weighted: ClassVar[bool]
-    """Whether rows are weighted: then a process without a row is reported, since its yield cannot be estimated, and
-    cut flows begin with the number of generated events."""
+    """True if rows are weighted. Then a process without a row is reported, since its yield cannot be estimated, and cut
+    flows begin with the number of generated events."""
 
     def __init__(self, settings: Settings):
         self.settings = settings

@@ -1,4 +1,4 @@
-"""What ROOT formats share: trees with flat or jagged branches, read through a schema of coffea."""
+"""Base of all ROOT formats: trees with flat or jagged branches, read through a schema of coffea."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RootFormat(Format):
         """Branches that tell this format from others."""
 
     def metadata(self, root: Any) -> JsonObject:
-        """What the file says of itself, beside its events."""
+        """Metadata of the file, beside its events; none by default."""
         return {}
 
     def kind(self, metadata: JsonObject) -> str:
@@ -100,7 +100,7 @@ class RootFormat(Format):
 
 
 def is_root(source: Source) -> bool:
-    """Whether a file can be a ROOT file; a remote one always can."""
+    """True if a file can be a ROOT file; a remote one always can."""
     return not source.is_local or source.first_bytes(len(MAGIC)) == MAGIC
 
 

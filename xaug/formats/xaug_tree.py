@@ -82,7 +82,7 @@ class XaugTree(RootFormat):
     signature = (*CONSTITUENTS.values(), *PARTICLES.values())
 
     def metadata(self, root: Any) -> JsonObject:
-        """What the generator wrote beside the tree."""
+        """The metadata that the generator wrote beside the tree."""
         return read_metadata(root)
 
     def kind(self, metadata: JsonObject) -> str:

@@ -105,7 +105,7 @@ class LeptonFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has 
         return True
 
     def doVetoProcessLevel(self, process: Any) -> bool:
-        """Whether to drop this event."""
+        """Drop this event if it has no charged lepton."""
         return not any(abs(process[i].id()) in (11, 13, 15) for i in range(process.size()))
 
 

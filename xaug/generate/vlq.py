@@ -122,7 +122,7 @@ def generate(
 
 
 def last_copies(batch: Batch, ids: tuple[int, ...]) -> Array:
-    """Whether each particle (m,) has one of these |ids| and no daughter with the same id."""
+    """Mask (m,) of the particles with one of these |ids| and no daughter of the same id."""
     identity = batch.particles["id"]
     first = np.repeat(np.cumsum(batch.counts) - batch.counts, batch.counts)
     one, two = (identity[first + batch.particles[name]] for name in ("daughter1", "daughter2"))
@@ -171,7 +171,7 @@ def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[Array, dict[str,
 
 
 def _counts(event: Array, n: int) -> Array:
-    """How many entries each of n events has."""
+    """Number of entries (n,) of each event."""
     return np.bincount(event, minlength=n)
 
 

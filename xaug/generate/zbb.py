@@ -206,7 +206,7 @@ class _Block:
         return len(passed), used
 
     def metadata(self) -> JsonObject:
-        """What the file says of itself."""
+        """Metadata of the file."""
         task, neutrinos = self.task, self.neutrinos
         sigma, error = self.generator.cross_section()
         return {

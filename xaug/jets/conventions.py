@@ -47,7 +47,8 @@ class Conventions:
     @property
     def changes(self) -> JsonObject:
         """The choices that differ from `DEFAULT`, as plain data."""
-        return {name: value for name, value in asdict(self).items() if value != getattr(DEFAULT, name)}
+        defaults = asdict(DEFAULT)
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
 
 DEFAULT = Conventions()

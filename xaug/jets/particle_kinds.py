@@ -70,7 +70,7 @@ def longitudinal(particles: Arrays, conventions: Conventions = DEFAULT) -> Array
 
 
 def is_track(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
-    """Whether a particle counts as a displaced-track candidate: charged, pT > 1 GeV, dxy < 50 mm."""
+    """Mask (m,) of the candidates for displaced tracks: charged particles with pT > 1 GeV and dxy < 50 mm."""
     charged = charge(particles["id"]) != 0
     track: Array = charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles, conventions) < MAX_DXY)
     return track

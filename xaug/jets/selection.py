@@ -122,7 +122,7 @@ def select_jets(
 
 
 def _described(particles: Arrays, conventions: Conventions) -> Array:
-    """Whether each particle (m,) enters the description of its jet, by the conventions."""
+    """Mask (m,) of the particles that enter the description of their jets, by the conventions."""
     chosen = np.ones(len(particles["pt"]), bool)
     if conventions.constituent_pt > 0:
         chosen &= particles["pt"] > conventions.constituent_pt

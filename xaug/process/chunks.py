@@ -66,7 +66,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of some chunks; coffea adds up those of all chunks."""
+    """Chunks that could not be processed; coffea adds up the outcomes of all chunks."""
 
     skips: tuple[Skip, ...] = ()  # chunks that cannot be read
     failures: tuple[Skip, ...] = ()  # chunks whose part cannot be written

@@ -58,7 +58,7 @@ class InputFile:
 
     @property
     def key(self) -> JsonObject:
-        """What tells this file from others, without its place."""
+        """Properties that tell this file from others, without its place."""
         return {
             "tree": self.tree,
             "digest": self.digest,
