@@ -122,7 +122,7 @@ def signal_events(zbb_files, read_root_file) -> tuple[dict[str, ak.Array], dict]
 
 @pytest.fixture(scope="session")
 def read_parts():
-    """Reads all finished parts of a dataset with plain h5py: {part: {name: array, or text of the summary}}.
+    """Reads all finished parts of a dataset with plain h5py: {part: {name: array}}.
 
     Not bytes of files: what the LZF compression of HDF5 writes depends on what its memory held before.
     """
@@ -133,7 +133,7 @@ def read_parts():
             if path.name.startswith("."):
                 continue
             with h5py.File(path) as file:
-                columns = {"summary": file.attrs["summary"]}
+                columns = {}
                 file.visititems(
                     lambda name, item, columns=columns: (
                         columns.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None

@@ -340,7 +340,8 @@ class TestWritePart:
     def test_reads_back(self, tmp_path):
         write_part(tmp_path / "p.h5", self.COLUMNS, {"pt": np.arange(5.0)}, {"jets": 4})
         with h5py.File(tmp_path / "p.h5") as file:
-            assert set(file) == {"xaug", "label", "control"}
+            assert set(file) == {"xaug", "label", "control", "summary"}
+            assert all(file[name].fletcher32 for name in ("xaug", "label", "summary", "control/pt"))
             np.testing.assert_array_equal(file["xaug"][()], self.COLUMNS["xaug"])
             assert file["xaug"].dtype == np.float32 and file["label"].dtype == np.int8
         summary, control = read_part_summary(tmp_path / "p.h5")

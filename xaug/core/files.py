@@ -11,8 +11,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from xaug.core.errors import DatasetError, StorageError
+from xaug.core.types import Json
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = [
     "atomic_path",
@@ -21,8 +29,11 @@ __all__ = [
     "digest_json",
     "new_hdf5",
     "read_json",
+    "read_json_array",
     "storage_errors",
+    "write_array",
     "write_json",
+    "write_json_array",
 ]
 
 TEMPORARY = ".part-"
@@ -53,7 +64,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it."""
     path = Path(path)
     temporary = None
@@ -74,7 +85,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def new_hdf5(path: str | os.PathLike) -> Iterator:
+def new_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """Yield an HDF5 file to fill; it is written to `path`, whole, if the block succeeds.
 
     It is put together in memory: on a full disk, the HDF5 library crashes the process when it closes a file.
@@ -89,20 +100,42 @@ def new_hdf5(path: str | os.PathLike) -> Iterator:
         temporary.write_bytes(image)
 
 
-def clear_leftovers(directory: str | os.PathLike) -> None:
+def write_array(file: h5py.File, name: str, values: npt.ArrayLike, **filters: Any) -> None:
+    """Write an array into an HDF5 file with a checksum (Fletcher's), so that damage is noticed where it is read.
+
+    `filters` are chunks and compression as h5py has them. Scalars and empty arrays have no place for a checksum.
+    """
+    array = np.asarray(values)
+    if array.size == 0 or array.ndim == 0:
+        file.create_dataset(name, data=array)
+    else:
+        file.create_dataset(name, data=array, fletcher32=True, **filters)
+
+
+def write_json_array(file: h5py.File, name: str, content: Json) -> None:
+    """Write JSON-able content into an HDF5 file, as bytes with a checksum."""
+    write_array(file, name, np.frombuffer(json.dumps(content).encode(), np.uint8))
+
+
+def read_json_array(file: h5py.File, name: str) -> Any:
+    """The content that `write_json_array` wrote."""
+    return json.loads(file[name][()].tobytes())
+
+
+def clear_leftovers(directory: str | os.PathLike[str]) -> None:
     """Remove what killed writers left unfinished in a directory."""
     for path in Path(directory).glob(f"{TEMPORARY}*"):
         path.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike, content) -> None:
+def write_json(path: str | os.PathLike[str], content: Json) -> None:
     """Write `content` as indented JSON, whole or not at all."""
     text = json.dumps(content, indent=2, sort_keys=False, allow_nan=True) + "\n"
     with atomic_path(path) as temporary:
         temporary.write_text(text)
 
 
-def read_json(path: str | os.PathLike):
+def read_json(path: str | os.PathLike[str]) -> Any:
     """The content of a JSON file; a missing or damaged one raises DatasetError."""
     try:
         return json.loads(Path(path).read_text())
@@ -112,13 +145,13 @@ def read_json(path: str | os.PathLike):
         raise DatasetError(f"{path} is damaged ({error}). Delete it and run the stage again") from None
 
 
-def digest_json(content) -> str:
+def digest_json(content: Any) -> str:
     """A short digest of JSON-able content, the same whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def digest_file(path: str | os.PathLike) -> str:
+def digest_file(path: str | os.PathLike[str]) -> str:
     """A digest of a file's bytes (BLAKE2b, 16 bytes as hex)."""
     digest = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as file:

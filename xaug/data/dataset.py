@@ -6,7 +6,6 @@ their order never depends on who wrote them first. Arrays are unscaled, float32;
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,11 +15,22 @@ import h5py
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.errors import DatasetError, unknown_name
-from xaug.core.files import digest_json, new_hdf5
+from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.files import digest_json, new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.types import JsonObject
+from xaug.data.columns import NamedArrays
 from xaug.data.variables import Table, table_of_version_0_1
 
-__all__ = ["SPLITS", "Dataset", "assign_split", "event_ids", "read_part_summary", "uniforms", "write_part"]
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "assign_split",
+    "event_ids",
+    "read_part_summary",
+    "refuse_stale",
+    "uniforms",
+    "write_part",
+]
 
 SPLITS = ("train", "validation", "test")
 CHUNK = 1024
@@ -69,8 +79,9 @@ def write_part(
     counts: dict[str, np.ndarray],
     summary: dict,
     filters: dict[str, dict] | None = None,
+    table: Table | None = None,
 ) -> None:
-    """Write one part: row columns, control histogram counts, and what it is; whole or not at all.
+    """Write one part: row columns, control histogram counts, its summary and its table; whole or not at all.
 
     `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
     """
@@ -82,10 +93,27 @@ def write_part(
             # a part without jets has nothing to chunk or compress
             packing = filters.get(name, {"compression": "lzf", "shuffle": True})
             packed = {"chunks": (rows, *values.shape[1:]), **packing} if rows else {}
-            file.create_dataset(name, data=values, **packed)
+            write_array(file, name, values, **packed)
+        file.create_group("control")
         for name, values in counts.items():
-            file[f"control/{name}"] = values
-        file.attrs["summary"] = json.dumps(summary)
+            write_array(file, f"control/{name}", values)
+        write_json_array(file, "summary", summary)
+        if table is not None:
+            write_json_array(file, "table", table.to_json())
+
+
+def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
+    """Raise ConfigurationError if a finished dataset holds other variables than today's code computes.
+
+    The dataset stays good for all that reads it: it is what its own table says.
+    """
+    stored = manifest.get("table")
+    changes = [] if stored is None else Table.from_json(stored).changes(table)
+    if changes:
+        raise ConfigurationError(
+            f"{directory} was made by other code ({'; '.join(changes)}). Delete its {provenance.NAME} and run "
+            f"`{manifest.get('command', 'the same command')}` again to make its parts anew, or choose another -o"
+        )
 
 
 def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
@@ -93,7 +121,7 @@ def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     try:
         with h5py.File(path) as file:
             control = {name: values[()] for name, values in file["control"].items()}
-            return json.loads(file.attrs["summary"]), control
+            return read_json_array(file, "summary"), control
     except (OSError, KeyError, ValueError) as error:
         raise DatasetError(
             f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
@@ -196,7 +224,7 @@ class Dataset:
         """
         fields = self._check(self.fields if fields is None else fields, split)
         blocks = list(self.iterate(fields, split, max_rows))
-        return {name: np.concatenate([block[name] for block in blocks]) for name in fields}
+        return NamedArrays({name: np.concatenate([block[name] for block in blocks]) for name in fields}, self.table)
 
     def iterate(
         self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
@@ -225,13 +253,15 @@ class Dataset:
             if len(own):
                 with self._read(part) as file:
                     of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
-                    yield {name: self._column(file, part, name, of_split[own - start]) for name in fields}, own
+                    arrays = {name: self._column(file, part, name, of_split[own - start]) for name in fields}
+                    yield NamedArrays(arrays, self.table), own
             start += part["splits"][split]
 
     def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of some rows of a split (ascending)."""
         found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
-        return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+        joined = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+        return NamedArrays(joined, self.table)
 
     def _sizes(self, split: str | None) -> np.ndarray:
         """Rows of each part, or of those in a split."""
@@ -252,7 +282,7 @@ class Dataset:
                 rows = slice(0, taken)
                 if split is not None:
                     rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))[:taken]
-                yield {name: self._column(file, part, name, rows) for name in fields}
+                yield NamedArrays({name: self._column(file, part, name, rows) for name in fields}, self.table)
 
     def size(self, split: str | None = None) -> int:
         """Number of rows, or of those in a split."""

@@ -12,6 +12,7 @@ from xaug.core.files import digest_json
 from xaug.core.options import Options
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.cut_flow import CutFlow
+from xaug.data.variables import table_of
 
 __all__ = ["PartSettings", "PartSummary", "Rows", "part_name"]
 
@@ -100,5 +101,6 @@ def part_name(key: Mapping[str, Any], settings: PartSettings, start: int, stop: 
     start, stop
         range of its entries
     """
-    code = digest_json({"input": dict(key), "settings": settings.config, "xaug": __version__})
+    variables = table_of(settings.kind).digest
+    code = digest_json({"input": dict(key), "settings": settings.config, "variables": variables, "xaug": __version__})
     return f"{code}_{start}_{stop}.h5"

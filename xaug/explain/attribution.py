@@ -11,9 +11,24 @@ import h5py
 import numpy as np
 
 from xaug.core.errors import DatasetError
-from xaug.core.files import new_hdf5
+from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.types import JsonObject
+from xaug.data.variables import KINDS_0_1, Variable, table_of_version_0_1
 
 __all__ = ["Attribution"]
+
+
+def _stored_columns(stored: JsonObject, names: dict[str, list[str]]) -> dict[str, tuple[Variable, ...]]:
+    """The variables of each input; those of an attribution of version 0.1, which stored names only, by its tables."""
+    if stored:
+        return {name: tuple(Variable.from_json(column) for column in own) for name, own in stored.items()}
+    wanted = {column for own in names.values() for column in own}
+    for kind in KINDS_0_1:
+        known = table_of_version_0_1(kind).labels()
+        if wanted and wanted <= known.keys():
+            return {name: tuple(known[column] for column in own) for name, own in names.items()}
+    return {}
+
 
 _OPTIONAL = ("rows", "label", "reference", "within_tolerance")
 
@@ -45,6 +60,9 @@ class Attribution:
         (n,) weighted share of the event's baselines for which the sum is right to the tolerance asked for
     standard_error
         of the relevance, by input name, where only some of the baselines were taken for each event
+    columns
+        by input name, the variables of its columns with label, unit and group, as the run has them; where nothing but
+        names are known, variables that are labelled by their names
     """
 
     relevance: dict[str, np.ndarray]
@@ -56,11 +74,28 @@ class Attribution:
     reference: np.ndarray | None = None
     within_tolerance: np.ndarray | None = None
     standard_error: dict[str, np.ndarray] | None = None
+    columns: dict[str, tuple[Variable, ...]] = field(default_factory=dict)
     residual: np.ndarray = field(init=False)
 
     def __post_init__(self):
+        columns = {name: self._columns_of(name) for name in self.variables}
+        object.__setattr__(self, "columns", columns)
         total = sum(r.sum(axis=tuple(range(1, r.ndim)), dtype=np.float64) for r in self.relevance.values())
         object.__setattr__(self, "residual", total - self.explained)
+
+    def _columns_of(self, name: str) -> tuple[Variable, ...]:
+        """The variables of one input: those given, or bare ones of its column names; checked against its array."""
+        names, own = self.variables[name], self.columns.get(name, ())
+        for column in names:
+            if names.count(column) > 1:
+                raise DatasetError(f"input {name!r} has two columns named {column!r}; give one another name")
+        width = self.relevance[name].shape[-1] if name in self.relevance else len(names)
+        if len(names) not in (0, width):
+            raise DatasetError(
+                f"input {name!r} has {width} columns, but {len(names)} names ({', '.join(names[:4])}, ...); "
+                "give one name for each column"
+            )
+        return own if [v.name for v in own] == names else tuple(Variable(column, column) for column in names)
 
     def __len__(self) -> int:
         return len(self.logit)
@@ -84,13 +119,15 @@ class Attribution:
         """Write as HDF5."""
         with new_hdf5(path) as file:
             for name, values in self.relevance.items():
-                file.create_dataset(f"relevance/{name}", data=values, compression="lzf", shuffle=True)
+                write_array(file, f"relevance/{name}", values, compression="lzf", shuffle=True)
             for name in ("logit", "residual", *_OPTIONAL):
                 if getattr(self, name) is not None:
-                    file[name] = getattr(self, name)
+                    write_array(file, name, getattr(self, name))
             for name, values in (self.standard_error or {}).items():
-                file.create_dataset(f"standard_error/{name}", data=values, compression="lzf", shuffle=True)
+                write_array(file, f"standard_error/{name}", values, compression="lzf", shuffle=True)
             file.attrs["variables"] = json.dumps(self.variables)
+            columns = {name: [variable.to_json() for variable in own] for name, own in self.columns.items()}
+            write_json_array(file, "columns", columns)
             file.attrs["settings"] = json.dumps(self.settings)
 
     @classmethod
@@ -103,7 +140,9 @@ class Attribution:
                 optional = {name: file[name][()] if name in file else None for name in _OPTIONAL}
                 if "standard_error" in file:
                     optional["standard_error"] = {name: file[f"standard_error/{name}"][()] for name in variables}
-                return cls(relevance, file["logit"][()], variables, json.loads(file.attrs["settings"]), **optional)
+                settings = json.loads(file.attrs["settings"])
+                columns = _stored_columns(read_json_array(file, "columns") if "columns" in file else {}, variables)
+                return cls(relevance, file["logit"][()], variables, settings, **optional, columns=columns)
         except (OSError, KeyError, ValueError) as error:
             raise DatasetError(
                 f"{path} is no attribution file or is damaged ({error}). Delete it and the manifest.json beside it, "

@@ -144,7 +144,7 @@ def _explain_waiting(
                 found = explain_parts(method, prepared, i, rows, client, on_events)
             else:
                 found = explain_together(method, prepared, i, rows, on_events)
-            found = replace(found, settings={**found.settings, "training": i})
+            found = replace(found, settings={**found.settings, "training": i}, columns=run.columns)
             found.save(attribution_path(job.directory, i))
 
 

@@ -16,8 +16,8 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import clear_leftovers, digest_json
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import cores, run_tasks
-from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
-from xaug.data.variables import table_of
+from xaug.data.dataset import SPLITS, assign_split, event_ids, refuse_stale, write_part
+from xaug.data.variables import Table, table_of
 from xaug.generate.toy_model import OVERLAPS, draw_jets
 
 __all__ = ["FILTERS", "JETS_PER_PART", "LABELS", "ToyJets", "ToyPart", "generate"]
@@ -104,7 +104,7 @@ class ToyJets:
     def plan(self, jets: int) -> list[ToyPart]:
         """The parts of a dataset of so many jets of each class."""
         parts = []
-        code = digest_json({"settings": self.config, "xaug": __version__})
+        code = digest_json({"settings": self.config, "variables": toy_table().digest, "xaug": __version__})
         for process, label in LABELS.items():
             for start in range(0, jets, JETS_PER_PART):
                 stop = min(start + JETS_PER_PART, jets)
@@ -142,12 +142,17 @@ class ToyJets:
         }
 
 
+def toy_table() -> Table:
+    """The variables of the toy model, with the digest of the code that draws them."""
+    return table_of("toy").drawn_by(draw_jets)
+
+
 def write_parts(task: JsonObject, arrays: Arrays, report: Callable[..., None]) -> tuple[JsonObject, Arrays]:
     """Draw and write some parts (a task of `xaug.core.workers`)."""
     toy_jets = ToyJets(**task["toy_jets"])
     for content in task["parts"]:
         part = ToyPart(**content)
-        write_part(Path(task["output"]) / part.part, toy_jets.columns(part), {}, part.to_json(), FILTERS)
+        write_part(Path(task["output"]) / part.part, toy_jets.columns(part), {}, part.to_json(), FILTERS, toy_table())
         report(jets=part.rows)
     return {}, {}
 
@@ -187,6 +192,7 @@ def generate(
     config = {**toy_jets.config, "jets": jets}
     finished = provenance.begin(output, "process", config)  # the result is a dataset, like that of files
     if finished:
+        refuse_stale(output, finished, toy_table())
         return finished
     parts = toy_jets.plan(jets)
     missing = [part for part in parts if not (output / part.part).exists()]
@@ -212,7 +218,7 @@ def generate(
         "process",
         config,
         digest=digest_json({"settings": config, "parts": [part.part for part in parts]}),
-        table=table_of("toy").to_json(),
+        table=toy_table().to_json(),
         jets=dict.fromkeys(LABELS, jets),
         skips=[],
         parts=[part.to_json() for part in parts],

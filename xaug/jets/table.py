@@ -11,6 +11,7 @@ from typing import Any
 from xaug.data.variables import PADDING, Variable, register
 from xaug.jets import constituents as particles
 from xaug.jets import observables
+from xaug.jets.images import make_images
 
 __all__ = ["JET_IMAGE", "JET_LIST", "JET_XAUGS"]
 
@@ -93,7 +94,7 @@ JET_LIST = (
     _column("dz", r"$\ln(|d_z|/\mathrm{mm})$", particles.dz),
 )
 
-JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4"),)
+JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4", make_images),)
 
 register(KIND, "image", JET_IMAGE, shape=IMAGE_PIXELS)
 register(

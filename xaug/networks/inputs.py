@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.columns import NamedArrays
 from xaug.data.variables import Table, Variable, table_of_version_0_1
 
 __all__ = ["Inputs"]
@@ -117,16 +118,37 @@ class Inputs:
         """The fields of a dataset that the inputs are made of."""
         return self.table.fields(self.columns)
 
+    def choose(self, arrays: Mapping[str, Array], reader: str) -> NamedArrays:
+        """The chosen columns of the arrays of a dataset, by block, and the mask where there is one.
+
+        Columns are found by name; arrays that do not know their names must have the columns of `table`.
+        `reader` says in messages who needs them.
+        """
+        named = NamedArrays.of(arrays, self.table)
+        missing = [name for name in self.fields if name not in named]
+        if missing:
+            raise DatasetError(f"{reader} needs {', '.join(missing)}; given are {', '.join(named) or 'no arrays'}")
+        chosen = {name: named[name] for name in self.fields if name not in self.columns}
+        for block, names in self.columns.items():
+            found, own = named.table.block(block).shape, self.table.block(block).shape
+            if found != own:
+                raise DatasetError(f"{reader} needs {block!r} of the shape {own}; given is {found}")
+            chosen[block] = named.columns(block, names, reader)
+        return NamedArrays(chosen, self.table.only(self.columns))
+
     def take(self, scaled: Mapping[str, Array]) -> Arrays:
-        """The arrays that the model reads, by input name, from scaled arrays with the columns of `table`."""
+        """The arrays that the model reads, by input name, from scaled arrays of a dataset.
+
+        Columns are found by name; arrays that do not know their names must have the columns of `table`.
+        """
+        named = NamedArrays.of(scaled, self.table)
         taken: Arrays = {}
         for block, chosen in self.columns.items():
-            known = self.table.names(block)
+            reader = f"network {self.network}"
             if self._has_towers(block):
-                taken |= {name: scaled[block][..., [known.index(name)]] for name in chosen}
+                taken |= {name: named.columns(block, [name], reader) for name in chosen}
             else:
-                every = chosen == known
-                taken[block] = scaled[block] if every else scaled[block][..., [known.index(name) for name in chosen]]
+                taken[block] = named.columns(block, chosen, reader)
         return taken
 
     def _has_towers(self, block: str) -> bool:

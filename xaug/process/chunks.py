@@ -18,6 +18,7 @@ from xaug.core.types import Array, JsonObject
 from xaug.core.workers import end_with
 from xaug.data.dataset import SPLITS, assign_split, event_ids, write_part
 from xaug.data.parts import PartSettings, PartSummary, part_name
+from xaug.data.variables import table_of
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
 from xaug.process.inputs import InputFile
@@ -180,4 +181,4 @@ class Work:
             .values(flow=True)
             for axis_name, axis in self.processor.control.items()
         }
-        write_part(self.output / name, columns, counts, summary.to_json())
+        write_part(self.output / name, columns, counts, summary.to_json(), table=table_of(settings.kind))

@@ -16,7 +16,7 @@ from xaug.core.errors import ConfigurationError, InputFileError, XaugError
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.cut_flow import CutFlow
-from xaug.data.dataset import read_part_summary
+from xaug.data.dataset import read_part_summary, refuse_stale
 from xaug.data.parts import PartSettings, PartSummary
 from xaug.data.variables import table_of
 from xaug.formats.registry import FORMATS
@@ -146,6 +146,7 @@ def process(
     }
     finished = provenance.begin(output, "process", config)
     if finished:
+        refuse_stale(output, finished, table_of(settings.kind))
         return finished
     if missing:
         work = Work(output, processor, {file.format: FORMATS[file.format] for file in files})

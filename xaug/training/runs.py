@@ -11,9 +11,10 @@ import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError
-from xaug.core.files import new_hdf5, read_json
+from xaug.core.files import new_hdf5, read_json, write_array
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
+from xaug.data.variables import Table, Variable
 from xaug.networks.inputs import Inputs
 
 __all__ = ["Run", "load_run", "training_directory"]
@@ -28,7 +29,7 @@ def write_scores(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Write `label`, `score`, `weight` and `event_id` of the test split."""
     with new_hdf5(path) as file:
         for name, values in columns.items():
-            file.create_dataset(name, data=values, compression="lzf")
+            write_array(file, name, values, compression="lzf")
 
 
 class Run:
@@ -68,6 +69,16 @@ class Run:
         """Names of the variables of each input, in column order."""
         return self.input_spec.variables
 
+    @property
+    def columns(self) -> dict[str, tuple[Variable, ...]]:
+        """Variables of each input with label, unit and group, in column order."""
+        return self.input_spec.records
+
+    @property
+    def table(self) -> Table:
+        """Variables of the dataset that it was trained on."""
+        return self.input_spec.table
+
     @cached_property
     def models(self) -> list:
         """The trained Keras models, one a training, loaded in safe mode at first use."""
@@ -86,11 +97,8 @@ class Run:
 
     def inputs(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
-        needed = self.input_spec.fields
-        missing = [name for name in needed if name not in arrays]
-        if missing:
-            raise DatasetError(f"run {self.name} needs {', '.join(missing)}; given are {', '.join(arrays)}")
-        return self.input_spec.take(self.scaler.scale({name: arrays[name] for name in needed}))
+        own = self.input_spec.choose(arrays, f"run {self.name}")
+        return self.input_spec.take(self.scaler.only(self.input_spec.columns).scale(own))
 
     def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
         """The dataset that this run was trained on (or the one at `path`, of the same kind)."""

@@ -60,4 +60,6 @@ def load_scaled(
     """
     arrays = data.load([*inputs.fields, "label", "weight", "process"], split, max_rows)
     own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
-    return ScaledSplit(inputs.take(scaler.scale(arrays)), arrays["label"], balanced(own, arrays["label"]))
+    chosen = inputs.choose(arrays, f"network {inputs.network}")
+    x = inputs.take(scaler.only(inputs.columns).scale(chosen))
+    return ScaledSplit(x, arrays["label"], balanced(own, arrays["label"]))

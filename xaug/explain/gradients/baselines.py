@@ -18,6 +18,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
 from xaug.explain.gradients.samples import Sample, Shapes, check_weights, with_event_axis
 
@@ -60,7 +61,7 @@ class Blank:
         run = _needed_run(self.run, "Blank(scaled=False)")
         like = next(run.dataset().iterate(run.input_spec.fields, max_rows=1))
         zeros = {name: np.zeros((1, *values.shape[1:]), values.dtype) for name, values in like.items()}
-        return Sample(run.inputs(zeros), provenance={"kind": "blank", "zero": "before scaling"})
+        return Sample(run.inputs(NamedArrays.like(zeros, like)), provenance={"kind": "blank", "zero": "before scaling"})
 
 
 @dataclass(frozen=True)
@@ -352,4 +353,4 @@ def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Arra
             found[name].append(part[name][local])
         start += n
     back = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
-    return {name: np.concatenate(values)[back] for name, values in found.items()}
+    return NamedArrays.like({name: np.concatenate(values)[back] for name, values in found.items()}, part)

@@ -1,0 +1,131 @@
+"""Arrays that know the names of their columns, and picking columns by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from xaug.core.errors import DatasetError
+from xaug.core.types import Array
+from xaug.data.variables import Table
+
+__all__ = ["NamedArrays", "feature_names", "pick"]
+
+
+class NamedArrays(dict[str, Array]):
+    """Arrays by field, as `Dataset.load` gives them, with the table that names their columns.
+
+    Attributes
+    ----------
+    table : Table
+        names of the columns of each block, in the order of the arrays
+    """
+
+    def __init__(self, arrays: Mapping[str, Array], table: Table):
+        super().__init__(arrays)
+        self.table = table
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array], default: Table) -> NamedArrays:
+        """The arrays themselves if they know their columns; plain arrays have the columns of `default`."""
+        return arrays if isinstance(arrays, cls) else cls(arrays, default)
+
+    @classmethod
+    def like(cls, arrays: Mapping[str, Array], others: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Arrays with the column names of others, if these know theirs."""
+        return cls(arrays, others.table) if isinstance(others, cls) else arrays
+
+    def columns(self, block: str, names: Sequence[str], reader: str) -> Array:
+        """Columns of a block by name.
+
+        Parameters
+        ----------
+        block : str
+            a block of the table
+        names : sequence of str
+            the wanted columns, in the wanted order
+        reader : str
+            who wants them, for messages: "run NAME"
+
+        Raises
+        ------
+        DatasetError
+            if the block or a column is missing, or the array has another number of columns than its table
+        """
+        if block not in self or block not in self.table.blocks:
+            raise DatasetError(f"{reader} needs {block!r}; given are {', '.join(self) or 'no arrays'}")
+        return pick(self[block], self.table.names(block), names, block, reader)
+
+
+def pick(values: Array, have: Sequence[str], want: Sequence[str], block: str, reader: str) -> Array:
+    """Columns (the last axis) of an array by name; the array itself if it has just these.
+
+    Parameters
+    ----------
+    values : (n, ..., columns)
+        the array
+    have : sequence of str
+        names of its columns
+    want : sequence of str
+        names of the columns that are picked, in the wanted order
+    block, reader : str
+        what the array is, and who reads it, for messages
+
+    Raises
+    ------
+    DatasetError
+        if the array has another number of columns than `have`, or a wanted column is missing
+    """
+    if values.shape[-1] != len(have):
+        raise DatasetError(
+            f"{block!r} has {values.shape[-1]} columns, but {len(have)} names ({_few(have)}); give the arrays as "
+            "Dataset.load returns them, or with one column for each name"
+        )
+    if list(have) == list(want):
+        return values
+    places = {name: i for i, name in enumerate(have)}
+    for name in want:
+        if name not in places:
+            near = difflib.get_close_matches(name, have, n=1, cutoff=0.4)
+            guess = f"; the nearest is {near[0]!r}" if near else ""
+            raise DatasetError(
+                f"{reader} needs the column {name!r} of {block!r}, which the dataset does not have{guess}. "
+                "Give a dataset that has it, or train again on this one"
+            )
+    return values[..., [places[name] for name in want]]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join([*names[:3], "..."] if len(names) > 4 else names)
+
+
+def feature_names(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Names that tell all columns of all inputs apart, by input name.
+
+    A name that only one input has stays as it is. A name that several inputs have becomes `input.name` in each
+    of them, as `jet1.pt` and `jet2.pt`, so that no table loses a row.
+
+    Parameters
+    ----------
+    columns : dict
+        input name -> names of its columns
+
+    Returns
+    -------
+    dict of list of str
+        the same with unique names
+
+    Raises
+    ------
+    DatasetError
+        if one input has two columns of one name
+    """
+    seen: dict[str, int] = {}
+    for name, own in columns.items():
+        for column in own:
+            if list(own).count(column) > 1:
+                raise DatasetError(f"input {name!r} has two columns named {column!r}; give one another name")
+            seen[column] = seen.get(column, 0) + 1
+    return {
+        name: [f"{name}.{column}" if seen[column] > 1 else column for column in own] for name, own in columns.items()
+    }
