@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,9 @@ import xaug
 
 CHECKOUT = Path(__file__).parents[1]
 RECIPES = (CHECKOUT / "CONTRIBUTING.md").read_text().split("## Recipes\n")[1]
-PLACE = re.compile(r"(New file|At the end of|In) `(?P<file>[^`]+)`(?:, below the line `(?P<line>[^`]+)`)?:")
+PLACE = re.compile(
+    r"(New file|At the end of|In) `(?P<file>[^`]+)`(?:, below the line `(?P<line>[^`]+)`)?:|(?P<use>Use it):"
+)
 FENCE = re.compile(r"```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -55,24 +58,27 @@ class Change:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Changes of the package, and commands that use them."""
+    """Changes of the package, and the commands or the script that use them."""
 
     changes: tuple[Change, ...]
     commands: tuple[str, ...]
+    script: str
 
 
 def recipe(title: str) -> Recipe:
     """Read the recipe under a heading."""
     section = RECIPES.split(f"### {title}\n")[1].split("\n### ")[0]
-    changes, commands, place = [], [], None
+    changes, commands, script, place = [], [], "", None
     for match in re.finditer(rf"{PLACE.pattern}|{FENCE.pattern}", section, re.DOTALL):
-        if match["file"]:
+        if match["file"] or match["use"]:
             place = match
         elif match["language"] == "bash":
             commands += match["code"].splitlines()
+        elif place["use"]:
+            script += match["code"]
         else:
             changes.append(Change(place["file"], match["code"], place["line"]))
-    return Recipe(tuple(changes), tuple(commands))
+    return Recipe(tuple(changes), tuple(commands), script)
 
 
 TITLES = re.findall(r"^### (.+)$", RECIPES, re.MULTILINE)
@@ -82,7 +88,8 @@ TITLES = re.findall(r"^### (.+)$", RECIPES, re.MULTILINE)
 def test_recipes_are_short(title):
     """At most two files and 40 lines."""
     found = recipe(title)
-    assert found.changes and found.commands
+    assert found.changes
+    assert found.commands or found.script
     assert len({change.file for change in found.changes}) <= 2
     assert sum(len(change.code.strip().splitlines()) for change in found.changes) <= 40
 
@@ -113,12 +120,13 @@ def follow(tmp_path, zbb_files, zbb_dataset):
         prepare(work)
         if not any(command.startswith("python -m xaug.process") for command in found.commands):
             shutil.copytree(zbb_dataset, work / "jets")
-        for command in found.commands:
-            words = command.split()
-            assert words[:2] == ["python", "-m"]
-            environment = {**os.environ, "PYTHONPATH": str(tmp_path / "package")}
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "package")}
+        for command in [shlex.split(command) for command in found.commands] + (
+            [["python", "-c", found.script]] if found.script else []
+        ):
+            assert command[0] == "python"
             done = subprocess.run(
-                [sys.executable, *words[1:]], cwd=work, env=environment, capture_output=True, text=True
+                [sys.executable, *command[1:]], cwd=work, env=environment, capture_output=True, text=True
             )
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return work
