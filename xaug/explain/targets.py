@@ -1,18 +1,23 @@
-"""What is changed on a model before it is explained: the softmax or sigmoid of its head is taken off.
+"""Which output of which model is explained: the head is taken off, a target chosen, the inputs checked.
 
-The explained output is the neuron before it. This is done on a copy of the model's configuration; the
-user's model is never touched.
+The explained output is the neuron before the softmax or sigmoid. The head is taken off a copy of the model's
+configuration; the user's model is never touched.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
+from xaug.core.types import Array, Arrays, JsonObject
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["CLASSES", "Logits", "Target", "functional", "logits_of", "named_inputs"]
 
@@ -22,35 +27,51 @@ HEADS = ("softmax", "sigmoid")
 
 @dataclass(frozen=True)
 class Logits:
-    """A model as plain data, with linear output: its architecture, and the weights of each layer."""
+    """A model as plain data, with linear output.
 
-    config: dict  # of keras.Model.to_json
-    weights: dict[str, list[np.ndarray]]  # layer name -> arrays
-    head: str  # name of the dense layer that gives the logits
+    Attributes
+    ----------
+    config : dict
+        its architecture, as `keras.Model.to_json` says it
+    weights : dict of lists of arrays
+        weights of each layer, by the layer's name
+    head : str
+        name of the dense layer that gives the logits
+    units : int
+        number of logits
+    input_names : list of str
+        inputs in the order of the model
+    activation : str
+        what was taken off: "softmax" or "sigmoid"
+    """
+
+    config: JsonObject
+    weights: dict[str, list[Array]]
+    head: str
     units: int
     input_names: list[str]
-    activation: str  # what was taken off: softmax or sigmoid
+    activation: str
 
     @property
     def end(self) -> str:
         """Name of the layer of the output: the head, or what was a softmax layer of its own behind it."""
-        return self.config["config"]["output_layers"][0][0]
+        return str(self.config["config"]["output_layers"][0][0])
 
     def only(self, unit: int) -> Logits:
-        """The same with one output, so that it can be explained without choosing a neuron."""
+        """The same model with one of its outputs, so that it can be explained without choosing a neuron."""
         config = json.loads(json.dumps(self.config))
         _layer(config, self.head)["config"]["units"] = 1
         weights = {**self.weights, self.head: [w[..., unit : unit + 1] for w in self.weights[self.head]]}
         return Logits(config, weights, self.head, 1, self.input_names, self.activation)
 
     def difference(self, plus: int, minus: int) -> Logits:
-        """The same with one output, the difference of two: a dense unit of weights w_plus - w_minus.
+        """The same model with one output, the difference of two: a dense unit of weights w_plus - w_minus.
 
         For two outputs this is the log-odds of the softmax, ln(p_plus / p_minus). The rules see the difference as
-        one neuron. So its relevance does not change when a function common to both logits is added to them,
-        to which the softmax is blind; the difference of two explanations would change under epsilon and alpha-beta
-        (under LRP-z the two are the same). Exchanging the two changes the sign of the relevance, but for alpha-beta
-        on dense layers: what is a positive contribution to one is a negative one to the other.
+        one neuron. So its relevance does not change when a function common to both logits is added to them, to which
+        the softmax is blind. The difference of two explanations would change under epsilon and alpha-beta; under
+        LRP-z the two are the same. An exchange of the two outputs changes the sign of the relevance, except under
+        alpha-beta on dense layers: a positive contribution to one output is a negative contribution to the other.
         """
         one = self.only(plus)
         taken = [w[..., minus : minus + 1].astype(np.float64) for w in self.weights[self.head]]
@@ -59,17 +80,27 @@ class Logits:
         )
 
 
-def _layer(config: dict, name: str) -> dict:
-    return next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
+def _layer(config: JsonObject, name: str) -> JsonObject:
+    found: JsonObject = next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
+    return found
 
 
-def functional(model):
-    """The model as a Keras functional one; a Sequential is made one, with the same layers.
+def functional(model: object) -> keras.Model:
+    """The model as a Keras functional model; a Sequential model is made one, with the same layers.
+
+    Parameters
+    ----------
+    model : object
+        what the user gave
+
+    Returns
+    -------
+    keras.Model
 
     Raises
     ------
     ModelError
-        if it is another thing, or was not built yet
+        if it is no Keras model, or was not built yet
     """
     import keras
 
@@ -85,8 +116,17 @@ def functional(model):
     return model
 
 
-def logits_of(model) -> Logits:
+def logits_of(model: keras.Model) -> Logits:
     """The model without the softmax or sigmoid of its head.
+
+    Parameters
+    ----------
+    model : keras.Model
+        a functional model
+
+    Returns
+    -------
+    Logits
 
     Raises
     ------
@@ -128,28 +168,50 @@ def logits_of(model) -> Logits:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is explained of the logits: one of them and its sign, for all events alike or event by event.
+    """The explained logit and its sign, for all events alike or event by event.
 
     Attributes
     ----------
-    unit : int, (n,) integers, or None
-        None: the largest logit of each event
-    sign : int, (n,) integers, or None
-        None: the sign of the logit of each event
+    unit : int, array (n,) of int, or None
+        index of the logit; None: the largest logit of each event
+    sign : int, array (n,) of int, or None
+        1 or -1; None: the sign of the logit of each event
     minus : int, optional
-        the logit that is taken away from `unit`, see `Logits.difference`
+        index of the logit that is subtracted from that of `unit`, see `Logits.difference`
     """
 
-    unit: int | np.ndarray | None
-    sign: int | np.ndarray | None = 1
+    unit: int | Array | None
+    sign: int | Array | None = 1
     minus: int | None = None
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Indices of the two logits of a difference."""
+        assert isinstance(self.unit, int) and self.minus is not None, "this target is no difference"
+        return self.unit, self.minus
+
     @classmethod
-    def choose(cls, target, units: int, classes: Sequence[str] = CLASSES, events: int | None = None) -> Target:
-        """From "predicted", a class name, an index, a difference "A-B" of two of them, or one of them per event.
+    def choose(cls, target: object, units: int, classes: Sequence[str] = CLASSES, events: int | None = None) -> Target:
+        """Read what the user wants to have explained.
 
         A single output is the last of two classes for +logit and the first for -logit, with relevance of opposite
-        sign. It is their difference already: of a single output "signal-background" is the same as "signal".
+        sign. It is their difference already: for a single output "signal-background" is the same as "signal".
+
+        Parameters
+        ----------
+        target : str, int or sequence
+            "predicted", a class name, an index, a difference "A-B" of two of them, or a class name or index for each
+            event
+        units : int
+            number of outputs
+        classes : sequence of str
+            names of the outputs, in their order
+        events : int, optional
+            number of events, to be compared with the number of targets
+
+        Returns
+        -------
+        Target
 
         Raises
         ------
@@ -158,9 +220,10 @@ class Target:
         """
         classes = tuple(classes)
         if isinstance(target, (list, tuple, np.ndarray)) or hasattr(target, "__array__"):
-            if np.ndim(target):
-                return cls._per_event(np.asarray(target), units, classes, events)
-            target = np.asarray(target).item()
+            values = np.asarray(target)
+            if values.ndim:
+                return cls._per_event(values, units, classes, events)
+            target = values.item()
         if isinstance(target, str):
             if target == "predicted":
                 return cls(None) if units > 1 else cls(0, None)
@@ -173,7 +236,7 @@ class Target:
         return cls(*_output(target, units, classes))
 
     @classmethod
-    def _per_event(cls, target: np.ndarray, units: int, classes: tuple[str, ...], events: int | None) -> Target:
+    def _per_event(cls, target: Array, units: int, classes: tuple[str, ...], events: int | None) -> Target:
         unfit = target.size and target.dtype.kind not in "iuUO"
         if target.ndim != 1 or unfit or (events is not None and len(target) != events):
             raise ConfigurationError(
@@ -185,14 +248,15 @@ class Target:
         found = np.array([_output(kind, units, classes) for kind in kinds.tolist()], int).reshape(-1, 2)
         return cls(found[which, 0], found[which, 1])
 
-    def direction(self, units: int) -> np.ndarray | None:
-        """Factors (units,) or (n, units) whose product with the logits is explained; None: as predicted."""
+    def direction(self, units: int) -> Array | None:
+        """Factors (units,) or (n, units); their product with the logits is explained. None: as predicted."""
         if self.unit is None or self.sign is None:
             return None
-        return np.asarray(self.sign)[..., None] * np.eye(units)[self.unit]
+        factors: Array = np.asarray(self.sign)[..., None] * np.eye(units)[self.unit]
+        return factors
 
 
-def _output(target, units: int, classes: tuple[str, ...]) -> tuple[int, int]:
+def _output(target: object, units: int, classes: tuple[str, ...]) -> tuple[int, int]:
     """The output and its sign of one class name or index."""
     if isinstance(target, str) and target not in classes and target.isdecimal():
         target = int(target)  # from a command line
@@ -216,7 +280,7 @@ def _output(target, units: int, classes: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _pair(target: str, classes: tuple[str, ...]) -> tuple[str, str] | None:
-    """The two names of a difference "A-B"; None if it is none. Names may have hyphens of their own."""
+    """The two names of a difference "A-B"; None if it is no difference. Names may have hyphens of their own."""
     if target in classes:
         return None
     for i in (i for i, character in enumerate(target) if character == "-"):
@@ -226,43 +290,71 @@ def _pair(target: str, classes: tuple[str, ...]) -> tuple[str, str] | None:
     return None
 
 
-def named_inputs(model, x, dtype: str = "float32") -> dict[str, np.ndarray]:
-    """The model's inputs by name, checked: a dict, a list in the model's order, or one array.
+def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Arrays:
+    """The model's inputs by name, checked.
+
+    Parameters
+    ----------
+    model : keras.Model
+        the model that takes them
+    x : dict, list or array
+        arrays (n, ...) by input name, a list of them in the model's order, or one array
+    dtype : str
+        type of the arrays that are returned
+
+    Returns
+    -------
+    dict of arrays (n, ...)
 
     Raises
     ------
     ConfigurationError
         if an input is missing, is no array of numbers, has another shape, or holds NaN or infinities
     """
-    names = list(model.input_names)
-    if not isinstance(x, dict):
-        x = list(x) if isinstance(x, (list, tuple)) else [x]
-        if len(x) != len(names):
-            raise ConfigurationError(f"{len(x)} input arrays given; the model takes {len(names)}: {', '.join(names)}")
-        x = dict(zip(names, x, strict=True))
-    missing = [name for name in names if name not in x]
-    if missing:
-        given = ", ".join(map(str, x)) or "none"
-        raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {given}")
-    arrays = {}
+    names = [str(name) for name in model.input_names]
+    given = _by_name(names, x)
+    arrays: Arrays = {}
     for tensor, name in zip(model.inputs, names, strict=True):
-        wanted = tuple(tensor.shape[1:])
-        try:
-            array = arrays[name] = np.asarray(x[name], dtype=dtype)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"input {name!r} is no array of numbers of one shape: {error}") from None
-        if array.ndim != len(wanted) + 1 or any(
-            w is not None and w != s for w, s in zip(wanted, array.shape[1:], strict=True)
-        ):
-            axes = ", ".join("any" if w is None else str(w) for w in wanted)
-            raise ConfigurationError(f"input {name!r} has shape {array.shape}; the model takes (n events, {axes})")
-        bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1) if array.size else np.zeros(0, bool)
-        if bad.any():
-            raise ConfigurationError(
-                f"input {name!r} is not finite in {bad.sum()} of {len(array)} events, the first of them event "
-                f"{np.flatnonzero(bad)[0]}"
-            )
+        arrays[name] = _checked(name, given[name], tuple(tensor.shape[1:]), dtype)
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
         raise ConfigurationError(f"inputs have different numbers of events: {lengths}")
     return arrays
+
+
+def _by_name(names: list[str], x: object) -> Mapping[str, Any]:
+    """What was given for each input."""
+    if isinstance(x, dict):
+        given = x
+    else:
+        values = list(x) if isinstance(x, (list, tuple)) else [x]
+        if len(values) != len(names):
+            raise ConfigurationError(
+                f"{len(values)} input arrays given; the model takes {len(names)}: {', '.join(names)}"
+            )
+        given = dict(zip(names, values, strict=True))
+    missing = [name for name in names if name not in given]
+    if missing:
+        known = ", ".join(map(str, given)) or "none"
+        raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {known}")
+    return given
+
+
+def _checked(name: str, values: Any, wanted: tuple[int | None, ...], dtype: str) -> Array:
+    """The array of one input, of the wanted shape (without the event axis) and type, with finite numbers only."""
+    try:
+        array: Array = np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"input {name!r} is no array of numbers of one shape: {error}") from None
+    if array.ndim != len(wanted) + 1 or any(
+        w is not None and w != s for w, s in zip(wanted, array.shape[1:], strict=True)
+    ):
+        axes = ", ".join("any" if w is None else str(w) for w in wanted)
+        raise ConfigurationError(f"input {name!r} has shape {array.shape}; the model takes (n events, {axes})")
+    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1) if array.size else np.zeros(0, bool)
+    if bad.any():
+        raise ConfigurationError(
+            f"input {name!r} is not finite in {bad.sum()} of {len(array)} events, the first of them event "
+            f"{np.flatnonzero(bad)[0]}"
+        )
+    return array

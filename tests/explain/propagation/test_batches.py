@@ -9,7 +9,7 @@ import pytest
 import xaug
 from xaug import variables
 from xaug.explain.propagation import batches
-from xaug.explain.propagation.rules import choose
+from xaug.explain.propagation.composites import choose
 from xaug.explain.targets import logits_of
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build

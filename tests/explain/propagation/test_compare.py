@@ -12,7 +12,7 @@ from xaug import variables
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain.attribution import Attribution
 from xaug.explain.propagation.compare import EngineComparison
-from xaug.explain.propagation.rules import COMPOSITES
+from xaug.explain.propagation.composites import COMPOSITES
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build
 

@@ -7,19 +7,12 @@ import tensorflow as tf
 
 import xaug
 from xaug import variables
-from xaug.explain.propagation.batches import output_shape
-from xaug.explain.propagation.graph import gru_weights, make_graph
-from xaug.explain.propagation.recurrent import gru_forward, gru_relevance
-from xaug.explain.targets import logits_of
+from xaug.explain.propagation.layers.recurrent import Gru, gru_forward, gru_relevance
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build, networks
 
 TOLERANCE = {"float64": 1e-5, "float32": 1e-4}
 """Of |sum of relevance - output| over the output, for every event."""
-
-
-def graph_of(model):
-    return make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
 
 
 def events_of(model, n=30):
@@ -56,7 +49,7 @@ def test_relevance_adds_up_without_biases(randomised, network):
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("start", ["zero", "not zero"])
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_three_grus_and_their_initial_states(randomised, reset_after, start, dtype):
+def test_three_grus_and_their_initial_states(randomised, graph_of, reset_after, start, dtype):
     """Three stacked GRUs with BatchNormalization between them; the share of each initial state is counted."""
     steps, widths, n = 6, (5, 4, 3), 12
     x = inputs = keras.Input((steps, 3))
@@ -66,12 +59,12 @@ def test_three_grus_and_their_initial_states(randomised, reset_after, start, dty
             x = keras.layers.BatchNormalization(name="norm")(x)
     outputs = keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(x))
     graph = graph_of(randomised(keras.Model(inputs, outputs), bias=0.0, scale=1.5))
-    grus = [node for node in graph.nodes if node.kind == "GRU"]  # the last with the norm folded into it
+    grus = [node.layer for node in graph.nodes if isinstance(node.layer, Gru)]  # the last with the norm folded into it
     rng = np.random.default_rng(3)
     first = value = tf.constant(rng.normal(size=(n, steps, 3)), dtype)
     records, read = [], []
-    for node, width in zip(grus, widths, strict=True):
-        weights = [tf.constant(w, dtype) for w in gru_weights(node)]
+    for gru, width in zip(grus, widths, strict=True):
+        weights = [tf.constant(w, dtype) for w in (gru.kernel, gru.recurrent, gru.bias)]
         h0 = tf.constant(rng.normal(size=(n, width)) if start == "not zero" else np.zeros((n, width)), dtype)
         records.append(gru_forward(value, *weights, reset_after, h0))
         read.append((value, weights))

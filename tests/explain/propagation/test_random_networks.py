@@ -5,6 +5,8 @@ its outputs, filled in from the definition of the layer (which output reads whic
 """
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -14,12 +16,9 @@ from hypothesis import strategies as st
 from keras import layers
 
 from xaug.explain.propagation.batches import output_shape
+from xaug.explain.propagation.composites import COMPOSITES, Composite
 from xaug.explain.propagation.engine import Propagator
-from xaug.explain.propagation.graph import make_graph
-from xaug.explain.propagation.rules import BIAS, COMPOSITES
-from xaug.explain.targets import logits_of
-
-SAFE = 1e-7
+from xaug.explain.propagation.rules import BIAS, Role
 
 
 def windows(length, size, stride, padding):
@@ -70,96 +69,106 @@ def pooling_reads(layer, shape):
     return [np.array([index[(*place, c)] for _, place in reads]) for reads in places for c in range(channels)]
 
 
-def share(rule, x, w, exists, b, relevance, bias):
-    """R_j of a linear layer of one event, products x_j w_jk written out."""
-    products = x[:, None] * w
-
-    def safe(z):
-        return np.where(z == 0, SAFE, z)
-
-    if rule.kind == "epsilon":
-        z = products.sum(axis=0) + (0 if bias == "ignore" else b)
-        z = z + rule.epsilon * np.where(z < 0, -1, 1) if rule.epsilon else safe(z)
-        return products @ (relevance / z)
-    if rule.kind in ("flat", "w_square"):
-        v = exists if rule.kind == "flat" else w**2
-        return v @ (relevance / safe(v.sum(axis=0)))
-    total = np.zeros_like(x)
-    for factor, keep in ((rule.alpha, products > 0), (-rule.beta, products < 0)):
-        sign = 1 if factor > 0 else -1
-        own = {"innvestigate": b, "ignore": 0.0, "split": np.where(sign * b > 0, b, 0)}[bias]
-        part = np.where(keep, products, 0)
-        total += factor * (part @ (relevance / safe(part.sum(axis=0) + own)))
-    return total
+def linear(layer, inputs, shape, how):
+    """Output of a dense layer or a convolution, and shares of its inputs by the formula of the rule."""
+    kernel, *bias = (w.astype(np.float64) for w in layer.get_weights())
+    a = inputs[0].ravel()
+    if isinstance(layer, layers.Dense):
+        blocks, role = np.eye(len(a) // len(kernel)), Role.DENSE
+        w, exists = np.kron(blocks, kernel), np.kron(blocks, np.ones_like(kernel))
+    else:
+        (w, exists), role = convolution_matrix(layer, inputs[0].shape), Role.CONVOLUTION
+    b = np.tile(bias[0] if bias else np.zeros(shape[-1]), w.shape[1] // shape[-1])
+    z, rule = a @ w + b, how.composite.rule_of(role, False)
+    activated = np.maximum(z, 0) if layer.activation.__name__ == "relu" else z
+    return activated, lambda r: [how.share(rule, a, w, exists, b, r, how.bias)]
 
 
-def numpy_lrp(model, x, composite, bias):
+def largest(layer, inputs, shape, how):
+    """A window goes to its first winner, as in the gradient of the pooling; a global maximum is shared by winners."""
+    a = inputs[0].ravel()
+    w = np.zeros((len(a), int(np.prod(shape))))
+    for k, reads in enumerate(pooling_reads(layer, inputs[0].shape)):
+        winners = reads[a[reads] == a[reads].max()]
+        winners = winners if "Global" in type(layer).__name__ else winners[:1]
+        w[winners, k] = 1 / len(winners)
+    return a @ w, lambda r: [w @ r]
+
+
+def safe(z):
+    """Stands for a denominator of exactly zero."""
+    return np.where(z == 0, 1e-7, z)
+
+
+def mean(layer, inputs, shape, how):
+    """Inputs of a window share by their contributions."""
+    a = inputs[0].ravel()
+    w = np.zeros((len(a), int(np.prod(shape))))
+    for k, reads in enumerate(pooling_reads(layer, inputs[0].shape)):
+        w[reads, k] = 1 / len(reads)
+    z = a @ w
+    return z, lambda r: [a * (w @ (r / safe(z)))]
+
+
+def add(layer, inputs, shape, how):
+    """Terms share by their part of the sum."""
+    parts = [v.ravel() for v in inputs]
+    z = sum(parts)
+    return z, lambda r: [part * r / safe(z) for part in parts]
+
+
+def join(layer, inputs, shape, how):
+    """Values go back to where they came from."""
+    cuts = np.cumsum([v.shape[-1] for v in inputs])[:-1]
+    joined = np.concatenate(inputs, axis=-1)
+    return joined, lambda r: [part.ravel() for part in np.split(r.reshape(shape), cuts, -1)]
+
+
+def same(layer, inputs, shape, how):
+    """A layer through which relevance passes as it is."""
+    a = inputs[0].ravel()
+    return np.maximum(a, 0) if isinstance(layer, layers.ReLU) else a, lambda r: [r]
+
+
+FORMULAS = {
+    (layers.Dense, layers.Conv1D, layers.Conv2D): linear,
+    (layers.MaxPooling1D, layers.MaxPooling2D, layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D): largest,
+    (layers.AveragePooling1D, layers.AveragePooling2D, layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D):
+        mean,
+    (layers.Add,): add,
+    (layers.Concatenate,): join,
+    (layers.Flatten, layers.Dropout, layers.ReLU): same,
+}  # fmt: skip
+"""For each kind of layer: its flat output for one event, and a function from the relevance of that to its inputs'."""
+
+
+@dataclass(frozen=True)
+class How:
+    """Rules and convention of one comparison, and the formulas of the rules."""
+
+    composite: Composite
+    bias: str
+    share: Callable
+
+
+def numpy_lrp(model, x, how):
     """Relevance by input name of ONE event, for the predicted class; `x` by input name, without the event axis."""
-    values, back = {}, []
-
-    def sources(layer):
-        inbound = layer.inbound_nodes[0].inbound_layers
-        return inbound if isinstance(inbound, list) else [inbound]
-
+    values, back = {name: v.astype(np.float64) for name, v in x.items()}, []
     for layer in model.layers:
-        kind, name = type(layer).__name__, layer.name
-        if kind == "InputLayer":
-            values[name] = x[name].astype(np.float64)
+        if layer.name in values:
             continue
-        read = [source.name for source in sources(layer)]
-        inputs = [values[source] for source in read]
-        a, shape = inputs[0].ravel(), inputs[0].shape
-        out = output_shape(layer)
-        if kind in ("Dense", "Conv1D", "Conv2D"):
-            b = np.zeros(out[-1])
-            if layer.use_bias:
-                b = layer.get_weights()[1].astype(np.float64)
-            if kind == "Dense":
-                kernel = layer.get_weights()[0].astype(np.float64)
-                blocks = np.eye(len(a) // len(kernel))
-                w, exists = np.kron(blocks, kernel), np.kron(blocks, np.ones_like(kernel))
-            else:
-                w, exists = convolution_matrix(layer, shape)
-            b = np.tile(b, w.shape[1] // len(b))
-            z = a @ w + b
-            rule = composite.dense if kind == "Dense" else composite.convolution
-            back.append((name, lambda r, q=(rule, a, w, exists, b): [share(*q, r, bias)], read))
-            values[name] = (np.maximum(z, 0) if layer.activation.__name__ == "relu" else z).reshape(out)
-        elif "MaxPooling" in kind:
-            w = np.zeros((len(a), int(np.prod(out))))
-            for k, reads in enumerate(pooling_reads(layer, shape)):
-                winners = reads[a[reads] == a[reads].max()]
-                # a window goes to its first winner, as the gradient of the pooling; a global maximum is shared
-                winners = winners if "Global" in kind else winners[:1]
-                w[winners, k] = 1 / len(winners)
-            back.append((name, lambda r, w=w: [w @ r], read))
-            values[name] = (a @ w).reshape(out)
-        elif "AveragePooling" in kind:
-            w = np.zeros((len(a), int(np.prod(out))))
-            for k, reads in enumerate(pooling_reads(layer, shape)):
-                w[reads, k] = 1 / len(reads)
-            z = a @ w
-            back.append((name, lambda r, q=(a, w, z): [q[0] * (q[1] @ (r / np.where(q[2] == 0, SAFE, q[2])))], read))
-            values[name] = z.reshape(out)
-        elif kind == "Add":
-            z = sum(v.ravel() for v in inputs)
-            parts = [v.ravel() for v in inputs]
-            back.append((name, lambda r, q=(parts, z): [p * r / np.where(q[1] == 0, SAFE, q[1]) for p in q[0]], read))
-            values[name] = z.reshape(out)
-        elif kind == "Concatenate":
-            cuts = np.cumsum([v.shape[-1] for v in inputs])[:-1]
-            values[name] = np.concatenate(inputs, axis=-1)
-            back.append((name, lambda r, q=(cuts, out): [p.ravel() for p in np.split(r.reshape(q[1]), q[0], -1)], read))
-        else:
-            assert kind in ("Flatten", "Dropout", "ReLU"), kind
-            values[name] = (np.maximum(a, 0) if kind == "ReLU" else a).reshape(out)
-            back.append((name, lambda r: [r], read))
+        inbound = layer.inbound_nodes[0].inbound_layers
+        read = [source.name for source in (inbound if isinstance(inbound, list) else [inbound])]
+        formula = next(found for kinds, found in FORMULAS.items() if isinstance(layer, kinds))
+        flat, shares = formula(layer, [values[source] for source in read], output_shape(layer), how)
+        values[layer.name] = flat.reshape(output_shape(layer))
+        back.append((layer.name, shares, read))
     output = model.layers[-1].name
     logits = values[output]
     waiting = {name: np.zeros(v.size) for name, v in values.items()}
     waiting[output][logits.argmax()] = logits.max()
-    for name, propagate, read in reversed(back):
-        for source, found in zip(read, propagate(waiting[name]), strict=True):
+    for name, shares, read in reversed(back):
+        for source, found in zip(read, shares(waiting[name]), strict=True):
             waiting[source] += found
     return {name: waiting[name].reshape(v.shape) for name, v in x.items()}, logits.max()
 
@@ -208,7 +217,7 @@ def network(draw):
     return keras.Model(inputs, layers.Dense(draw(st.integers(2, 3)), "softmax")(x))
 
 
-def compare(data, randomised):
+def compare(data, randomised, graph_of, share):
     """Draw a network, a rule, a bias convention and two events; compare."""
     keras.backend.clear_session()
     model = randomised(network(data.draw), seed=data.draw(st.integers(0, 2**16)), bias=0.2)
@@ -217,11 +226,10 @@ def compare(data, randomised):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
     x = {t.name: rng.normal(size=(2, *t.shape[1:])) for t in model.inputs}
     x = {key: np.abs(v) if positive else v for key, v in x.items()}
-    graph = make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
-    engine = Propagator(graph, COMPOSITES[name], bias, "float64", frozenset(x) if positive else frozenset())
+    engine = Propagator(graph_of(model), COMPOSITES[name], bias, "float64", frozenset(x) if positive else frozenset())
     found, explained, _ = engine(x)
     for event in range(2):
-        expected, logit = numpy_lrp(model, {key: v[event] for key, v in x.items()}, COMPOSITES[name], bias)
+        expected, logit = numpy_lrp(model, {key: v[event] for key, v in x.items()}, How(COMPOSITES[name], bias, share))
         assert explained[event] == pytest.approx(logit, rel=1e-9, abs=1e-12)
         largest = max(np.abs(v).max() for v in expected.values())
         for key, v in expected.items():
@@ -240,12 +248,12 @@ SETTINGS = {  # the networks are small as they are drawn; to make a failing one 
 
 @settings(max_examples=8, **SETTINGS)
 @given(data=st.data())
-def test_random_networks_equal_numpy(data, randomised):
-    compare(data, randomised)
+def test_random_networks_equal_numpy(data, randomised, graph_of, share):
+    compare(data, randomised, graph_of, share)
 
 
 @pytest.mark.slow
 @settings(max_examples=500, **SETTINGS)
 @given(data=st.data())
-def test_many_random_networks_equal_numpy(data, randomised):
-    compare(data, randomised)
+def test_many_random_networks_equal_numpy(data, randomised, graph_of, share):
+    compare(data, randomised, graph_of, share)

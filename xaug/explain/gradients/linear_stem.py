@@ -19,19 +19,18 @@ import keras
 import numpy as np
 from keras import layers
 
-from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.explain.propagation.graph import Graph, Node
+from xaug.explain.propagation.layers.base import Moving
+from xaug.explain.propagation.layers.identity import Input
+from xaug.explain.propagation.layers.linear import Dense
+from xaug.explain.propagation.layers.merging import Concatenate
+from xaug.explain.propagation.layers.norm import Affine
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["LinearStem", "cut_behind_linear_stem", "without_linear_stem"]
-
-MOVING = ("Flatten", "Reshape", "Permute", "Concatenate", "Affine")
-"""Layers each of whose outputs is one of their inputs, scaled and shifted."""
-DENSE = ("Dense", "Activation", "Affine", "Concatenate", "Flatten", "Reshape", "Add", "InputLayer")
-"""Layers that XLA makes faster; it halves the speed of convolutions."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,9 @@ class LinearStem:
 class _Moved:
     """Elements of a layer's output: scale * x[source] + shift, with x all inputs of the model, flattened and joined."""
 
-    source: np.ndarray
-    scale: np.ndarray
-    shift: np.ndarray
-
-    def __getitem__(self, function) -> _Moved:
-        return _Moved(function(self.source), function(self.scale), function(self.shift))
+    source: Array
+    scale: Array
+    shift: Array
 
 
 def without_linear_stem(logits: Callable[[list[tf.Tensor]], tf.Tensor], inputs: list[str], floats: int) -> LinearStem:
@@ -98,7 +94,7 @@ def cut_behind_linear_stem(graph: Graph) -> LinearStem | None:
     graph
         canonical form of the network, from `xaug.explain.propagation.graph.make_graph`
     """
-    by_name = {node.name: node for node in graph.nodes}
+    by_name = graph.by_name
     sizes = {name: int(np.prod(by_name[name].shape)) for name in graph.input_names}
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
     moved: dict[str, _Moved] = {}
@@ -106,18 +102,18 @@ def cut_behind_linear_stem(graph: Graph) -> LinearStem | None:
         found = _follow(node, moved, starts)
         if found is not None:
             moved[node.name] = found
-    fronts = {node.name: _columns(node, by_name, moved) for node in graph.nodes if node.kind == "Dense"}
-    fronts = {name: columns for name, columns in fronts.items() if columns is not None and columns.any()}
+    dense = {node.name: _columns(node, by_name, moved) for node in graph.nodes if isinstance(node.layer, Dense)}
+    fronts = {name: columns for name, columns in dense.items() if columns is not None and columns.any()}
     if not fronts:
         return None
 
     hidden = sum(by_name[name].shape[-1] for name in fronts)
     kernel, bias = np.zeros((sum(sizes.values()), hidden)), np.zeros(hidden)
-    tensors = _Tensors(graph, by_name, fronts, keras.Input((hidden,), name="preactivations"))
+    tensors = _Tensors(by_name, fronts, keras.Input((hidden,), name="preactivations"))
     for name, columns in fronts.items():
         node, place = by_name[name], tensors.places[name]
         before = _moved_input(node, by_name, moved)
-        weights, own_bias = node.weights
+        weights, own_bias = node.layer.weights
         part = np.zeros((len(kernel), node.shape[-1]))
         np.add.at(part, before.source[columns], before.scale[columns, None] * weights[columns])
         kernel[:, place] = part
@@ -130,42 +126,37 @@ def cut_behind_linear_stem(graph: Graph) -> LinearStem | None:
     rows = np.concatenate([np.arange(starts[name], starts[name] + sizes[name]) for name in linear])
     return LinearStem(
         lambda x: behind(x if len(x) > 1 else x[0], training=False), kernel[rows], bias, linear, others,
-        all(by_name[name].kind in DENSE for name in tensors.found),
+        all(by_name[name].layer.faster_compiled for name in tensors.found),
         hidden + sum(int(np.prod(by_name[name].shape)) for name in tensors.found),
     )  # fmt: skip
 
 
 def _follow(node: Node, moved: dict[str, _Moved], starts: dict[str, int]) -> _Moved | None:
-    """What a node's elements are, in terms of the inputs; None where that is nonlinear or mixes them."""
-    if node.kind == "InputLayer":
+    """A node's elements in terms of the inputs; None where they are nonlinear in these or mix them."""
+    if isinstance(node.layer, Input):
         size = int(np.prod(node.shape))
         return _Moved(
             (starts[node.name] + np.arange(size)).reshape(node.shape), np.ones(node.shape), np.zeros(node.shape)
         )
-    known = [moved.get(name) for name in node.inputs]
-    if node.kind not in MOVING or any(k is None for k in known):
+    known = [moved[name] for name in node.inputs if name in moved]
+    if len(known) < len(node.inputs):
         return None
-    if node.kind == "Affine":
-        scale, shift = node.weights
+    if isinstance(node.layer, Affine):
+        scale, shift = node.layer.scale, node.layer.shift
         return _Moved(known[0].source, known[0].scale * scale, known[0].shift * scale + shift)
-    if node.kind == "Concatenate":
-        axis = node.config["axis"]
-        axis = axis - 1 if axis > 0 else axis  # without the event axis
-        return _Moved(
-            *(np.concatenate([getattr(k, part) for k in known], axis) for part in ("source", "scale", "shift"))
-        )
-    if node.kind == "Permute":
-        return known[0][lambda a: np.transpose(a, np.array(node.config["dims"]) - 1)]
-    return known[0][lambda a: a.reshape(node.shape)]
+    if not isinstance(node.layer, Moving):
+        return None
+    move = node.layer.move
+    return _Moved(move([k.source for k in known]), move([k.scale for k in known]), move([k.shift for k in known]))
 
 
 def _members(node: Node, by_name: dict[str, Node]) -> list[Node]:
-    """What a dense layer reads side by side: the members of a Concatenate of vectors, or its one input."""
+    """The nodes that a dense layer reads side by side: the members of a Concatenate of vectors, or its one input."""
     before = by_name[node.inputs[0]]
-    return [by_name[name] for name in before.inputs] if before.kind == "Concatenate" else [before]
+    return [by_name[name] for name in before.inputs] if isinstance(before.layer, Concatenate) else [before]
 
 
-def _columns(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> np.ndarray | None:
+def _columns(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> Array | None:
     """Which inputs of a dense layer are linear in those of the network; None if it does not read vectors."""
     if len(node.shape) != 1:
         return None
@@ -173,33 +164,41 @@ def _columns(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> 
 
 
 def _moved_input(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> _Moved:
-    """What a dense layer reads, in terms of the inputs; source -1 where that is nonlinear."""
+    """The values that a dense layer reads, in terms of the inputs; source -1 where they are nonlinear in these."""
     parts = []
     for member in _members(node, by_name):
         nothing = np.zeros(member.shape[-1])
         parts.append(moved.get(member.name) or _Moved(np.full(member.shape[-1], -1), nothing, nothing))
-    return _Moved(*(np.concatenate([getattr(part, key) for part in parts]) for key in ("source", "scale", "shift")))
+    return _Moved(
+        np.concatenate([part.source for part in parts]),
+        np.concatenate([part.scale for part in parts]),
+        np.concatenate([part.shift for part in parts]),
+    )
 
 
 class _Tensors:
-    """Keras tensors of the nodes behind the front, made as they are asked for."""
+    """Keras tensors of the nodes behind the stem, made as they are asked for."""
 
-    def __init__(self, graph: Graph, by_name: dict[str, Node], fronts: dict[str, np.ndarray], preactivations):
+    def __init__(self, by_name: dict[str, Node], fronts: dict[str, Array], preactivations: tf.Tensor):
         self.by_name, self.fronts, self.preactivations = by_name, fronts, preactivations
-        self.found: dict[str, object] = {}
-        self.places, start = {}, 0
+        self.found: dict[str, tf.Tensor] = {}
+        self.places: dict[str, slice] = {}
+        start = 0
         for name in fronts:
             self.places[name] = slice(start, start + by_name[name].shape[-1])
             start = self.places[name].stop
 
-    def of(self, name: str):
+    def of(self, name: str) -> tf.Tensor:
         """The output of a node."""
         if name not in self.found:
             node = self.by_name[name]
-            self.found[name] = self._front(node) if name in self.fronts else self._layer(node)
+            if name in self.fronts:
+                self.found[name] = self._front(node)
+            else:
+                self.found[name] = node.layer.as_keras(name, [self.of(source) for source in node.inputs])
         return self.found[name]
 
-    def _front(self, node: Node):
+    def _front(self, node: Node) -> tf.Tensor:
         columns, place = self.fronts[node.name], self.places[node.name]
         u = self.preactivations
         if place != slice(0, u.shape[-1]):
@@ -213,24 +212,6 @@ class _Tensors:
             x = layers.Concatenate()(rest) if len(rest) > 1 else rest[0]
             dense = layers.Dense(node.shape[-1], use_bias=False, name=node.name)
             added = dense(x)
-            dense.set_weights([node.weights[0][~columns]])
+            dense.set_weights([node.layer.weights[0][~columns]])
             u = layers.Add()([u, added])
-        return layers.Activation(node.activation)(u)
-
-    def _layer(self, node: Node):
-        if node.kind == "InputLayer":
-            return keras.Input(node.shape, name=node.name)
-        x = [self.of(name) for name in node.inputs]
-        if node.kind == "Affine":
-            return layers.Rescaling(*(w.tolist() for w in node.weights), name=node.name)(x[0])
-        config = {**node.config, "dtype": "float32"}
-        if node.kind in ("Dense", "Conv1D", "Conv2D"):
-            config["use_bias"] = True  # a node always has one
-        try:
-            layer = getattr(layers, node.kind).from_config(config)
-            y = layer(x if len(x) > 1 else x[0])
-            if node.weights:
-                layer.set_weights(list(node.weights))
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"layer {node.name!r} ({node.kind}) cannot be built again: {error}") from None
-        return y
+        return layers.Activation(node.layer.activation)(u)

@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation.
+"""The function `lrp`: layer-wise relevance propagation of any Keras model, by one of two engines.
 
 References
 ----------
@@ -8,15 +8,19 @@ AI, Springer (2019) 193; arXiv:2011.13466, section 2 (the rules for jet taggers)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import keras
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
+from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
-from xaug.explain.propagation import rules
+from xaug.explain.propagation import batches
+from xaug.explain.propagation.composites import Composite, choose
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
-from xaug.explain.propagation.rules import BIAS, Composite
+from xaug.explain.propagation.layers.base import LAYERS
+from xaug.explain.propagation.rules import BIAS, EpsilonRule, Rule
 from xaug.explain.targets import CLASSES, Logits, Target, functional, logits_of, named_inputs
 
 __all__ = ["ENGINES", "lrp"]
@@ -29,19 +33,22 @@ MANY_INPUTS = 4
 
 def default_rule(model: Logits) -> str:
     """Preset A for networks with convolutions, epsilon for all others."""
-    kinds = [layer["class_name"] for layer in model.config["config"]["layers"]]
-    return "preset_a" if any(kind.startswith("Conv") for kind in kinds) else "epsilon"
+    entries = [LAYERS.get(layer["class_name"]) for layer in model.config["config"]["layers"]]
+    layers = [entry.layer for entry in entries if entry is not None and entry.layer is not None]
+    return "preset_a" if any(layer.role == "convolution" for layer in layers) else "epsilon"
 
 
 def choose_engine(engine: str, model: Logits, composite: Composite, bias: str, force: bool, dtype: str) -> str:
     """The engine that is used; an error where iNNvestigate is asked for what it does wrong, unless forced."""
     if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+        raise unknown_name("engine", str(engine), ENGINES)
     if engine == "native":
         return engine
     try:
         if composite.innvestigate is None or bias != "innvestigate":
-            raise ConfigurationError(f"iNNvestigate has not this rule with bias {bias!r}; use engine='native'")
+            raise ConfigurationError(
+                f"iNNvestigate does not support the rule ({composite.summary}) with bias {bias!r}; use engine='native'"
+            )
         if dtype != "float32":
             raise ConfigurationError(f"iNNvestigate computes in float32, not {dtype}; use engine='native'")
         if not force:
@@ -55,10 +62,10 @@ def choose_engine(engine: str, model: Logits, composite: Composite, bias: str, f
 
 
 def lrp(
-    model,
-    x,
-    rule: str | Composite | None = None,
-    target: str | int | Sequence = "predicted",
+    model: keras.Model,
+    x: Mapping[str, Array] | Sequence[Array] | Array,
+    rule: str | Rule | Composite | None = None,
+    target: str | int | Sequence[str] | Sequence[int] | Array = "predicted",
     engine: str = "auto",
     epsilon: float | None = None,
     bias: str | None = None,
@@ -66,70 +73,95 @@ def lrp(
     *,
     classes: Sequence[str] = CLASSES,
     dtype: str = "float32",
-    variables: dict[str, list[str]] | None = None,
+    variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> Attribution:
-    """Relevance of every input element for the explained neuron, before the softmax.
+    """Explain a model by layer-wise relevance propagation (LRP).
+
+    Every input element gets its relevance for the explained neuron, which is the one before the softmax or sigmoid.
 
     Parameters
     ----------
     model : keras.Model
-        functional, ending in softmax or sigmoid
-    x
-        scaled inputs: a dict by input name, or a list in the model's order
-    rule
-        a name in `xaug.explain.propagation.rules.COMPOSITES`, or a Composite; None: Preset A for CNNs, epsilon for
-        all others
-    target
-        "predicted" (the largest output of each event), "signal", "background", another name in `classes`, an
-        index; "signal-background", the difference of two of them as one neuron (`Logits.difference`); or an array
-        (n,) of names or of indices, one for each event
-    engine
-        "innvestigate", "native", or "auto": iNNvestigate for what it does right, native for the rest
-    epsilon
-        stabiliser of the epsilon rule; None: 0.1 in the presets, 1e-7 in epsilon, as in iNNvestigate
-    bias
-        where biases stand in the denominators, see `xaug.explain.propagation.rules.BIAS`; None: as in iNNvestigate
-    force
-        let iNNvestigate explain what it has no right rule for (recurrent layers, BatchNormalization)
-    classes
-        names of the outputs, in their order; of a single output, those of -logit and +logit
-    dtype
+        functional or Sequential, ending in softmax or sigmoid; it is not changed
+    x : dict of arrays, list of arrays, or array
+        scaled inputs of n events: arrays (n, ...) by input name, or a list of them in the model's order
+    rule : str, Rule or Composite, optional
+        name of a composite in `xaug.explain.propagation.composites.COMPOSITES`, one rule for all layers, or a
+        composite of your own; None: Preset A for networks with convolutions, epsilon for all others
+    target : str, int or sequence, optional
+        "predicted" (the largest output of each event), "signal", "background", another name in `classes`, or an
+        index; "signal-background", the difference of two outputs as one neuron; or a name or index for each event
+    engine : str, optional
+        "innvestigate", "native", or "auto": iNNvestigate for the models that it explains rightly, native for the rest
+    epsilon : float, optional
+        stabiliser of the epsilon rules, in units of the preactivations; None: 0.1 in the presets and 1e-7 in
+        "epsilon", as in iNNvestigate
+    bias : str, optional
+        how biases enter the denominators, see `xaug.explain.propagation.rules.BIAS`; None: as in iNNvestigate
+    force : bool, optional
+        let iNNvestigate explain layers that it explains wrongly (recurrent layers, BatchNormalization)
+    classes : sequence of str, optional
+        names of the outputs, in their order; for a single output, the names of -logit and +logit
+    dtype : str, optional
         "float32", or "float64" to see what rounding does (native engine)
-    variables
-        names of the columns of each input, carried along
-    on_events
+    variables : dict of lists of str, optional
+        names of the columns of each input, which are stored in the result
+    on_events : callable, optional
         called with the number of events done, batch by batch
 
     Returns
     -------
     Attribution
+        `relevance` by input name, of the shapes of the inputs, in units of the explained output; `logit` (n,), the
+        explained output; `residual` (n,), the sum of all relevance minus the explained output
+
+    Raises
+    ------
+    ConfigurationError
+        if an argument is unknown or out of range, or does not fit the model
+    ModelError
+        if the model has a layer without a rule, or the rule cannot be used on a layer; both are named
+
+    See Also
+    --------
+    compare_engines : explain by both engines
+
+    References
+    ----------
+    S. Bach et al., PLOS ONE 10 (2015) e0130140; G. Montavon et al., in Explainable AI, Springer (2019) 193;
+    arXiv:2011.13466, section 2.
+
+    Examples
+    --------
+    >>> from xaug.explain.propagation.composites import COMPOSITES
+    >>> from xaug.explain.propagation.rules import ZBoxRule
+    >>> bounded = COMPOSITES["preset_a"].with_first(ZBoxRule(0, 1))
+    >>> found = xaug.explain.lrp(model, x, rule=bounded)  # doctest: +SKIP
     """
-    model = functional(model)
-    logits = logits_of(model)
-    rule = rule or default_rule(logits)
-    composite = rules.choose(rule, epsilon)
+    network = functional(model)
+    logits = logits_of(network)
+    rule = default_rule(logits) if rule is None else rule
+    composite = choose(rule, epsilon)
     bias = bias or "innvestigate"
     if bias not in BIAS:
-        raise unknown_name("bias convention", bias, BIAS)
+        raise unknown_name("bias convention", str(bias), BIAS)
     if dtype not in DTYPES:
         raise unknown_name("dtype", str(dtype), DTYPES)
     engine = choose_engine(engine, logits, composite, bias, force, dtype)
-    inputs = named_inputs(model, x, dtype)
+    inputs = named_inputs(network, x, dtype)
     n = len(next(iter(inputs.values())))
     choice = Target.choose(target, logits.units, classes, n)
     if engine == "native":
-        from xaug.explain.propagation.batches import explain
-
-        relevance, logit = explain(model, logits, inputs, composite, bias, choice, on_events, dtype)
+        relevance, logit = batches.explain(network, logits, inputs, composite, bias, choice, on_events, dtype)
     else:
         relevance, logit = _by_innvestigate(logits, inputs, composite, choice, force, on_events)
     settings = {
         "method": "lrp",
-        "rule": rule if isinstance(rule, str) else rule.summary,
-        "epsilon": composite.dense.epsilon if composite.dense.kind == "epsilon" else None,
+        "rule": rule if isinstance(rule, str) else composite.summary,
+        "epsilon": composite.epsilon,
         "bias": bias,
-        "target": target if isinstance(target, (str, int)) else "one per event" if np.ndim(target) else int(target),
+        "target": _described(target),
         "engine": engine,
         "dtype": dtype,
     }
@@ -137,26 +169,38 @@ def lrp(
     return Attribution(relevance, logit, names, settings)
 
 
-def _by_innvestigate(
-    logits: Logits, inputs: dict[str, np.ndarray], composite: Composite, target: Target, force: bool, on_events
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Relevance by input name, and the explained output (n,): one model for each output that is explained."""
-    stabiliser = composite.dense.epsilon if composite.dense.kind == "epsilon" and composite.dense.epsilon else None
+def _described(target: object) -> str | int:
+    """The target as settings store it."""
+    if isinstance(target, (str, int)):
+        return target
+    values = np.asarray(target)
+    return "one per event" if values.ndim else int(values)
 
-    def explain(model: Logits, rows) -> tuple[dict[str, np.ndarray], np.ndarray]:
+
+def _by_innvestigate(
+    logits: Logits, inputs: Arrays, composite: Composite, target: Target, force: bool, on_events: Callable[[int], None]
+) -> tuple[Arrays, Array]:
+    """Relevance by input name, and the explained output (n,): one model for each output that is explained."""
+    assert composite.innvestigate is not None, "`choose_engine` was asked before"
+    analyzer: str = composite.innvestigate
+    stabiliser = composite.epsilon if isinstance(composite.default, EpsilonRule) else None
+
+    def explain(model: Logits, rows: Array | slice) -> tuple[Arrays, Array]:
         some = {name: values[rows] for name, values in inputs.items()}
-        return innvestigate_engine.explain(model, some, composite.innvestigate, stabiliser, force, on_events)
+        return innvestigate_engine.explain(model, some, analyzer, stabiliser, force, on_events)
 
     if target.minus is not None:
-        return explain(logits.difference(target.unit, target.minus), slice(None))
-    if np.ndim(target.unit) == 0:
-        relevance, logit = explain(logits if target.unit is None else logits.only(target.unit), slice(None))
+        return explain(logits.difference(*target.pair), slice(None))
+    if target.unit is None:
+        relevance, logit = explain(logits, slice(None))
+    elif isinstance(target.unit, int):
+        relevance, logit = explain(logits.only(target.unit), slice(None))
     else:
         relevance = {name: np.empty(values.shape, np.float32) for name, values in inputs.items()}
         logit = np.empty(len(target.unit), np.float32)
         for unit in np.unique(target.unit):
             rows = target.unit == unit
-            some, logit[rows] = explain(logits.only(unit), rows)
+            some, logit[rows] = explain(logits.only(int(unit)), rows)
             for name, values in some.items():
                 relevance[name][rows] = values
     # where one logit explains background, its neuron starts from -f: all rules are linear in what they share

@@ -1,17 +1,19 @@
-"""Our engine for whole samples: graph and compiled functions are kept per model, events go through in batches."""
+"""The native engine for whole samples: graphs and compiled functions are kept, events go through in batches."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
 
+import keras
 import numpy as np
 
 from xaug.core.errors import ModelError
+from xaug.core.types import Array, Arrays
+from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.innvestigate.client import model_key
-from xaug.explain.propagation.rules import Composite
 from xaug.explain.targets import Logits, Target
 
 __all__ = ["batch_size", "explain", "propagator"]
@@ -22,11 +24,16 @@ SMALLEST, LARGEST = 8, 512
 """Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
-_kept: OrderedDict[tuple, Propagator] = OrderedDict()
+_kept: OrderedDict[tuple[object, ...], Propagator] = OrderedDict()
 
 
 def propagator(
-    model, logits: Logits, composite: Composite, bias: str, dtype: str = "float32", nonnegative: frozenset = frozenset()
+    model: keras.Model,
+    logits: Logits,
+    composite: Composite,
+    bias: str,
+    dtype: str = "float32",
+    nonnegative: frozenset[str] = frozenset(),
 ) -> Propagator:
     """The compiled graph of a model, made at its first use."""
     key = (model_key(logits), composite, bias, dtype, nonnegative)
@@ -47,13 +54,13 @@ def batch_size(propagate: Propagator) -> int:
     return int(np.clip(CACHE // largest, SMALLEST, LARGEST))
 
 
-def output_shape(layer) -> tuple[int, ...]:
+def output_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
     """Shape of a layer's output without the event axis."""
     shape = layer.output_shape[0] if isinstance(layer.output_shape, list) else layer.output_shape
     return tuple(shape[1:])
 
 
-def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
+def check(propagate: Propagator, model: keras.Model, inputs: Arrays) -> None:
     """Assert, once for a graph, that it gives the model's outputs on some events, before anything is explained.
 
     Raises
@@ -79,25 +86,26 @@ def check(propagate: Propagator, model, inputs: dict[str, np.ndarray]) -> None:
 
 
 def explain(
-    model,
+    model: keras.Model,
     logits: Logits,
-    inputs: dict[str, np.ndarray],
+    inputs: Arrays,
     composite: Composite,
     bias: str,
     target: Target,
     on_events: Callable[[int], None] = lambda n: None,
     dtype: str = "float32",
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+) -> tuple[Arrays, Array]:
     """Relevance by input name, and the explained output (n,)."""
     nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
     propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
+    propagate.check_inputs(inputs)
     n = len(next(iter(inputs.values())))
     relevance = {name: np.empty(values.shape, dtype) for name, values in inputs.items()}
     explained = np.empty(n, dtype)
     if n and not propagate.checked:
         check(propagate, model, inputs)
     if target.minus is not None:
-        logits, target = logits.difference(target.unit, target.minus), Target(0)
+        logits, target = logits.difference(*target.pair), Target(0)
         propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
     direction = target.direction(logits.units)
     if direction is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.propagation.api import default_rule, lrp
 from xaug.explain.targets import CLASSES, functional, logits_of, named_inputs
@@ -36,7 +38,7 @@ class EngineComparison:
         """Names of the rules compared."""
         return list(self.native)
 
-    def differences(self, rule: str) -> dict[str, np.ndarray]:
+    def differences(self, rule: str) -> Arrays:
         """Native minus iNNvestigate, by input name, of the input's shape.
 
         In units of the largest |relevance| that iNNvestigate gives to any input element of the event.
@@ -65,10 +67,11 @@ class EngineComparison:
                     "native_to_float64": np.median(rounding[0][name]),
                     "innvestigate_to_float64": np.median(rounding[1][name]),
                 }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["rule", "input"])
+        table: pd.DataFrame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["rule", "input"])
+        return table
 
 
-def _relative(one: Attribution, other: Attribution) -> dict[str, np.ndarray]:
+def _relative(one: Attribution, other: Attribution) -> Arrays:
     """Difference of relevance, by input name, over the largest |relevance| of the event in `other`."""
     largest = np.max(list(_largest(other.relevance).values()), axis=0)
     scale = np.where(largest > 0, largest, 1.0)
@@ -78,23 +81,23 @@ def _relative(one: Attribution, other: Attribution) -> dict[str, np.ndarray]:
     }
 
 
-def _largest(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _largest(values: Arrays) -> Arrays:
     """Largest absolute value of every event (n,), by input name."""
     return {name: np.abs(v).reshape(len(v), -1).max(axis=1, initial=0.0) for name, v in values.items()}
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def _correlation(one: Array, other: Array) -> float:
     """Pearson's coefficient of all elements; nan if one of them is constant."""
-    a, b = (v.ravel().astype(np.float64) - v.mean(dtype=np.float64) for v in (a, b))
+    a, b = (v.ravel().astype(np.float64) - v.mean(dtype=np.float64) for v in (one, other))
     norm = np.sqrt(a @ a) * np.sqrt(b @ b)
     return float(a @ b / norm) if norm > 0 else float("nan")
 
 
 def compare_engines(
-    model,
-    inputs,
+    model: keras.Model,
+    inputs: Mapping[str, Array] | Sequence[Array] | Array,
     rules: Sequence[str] | str | None = None,
-    target="predicted",
+    target: str | int | Sequence[str] | Sequence[int] | Array = "predicted",
     *,
     epsilon: float | None = None,
     bias: str = "innvestigate",
@@ -105,32 +108,53 @@ def compare_engines(
 
     Parameters
     ----------
-    model, inputs, target, epsilon, classes
+    model : keras.Model
         as for `xaug.explain.lrp`
-    rules
-        names of rules; None: the default rule of the model. iNNvestigate builds its graph again for every one,
-        which takes 1 to 15 s, and minutes with many inputs
-    bias
+    inputs : dict of arrays, list of arrays, or array
+        scaled inputs of at least one event, as for `xaug.explain.lrp`
+    rules : str or sequence of str, optional
+        names of composites in `xaug.explain.propagation.composites.COMPOSITES`; None: the default rule of the model.
+        iNNvestigate builds its graph again for each rule, which takes 1 to 15 s, and minutes with many inputs
+    target : str, int or sequence, optional
+        as for `xaug.explain.lrp`
+    epsilon : float, optional
+        stabiliser of the epsilon rules, as for `xaug.explain.lrp`
+    bias : str, optional
         convention of the native engine; any but "innvestigate" shows what the convention does
-    force
-        let iNNvestigate explain what it does wrong, to see how wrong
+    force : bool, optional
+        let iNNvestigate explain layers that it explains wrongly, to see how wrong the result is
+    classes : sequence of str, optional
+        names of the outputs, as for `xaug.explain.lrp`
 
     Returns
     -------
     EngineComparison
         `.table` for numbers, `xaug.plots.engines` for figures
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no event or no rule, or an argument is unknown or out of range
+    ModelError
+        if one of the engines does not explain the model rightly, and is not forced to
+
+    See Also
+    --------
+    lrp : explain by one engine
     """
-    model = functional(model)
+    network = functional(model)
     if rules is None:
-        rules = default_rule(logits_of(model))
-    rules = [rules] if isinstance(rules, str) else list(rules)
-    x = named_inputs(model, inputs)
-    if not rules or not len(next(iter(x.values()))):
+        rules = default_rule(logits_of(network))
+    names = [rules] if isinstance(rules, str) else list(rules)
+    x = named_inputs(network, inputs)
+    if not names or not len(next(iter(x.values()))):
         raise ConfigurationError("engines are compared on at least one event, by at least one rule")
-    common = {"target": target, "epsilon": epsilon, "classes": classes}
-    native, innvestigate, float64 = {}, {}, {}
-    for rule in rules:
-        native[rule] = lrp(model, x, rule, engine="native", bias=bias, **common)
-        float64[rule] = lrp(model, x, rule, engine="native", bias=bias, dtype="float64", **common)
-        innvestigate[rule] = lrp(model, x, rule, engine="innvestigate", force=force, **common)
-    return EngineComparison(native, innvestigate, float64)
+
+    def explain(rule: str, engine: str, bias: str, force: bool = False, dtype: str = "float32") -> Attribution:
+        return lrp(network, x, rule, target, engine, epsilon, bias, force, classes=classes, dtype=dtype)
+
+    return EngineComparison(
+        native={rule: explain(rule, "native", bias) for rule in names},
+        innvestigate={rule: explain(rule, "innvestigate", "innvestigate", force) for rule in names},
+        float64={rule: explain(rule, "native", bias, dtype="float64") for rule in names},
+    )

@@ -1,26 +1,59 @@
-"""The linear maps of Dense and convolutional layers, and their transposes, as TensorFlow does them fast.
+"""Linear maps x -> x w + b and their transposes s -> s w^T: all that a rule of LRP needs to know about a layer.
 
-Measured on one core with AVX-512 (batch 128): a convolution, its bias and a ReLU are one pass if written as
-Conv2D, BiasAdd, Relu; a transposed convolution from 32 channels to one takes as long as one to 16, since
-channels are what is vectorised, so pixels take the place of channels there (3.3 times faster).
+A map takes any weights of its shape, because rules exchange the weights (their positive part, their squares, ones).
+
+Measured on one core with AVX-512 (batch 128): a convolution, its bias and a ReLU are one pass if they are written as
+Conv2D, BiasAdd, Relu. A transposed convolution from 32 channels to one takes as long as one to 16, because the
+processor works on 16 channels at once. So pixels take the place of channels there, which is 3.3 times faster.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from xaug.explain.propagation.graph import Node
+from xaug.core.types import Array
 
-__all__ = ["Linear", "blocked_kernel"]
+__all__ = [
+    "ConvolutionMap",
+    "DenseMap",
+    "ElementwiseMap",
+    "LinearMap",
+    "LinearStep",
+    "Tensor",
+    "blocked_kernel",
+    "divided",
+    "stabilised",
+]
+
+Tensor: TypeAlias = tf.Tensor
+Activate: TypeAlias = Callable[[Tensor], Tensor]
 
 LANES = 16
 """Channels that a processor works on at once (AVX-512, float32)."""
 
 
-def blocked_kernel(kernel: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+def stabilised(z: Tensor, epsilon: float | Tensor) -> Tensor:
+    """z + epsilon sign(z), with sign(0) = 1 as in iNNvestigate; epsilon is a number, or faster, a tensor like z."""
+    epsilon = tf.cast(epsilon, z.dtype)
+    return z + tf.where(z >= 0, epsilon, -epsilon)
+
+
+def divided(relevance: Tensor, z: Tensor) -> Tensor:
+    """relevance / z, and 0 where z is exactly zero.
+
+    In the common case z is a sum of contributions that are all zero: whatever stood in its place, their shares are
+    zero.
+    """
+    return tf.math.divide_no_nan(relevance, z)
+
+
+def blocked_kernel(kernel: Array, block: tuple[int, int]) -> Array:
     """Kernel of the strided convolution that gives a block of pixels of a transposed convolution as channels.
 
     Parameters
@@ -32,7 +65,7 @@ def blocked_kernel(kernel: np.ndarray, block: tuple[int, int]) -> np.ndarray:
 
     Returns
     -------
-    (rows + height - 1, columns + width - 1, outputs, rows * columns * inputs)
+    ndarray of shape (rows + height - 1, columns + width - 1, outputs, rows * columns * inputs)
         pixel (i, j) of the block gets kernel[i + height - 1 - a, j + width - 1 - b] from pixel (a, b) of its window
     """
     height, width, inputs, outputs = kernel.shape
@@ -45,79 +78,210 @@ def blocked_kernel(kernel: np.ndarray, block: tuple[int, int]) -> np.ndarray:
     return found.reshape(*found.shape[:3], -1)
 
 
-@dataclass(frozen=True)
-class Linear:
-    """The linear map of a Dense or convolutional layer, and its transpose, for any weights of its shape.
+class LinearMap(ABC):
+    """A linear map of the inputs x of one layer, with the layer's own weights and bias.
 
-    Parameters
+    Attributes
     ----------
-    node : Node
-    shape
-        of its input, without the event axis; only its pixels count: channels are those of the weights
+    kernel : array
+        weights w of the layer
+    bias : array
+        b of the layer, one for each channel of the output
     """
 
-    node: Node
-    shape: tuple[int, ...]
+    kernel: Array
+    bias: Array
+
+    @abstractmethod
+    def apply(self, x: Tensor, w: Array, bias: Array | None = None, activate: Activate | None = None) -> Tensor:
+        """activate(x w + bias)."""
+
+    @abstractmethod
+    def transpose(self, s: Tensor, w: Array) -> Tensor:
+        """s w^T."""
+
+    def shares(self, x: Tensor, w: Array, s: Tensor) -> Tensor:
+        """Sum over outputs k of the contributions x_j w_jk s_k."""
+        return x * self.transpose(s, w)
+
+    def shares_by_sign(self, x: Tensor, same: Array, other: Array, bias: Array | None, relevance: Tensor) -> Tensor:
+        """Shares of the relevance by the contributions max(x, 0) same + min(x, 0) other, and the bias."""
+        positive, negative = tf.maximum(x, 0), tf.minimum(x, 0)
+        z = self.apply(positive, same) + self.apply(negative, other)
+        s = divided(relevance, z if bias is None else z + tf.constant(bias, x.dtype))
+        return self.shares(positive, same, s) + self.shares(negative, other, s)
+
+    def shares_by_weight(self, w: Array, relevance: Tensor, x: Tensor) -> Tensor:
+        """Shares w_jk / sum_i w_ik of the relevance, whatever the values of x are: only their shape counts."""
+        ones = tf.ones((1, *x.shape[1:]), x.dtype)
+        return self.transpose(divided(relevance, self.apply(ones, w)), w)
+
+
+class _MatrixMap(LinearMap):
+    """A map that mixes channels: the last two axes of the weights are channels in and out."""
+
+    def shares_by_sign(self, x: Tensor, same: Array, other: Array, bias: Array | None, relevance: Tensor) -> Tensor:
+        """As above, in one pass: positive and negative inputs are channels of one layer."""
+        split = tf.concat([tf.maximum(x, 0), tf.minimum(x, 0)], -1)
+        both = np.concatenate([same, other], -2)
+        shares = self.shares(split, both, divided(relevance, self.apply(split, both, bias)))
+        return tf.add_n(tf.split(shares, 2, axis=-1))
+
+
+@dataclass(frozen=True, eq=False)
+class ElementwiseMap(LinearMap):
+    """x -> x w + b, element by element of the last axis: each output reads one input."""
+
+    kernel: Array
+    bias: Array
+
+    def apply(self, x: Tensor, w: Array, bias: Array | None = None, activate: Activate | None = None) -> Tensor:
+        z = x * tf.constant(w, x.dtype)
+        if bias is not None:
+            z = z + tf.constant(bias, x.dtype)
+        return z if activate is None else activate(z)
+
+    def transpose(self, s: Tensor, w: Array) -> Tensor:
+        return s * tf.constant(w, s.dtype)
+
+    def shares(self, x: Tensor, w: Array, s: Tensor) -> Tensor:
+        return x * tf.constant(w, x.dtype) * s
+
+    def shares_by_weight(self, w: Array, relevance: Tensor, x: Tensor) -> Tensor:
+        """The one input of each output gets all of it."""
+        return relevance
+
+
+@dataclass(frozen=True, eq=False)
+class DenseMap(_MatrixMap):
+    """The map of a Dense layer on the last axis, of weights (features in, features out)."""
+
+    kernel: Array
+    bias: Array
+
+    def apply(self, x: Tensor, w: Array, bias: Array | None = None, activate: Activate | None = None) -> Tensor:
+        weights = tf.constant(w, x.dtype)
+        z = x @ weights if len(x.shape) == 2 else tf.tensordot(x, weights, 1)
+        if bias is not None:
+            z = tf.nn.bias_add(z, tf.constant(bias, x.dtype))
+        return z if activate is None else activate(z)
+
+    def transpose(self, s: Tensor, w: Array) -> Tensor:
+        weights = tf.constant(w, s.dtype)
+        if len(s.shape) == 2:
+            return tf.matmul(s, weights, transpose_b=True)
+        return tf.tensordot(s, weights, [[-1], [1]])
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionMap(_MatrixMap):
+    """The map of a convolution along one or two axes, of weights (window, channels in, channels out).
+
+    Attributes
+    ----------
+    strides : tuple of int
+        along one or two axes
+    padding : str
+        "same" or "valid"
+    space : tuple of int
+        sizes of the axes that the window moves along, of the input
+    """
+
+    kernel: Array
+    bias: Array
+    strides: tuple[int, ...]
+    padding: str
+    space: tuple[int, ...]
 
     @property
-    def _flat(self) -> bool:
-        """One-dimensional: an image of one row."""
-        return self.node.kind == "Conv1D"
+    def _is_one_dimensional(self) -> bool:
+        """Along one axis: an image of one row."""
+        return len(self.strides) == 1
 
-    def _options(self) -> dict:
-        strides = tuple(self.node.config["strides"])
-        return {
-            "strides": (1, 1, *strides, 1) if self._flat else (1, *strides, 1),
-            "padding": self.node.config["padding"].upper(),
-        }
+    def _options(self) -> dict[str, Any]:
+        strides = (1, 1, *self.strides, 1) if self._is_one_dimensional else (1, *self.strides, 1)
+        return {"strides": strides, "padding": self.padding.upper()}
 
-    def _image(self, x):
-        return tf.expand_dims(x, 1) if self._flat else x
+    def _image(self, x: Tensor) -> Tensor:
+        return tf.expand_dims(x, 1) if self._is_one_dimensional else x
 
-    def _kernel(self, w: np.ndarray) -> np.ndarray:
-        return w[None] if self._flat else w
+    def _window(self, w: Array) -> Array:
+        return w[None] if self._is_one_dimensional else w
 
-    def apply(self, x, w: np.ndarray, bias: np.ndarray | None = None, activate=None):
-        """activate(x w + bias)."""
-        if self.node.kind == "Dense":
-            w = tf.constant(w, x.dtype)
-            z = x @ w if len(x.shape) == 2 else tf.tensordot(x, w, 1)
-        else:
-            z = tf.nn.conv2d(self._image(x), tf.constant(self._kernel(w), x.dtype), **self._options())
+    def apply(self, x: Tensor, w: Array, bias: Array | None = None, activate: Activate | None = None) -> Tensor:
+        z = tf.nn.conv2d(self._image(x), tf.constant(self._window(w), x.dtype), **self._options())
         if bias is not None:
             z = tf.nn.bias_add(z, tf.constant(bias, x.dtype))
         if activate is not None:
             z = activate(z)
-        return tf.squeeze(z, 1) if self._flat else z
+        return tf.squeeze(z, 1) if self._is_one_dimensional else z
 
-    def transpose(self, s, w: np.ndarray):
-        """s w^T."""
-        if self.node.kind == "Dense":
-            w = tf.constant(w, s.dtype)
-            return tf.matmul(s, w, transpose_b=True) if len(s.shape) == 2 else tf.tensordot(s, w, [[-1], [1]])
-        kernel, s, options = self._kernel(w), self._image(s), self._options()
-        shape = (*((1,) if self._flat else ()), *self.shape[:-1], kernel.shape[-2])
-        narrow = 2 * shape[-1] <= LANES and set(options["strides"]) == {1}
-        if narrow:
-            found = self._transpose_in_blocks(s, kernel, shape)
+    def transpose(self, s: Tensor, w: Array) -> Tensor:
+        kernel, image, options = self._window(w), self._image(s), self._options()
+        rows, columns = (1, *self.space) if self._is_one_dimensional else self.space
+        shape = (rows, columns, kernel.shape[-2])
+        if 2 * shape[-1] <= LANES and set(options["strides"]) == {1}:
+            found = self._transpose_in_blocks(image, kernel, shape)
         else:
-            sizes = tf.stack([tf.shape(s)[0], *shape])
-            found = tf.nn.conv2d_transpose(s, tf.constant(kernel, s.dtype), sizes, **options)
-        return tf.squeeze(found, 1) if self._flat else found
+            sizes = tf.stack([tf.shape(image)[0], *shape])
+            found = tf.nn.conv2d_transpose(image, tf.constant(kernel, image.dtype), sizes, **options)
+        return tf.squeeze(found, 1) if self._is_one_dimensional else found
 
-    def _transpose_in_blocks(self, s, kernel: np.ndarray, shape: tuple[int, int, int]):
+    def _transpose_in_blocks(self, s: Tensor, kernel: Array, shape: tuple[int, int, int]) -> Tensor:
         """The transposed convolution of stride 1 to few channels, a block of pixels at a time."""
         pixels = LANES // shape[-1]
-        block = (1, min(pixels, shape[1])) if self._flat else (int(pixels**0.5),) * 2
+        block = (1, min(pixels, shape[1])) if self._is_one_dimensional else (int(pixels**0.5), int(pixels**0.5))
         pads = []
         for size, width, step, given in zip(shape[:2], kernel.shape[:2], block, s.shape[1:3], strict=True):
-            before = (width - 1) // 2 if self.node.config["padding"] == "same" else 0
+            before = (width - 1) // 2 if self.padding == "same" else 0
             covered = -(-size // step) * step
             pads.append([width - 1 - before, covered + before - given])
         strided = tf.constant(blocked_kernel(kernel, block), s.dtype)
         found = tf.nn.conv2d(s, strided, strides=(1, *block, 1), padding=[[0, 0], *pads, [0, 0]])
-        if self._flat:
+        if self._is_one_dimensional:
             found = tf.reshape(found, (-1, 1, found.shape[2] * block[1], shape[-1]))
         elif block[0] > 1:
             found = tf.nn.depth_to_space(found, block[0])
         return found[:, : shape[0], : shape[1]]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearStep:
+    """One linear layer in the backward pass: what a rule needs to share the relevance of its outputs.
+
+    Attributes
+    ----------
+    linear : LinearMap
+        the map of the layer, its weights and its bias
+    x : tensor (n, ...)
+        inputs of the layer
+    z : tensor (n, ...) or None
+        x w + b, kept for rules that set `needs_preactivation`
+    relevance : tensor (n, ...)
+        relevance of the outputs
+    bias : str
+        one of `xaug.explain.propagation.rules.BIAS`
+    never_negative : bool
+        whether no element of x can be negative
+    """
+
+    linear: LinearMap
+    x: Tensor
+    z: Tensor | None
+    relevance: Tensor
+    bias: str
+    never_negative: bool = False
+
+    @property
+    def denominator(self) -> Tensor:
+        """z, without the bias where that is ignored."""
+        assert self.z is not None, "a rule that reads it sets needs_preactivation"
+        return self.z - tf.constant(self.linear.bias, self.x.dtype) if self.bias == "ignore" else self.z
+
+    def relevance_over(self, z: Tensor, epsilon: float | None = None) -> Tensor:
+        """relevance / (z + epsilon sign(z)); without epsilon, nothing where z is exactly zero."""
+        return divided(self.relevance, z) if epsilon is None else self.relevance / stabilised(z, epsilon)
+
+    def filled(self, value: float) -> Tensor:
+        """One event of the shape of x, with one value everywhere."""
+        return tf.fill((1, *self.x.shape[1:]), tf.constant(value, self.x.dtype))

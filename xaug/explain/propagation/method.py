@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
-from xaug.explain.propagation.rules import BIAS, COMPOSITES
+from xaug.explain.propagation.composites import COMPOSITES
+from xaug.explain.propagation.rules import BIAS
 
 __all__ = ["LayerwiseRelevance", "LrpOptions"]
 

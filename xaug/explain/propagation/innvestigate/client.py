@@ -1,6 +1,8 @@
-"""Our side of iNNvestigate: what it can be asked, and the worker process that answers.
+"""The client of iNNvestigate: which models it may explain, and the calls to the worker process that does it.
 
-Reference: M. Alber et al., iNNvestigate neural networks!, J. Mach. Learn. Res. 20 (2019) 1.
+References
+----------
+M. Alber et al., iNNvestigate neural networks!, J. Mach. Learn. Res. 20 (2019) 1.
 """
 
 from __future__ import annotations
@@ -14,40 +16,33 @@ from collections.abc import Callable
 import numpy as np
 
 from xaug.core.errors import ModelError
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import Worker
 from xaug.explain.propagation.graph import refuse_use
+from xaug.explain.propagation.layers.activation import POINTWISE
+from xaug.explain.propagation.layers.base import entry_of
 from xaug.explain.targets import Logits
 
 __all__ = ["BATCH", "explain", "refuse"]
 
 BATCH = 64
 """Events per call of iNNvestigate: its intermediate results then stay in the processor's caches."""
-LAYERS = (
-    "InputLayer", "Dense", "Conv1D", "Conv2D", "MaxPooling1D", "MaxPooling2D", "Flatten", "Reshape",
-    "Concatenate", "Dropout", "Activation", "ReLU",
-)  # fmt: skip
-"""Layers that iNNvestigate has right rules for."""
-REASONS = {
-    "GRU": "iNNvestigate has no rule for recurrent layers: it would give the plain gradient",
-    "LSTM": "iNNvestigate has no rule for recurrent layers: it would give the plain gradient",
-    "BatchNormalization": "iNNvestigate fuses it with the wrong formula; fold it into the next layer first",
-}
-ACTIVATIONS = ("relu", "linear")
 
 
 def refuse(model: Logits) -> None:
     """Raise ModelError, naming the layer, if iNNvestigate cannot explain the model rightly."""
     for layer in model.config["config"]["layers"]:
         kind, name = layer["class_name"], layer["config"]["name"]
-        if kind not in LAYERS:
-            reason = REASONS.get(kind, f"iNNvestigate is used for {', '.join(LAYERS)}")
+        reason = entry_of(kind).innvestigate
+        if reason is not None:
             raise ModelError(f"layer {name!r} ({kind}) cannot be explained: {reason}")
         refuse_use(layer)
         activation = layer["config"].get("activation", "linear")
-        if activation not in ACTIVATIONS:
+        if activation not in POINTWISE or not POINTWISE[activation].innvestigate:
+            accepted = " or ".join(name for name, function in POINTWISE.items() if function.innvestigate)
             raise ModelError(
-                f"layer {name!r} ({kind}) has activation {activation!r}; LRP in iNNvestigate needs "
-                f"{' or '.join(ACTIVATIONS)} in all layers but the last"
+                f"layer {name!r} ({kind}) has activation {activation!r}; LRP in iNNvestigate needs {accepted} in all "
+                "layers but the last"
             )
 
 
@@ -76,17 +71,17 @@ def model_key(model: Logits) -> str:
 
 def explain(
     model: Logits,
-    inputs: dict[str, np.ndarray],
+    inputs: Arrays,
     analyzer: str,
     epsilon: float | None,
     force: bool = False,
     on_events: Callable[[int], None] = lambda n: None,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Relevance by input name, and the explained output (n,), of the largest output of each event."""
+) -> tuple[Arrays, Array]:
+    """Relevance by input name for the largest output of each event, and that output (n,)."""
     with _lock:
         key = f"{model_key(model)} {analyzer} {epsilon}"
         worker = _running()
-        task = {
+        task: JsonObject = {
             "key": key,
             "analyzer": analyzer,
             "epsilon": epsilon,

@@ -1,6 +1,6 @@
-"""iNNvestigate's side: lives in a process of its own, since it needs TensorFlow without eager mode.
+"""The worker process of iNNvestigate, which needs TensorFlow without eager mode.
 
-Nothing else of xaug may import this module: `disable_eager_execution` cannot be taken back.
+No other module of xaug may import this one: `disable_eager_execution` cannot be taken back.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ import innvestigate  # noqa: E402
 import keras  # noqa: E402
 
 from xaug.core.errors import ModelError  # noqa: E402
+from xaug.core.types import Array, Arrays, JsonObject  # noqa: E402
+from xaug.core.workers import Report  # noqa: E402
 
-_analyzers: dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]] = {}
+Explain = Callable[[list[Array]], list[Array]]
+_analyzers: dict[str, Explain] = {}
 
 
-def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+def _build(task: JsonObject, weights: Arrays) -> Explain:
     """A function from inputs to the relevance of each input and, last, the explained output.
 
     Both come from one graph, so that the forward pass is run once.
@@ -50,10 +53,11 @@ def _build(task: dict, weights: dict[str, np.ndarray]) -> Callable[[list[np.ndar
         ) from error
     explain, selected = analyzer._analyzer_model, analyzer._prepared_model
     # a backend function, not a Model: predict_on_batch costs a tenth more at this batch size
-    return tf.compat.v1.keras.backend.function(explain.inputs, [*explain.outputs, *selected.outputs])
+    function: Explain = tf.compat.v1.keras.backend.function(explain.inputs, [*explain.outputs, *selected.outputs])
+    return function
 
 
-def analyze(task: dict, arrays: dict[str, np.ndarray], report) -> tuple[dict, dict[str, np.ndarray]]:
+def analyze(task: JsonObject, arrays: Arrays, report: Report) -> tuple[JsonObject, Arrays]:
     """Relevance of the inputs in `arrays` (a task of `xaug.core.workers`); one analyzer is kept per model.
 
     The first task with a new `key` must bring the model (`config` and arrays `weights:LAYER/I`).

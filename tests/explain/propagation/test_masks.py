@@ -1,0 +1,171 @@
+"""Masks of padded steps: each layer passes, joins, consumes or destroys them as Keras does, for every padded event."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import xaug
+from xaug.explain.propagation.composites import choose
+from xaug.explain.propagation.engine import Propagator
+from xaug.explain.propagation.layers.base import LAYERS
+
+STEPS, FEATURES = 5, 3
+LENGTHS = np.array([5, 3, 1, 4, 2, 5, 1])
+
+
+def padded_events(first_padded, seed=0):
+    """Events of 1 to 5 real steps, with the padded ones first, last or between in the batch, and at any step."""
+    rng = np.random.default_rng(seed)
+    lengths = np.sort(LENGTHS) if first_padded == "first" else np.sort(LENGTHS)[::-1]
+    lengths = LENGTHS if first_padded == "between" else lengths
+    x = rng.normal(size=(len(lengths), STEPS, FEATURES)).astype(np.float32)
+    x[np.arange(STEPS) >= lengths[:, None]] = 0.0
+    if first_padded == "holes":
+        x[:, 2] = 0.0
+    return x
+
+
+def behind(*steps):
+    """A function of a tensor: layers, one after the other."""
+
+    def call(x):
+        for step in steps:
+            x = step(x)
+        return x
+
+    return call
+
+
+def two(merge, *mask):
+    """Two branches, each masked or not, merged."""
+    return lambda x: merge([layers.Masking(0.0)(x) if one else layers.Dense(FEATURES)(x) for one in mask])
+
+
+BEHIND = {
+    "GRU": lambda: layers.GRU(4),
+    "mean": lambda: layers.GlobalAveragePooling1D(),
+    "GRU that returns its states": lambda: behind(layers.GRU(4, return_sequences=True), layers.Flatten()),
+}
+"""Layers that consume a mask: what they compute tells whether it came through."""
+MIDDLE = {
+    "nothing": lambda: layers.Masking(0.0),
+    "dense": lambda: behind(layers.Masking(0.0), layers.Dense(4, "relu")),
+    "time distributed": lambda: behind(layers.Masking(0.0), layers.TimeDistributed(layers.Dense(4))),
+    "activation": lambda: behind(layers.Masking(0.0), layers.Dense(4), layers.Activation("tanh"), layers.ReLU()),
+    "identities": lambda: behind(
+        layers.Masking(0.0), layers.Dropout(0.1), layers.GaussianNoise(0.1), layers.SpatialDropout1D(0.1)
+    ),
+    "normalisation": lambda: behind(layers.Masking(0.0), layers.BatchNormalization(), layers.ReLU()),
+    "GRU": lambda: behind(layers.Masking(0.0), layers.GRU(4, return_sequences=True), layers.Dense(4)),
+    "two GRUs": lambda: behind(layers.Masking(0.0), *(layers.GRU(4, return_sequences=True) for _ in range(2))),
+    "sum of masked": lambda: two(layers.Add(), True, True),
+    "sum with an unmasked one": lambda: two(layers.Add(), False, True),
+    "features of masked side by side": lambda: two(layers.Concatenate(), True, True),
+    "features beside unmasked ones": lambda: two(layers.Concatenate(), False, True),
+    "steps of masked one after another": lambda: two(layers.Concatenate(axis=1), True, True),
+    "convolution": lambda: behind(layers.Masking(0.0), layers.Conv1D(4, 2)),
+    "pooling": lambda: behind(layers.Masking(0.0), layers.MaxPooling1D(2)),
+    "mean pooling": lambda: behind(layers.Masking(0.0), layers.AveragePooling1D(2)),
+    "permuted": lambda: behind(layers.Masking(0.0), layers.Permute((2, 1))),
+    "reshaped": lambda: behind(layers.Masking(0.0), layers.Reshape((3, 5))),
+    "another mask": lambda: behind(layers.Masking(0.0), layers.Dense(4), layers.Masking(0.0)),
+}
+
+
+def network(middle, end, randomised):
+    inputs = keras.Input((STEPS, FEATURES), name="x")
+    x = BEHIND[end]()(MIDDLE[middle]()(inputs))
+    return randomised(keras.Model(inputs, layers.Dense(2, "softmax", name="out")(x)), seed=3, bias=0.3)
+
+
+def keras_logits(model, x):
+    """Logits of the Keras model itself, from its own layers."""
+    before = keras.Model(model.inputs, model.layers[-1].input)
+    kernel, bias = model.layers[-1].get_weights()
+    return before(x).numpy() @ kernel + bias
+
+
+@pytest.mark.parametrize("end", BEHIND)
+@pytest.mark.parametrize("middle", MIDDLE)
+def test_logits_of_padded_events_are_those_of_keras(randomised, graph_of, middle, end):
+    """In every position of the batch, and with a hole among the steps."""
+    model = network(middle, end, randomised)
+    engine = Propagator(graph_of(model), choose("epsilon"), dtype="float64")
+    for position in ("first", "last", "between", "holes"):
+        x = padded_events(position)
+        x = x if position != "holes" else x[x[:, 0].any(axis=1) & (LENGTHS.max() > 2)]
+        np.testing.assert_allclose(engine.logits({"x": x}), keras_logits(model, x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("middle", ["nothing", "dense", "sum with an unmasked one", "features beside unmasked ones"])
+def test_masks_change_the_function(randomised, middle):
+    """The comparison above means something: without the mask the logits are others."""
+    model, x = network(middle, "mean", randomised), padded_events("between")
+    inputs = keras.Input((STEPS, FEATURES), name="x")
+    unmasked = model.layers[-2].__class__(name="unmasked")
+    hidden = keras.Model(model.inputs, model.layers[-2].input)
+    plain = keras.Model(inputs, model.layers[-1](unmasked(tf.identity(hidden(inputs)))))
+    padded = LENGTHS < STEPS
+    assert np.abs(plain.predict(x, verbose=0) - model.predict(x, verbose=0))[padded].max() > 1e-3
+
+
+def test_every_layer_says_what_keras_says_of_a_mask():
+    """`compute_mask` of Keras, for each class of the registry that takes a list."""
+    x = tf.constant(np.random.default_rng(1).normal(size=(4, STEPS, FEATURES)).astype(np.float32))
+    mask = tf.constant(np.arange(STEPS) < np.array([5, 2, 1, 3])[:, None])
+    of_lists = {
+        "Activation": layers.Activation("relu"), "ActivityRegularization": layers.ActivityRegularization(),
+        "AlphaDropout": layers.AlphaDropout(0.1), "AveragePooling1D": layers.AveragePooling1D(2),
+        "BatchNormalization": layers.BatchNormalization(), "Conv1D": layers.Conv1D(2, 2), "Dense": layers.Dense(2),
+        "Dropout": layers.Dropout(0.1), "Flatten": layers.Flatten(), "GRU": layers.GRU(2),
+        "GaussianDropout": layers.GaussianDropout(0.1), "GaussianNoise": layers.GaussianNoise(0.1),
+        "GlobalAveragePooling1D": layers.GlobalAveragePooling1D(), "GlobalMaxPooling1D": layers.GlobalMaxPooling1D(),
+        "Masking": layers.Masking(0.0), "MaxPooling1D": layers.MaxPooling1D(2), "Permute": layers.Permute((2, 1)),
+        "ReLU": layers.ReLU(), "Reshape": layers.Reshape((3, 5)), "SpatialDropout1D": layers.SpatialDropout1D(0.1),
+        "TimeDistributed": layers.TimeDistributed(layers.Dense(2)),
+    }  # fmt: skip
+    several = {"Add", "Concatenate"}  # in the networks above
+    images = {kind for kind in LAYERS if kind.endswith("2D")} | {"InputLayer"}
+    known = {kind for kind, entry in LAYERS.items() if entry.layer is not None}
+    assert set(of_lists) == known - several - images
+    for kind, layer in of_lists.items():
+        inputs = keras.Input((STEPS, FEATURES))
+        y = layer(inputs)
+        from xaug.explain.propagation.layers.base import KerasLayer, entry_of
+
+        weights = tuple(w.astype(np.float64) for w in layer.get_weights())
+        described = KerasLayer(layer.name, kind, layer.get_config(), weights, tuple(y.shape[1:]), ((STEPS, FEATURES),))
+        if kind == "TimeDistributed":
+            described.config["layer"] = {"class_name": "Dense", "config": layer.layer.get_config()}
+        found = entry_of(kind).lower(described).mask([x], [mask])
+        passes = layer.supports_masking and kind != "GRU"
+        expected = layer.compute_mask(x, mask) if passes or kind == "GRU" else None
+        assert (found is None) == (expected is None), kind
+        if found is not None:
+            np.testing.assert_array_equal(found, expected, err_msg=kind)
+
+
+def test_padded_steps_get_exactly_nothing(chain):
+    """Through a Masking layer, as Keras masks: same outputs, no relevance on padding."""
+    model = chain((6, 3), layers.Masking(0.0), layers.GRU(5, return_sequences=True), layers.GRU(4))
+    x = np.random.default_rng(6).normal(size=(7, 6, 3)).astype(np.float32)
+    length = np.array([6, 5, 4, 3, 2, 1, 1])
+    x[np.arange(6) >= length[:, None]] = 0.0
+    found = xaug.explain.lrp(model, x)  # which compares the outputs with Keras first
+    assert found.settings["engine"] == "native"
+    assert (found.relevance["x"][x == 0] == 0).all()
+    assert (np.abs(found.relevance["x"]).sum(axis=(1, 2)) > 0).all()
+
+
+def test_a_masked_mean_shares_among_real_steps_only(randomised):
+    """By hand: R_t = x_t w / (number of real steps); no part goes to padding, to which a dense layer gives values."""
+    inputs = keras.Input((STEPS, FEATURES), name="x")
+    x = layers.GlobalAveragePooling1D()(layers.Dense(4, name="d")(layers.Masking(0.0)(inputs)))
+    model = randomised(keras.Model(inputs, layers.Dense(2, "softmax", name="out")(x)), bias=0.0)
+    events = padded_events("between")
+    found = xaug.explain.lrp(model, events, "z", target=1, dtype="float64").relevance["x"]
+    w = model.get_layer("d").get_weights()[0] @ model.get_layer("out").get_weights()[0][:, 1]
+    expected = events * w / LENGTHS[:, None, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)

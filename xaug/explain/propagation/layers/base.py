@@ -1,0 +1,309 @@
+"""What a layer is to LRP: one registered class for each kind says all that is known about it.
+
+A class lowers the layer from its Keras configuration, or refuses it; runs it forward; shares its relevance among its
+inputs; and says what it does to masks and signs, whether it can take an affine neighbour in, and whether iNNvestigate
+explains it rightly. No other module lists kinds of layers. Layers without a rule are entries of the same registry
+(`refuse`), with the reason and a remedy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import keras
+import tensorflow as tf
+
+from xaug.core.errors import ModelError
+from xaug.core.types import Array, JsonObject
+from xaug.explain.propagation.linear_maps import Tensor
+from xaug.explain.propagation.rules import Role, Rule
+
+__all__ = [
+    "LAYERS",
+    "Backward",
+    "Entry",
+    "KerasLayer",
+    "Layer",
+    "Moving",
+    "Passed",
+    "Shares",
+    "Treatment",
+    "entry_of",
+    "refuse",
+    "register",
+]
+
+UNTESTED = "iNNvestigate's rule for it was never compared with the formula"
+GRADIENTS = "explain the trained model as it is by xaug.explain.integrated_gradients"
+"""A remedy for every layer that has a gradient."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, eq=False)
+class KerasLayer:
+    """One layer of a Keras model, as its configuration and its weights describe it.
+
+    Attributes
+    ----------
+    name, kind : str
+        its name in the model, and its Keras class
+    config : dict
+        `get_config` of the layer
+    weights : tuple of arrays, float64
+        in Keras' order
+    shape : tuple of int
+        shape of the output, without the event axis
+    input_shapes : tuple of tuples of int
+        shapes of the inputs, without the event axis
+    """
+
+    name: str
+    kind: str
+    config: JsonObject
+    weights: tuple[Array, ...] = ()
+    shape: tuple[int, ...] = ()
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+
+    def error(self, reason: str, remedy: str = GRADIENTS) -> ModelError:
+        """The error that refuses the layer: it names the layer, the reason and a remedy."""
+        return ModelError(f"layer {self.name!r} ({self.kind}) {reason}. Remedy: {remedy}")
+
+    def require(self, option: str, *allowed: object, reason: str) -> None:
+        """Raise ModelError if an option of the configuration has none of the allowed values."""
+        if option in self.config and self.config[option] not in allowed:
+            raise self.error(reason)
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """How one layer of a network is explained.
+
+    Attributes
+    ----------
+    rule : Rule or None
+        None for layers that need no rule
+    bias : str
+        one of `xaug.explain.propagation.rules.BIAS`
+    never_negative : bool
+        whether no element of its first input can be negative
+    """
+
+    rule: Rule | None
+    bias: str
+    never_negative: bool
+
+    @property
+    def chosen(self) -> Rule:
+        """The rule of a layer that has one."""
+        assert self.rule is not None, "a layer with a role gets its rule from the composite"
+        return self.rule
+
+
+class Passed(NamedTuple, Generic[Record]):
+    """What a layer made in the forward pass: its output, and what its backward pass needs beside it."""
+
+    y: Tensor
+    record: Record
+
+
+@dataclass(frozen=True, eq=False)
+class Backward(Generic[Record]):
+    """What a layer shares in the backward pass.
+
+    Attributes
+    ----------
+    x : list of tensors (n, ...)
+        its inputs
+    y : tensor (n, ...)
+        its output
+    record
+        what its forward pass kept
+    relevance : tensor (n, ...)
+        relevance of its output
+    """
+
+    x: list[Tensor]
+    y: Tensor
+    record: Record
+    relevance: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Relevance of the inputs of a layer, in their order, and the part (n,) that went to no input."""
+
+    inputs: list[Tensor]
+    elsewhere: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(ABC, Generic[Record]):
+    """A layer that relevance can be propagated through.
+
+    Attributes
+    ----------
+    source : KerasLayer
+        the layer that it was lowered from
+    role : Role or None
+        the name by which a composite chooses its rule; None for layers that need no rule
+    is_identity : bool
+        whether it does nothing at inference, so that it is left out
+    faster_compiled : bool
+        whether XLA makes it faster on a processor
+    """
+
+    source: KerasLayer
+    role: ClassVar[Role | None] = None
+    is_identity: ClassVar[bool] = False
+    faster_compiled: ClassVar[bool] = False
+    overrides: ClassVar[JsonObject] = {}
+    """What differs in a Keras layer of the same function from the configuration of the source."""
+
+    @classmethod
+    @abstractmethod
+    def lower(cls, layer: KerasLayer) -> Layer[Any]:
+        """The layer that does what a Keras layer does; ModelError where that is not supported."""
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Weights in the order of Keras."""
+        return ()
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation that its output went through last."""
+        return "linear"
+
+    @abstractmethod
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[Record]:
+        """Its output for inputs x with masks of padded steps (True: a real step), as Keras computes it."""
+
+    @abstractmethod
+    def backward(self, seen: Backward[Record], how: Treatment) -> Shares:
+        """Relevance of its inputs from that of its output."""
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        """Mask of its output, from those of its inputs; None where it consumes or destroys masks, or has none."""
+        return None
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        """Whether no output can be negative, if that is known of the inputs."""
+        return False
+
+    def refuses(self, rule: Rule) -> str | None:
+        """Why a rule cannot be used on it, and what to do; None if it can."""
+        return None
+
+    def with_affine_behind(self, scale: Array, shift: Array) -> Layer[Any] | None:
+        """The layer that gives scale * output + shift; None where that is not of this kind."""
+        return None
+
+    def with_affine_in_front(self, scale: Array, shift: Array) -> Layer[Any] | None:
+        """The layer that reads scale * input + shift; None where that is not of this kind."""
+        return None
+
+    def as_keras(self, name: str, tensors: list[Any]) -> Any:
+        """A Keras tensor: the output of a Keras layer of the same function, called on Keras tensors."""
+        config = {**self.source.config, **self.overrides, "name": name, "dtype": "float32"}
+        try:
+            layer = getattr(keras.layers, self.source.kind).from_config(config)
+            found = layer(tensors if len(tensors) > 1 else tensors[0])
+            if self.weights:
+                layer.set_weights(list(self.weights))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"layer {name!r} ({self.source.kind}) cannot be built again: {error}") from None
+        return found
+
+
+class Moving(Layer[None]):
+    """A layer each of whose outputs is one of its inputs: it only moves values, without a rule."""
+
+    @abstractmethod
+    def move(self, parts: Sequence[Array]) -> Array:
+        """The output of one event from the arrays that stand for its inputs, all without the event axis."""
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return all(inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What is known about one Keras class.
+
+    Attributes
+    ----------
+    kind : str
+        its name
+    layer : type of Layer or None
+        None if the class is refused
+    reason, remedy : str
+        why it is refused, and what works instead
+    innvestigate : str or None
+        why iNNvestigate does not explain it rightly; None if it does
+    """
+
+    kind: str
+    layer: type[Layer[Any]] | None
+    reason: str = "has no rule"
+    remedy: str = GRADIENTS
+    innvestigate: str | None = UNTESTED
+
+    def lower(self, layer: KerasLayer) -> Layer[Any]:
+        """The layer for a Keras layer of this class; ModelError with the remedy if it is refused."""
+        if self.layer is None:
+            raise layer.error(self.reason, self.remedy)
+        for option, value in {"data_format": "channels_last"}.items():
+            layer.require(option, value, reason=f"has {option}={layer.config.get(option)!r}; {value!r} is needed")
+        return self.layer.lower(layer)
+
+
+LAYERS: dict[str, Entry] = {}
+"""What is known about each Keras class, by its name. A new entry is tested by existing."""
+
+LayerClass = TypeVar("LayerClass", bound=type[Layer[Any]])
+
+
+def _add(entry: Entry) -> None:
+    if entry.kind in LAYERS:
+        raise ModelError(f"there is an entry for the Keras class {entry.kind!r} already; remove one of the two")
+    LAYERS[entry.kind] = entry
+
+
+def register(*kinds: str, innvestigate: str | None = UNTESTED) -> Callable[[LayerClass], LayerClass]:
+    """Decorator: the class serves these Keras classes; say why iNNvestigate does not explain them, None if it does."""
+
+    def add(cls: LayerClass) -> LayerClass:
+        for kind in kinds:
+            _add(Entry(kind, cls, innvestigate=innvestigate))
+        return cls
+
+    return add
+
+
+def refuse(*kinds: str, reason: str = "has no rule", remedy: str = GRADIENTS, innvestigate: str = UNTESTED) -> None:
+    """Refuse Keras classes, for a reason and with a remedy that works on a trained model."""
+    for kind in kinds:
+        _add(Entry(kind, None, reason, remedy, innvestigate))
+
+
+def entry_of(kind: str) -> Entry:
+    """What is known about a Keras class; an unknown one is refused."""
+    if kind in LAYERS:
+        return LAYERS[kind]
+    known = ", ".join(name for name, entry in LAYERS.items() if entry.layer is not None and name != "InputLayer")
+    return Entry(kind, None, remedy=f"{GRADIENTS}, or build it of layers with a rule: {known}")
+
+
+def all_of(masks: Iterable[Tensor | None]) -> Tensor | None:
+    """The steps that are real in all masks; None if there is no mask."""
+    known = [mask for mask in masks if mask is not None]
+    return tf.reduce_all(tf.stack(known), axis=0) if known else None
+
+
+def shape_of(x: Tensor) -> tuple[int, ...]:
+    """Shape of a tensor without the event axis."""
+    return tuple(int(size) for size in x.shape[1:])

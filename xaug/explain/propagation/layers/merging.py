@@ -1,0 +1,82 @@
+"""Layers that read several inputs. They join masks, as Keras does: a step is real if it is real in all inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from xaug.core.types import Array
+from xaug.explain.propagation.layers.base import (
+    Backward,
+    KerasLayer,
+    Layer,
+    Moving,
+    Passed,
+    Shares,
+    Treatment,
+    all_of,
+    register,
+)
+from xaug.explain.propagation.linear_maps import Tensor, divided
+
+__all__ = ["Add", "Concatenate"]
+
+
+@register("Add")
+@dataclass(frozen=True, eq=False)
+class Add(Layer[None]):
+    """The sum of inputs of one shape; each gets x / sum of the relevance."""
+
+    faster_compiled = True
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> Add:
+        if len(set(layer.input_shapes)) != 1:
+            shapes = ", ".join(map(str, layer.input_shapes))
+            raise layer.error(f"adds inputs of the different shapes {shapes}; equal ones have a rule")
+        return cls(layer)
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(tf.add_n(x), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        s = divided(seen.relevance, seen.y)
+        return Shares([x * s for x in seen.x])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return all_of(masks)
+
+
+@register("Concatenate", innvestigate=None)
+@dataclass(frozen=True, eq=False)
+class Concatenate(Moving):
+    """Inputs side by side along one axis, which counts the event axis or is negative."""
+
+    axis: int
+    faster_compiled = True
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> Concatenate:
+        return cls(layer, int(layer.config["axis"]))
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(tf.concat(x, axis=self.axis), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        sizes = [x.shape[self.axis] for x in seen.x]
+        return Shares(tf.split(seen.relevance, sizes, axis=self.axis))
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        """Along the axis of the steps, masks stand side by side; along the features, all must be real."""
+        if all(mask is None for mask in masks):
+            return None
+        if self.axis % len(x[0].shape) != 1:
+            return all_of(masks)
+        whole = [tf.ones(tf.shape(own)[:2], bool) if m is None else m for own, m in zip(x, masks, strict=True)]
+        return tf.concat(whole, axis=1)
+
+    def move(self, parts: Sequence[Array]) -> Array:
+        return np.concatenate(parts, self.axis - 1 if self.axis > 0 else self.axis)
