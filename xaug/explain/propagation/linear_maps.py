@@ -100,6 +100,10 @@ class LinearMap(ABC):
     def transpose(self, s: Tensor, w: Array) -> Tensor:
         """s w^T."""
 
+    def without_bias(self, z: Tensor, x: Tensor) -> Tensor:
+        """x w, from z = x w + b, which is at hand."""
+        return z - tf.constant(self.bias, z.dtype)
+
     def shares(self, x: Tensor, w: Array, s: Tensor) -> Tensor:
         """Sum over outputs k of the contributions x_j w_jk s_k."""
         return x * self.transpose(s, w)
@@ -143,6 +147,9 @@ class ElementwiseMap(LinearMap):
 
     def transpose(self, s: Tensor, w: Array) -> Tensor:
         return s * tf.constant(w, s.dtype)
+
+    def without_bias(self, z: Tensor, x: Tensor) -> Tensor:
+        return self.apply(x, self.kernel)
 
     def shares(self, x: Tensor, w: Array, s: Tensor) -> Tensor:
         return x * tf.constant(w, x.dtype) * s
@@ -276,7 +283,7 @@ class LinearStep:
     def denominator(self) -> Tensor:
         """z, without the bias where that is ignored."""
         assert self.z is not None, "a rule that reads it sets needs_preactivation"
-        return self.z - tf.constant(self.linear.bias, self.x.dtype) if self.bias == "ignore" else self.z
+        return self.linear.without_bias(self.z, self.x) if self.bias == "ignore" else self.z
 
     def relevance_over(self, z: Tensor, epsilon: float | None = None) -> Tensor:
         """relevance / (z + epsilon sign(z)); without epsilon, nothing where z is exactly zero."""
