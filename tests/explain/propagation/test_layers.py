@@ -13,7 +13,7 @@ from xaug.core.errors import ModelError
 from xaug.explain.propagation.composites import choose
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.layers.activation import POINTWISE
-from xaug.explain.propagation.layers.base import LAYERS, entry_of
+from xaug.explain.propagation.layers.base import entry_of, known_layers
 
 LIST, IMAGE = (6, 3), (6, 6, 2)
 EXAMPLES = {
@@ -63,6 +63,11 @@ def functional_model():
 REFUSED = {
     "Average": lambda: lambda x: layers.Average()([x, layers.Dense(3)(x)]),
     "Bidirectional": lambda: layers.Bidirectional(layers.GRU(2)),
+    "Conv1DTranspose": lambda: layers.Conv1DTranspose(2, 2),
+    "Conv2DTranspose": None,
+    "Conv3D": None,
+    "DepthwiseConv1D": lambda: layers.DepthwiseConv1D(2),
+    "DepthwiseConv2D": None,
     "Dot": lambda: lambda x: layers.Dot(1)([x, x]),
     "ELU": lambda: layers.ELU(),
     "Functional": functional_model,
@@ -74,6 +79,8 @@ REFUSED = {
     "Minimum": lambda: lambda x: layers.Minimum()([x, layers.Dense(3)(x)]),
     "Multiply": lambda: lambda x: layers.Multiply()([x, layers.Dense(3)(x)]),
     "PReLU": lambda: layers.PReLU(),
+    "SeparableConv1D": lambda: layers.SeparableConv1D(2, 2),
+    "SeparableConv2D": None,
     "Sequential": inner_model,
     "SimpleRNN": lambda: layers.SimpleRNN(3),
     "SlicingOpLambda": lambda: lambda x: x[:, :4],
@@ -83,9 +90,9 @@ REFUSED = {
     "ThresholdedReLU": lambda: layers.ThresholdedReLU(0.1),
     "UnitNormalization": lambda: layers.UnitNormalization(),  # in no registry
     "ZeroPadding1D": lambda: layers.ZeroPadding1D(1),
-    "ZeroPadding2D": None,  # like the one above, on images
+    "ZeroPadding2D": None,
 }
-"""A layer of lists of each class that is refused."""
+"""A layer of lists of each class that is refused; None for one of images, which is refused alike."""
 
 
 def network(shape, layer, name="culprit"):
@@ -102,8 +109,10 @@ def probabilities(logits):
 
 
 def test_every_entry_has_an_example():
-    assert set(EXAMPLES) == {kind for kind, entry in LAYERS.items() if entry.layer is not None}
-    assert set(REFUSED) - {"UnitNormalization"} == {kind for kind, entry in LAYERS.items() if entry.layer is None}
+    assert set(EXAMPLES) == {kind for kind, entry in known_layers().items() if entry.layer is not None}
+    assert set(REFUSED) - {"UnitNormalization"} == {
+        kind for kind, entry in known_layers().items() if entry.layer is None
+    }
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -9,7 +9,7 @@ from keras import layers
 import xaug
 from xaug.explain.propagation.composites import choose
 from xaug.explain.propagation.engine import Propagator
-from xaug.explain.propagation.layers.base import LAYERS, KerasLayer, entry_of
+from xaug.explain.propagation.layers.base import KerasLayer, entry_of, known_layers
 
 STEPS, FEATURES = 5, 3
 LENGTHS = np.array([5, 3, 1, 4, 2, 5, 1])
@@ -130,8 +130,8 @@ def test_every_layer_says_what_keras_says_of_a_mask():
         "TimeDistributed": layers.TimeDistributed(layers.Dense(2)),
     }  # fmt: skip
     several = {"Add", "Concatenate"}  # in the networks above
-    images = {kind for kind in LAYERS if kind.endswith("2D")} | {"InputLayer"}
-    known = {kind for kind, entry in LAYERS.items() if entry.layer is not None}
+    images = {kind for kind in known_layers() if kind.endswith("2D")} | {"InputLayer"}
+    known = {kind for kind, entry in known_layers().items() if entry.layer is not None}
     assert set(of_lists) == known - several - images
     for kind, layer in of_lists.items():
         inputs = keras.Input((STEPS, FEATURES))

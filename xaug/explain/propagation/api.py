@@ -19,8 +19,8 @@ from xaug.explain.attribution import Attribution
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
-from xaug.explain.propagation.layers.base import LAYERS
-from xaug.explain.propagation.rules import BIAS, EpsilonRule, Rule
+from xaug.explain.propagation.layers.base import entry_of
+from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
 from xaug.explain.targets import CLASSES, Logits, Target, functional, logits_of, named_inputs
 
 __all__ = ["ENGINES", "lrp"]
@@ -33,9 +33,8 @@ MANY_INPUTS = 4
 
 def default_rule(model: Logits) -> str:
     """Preset A for networks with convolutions, epsilon for all others."""
-    entries = [LAYERS.get(layer["class_name"]) for layer in model.config["config"]["layers"]]
-    layers = [entry.layer for entry in entries if entry is not None and entry.layer is not None]
-    return "preset_a" if any(layer.role == "convolution" for layer in layers) else "epsilon"
+    roles = {entry_of(layer["class_name"]).role for layer in model.config["config"]["layers"]}
+    return "preset_a" if Role.CONVOLUTION in roles else "epsilon"
 
 
 def choose_engine(engine: str, model: Logits, composite: Composite, bias: str, force: bool, dtype: str) -> str:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from xaug.core.types import JsonObject
-from xaug.explain.propagation import layers  # noqa: F401 - fills the registry
 from xaug.explain.propagation.layers.activation import refuse_other_relu
 from xaug.explain.propagation.layers.base import KerasLayer, Layer, entry_of
 from xaug.explain.propagation.layers.identity import Input

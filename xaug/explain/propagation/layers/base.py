@@ -8,9 +8,12 @@ explains it rightly. No other module lists kinds of layers. Layers without a rul
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import keras
@@ -22,7 +25,6 @@ from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.rules import Role, Rule
 
 __all__ = [
-    "LAYERS",
     "Backward",
     "Entry",
     "KerasLayer",
@@ -32,6 +34,7 @@ __all__ = [
     "Shares",
     "Treatment",
     "entry_of",
+    "known_layers",
     "refuse",
     "register",
 ]
@@ -244,6 +247,8 @@ class Entry:
         why it is refused, and what works instead
     innvestigate : str or None
         why iNNvestigate does not explain it rightly; None if it does
+    role : Role or None
+        role of the layer, known also of one that is refused
     """
 
     kind: str
@@ -251,6 +256,7 @@ class Entry:
     reason: str = "has no rule"
     remedy: str = GRADIENTS
     innvestigate: str | None = UNTESTED
+    role: Role | None = None
 
     def lower(self, layer: KerasLayer) -> Layer[Any]:
         """The layer for a Keras layer of this class; ModelError with the remedy if it is refused."""
@@ -261,16 +267,15 @@ class Entry:
         return self.layer.lower(layer)
 
 
-LAYERS: dict[str, Entry] = {}
-"""What is known about each Keras class, by its name. A new entry is tested by existing."""
+_LAYERS: dict[str, Entry] = {}
 
 LayerClass = TypeVar("LayerClass", bound=type[Layer[Any]])
 
 
 def _add(entry: Entry) -> None:
-    if entry.kind in LAYERS:
+    if entry.kind in _LAYERS:
         raise ModelError(f"there is an entry for the Keras class {entry.kind!r} already; remove one of the two")
-    LAYERS[entry.kind] = entry
+    _LAYERS[entry.kind] = entry
 
 
 def register(*kinds: str, innvestigate: str | None = UNTESTED) -> Callable[[LayerClass], LayerClass]:
@@ -278,23 +283,43 @@ def register(*kinds: str, innvestigate: str | None = UNTESTED) -> Callable[[Laye
 
     def add(cls: LayerClass) -> LayerClass:
         for kind in kinds:
-            _add(Entry(kind, cls, innvestigate=innvestigate))
+            _add(Entry(kind, cls, innvestigate=innvestigate, role=cls.role))
         return cls
 
     return add
 
 
-def refuse(*kinds: str, reason: str = "has no rule", remedy: str = GRADIENTS, innvestigate: str = UNTESTED) -> None:
+def refuse(
+    *kinds: str,
+    reason: str = "has no rule",
+    remedy: str = GRADIENTS,
+    innvestigate: str = UNTESTED,
+    role: Role | None = None,
+) -> None:
     """Refuse Keras classes, for a reason and with a remedy that works on a trained model."""
     for kind in kinds:
-        _add(Entry(kind, None, reason, remedy, innvestigate))
+        _add(Entry(kind, None, reason, remedy, innvestigate, role))
+
+
+@cache
+def _load() -> None:
+    """Import all modules of the package, each of which registers its layers."""
+    for module in pkgutil.iter_modules(importlib.import_module(__package__).__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+
+
+def known_layers() -> Mapping[str, Entry]:
+    """What is known about each Keras class, by its name. A new entry is tested by existing."""
+    _load()
+    return _LAYERS
 
 
 def entry_of(kind: str) -> Entry:
     """What is known about a Keras class; an unknown one is refused."""
-    if kind in LAYERS:
-        return LAYERS[kind]
-    known = ", ".join(name for name, entry in LAYERS.items() if entry.layer is not None and name != "InputLayer")
+    entries = known_layers()
+    if kind in entries:
+        return entries[kind]
+    known = ", ".join(name for name, entry in entries.items() if entry.layer is not None and name != "InputLayer")
     return Entry(kind, None, remedy=f"{GRADIENTS}, or build it of layers with a rule: {known}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xaug.explain.propagation.layers.base import GRADIENTS, refuse
+from xaug.explain.propagation.rules import Role
 
 __all__: list[str] = []
 
@@ -17,6 +18,17 @@ refuse(
     "SlicingOpLambda",
     reason="is an operation on tensors, which has no rule",
     remedy=f"{GRADIENTS}, or use the layers Add, Concatenate, Reshape, Permute, Activation and several named inputs",
+)
+refuse(
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3D",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    reason="has no rule: of the convolutions Conv1D and Conv2D have one",
+    role=Role.CONVOLUTION,
 )
 refuse(
     "LSTM",
