@@ -1,11 +1,12 @@
 """Names of features that are unique over the inputs of a network."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xaug.core.errors import ConfigurationError
-from xaug.data.feature_names import unique_names
+from xaug.data.feature_names import named_columns, unique_names
 
 
 def test_names_that_several_inputs_have():
@@ -34,3 +35,13 @@ def test_no_name_is_lost_or_given_twice(columns):
 def test_two_columns_of_one_name():
     with pytest.raises(ConfigurationError, match="input 'x' has several columns named 'pt'"):
         unique_names({"x": ["pt", "eta", "pt"]})
+
+
+def test_columns_have_one_name_each():
+    inputs = {"image": np.zeros((3, 4, 4, 1)), "xaug": np.zeros((3, 2))}
+    assert named_columns(inputs, {"xaug": ("a", "b")}) == {"image": [], "xaug": ["a", "b"]}
+    assert named_columns(inputs) == {"image": [], "xaug": []}
+    with pytest.raises(ConfigurationError, match="variables has 3 names for the 2 columns of input 'xaug'"):
+        named_columns(inputs, {"xaug": ["a", "b", "c"]})
+    with pytest.raises(ConfigurationError, match="unknown input in variables 'xuag'; did you mean 'xaug'"):
+        named_columns(inputs, {"xuag": ["a", "b"]})

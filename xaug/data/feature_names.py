@@ -5,9 +5,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.types import Array
 
-__all__ = ["unique_names"]
+__all__ = ["named_columns", "unique_names"]
+
+
+def named_columns(
+    inputs: Mapping[str, Array], variables: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, list[str]]:
+    """Names of the columns of each input, checked against the arrays.
+
+    Parameters
+    ----------
+    inputs : dict of arrays
+        by input name, each (n, ..., columns)
+    variables : dict of list of str, optional
+        names of the columns of some inputs, or of all
+
+    Returns
+    -------
+    dict of list of str
+        by input name; empty for inputs without names
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such input, or it has another number of columns
+    """
+    given = variables or {}
+    for name, names in given.items():
+        if name not in inputs:
+            raise unknown_name("input in variables", name, inputs)
+        columns = inputs[name].shape[-1]
+        if names and len(names) != columns:
+            raise ConfigurationError(
+                f"variables has {len(names)} names for the {columns} columns of input {name!r}; give one for each"
+            )
+    return {name: list(given.get(name, ())) for name in inputs}
 
 
 def unique_names(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -1,19 +1,53 @@
-"""Stage `explain`: what in the input a trained model's answer came from.
+"""Explain a trained model: which features of an event its answer came from.
 
-A = xaug.explain.lrp(model, x)              # one Attribution per model
-A = xaug.explain.integrated_gradients(model, x, xaug.explain.Blank())
-xaug.explain.summary([A1, A2, ...])         # a row a feature, with the spread over trainings
+    A = xaug.explain.lrp(model, x)                                          # LRP, one Attribution for each model
+    A = xaug.explain.integrated_gradients(model, x, xaug.explain.Blank())   # Integrated Gradients
+    A.relevance["xaug"]                                                     # scores, with the shape of that input
+    xaug.explain.summary([A1, A2, ...])                                     # a ranking, with its spread over trainings
+
+Here `x` is a dict of scaled inputs by input name, for a run `xaug.load_run(path).inputs(arrays)`. The command
+`python -m xaug.explain` does the same for all trainings of a run and writes the attributions to a directory.
+
+Explain events
+    lrp, integrated_gradients, class_attribution; compare_engines; Attribution, the result
+Baselines of Integrated Gradients
+    Blank, Event, Mean, Averaged, Sample
+Rank features
+    summary, feature_relevance, rank_fractions
+Find out where relevance lies
+    profile, profiles, relevance_map, score_map
+Check the result
+    stability, uncertainty, ablation
 """
 
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
-# Public name -> module, loaded on first use: none of them is needed to import the others.
-_LAZY = {
+if TYPE_CHECKING:
+    from xaug.explain.analysis.ablations import ablation
+    from xaug.explain.analysis.binned import profile, profiles, relevance_map, score_map
+    from xaug.explain.analysis.ranks import rank_fractions
+    from xaug.explain.analysis.relevance import feature_relevance, summary
+    from xaug.explain.analysis.spread import stability, uncertainty
+    from xaug.explain.attribution import Attribution
+    from xaug.explain.gradients.api import integrated_gradients
+    from xaug.explain.gradients.baselines import Averaged, Blank, Event, Mean
+    from xaug.explain.gradients.class_level import class_attribution
+    from xaug.explain.gradients.samples import Sample
+    from xaug.explain.propagation.api import lrp
+    from xaug.explain.propagation.compare import compare_engines
+
+__all__ = [
+    "Attribution", "Averaged", "Blank", "Event", "Mean", "Sample", "ablation", "class_attribution", "compare_engines",
+    "feature_relevance", "integrated_gradients", "lrp", "profile", "profiles", "rank_fractions", "relevance_map",
+    "score_map", "stability", "summary", "uncertainty",
+]  # fmt: skip
+
+# Module of each public name. It is imported when the name is first used, since most need TensorFlow or pandas.
+_MODULES = {
     "Attribution": "xaug.explain.attribution",
-    "compare_engines": "xaug.explain.propagation.compare",
-    "lrp": "xaug.explain.propagation.api",
     "Averaged": "xaug.explain.gradients.baselines",
     "Blank": "xaug.explain.gradients.baselines",
     "Event": "xaug.explain.gradients.baselines",
@@ -21,26 +55,26 @@ _LAZY = {
     "Sample": "xaug.explain.gradients.samples",
     "ablation": "xaug.explain.analysis.ablations",
     "class_attribution": "xaug.explain.gradients.class_level",
+    "compare_engines": "xaug.explain.propagation.compare",
     "feature_relevance": "xaug.explain.analysis.relevance",
     "integrated_gradients": "xaug.explain.gradients.api",
-    "summary": "xaug.explain.analysis.relevance",
+    "lrp": "xaug.explain.propagation.api",
     "profile": "xaug.explain.analysis.binned",
     "profiles": "xaug.explain.analysis.binned",
+    "rank_fractions": "xaug.explain.analysis.ranks",
     "relevance_map": "xaug.explain.analysis.binned",
     "score_map": "xaug.explain.analysis.binned",
-    "rank_fractions": "xaug.explain.analysis.ranks",
     "stability": "xaug.explain.analysis.spread",
+    "summary": "xaug.explain.analysis.relevance",
     "uncertainty": "xaug.explain.analysis.spread",
 }
 
-__all__ = sorted(_LAZY)
 
-
-def __getattr__(name: str):
-    if name not in _LAZY:
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
         raise AttributeError(f"module 'xaug.explain' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

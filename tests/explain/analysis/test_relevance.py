@@ -128,3 +128,13 @@ def test_save_and_load(tmp_path):
     for name in ("logit", "residual", "rows", "label"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     assert (a.variables, a.settings) == (b.variables, b.settings)
+
+
+def test_inputs_with_equal_column_names():
+    """Two vectors with the same columns: no feature is lost, and each says of which input it is."""
+    scores = {"jet1": np.array([[4.0, 2.0]], np.float32), "jet2": np.array([[-1.0, 3.0]], np.float32)}
+    found = Attribution(scores, np.ones(1), {"jet1": ["pt", "eta"], "jet2": ["pt", "eta"]}, {"method": "lrp"})
+    table = feature_relevance(found)
+    assert table.iloc[0].to_dict() == {"jet1.pt": 1.0, "jet1.eta": 0.5, "jet2.pt": 0.25, "jet2.eta": 0.75}
+    assert list(summary([found]).index) == ["jet1.pt", "jet2.eta", "jet1.eta", "jet2.pt"]
+    assert summary([found]).loc["jet2.pt", "signed_share"] == pytest.approx(-1 / 10)

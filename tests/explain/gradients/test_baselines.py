@@ -9,9 +9,9 @@ from scipy.spatial.distance import cdist
 import xaug
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain import Averaged, Blank, Event, Mean, Sample
-from xaug.explain.gradients.baselines import process_weights
 from xaug.explain.gradients.distance import distance_from_data
 from xaug.explain.gradients.named_baselines import named_baseline
+from xaug.explain.gradients.processes import process_weights
 
 SHAPES = {"event": (3,)}
 

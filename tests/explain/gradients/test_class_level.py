@@ -105,3 +105,19 @@ def test_bad_options(model, events, sample):
             class_attribution(model, [events], sample, **options)
     with pytest.raises(ConfigurationError, match="1 events"):
         class_attribution(model, [events[:1]], sample)
+
+
+def test_inputs_with_equal_column_names():
+    inputs = [keras.Input((2,), name=name) for name in ("jet1", "jet2")]
+    joined = keras.layers.Concatenate()(inputs)
+    model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(joined))
+    model.layers[-1].set_weights([W[:, None], np.zeros(1)])
+    x = np.random.default_rng(1).normal(0.5, 1, (50, 4)).astype(np.float32)
+    names = {"jet1": ["pt", "eta"], "jet2": ["pt", "eta"]}
+    baseline = {"jet1": np.zeros(2), "jet2": np.zeros(2)}
+    table = class_attribution(model, [x[:, :2], x[:, 2:]], baseline, variables=names).table
+    rows = ["jet1.pt", "jet1.eta", "jet2.pt", "jet2.eta"]
+    assert set(table.index) == set(rows)
+    np.testing.assert_allclose(table.loc[rows, "mean"], (W * x).mean(axis=0), atol=1e-5)
+    with pytest.raises(ConfigurationError, match="variables has 1 names for the 2 columns of input 'jet2'"):
+        class_attribution(model, [x[:, :2], x[:, 2:]], baseline, variables={**names, "jet2": ["pt"]})

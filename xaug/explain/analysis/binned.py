@@ -159,10 +159,18 @@ def profiles(
 
     Parameters
     ----------
-    attributions, values, bins, signed, label
-        as for `profile`
+    attributions : Attribution or sequence of Attribution
+        one, or one a training of the same n events
+    values : dict of (n,) arrays, or DataFrame
+        unscaled variables by name
     features : iterable of str, optional
         names of the features; default: all explained features that have values
+    bins : int or sequence of float
+        number of bins, or their edges in the unit of the variable; automatic bins span the 0.5% to 99.5% quantiles
+    signed : bool
+        True: signed relevance; False: its absolute value
+    label : (n,) array, optional
+        class of each event, 0 or 1; needed where the attributions do not know it
 
     Returns
     -------

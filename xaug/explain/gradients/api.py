@@ -20,6 +20,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.integrator import MAX_NODES, OUTPUTS, integrator_of
 from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
@@ -61,9 +62,9 @@ class IntegrationJob:
         self.integrator = integrator_of(model, logits, output, fast)
         self.target = Target.choose(target, logits.units)
         self.inputs = named_inputs(model, inputs)
+        self.variables = named_columns(self.inputs, variables)
         self.sample = sample_of(baseline, model, self.inputs, variables)
         self.tolerance, self.max_nodes = tolerance, max_nodes
-        self.variables = {name: list((variables or {}).get(name, [])) for name in self.inputs}
         self.settings: JsonObject = {
             "method": "integrated_gradients", "target": target, "output": output, "tolerance": tolerance,
             "baseline": self.sample.provenance,

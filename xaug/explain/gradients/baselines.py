@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.samples import Sample, Shapes, check_weights, with_event_axis
+from xaug.explain.gradients.processes import Backgrounds
+from xaug.explain.gradients.samples import Sample, Shapes, with_event_axis
 
 if TYPE_CHECKING:
     from xaug.training.runs import Run
 
-__all__ = ["Averaged", "Blank", "Event", "Mean", "process_weights"]
-
-BLOCKS = ("image", "list", "mask", "xaug", "event")
-"""Fields of a dataset that cannot be weights of events."""
+__all__ = ["Averaged", "Blank", "Event", "Mean"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,17 @@ class Blank:
     run: Run | None = None
 
     def sample(self, shapes: Shapes) -> Sample:
-        """Make the sample of one blank event; see `xaug.explain.gradients.samples.Baseline`."""
+        """Make the sample of one blank event.
+
+        Parameters
+        ----------
+        shapes : dict of tuple
+            shapes of the model's inputs by name, without the event axis
+
+        Returns
+        -------
+        Sample
+        """
         if self.scaled:
             return Sample({name: np.zeros((1, *shape), np.float32) for name, shape in shapes.items()},
                           provenance={"kind": "blank", "zero": "after scaling"})  # fmt: skip
@@ -118,7 +126,17 @@ class Event:
         return cls(run.inputs(arrays), provenance)
 
     def sample(self, shapes: Shapes) -> Sample:
-        """Make the sample of this event; see `xaug.explain.gradients.samples.Baseline`."""
+        """Make the sample of this event.
+
+        Parameters
+        ----------
+        shapes : dict of tuple
+            shapes of the model's inputs by name, without the event axis
+
+        Returns
+        -------
+        Sample
+        """
         arrays = with_event_axis(self.arrays, shapes)
         found = Sample(arrays, provenance={"kind": "event", **(self.provenance or {})})
         if len(found) != 1:
@@ -126,64 +144,6 @@ class Event:
                 f"an Event holds one event, but {len(found)} are given; use Averaged or Sample for several"
             )
         return found
-
-
-@dataclass(frozen=True)
-class _Backgrounds:
-    """Events of the background processes of a dataset, and the weight of each process.
-
-    The parameters are those of `Averaged`.
-    """
-
-    dataset: Dataset
-    weights: str
-    split: str
-    label: int
-    cross_sections: Mapping[str, float] | None
-
-    def __post_init__(self) -> None:
-        known = ["equal", "cross_section", *(name for name in self.dataset.fields if name not in BLOCKS)]
-        if self.weights not in known:
-            raise unknown_name("weights", self.weights, known)
-
-    def shares(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
-        """Find the events of each process and their weights.
-
-        Returns
-        -------
-        dict of arrays of int
-            by process, its rows of the split
-        dict of arrays
-            by process, the weight of each of its rows within the process (sum 1)
-        dict of float
-            by process, its share (sum 1)
-        """
-        column = self.weights if self.weights not in ("equal", "cross_section") else "weight"
-        light = self.dataset.load(["process", column], self.split)
-        processes = [name for name, label in self.dataset.processes.items() if label == self.label]
-        if not processes:
-            raise DatasetError(f"{self.dataset.path} has no process of label {self.label}; it gives no baseline")
-        rows, inside, sums = {}, {}, {}
-        for name in processes:
-            rows[name] = np.flatnonzero(light["process"] == name)
-            if not len(rows[name]):
-                raise DatasetError(
-                    f"{self.dataset.path}: process {name!r} has no event in the {self.split} split; process more of it"
-                )
-            w = light[column][rows[name]].astype(np.float64)
-            check_weights(w, f"process {name!r}: {column} of event")
-            inside[name], sums[name] = w / w.sum(), float(w.sum())
-        if self.weights == "equal":
-            sums = dict.fromkeys(processes, 1.0)
-        elif self.weights == "cross_section":
-            sums = process_weights(self.dataset, processes, self.cross_sections)
-        total = sum(sums.values())
-        return rows, inside, {name: value / total for name, value in sums.items()}
-
-    def provenance(self, kind: str, shares: dict[str, float], **more: object) -> JsonObject:
-        """Origin of a sample of these events."""
-        return {"kind": kind, "weights": self.weights, "dataset": self.dataset.digest, "split": self.split,
-                "label": self.label, "shares": shares, **more}  # fmt: skip
 
 
 def _needed_run(run: Run | None, baseline: str) -> Run:
@@ -205,8 +165,9 @@ class Averaged:
         number of events that are drawn from each process, by their weights and without repetition; a process with
         fewer events gives all of them
     weights : str
-        weight of a process, which its events share: "equal" (B_bg); "cross_section" (B_bgw, see `process_weights`); or
-        a column of the dataset, whose sum over a process is its weight, and by which its events are drawn
+        weight of a process, which its events share: "equal" (B_bg); "cross_section" (B_bgw, see
+        `xaug.explain.gradients.processes.process_weights`); or a column of the dataset, whose sum over a process is its
+        weight, and by which its events are drawn
     run : Run
         the run whose scaler and variables make inputs of events
     split : str
@@ -234,11 +195,21 @@ class Averaged:
     seed: int = 1
 
     def sample(self, shapes: Shapes) -> Sample:
-        """Draw the events; see `xaug.explain.gradients.samples.Baseline`."""
+        """Draw the events.
+
+        Parameters
+        ----------
+        shapes : dict of tuple
+            shapes of the model's inputs by name, without the event axis
+
+        Returns
+        -------
+        Sample
+        """
         if self.per_process < 1:
             raise ConfigurationError(f"per_process {self.per_process}: must be at least 1")
         run = _needed_run(self.run, "Averaged")
-        backgrounds = _Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
+        backgrounds = Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
         rows, inside, shares = backgrounds.shares()
         chosen: list[Array] = []
         weights: list[float] = []
@@ -263,8 +234,18 @@ class Mean:
 
     Parameters
     ----------
-    dataset, weights, run, split, label, cross_sections
-        as for `Averaged`
+    dataset : Dataset
+        dataset of the events
+    weights : str
+        weight of a process, which its events share: "equal", "cross_section", or a column, as for `Averaged`
+    run : Run
+        the run whose scaler and variables make inputs of events
+    split : str
+        split whose events are averaged
+    label : int
+        class of the processes: 0 for background, 1 for signal
+    cross_sections : dict of float, optional
+        by process, the expected number of selected events, in any unit; default: from the dataset's manifest
     """
 
     dataset: Dataset
@@ -276,9 +257,19 @@ class Mean:
     cross_sections: Mapping[str, float] | None = None
 
     def sample(self, shapes: Shapes) -> Sample:
-        """Average over the events; see `xaug.explain.gradients.samples.Baseline`."""
+        """Average over the events.
+
+        Parameters
+        ----------
+        shapes : dict of tuple
+            shapes of the model's inputs by name, without the event axis
+
+        Returns
+        -------
+        Sample
+        """
         run = _needed_run(self.run, "Mean")
-        backgrounds = _Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
+        backgrounds = Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)
         rows, inside, shares = backgrounds.shares()
         weight = np.zeros(self.dataset.size(self.split))
         for name in rows:
@@ -291,54 +282,6 @@ class Mean:
             start += n
         arrays = {name: values[None].astype(np.float32) for name, values in total.items()}
         return Sample(arrays, provenance=backgrounds.provenance("mean", shares))
-
-
-def process_weights(
-    dataset: Dataset, processes: list[str], cross_sections: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """Number of events of each process that are expected after the selection, up to a common factor.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        dataset whose manifest has the cross sections
-    processes : list of str
-        names of the processes
-    cross_sections : dict of float, optional
-        by process, cross section x branching ratio x (selected weight / generated weight); default: from
-        `dataset.manifest["processes"][name]`, with the cross section "xsec" [pb] of all generated events (including
-        branching ratios and thresholds of the generator), and the sums of event weights "sum_weights_generated" and
-        "sum_weights_selected"
-
-    Returns
-    -------
-    dict of float
-        by process
-
-    Raises
-    ------
-    ConfigurationError
-        if a process is missing, or its value is negative or not finite
-    """
-    if cross_sections is None:
-        cross_sections = {}
-        for name, known in dataset.manifest.get("processes", {}).items():
-            if {"xsec", "sum_weights_generated", "sum_weights_selected"} <= known.keys():
-                efficiency = known["sum_weights_selected"] / known["sum_weights_generated"]
-                cross_sections[name] = known["xsec"] * efficiency
-    for name in processes:
-        if name not in cross_sections:
-            raise ConfigurationError(
-                f"process {name!r} is missing from the table of cross sections (it has: "
-                f"{', '.join(cross_sections) or 'none'}); give cross_sections={{process: value}} for all backgrounds"
-            )
-    values = np.array([float(cross_sections[name]) for name in processes])
-    for name, value in zip(processes, values, strict=True):
-        if not (np.isfinite(value) and value >= 0):
-            raise ConfigurationError(f"process {name!r} has the cross section {value}: it must not be negative")
-    if not values.sum():
-        raise ConfigurationError(f"the cross sections of {', '.join(processes)} are all zero")
-    return dict(zip(processes, values.tolist(), strict=True))
 
 
 def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Arrays:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.api import IntegrationJob
 from xaug.explain.gradients.pairs import Pairs
 from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes
@@ -75,15 +76,31 @@ def class_attribution(
 
     Parameters
     ----------
-    model, inputs, baseline, target, output, tolerance, max_nodes, variables, on_events
-        as for `xaug.explain.integrated_gradients`; give the events of one class
+    model : keras.Model
+        functional model that ends in a softmax or sigmoid
+    inputs : dict or list of arrays
+        scaled inputs of the events of one class, each (n, ...): a dict by input name, or a list in the model's order
+    baseline : Baseline, Sample, or dict of arrays
+        the baselines, as for `xaug.explain.integrated_gradients`
+    target : str or int
+        "predicted" (the likelier class of each event), "signal", "background" or an index
+    output : {"logit", "probability"}
+        the explained output: log-odds or probability of the target
+    tolerance : float
+        allowed error of the sum of attributions, for 95% of all pairs of an event and a baseline
     precision : float, optional
         take for each event only as many baselines, drawn by their weights, as are needed to bring the error of every
         signed mean from this drawing below this fraction of the largest one; default: all pairs
     replicas : int
         number of replicas of the bootstrap
+    max_nodes : int
+        largest number of nodes of the quadrature
     seed : int
         seed of the bootstrap and of the drawing
+    variables : dict of list of str, optional
+        names of the columns of each input
+    on_events : callable, optional
+        called with the number of events done, block by block
 
     Returns
     -------
@@ -163,11 +180,12 @@ def _features(attribution: Arrays, shapes: Shapes) -> tuple[Array, Array]:
     return np.concatenate(signed, axis=-1), np.concatenate(absolute, axis=-1)
 
 
-def _names(shapes: Shapes, variables: dict[str, list[str]]) -> list[str]:
+def _names(shapes: Shapes, variables: Mapping[str, Sequence[str]]) -> list[str]:
     """Names of the features, in the order of `_features`."""
     names: list[str] = []
+    unique = unique_names({name: variables.get(name, ()) for name in shapes})
     for name, shape in shapes.items():
-        columns = variables.get(name) or [f"{name}[{i}]" for i in range(shape[0])]
+        columns = unique[name] or [f"{name}[{i}]" for i in range(shape[0])]
         names += columns if len(shape) == 1 else [name]
     return names
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.samples import Sample
 
 __all__ = ["distance_from_data"]
@@ -72,9 +73,10 @@ def _flat(arrays: Arrays, like: Arrays) -> Array:
 def _names(data: Arrays, variables: Mapping[str, Sequence[str]]) -> list[str]:
     """Names of the elements of the vectors of `_flat`."""
     names: list[str] = []
+    unique = unique_names({name: variables.get(name, ()) for name in data})
     for name, values in data.items():
-        if values.ndim == 2 and variables.get(name):
-            names += variables[name]
+        if values.ndim == 2 and unique[name]:
+            names += unique[name]
         else:
             names += [f"{name}{list(map(int, place))}" for place in np.ndindex(values.shape[1:])]
     return names

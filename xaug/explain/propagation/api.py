@@ -15,6 +15,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, Arrays
+from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
@@ -149,6 +150,7 @@ def lrp(
         raise unknown_name("dtype", str(dtype), DTYPES)
     engine = choose_engine(engine, logits, composite, bias, force, dtype)
     inputs = named_inputs(network, x, dtype)
+    names = named_columns(inputs, variables)
     n = len(next(iter(inputs.values())))
     choice = Target.choose(target, logits.units, classes, n)
     if engine == "native":
@@ -164,7 +166,6 @@ def lrp(
         "engine": engine,
         "dtype": dtype,
     }
-    names = {name: list((variables or {}).get(name, [])) for name in inputs}
     return Attribution(relevance, logit, names, settings)
 
 
