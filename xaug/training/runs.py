@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError
 from xaug.core.files import new_hdf5, read_json, write_array
+from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.variables import Table, Variable
@@ -95,7 +97,7 @@ class Run:
         except (OSError, ValueError) as error:
             raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
 
-    def inputs(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def inputs(self, arrays: Mapping[str, Array]) -> Arrays:
         """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
         own = self.input_spec.choose(arrays, f"run {self.name}")
         return self.input_spec.take(self.scaler.only(self.input_spec.columns).scale(own))

@@ -284,7 +284,7 @@ class Mean:
         return Sample(arrays, provenance=backgrounds.provenance("mean", shares))
 
 
-def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Arrays:
+def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Mapping[str, Array]:
     """Some rows of a split, in the order given, a part in memory at a time."""
     names = list(fields)
     found: dict[str, list[Array]] = {name: [] for name in names}

@@ -103,14 +103,14 @@ def cut_behind_linear_stem(graph: Graph) -> LinearStem | None:
         if found is not None:
             moved[node.name] = found
     dense = {node.name: _columns(node, by_name, moved) for node in graph.nodes if isinstance(node.layer, Dense)}
-    fronts = {name: columns for name, columns in dense.items() if columns is not None and columns.any()}
-    if not fronts:
+    stem_layers = {name: columns for name, columns in dense.items() if columns is not None and columns.any()}
+    if not stem_layers:
         return None
 
-    hidden = sum(by_name[name].shape[-1] for name in fronts)
+    hidden = sum(by_name[name].shape[-1] for name in stem_layers)
     kernel, bias = np.zeros((sum(sizes.values()), hidden)), np.zeros(hidden)
-    tensors = _Tensors(by_name, fronts, keras.Input((hidden,), name="preactivations"))
-    for name, columns in fronts.items():
+    tensors = _Tensors(by_name, stem_layers, keras.Input((hidden,), name="preactivations"))
+    for name, columns in stem_layers.items():
         node, place = by_name[name], tensors.places[name]
         before = _moved_input(node, by_name, moved)
         weights, own_bias = node.layer.weights
@@ -160,7 +160,8 @@ def _columns(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> 
     """Which inputs of a dense layer are linear in those of the network; None if it does not read vectors."""
     if len(node.shape) != 1:
         return None
-    return np.concatenate([np.full(member.shape[-1], member.name in moved) for member in _members(node, by_name)])
+    linear: list[Array] = [np.full(member.shape[-1], member.name in moved) for member in _members(node, by_name)]
+    return np.concatenate(linear)
 
 
 def _moved_input(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved]) -> _Moved:
@@ -179,12 +180,12 @@ def _moved_input(node: Node, by_name: dict[str, Node], moved: dict[str, _Moved])
 class _Tensors:
     """Keras tensors of the nodes behind the stem, made as they are asked for."""
 
-    def __init__(self, by_name: dict[str, Node], fronts: dict[str, Array], preactivations: tf.Tensor):
-        self.by_name, self.fronts, self.preactivations = by_name, fronts, preactivations
+    def __init__(self, by_name: dict[str, Node], stem_layers: dict[str, Array], preactivations: tf.Tensor):
+        self.by_name, self.stem_layers, self.preactivations = by_name, stem_layers, preactivations
         self.found: dict[str, tf.Tensor] = {}
         self.places: dict[str, slice] = {}
         start = 0
-        for name in fronts:
+        for name in stem_layers:
             self.places[name] = slice(start, start + by_name[name].shape[-1])
             start = self.places[name].stop
 
@@ -192,14 +193,14 @@ class _Tensors:
         """The output of a node."""
         if name not in self.found:
             node = self.by_name[name]
-            if name in self.fronts:
-                self.found[name] = self._front(node)
+            if name in self.stem_layers:
+                self.found[name] = self._stem_layer(node)
             else:
                 self.found[name] = node.layer.as_keras(name, [self.of(source) for source in node.inputs])
         return self.found[name]
 
-    def _front(self, node: Node) -> tf.Tensor:
-        columns, place = self.fronts[node.name], self.places[node.name]
+    def _stem_layer(self, node: Node) -> tf.Tensor:
+        columns, place = self.stem_layers[node.name], self.places[node.name]
         u = self.preactivations
         if place != slice(0, u.shape[-1]):
             u = u[:, place]
