@@ -22,7 +22,7 @@ figure { margin: 1.5rem 0; } img { max-width: min(100%, 52rem); height: auto; }
 figcaption { color: #444; font-size: .9rem; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
 th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
-td, th { white-space: nowrap; padding: .2rem .5rem; }
+td { white-space: nowrap; } td, th { padding: .2rem .5rem; vertical-align: bottom; }
 .words td, .words th { white-space: normal; text-align: left; vertical-align: top; }
 .wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
 """

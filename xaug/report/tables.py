@@ -18,6 +18,12 @@ __all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance"
 
 REJECTIONS = {f"rejection_{round(100 * efficiency)}": efficiency for efficiency in EFFICIENCIES}
 """Name of a rejection among the metrics of a training -> its signal efficiency."""
+OF_BASELINES = {
+    "effective": "effective number of events",
+    "farther than % of events": "% of events with a nearer neighbour (50: typical)",
+    "for example": "such features, for example",
+}
+"""Columns of the table of baselines that need more words on the page."""
 MEASURED = 10
 """Background events that an efficiency needs at least to be quoted."""
 
@@ -155,5 +161,6 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
     ]
     baselines = ClassAttribution.found_in(inputs)
     if baselines:
-        tables.append(NamedTable("baselines", "Baselines, and how far they lie from the data", distances(baselines)))
+        table = distances(baselines)
+        tables.append(NamedTable("baselines", "Baselines, and how far they lie from the data", table, OF_BASELINES))
     return tables

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xaug.data.variables import table_of
+from xaug import variables
 from xaug.networks.choice import choose_inputs
 from xaug.studies.zbb.paper import paper_auc
 
@@ -20,8 +20,8 @@ from xaug.studies.zbb.paper import paper_auc
 )  # fmt: skip
 def test_the_papers_number_stands_beside_the_same_network_only(network, xaug, particle_list, auc):
     """arXiv:2011.13466, section 5.3."""
-    assert paper_auc(choose_inputs(table_of("jets"), network, xaug, particle_list)) == auc
+    assert paper_auc(choose_inputs(variables.table_of("jets"), network, xaug, particle_list)) == auc
 
 
 def test_toy_networks_have_no_number_in_the_paper():
-    assert paper_auc(choose_inputs(table_of("toy"), "cnn2d", "all")) is None
+    assert paper_auc(choose_inputs(variables.table_of("toy"), "cnn2d", "all")) is None
