@@ -32,9 +32,6 @@ class NpzParticles(Format):
     def likeness(self, source: Source) -> float:
         return float(source.first_bytes(2) == b"PK")
 
-    def mismatch(self, source: Source) -> str:
-        return "is not an npz file"
-
     def contents(self, source: Source) -> Contents:
         arrays = source.opened(np.load)
         entries = len(arrays["counts"])

@@ -55,7 +55,7 @@ class TestCard:
             Generator([*FAST, line], seed=1)
 
     def test_no_process(self):
-        with pytest.raises(ConfigurationError, match="is any process switched on"):
+        with pytest.raises(ConfigurationError, match="does it switch on a process"):
             Generator(["Beams:eCM = 13000."], seed=1)
 
 
@@ -125,5 +125,5 @@ class TestGenerator:
 
     def test_all_failed(self, generator, monkeypatch):
         monkeypatch.setattr(generator, "pythia", FailingPythia(generator.pythia, 5))
-        with pytest.raises(XaugError, match="none of 5 events"):
+        with pytest.raises(XaugError, match="failed on all of 5 events"):
             generator.next(5)

@@ -283,7 +283,7 @@ class TestCommand:
         ("card", "message"),
         [
             ("HardQCD:all = on\nHardQCD:everthing = on\n", "does not accept the setting 'HardQCD:everthing = on'"),
-            ("Beams:eCM = 13000.\n", "is any process switched on"),
+            ("Beams:eCM = 13000.\n", "does it switch on a process"),
         ],
     )
     def test_card_that_pythia_refuses(self, card, message, tmp_path):
