@@ -288,3 +288,61 @@ def test_add_a_file_format(follow, zbb_dataset):
     for row in own:
         same = np.abs(expected - row).max(axis=1).argmin()
         np.testing.assert_allclose(row, expected[same], rtol=1e-5)
+
+
+def relevance_of_dense_layers(model, x, share) -> np.ndarray:
+    """Relevance of flat inputs (n, features) for output 1, by a formula share(x, w, z, R) through all dense layers."""
+    steps, a = [], x.astype(np.float64)
+    dense = [layer for layer in model.layers if layer.get_weights()]
+    for layer in dense:
+        w, b = (v.astype(np.float64) for v in layer.get_weights())
+        z = a @ w + b
+        steps.append((a, w, z))
+        a = np.maximum(z, 0) if layer is not dense[-1] else z
+    relevance = a * [0, 1]
+    for step in reversed(steps):
+        relevance = share(*step, relevance)
+    return relevance
+
+
+def explained(work: Path, dataset: Path, name: str) -> tuple:
+    """Model, inputs and relevance of the first training of `run`, explained in `relevance`."""
+    import keras
+
+    model = keras.models.load_model(work / "run" / "training_0" / "model.keras")
+    with h5py.File(work / "relevance" / "attribution_0.h5") as file:
+        relevance = file[f"relevance/{name}"][()]
+    run = xaug.load_run(work / "run")
+    return model, run.inputs(xaug.Dataset.open(dataset).load(run.input_spec.fields, "test"))[name], relevance
+
+
+def assert_near(found: np.ndarray, expected: np.ndarray) -> None:
+    """In units of the largest relevance of each event; single events with a denominator near zero are rounded more."""
+    largest = np.abs(expected).reshape(len(expected), -1).max(axis=1)
+    error = np.abs(found - expected).reshape(len(expected), -1).max(axis=1) / largest
+    assert np.median(error) < 1e-5
+    assert np.quantile(error, 0.9) < 1e-3
+
+
+def test_add_a_layer_of_lrp(follow, zbb_dataset):
+    """LRP-epsilon by matrices through the dense layers, on each particle twice; the copies are added."""
+    work = follow("Add a layer of LRP")
+    model, x, found = explained(work, zbb_dataset, "list")
+    twice = np.repeat(x, 2, axis=1)
+    expected = relevance_of_dense_layers(
+        model, twice.reshape(len(x), -1), lambda a, w, z, r: a * ((r / (z + np.where(z < 0, -1e-7, 1e-7))) @ w.T)
+    )
+    assert_near(found, expected.reshape(len(x), x.shape[1], 2, -1).sum(axis=2))
+
+
+def test_add_a_rule_of_lrp(follow, zbb_dataset):
+    """LRP-gamma by matrices through the dense layers."""
+
+    def share(a, w, z, r):
+        favoured = w + 0.25 * np.maximum(w, 0)
+        z = a @ favoured
+        return a * (np.divide(r, z, out=np.zeros_like(z), where=z != 0) @ favoured.T)
+
+    work = follow("Add a rule of LRP")
+    model, x, found = explained(work, zbb_dataset, "xaug")
+    assert_near(found, relevance_of_dense_layers(model, x, share))
