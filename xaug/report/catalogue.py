@@ -25,7 +25,7 @@ Draw = Callable[[SubjectT, Path], str]
 
 @dataclass(frozen=True)
 class Needs:
-    """What a subject must have so that a figure can be drawn of it.
+    """The conditions that a subject must meet so that a figure can be drawn of it.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class FigureEntry(Generic[SubjectT]):
 
     @property
     def requirement(self) -> str:
-        """What a report must be given to draw the figure, in words."""
+        """The inputs that a report needs to draw the figure, in words."""
         return f"{self.subject.requirement}{self.needs.words}"
 
     def only_for(self, *networks: str) -> FigureEntry[SubjectT]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from xaug.core.errors import DatasetError
 from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table, Variable
@@ -104,7 +105,9 @@ class ExplainedRun:
         """Rows (n,) of the split that are explained."""
         rows = self.attributions[0].rows
         if rows is None:
-            raise ValueError(f"{self.explanation.directory} does not say which events it explains")
+            raise DatasetError(
+                f"{self.explanation.directory} does not say which events it explains; explain the run again"
+            )
         return rows
 
     @property
@@ -112,7 +115,7 @@ class ExplainedRun:
         """Classes (n,) of the explained events."""
         label = self.attributions[0].label
         if label is None:
-            raise ValueError(f"{self.explanation.directory} does not say of which classes its events are")
+            raise DatasetError(f"{self.explanation.directory} lacks the classes of its events; explain the run again")
         return label
 
     @cached_property

@@ -45,7 +45,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class OpenedSources:
-    """What the directories of a report hold.
+    """The content of the directories of a report.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ __all__ = ["ReportExtension", "report"]
 
 @dataclass(frozen=True)
 class ReportExtension:
-    """What a study adds to a report.
+    """The figures, columns and tables that a study adds to a report.
 
     Attributes
     ----------

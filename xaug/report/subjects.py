@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Facts:
-    """What a subject has.
+    """The properties of a subject by which a figure decides.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Subject(ABC):
     """Something that a figure is drawn of."""
 
     requirement: ClassVar[str]
-    """What a report must be given to draw such a figure, in words."""
+    """The inputs that a report needs to draw such a figure, in words."""
     always_named: ClassVar[bool] = True
     """Whether the name of the subject ends the file name of its figure even where a figure has one subject only."""
 
@@ -101,7 +101,7 @@ class Subject(ABC):
 
     @property
     def facts(self) -> Facts:
-        """What the subject has."""
+        """The properties by which figures decide whether they can be drawn."""
         return Facts()
 
     @property
@@ -202,7 +202,7 @@ class ExplainedEvents(Subject):
 
 
 def facts_of(explained: ExplainedRun) -> Facts:
-    """What an explained run has."""
+    """The facts of an explained run."""
     shapes = frozenset(explained.shapes.values())
     network = explained.run.input_spec.network
     return Facts(frozenset(explained.expert_variables), shapes, network, explained.baseline)

@@ -9,5 +9,5 @@ OF_JETS = ("jets", "toy")
 
 
 def noun(kind: str) -> str:
-    """What a page calls the rows of a kind of dataset."""
+    """The noun by which a page calls the rows of a kind of dataset."""
     return "jets" if kind in OF_JETS else "events"

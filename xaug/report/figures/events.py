@@ -20,7 +20,7 @@ OF_EACH_CLASS = 2
 
 
 def typical_events(explained: ExplainedRun) -> list[int]:
-    """Of each class, the correctly recognised events whose score is closest to the median of such events."""
+    """For each class, the correctly recognised events whose score is closest to the median of such events."""
     label, score = explained.label, explained.scores[0]
     chosen: list[int] = []
     for of in (1, 0):

@@ -1,4 +1,4 @@
-"""What the toy study adds to a report: the figures of arXiv:2011.13466. The paper quotes no AUC of toy networks."""
+"""The figures of arXiv:2011.13466 that the toy study adds to a report; the paper quotes no AUC of toy networks."""
 
 from __future__ import annotations
 

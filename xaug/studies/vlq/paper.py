@@ -1,4 +1,4 @@
-"""What the study of events adds to a report: the figures of the paper, and its claims beside our numbers."""
+"""The figures and the claims of the paper on baselines, which the study of events adds to a report."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PAGES = range(6)
 
 
 def over(*variables: str) -> Needs:
-    """What a map over these variables needs."""
+    """The needs of a map over these variables."""
     return Needs((Shape.VECTOR,), variables, LIST_FIRST)
 
 
@@ -103,7 +103,7 @@ def figure_25(subject: AllRuns, stem: Path) -> str:
 
 
 def page_of_profiles(page: int) -> Callable[[ExplainedEvents, Path], str]:
-    """What draws one page of profiles of all expert variables."""
+    """Make the function that draws one page of profiles of all expert variables."""
 
     def draw(subject: ExplainedEvents, stem: Path) -> str:
         return draw_profiles(subject, stem, subject.explained.expert_variables[page * PAGE : (page + 1) * PAGE])

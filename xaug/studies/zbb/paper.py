@@ -1,4 +1,4 @@
-"""What the Z -> b bbar study adds to a report: the figures and the AUC values of arXiv:2011.13466."""
+"""The figures and the AUC values of arXiv:2011.13466, which the Z -> b bbar study adds to a report."""
 
 from __future__ import annotations
 
