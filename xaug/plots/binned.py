@@ -59,7 +59,7 @@ def plot_profile(profile: Profile, variable: Variable, top: Axes, bottom: Axes) 
     bottom.axhline(0, color="k", lw=0.6)
     bottom.set_xlim(edges[0], edges[-1])
     if np.all(edges % 1 == 0.5):  # around integers
-        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+        bottom.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     bottom.set_xlabel(variable.axis_label)
     bottom.set_ylabel("relevance")
     return artists
