@@ -186,7 +186,7 @@ def model_with(*middle, outputs=2, activation="softmax", shape=(5, 3)):
         (lambda: model_with(layers.GRU(4, name="memory")), ["'memory'", "GRU", "recurrent"]),
         (
             lambda: model_with(layers.Flatten(), layers.BatchNormalization(name="norm")),
-            ["'norm'", "BatchNormalization", "fold"],
+            ["'norm'", "BatchNormalization", "wrong formula", "engine='native'"],
         ),
         (lambda: model_with(layers.Flatten(), layers.Dense(4, "tanh", name="wavy")), ["'wavy'", "tanh"]),
         (lambda: model_with(layers.Flatten(), activation="linear"), ["'out'", "linear", "Softmax()"]),

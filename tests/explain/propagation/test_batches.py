@@ -52,6 +52,7 @@ MEMORY = """
 import resource
 import numpy as np
 import xaug
+from xaug import variables
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build
 model = build(choose_inputs(variables.table_of("jets"), "cnn2d"))

@@ -51,6 +51,14 @@ LINEAR = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _without_tracing():
+    """The same operations, one by one: to trace and compile them for a few events takes longer than to run them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def numpy_lrp(share, matrix_of):
     """Relevance of events through a chain of linear layers with ReLU, for the predicted class."""
