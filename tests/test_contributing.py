@@ -47,7 +47,7 @@ class Change:
         path = root / self.file
         old = path.read_text() if path.exists() else ""
         if self.line is None:
-            path.write_text(old + self.code)
+            path.write_text(f"{old}\n\n{self.code}" if old else self.code)
             return
         lines = old.splitlines(keepends=True)
         places = [number for number, text in enumerate(lines) if text.rstrip("\n") == self.line]
