@@ -130,6 +130,7 @@ def profile(
     Returns
     -------
     Profile
+        Counts, means and spreads of the relevance in each bin.
 
     Raises
     ------
@@ -249,6 +250,7 @@ def score_map(
     Returns
     -------
     VariableMap
+        Mean score in each cell.
 
     Raises
     ------
@@ -298,6 +300,7 @@ def relevance_map(
     Returns
     -------
     VariableMap
+        Mean relevance in each cell, positive towards signal.
 
     Raises
     ------

@@ -74,6 +74,7 @@ def uncertainty(
     Returns
     -------
     Uncertainty
+        Spreads over trainings of relevances and of scores.
 
     Raises
     ------

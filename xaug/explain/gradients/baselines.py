@@ -62,6 +62,7 @@ class Blank:
         Returns
         -------
         Sample
+            The events of the baseline as scaled arrays by input name, with their weights.
         """
         if self.scaled:
             return Sample({name: np.zeros((1, *shape), np.float32) for name, shape in shapes.items()},
@@ -110,6 +111,7 @@ class Event:
         Returns
         -------
         Event
+            A baseline of this one event.
 
         Raises
         ------
@@ -136,6 +138,7 @@ class Event:
         Returns
         -------
         Sample
+            The events of the baseline as scaled arrays by input name, with their weights.
         """
         arrays = with_event_axis(self.arrays, shapes)
         found = Sample(arrays, provenance={"kind": "event", **(self.provenance or {})})
@@ -205,6 +208,7 @@ class Averaged:
         Returns
         -------
         Sample
+            The events of the baseline as scaled arrays by input name, with their weights.
         """
         if self.per_process < 1:
             raise ConfigurationError(f"per_process {self.per_process}: must be at least 1")
@@ -267,6 +271,7 @@ class Mean:
         Returns
         -------
         Sample
+            The events of the baseline as scaled arrays by input name, with their weights.
         """
         run = _needed_run(self.run, "Mean")
         backgrounds = Backgrounds(self.dataset, self.weights, self.split, self.label, self.cross_sections)

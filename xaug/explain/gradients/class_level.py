@@ -105,6 +105,7 @@ def class_attribution(
     Returns
     -------
     ClassAttribution
+        Means over the events of the class for each feature, with bootstrap errors.
 
     Raises
     ------
