@@ -18,7 +18,7 @@ from xaug.jets.constituents import make_list
 from xaug.jets.images import make_images
 from xaug.jets.processor import JetProcessor, JetSettings
 from xaug.jets.selection import Selection, select_jets
-from xaug.process.chunks import Chunk, Outcome, Work
+from xaug.process.chunks import Chunk, Outcome, PartProcessor
 from xaug.process.inputs import Candidate, inspect
 
 pytestmark = pytest.mark.benchmark
@@ -92,7 +92,7 @@ def test_processing_is_mostly_fastjet(ratio, files, tmp_path, index):
     """From the ROOT file to the written part: at least 85% of the rate of its fastjet calls alone."""
     path, label = files[index], index
     processor = JetProcessor(JetSettings())
-    work = Work(tmp_path, processor, FORMATS)
+    work = PartProcessor(tmp_path, processor, FORMATS)
     file = inspect(Candidate("b", str(path), None, {"label": label}), processor)
 
     def whole():

@@ -135,3 +135,24 @@ class TestWrong:
         assert stderr.splitlines()[-1].startswith("error: no Dask scheduler answers at tcp://127.0.0.1:9")
         assert seconds < 45  # 20 to wait for it; other tests run meanwhile
         assert not (output / "manifest.json").exists()
+
+
+def test_a_runner_of_coffea_that_the_user_sets_up(zbb_files, zbb_dataset, tmp_path, assert_same_parts, read_parts):
+    """The processor is one of coffea's: a Runner of one's own makes the same parts."""
+    from coffea.processor import IterativeExecutor, ProcessorABC, Runner
+
+    from xaug.formats.registry import FORMATS
+    from xaug.jets.processor import JetProcessor, JetSettings
+    from xaug.process.chunks import Outcome, PartProcessor
+    from xaug.process.executors import work_item
+    from xaug.process.inputs import gather, inspect
+    from xaug.process.stage import chunks_of
+
+    jets = JetProcessor(JetSettings())
+    work = PartProcessor(tmp_path, jets, FORMATS)
+    assert isinstance(work, ProcessorABC)
+    files = [inspect(candidate, jets) for candidate in gather([zbb_files])]
+    items = [work_item(chunk) for file in files for chunk in chunks_of(file, CHUNKSIZE)]
+    runner = Runner(executor=IterativeExecutor(status=False), schema=FORMATS["xaug_tree"].schema)
+    assert runner.run(items, work)["out"] == Outcome()
+    assert_same_parts(read_parts(tmp_path), read_parts(zbb_dataset))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 import uproot
+from coffea.processor import ProcessorABC
 
 from xaug.core.errors import BadValues, XaugError
 from xaug.core.types import Array, JsonObject
@@ -23,7 +25,7 @@ from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
 from xaug.process.inputs import InputFile
 
-__all__ = ["Chunk", "Outcome", "Skip", "Work", "control_histogram"]
+__all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "Skip", "control_histogram"]
 
 UNREADABLE = (OSError, uproot.DeserializationError)
 """Errors of opening a file that has gone or was damaged after it was checked."""
@@ -37,6 +39,12 @@ class Chunk:
     file: InputFile
     start: int
     stop: int
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Chunk:
+        """The chunk that coffea's Runner opened, from the metadata of its events."""
+        known = {field.name: metadata[field.name] for field in fields(InputFile)}
+        return cls(InputFile(**known), int(metadata["entrystart"]), int(metadata["entrystop"]))
 
     def part(self, settings: PartSettings) -> str:
         """File name of the part that this chunk becomes."""
@@ -88,11 +96,13 @@ def end_with_parent(parent: int) -> None:
         end_with(parent)
 
 
-class Work:
-    """The function that turns a chunk into a part of the dataset; worker processes get a copy of it.
+class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
+    """The processor of coffea that turns a chunk of a file into a part of the dataset.
 
-    Only the outcome is returned, so that the memory of the main process stays flat. A part is written whole or not
-    at all, and the parts that are there already are kept: a chunk may be processed again at any time.
+    coffea's Runner opens chunks of ROOT files and calls `process`; chunks of formats that coffea does not open are
+    opened by their format, in `__call__`. Only the outcome is returned, so that the memory of the main process stays
+    flat. A part is written whole or not at all, and the parts that are there already are kept: a chunk may be processed
+    again at any time.
 
     Parameters
     ----------
@@ -110,14 +120,26 @@ class Work:
         self.formats = formats
         self.parent = os.getpid()
 
+    def process(self, events: Any) -> Outcome:
+        """Write the part of a chunk of a ROOT file: NanoEvents of coffea, with an `InputFile` in their metadata."""
+        return self._part(Chunk.from_metadata(events.metadata), nullcontext(events))
+
     def __call__(self, chunk: Chunk) -> Outcome:
-        """Write the part of a chunk."""
+        """Write the part of a chunk, which its format opens."""
+        file = chunk.file
+        return self._part(chunk, self.formats[file.format].open(file.path, file.tree, chunk.start, chunk.stop))
+
+    def postprocess(self, accumulator: Outcome) -> Outcome:
+        """Return the outcome as it is: nothing is left to do after the parts are written."""
+        return accumulator
+
+    def _part(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> Outcome:
         end_with_parent(self.parent)
         name = chunk.part(self.processor.settings)
         if (self.output / name).exists():
             return Outcome()
         try:
-            content, weights = self.read(chunk)
+            content, weights = self.read(chunk, opening)
         except BadValues as error:
             return Outcome(skips=(chunk.skip(f"{error}; leave the file out or mend it"),))
         except FileNotFoundError:
@@ -132,7 +154,7 @@ class Work:
             return Outcome(failures=(chunk.skip(str(error)),))
         return Outcome()
 
-    def read(self, chunk: Chunk) -> tuple[Any, Array]:
+    def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> tuple[Any, Array]:
         """Contents and generator weights of a chunk.
 
         Raises
@@ -143,7 +165,7 @@ class Work:
         file, form = chunk.file, self.formats[chunk.file.format]
         with ExitStack() as stack:
             try:
-                opened = stack.enter_context(form.open(file.path, file.tree, chunk.start, chunk.stop))
+                opened = stack.enter_context(opening)
             except UNREADABLE as error:
                 raise FileNotFoundError(file.path) from error
             content = self.processor.read(form, opened, file.label, chunk.start)

@@ -8,19 +8,22 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from coffea import processor
+from coffea.processor.executor import WorkItem
 from loky import ProcessPoolExecutor
 from tqdm import tqdm
 
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.workers import cores, end_with
+from xaug.formats.root import RootFormat
 from xaug.process import EXECUTORS
-from xaug.process.chunks import Chunk, Outcome, Work
+from xaug.process.chunks import UNREADABLE, Chunk, Outcome, PartProcessor
 
 __all__ = ["dask_client", "run", "watched"]
 
@@ -97,15 +100,21 @@ def watched(directory: Path, parts: list[str], total: int) -> Iterator[None]:
             count(progress)
 
 
-def run(chunks: list[Chunk], work: Work, executor: str, workers: int | None, scheduler: str | None) -> Outcome:
-    """Process all chunks.
+def work_item(chunk: Chunk) -> WorkItem:
+    """The chunk as coffea's Runner takes it, with the record of its file as metadata."""
+    file = chunk.file
+    return WorkItem(file.dataset, file.path, file.tree, chunk.start, chunk.stop, b"", asdict(file))
+
+
+def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | None, scheduler: str | None) -> Outcome:
+    """Process all chunks: those of ROOT files by coffea's Runner, others by its executor alone.
 
     Parameters
     ----------
     chunks
         at least one
     work
-        function of a chunk
+        processor of the chunks
     executor
         one of EXECUTORS
     workers
@@ -113,7 +122,17 @@ def run(chunks: list[Chunk], work: Work, executor: str, workers: int | None, sch
     scheduler
         address of a running Dask scheduler; None: a cluster on this machine
     """
+    outcome = Outcome()
     with coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping bad file")
         warnings.filterwarnings("ignore", "A worker was restarted")  # because of its memory, as intended
-        outcome: Outcome = chosen(chunks, work, None)[0]
+        for name, form in work.formats.items():
+            own = [chunk for chunk in chunks if chunk.file.format == name]
+            if own and isinstance(form, RootFormat):
+                # a file that is lost after its check leaves no part, which the stage notices
+                runner = processor.Runner(executor=chosen, schema=form.schema, skipbadfiles=UNREADABLE)
+                found = runner.run([work_item(chunk) for chunk in own], work)
+                outcome += found["out"] if found else Outcome()
+            elif own:
+                outcome += chosen(own, work, None)[0]
     return outcome

@@ -21,7 +21,7 @@ from xaug.data.parts import PartSettings, PartSummary
 from xaug.data.variables import table_of
 from xaug.formats.registry import FORMATS
 from xaug.process import executors
-from xaug.process.chunks import LOST, Chunk, Skip, Work, control_histogram
+from xaug.process.chunks import LOST, Chunk, PartProcessor, Skip, control_histogram
 from xaug.process.inputs import InputFile, gather, infer_kind, inspect, short_names
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation
@@ -149,7 +149,7 @@ def process(
         refuse_stale(output, finished, table_of(settings.kind))
         return finished
     if missing:
-        work = Work(output, processor, {file.format: FORMATS[file.format] for file in files})
+        work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
         with executors.watched(output, missing, len(parts)):
             skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
     report = _Report(processor, files, skips, strict)
@@ -160,7 +160,7 @@ def process(
 
 
 def _process_missing(
-    work: Work, missing: dict[str, Chunk], executor: str, workers: int | None, scheduler: str | None
+    work: PartProcessor, missing: dict[str, Chunk], executor: str, workers: int | None, scheduler: str | None
 ) -> list[Skip]:
     """Process the chunks whose parts are missing; those that cannot be read are returned in order."""
     done = executors.run(list(missing.values()), work, executor, workers, scheduler)
