@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_all_folders_have_a_layer():
     assert folders == set(LAYERS)
 
 
+def test_no_import_points_upward(modules):
+    assert upward(modules) == []
+
+
+def test_there_is_no_import_cycle(modules):
+    assert cycle(modules) == []
+
+
 def written(root: Path, sources: dict[str, str]) -> dict[str, ast.Module]:
     """A package of made-up modules."""
     for name, source in sources.items():
@@ -159,6 +168,11 @@ def test_no_module_has_the_name_of_a_public_function(modules):
     """`xaug.explain.lrp` is a function; a module of that name would take its place once it is imported."""
     taken = {part for name in modules for part in name.split(".")[1:]}
     assert {name for names in public_names().values() for name in names if not name.startswith("_")} & taken == set()
+
+
+def test_no_two_classes_share_a_name(modules):
+    found = Counter(node.name for tree in modules.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, count in found.items() if count > 1] == []
 
 
 def test_import_is_fast_and_loads_no_tensorflow():

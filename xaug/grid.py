@@ -28,7 +28,7 @@ def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[float]
 @click.option("--layers", default="1,2,3", help="Numbers of Dense layers to try, separated by commas.")
 @click.option("--width", default="64,128,256", help="Numbers of units of each layer to try.")
 @click.option("--dropout", default="0.2", help="Shares of the units that a step of the training leaves out, to try.")
-@click.option("--weights", help=f"What an event counts for: {', '.join(WEIGHTS)}, as in xaug.train.")
+@click.option("--weights", help=f"Weight of each event: {', '.join(WEIGHTS)}, as in xaug.train.")
 @click.option("--trainings", type=int, default=2, help="Trainings of each combination.")
 @click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
 @click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")

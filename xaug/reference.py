@@ -17,7 +17,7 @@ from xaug.training.runs import load_run
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write, named as the reference."
 )
 @click.option("--training", type=click.IntRange(0), default=0, help="Number of the training, counted from 0.")
-@click.option("--limits", default="", help="What one must know before using the network; the card says it.")
+@click.option("--limits", default="", help="Limits that a user of the network must know; the card states them.")
 @xaug_command
 def main(run: Path, output: Path, training: int, limits: str) -> JsonObject:
     """Make a reference of a finished run: the weights of one training, its scaler, and a card with its numbers.

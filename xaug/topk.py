@@ -55,7 +55,7 @@ _VECTOR_NETWORKS = " or ".join(
     help=f"Rankings to compare with: {', '.join(CONTROLS)}, separated by commas, or '' for none.",
 )
 @click.option("--network", default="event", help=f"Network to train: {_VECTOR_NETWORKS}.")
-@click.option("--weights", help=f"What an event counts for: {', '.join(WEIGHTS)}, as in xaug.train.")
+@click.option("--weights", help=f"Weight of each event: {', '.join(WEIGHTS)}, as in xaug.train.")
 @click.option("--trainings", type=int, default=3, help="Trainings of each feature set, whose spread is the band.")
 @click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
 @click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")

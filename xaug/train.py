@@ -91,7 +91,7 @@ def _size_options(command: click.Command) -> click.Command:
 )
 @click.option(
     "--weights",
-    help=f"What an event counts for: {', '.join(WEIGHTS)}. With event, each process counts as its number of events.  "
+    help=f"Weight of each event: {', '.join(WEIGHTS)}. With event, each process counts as its number of events.  "
     f"[default: {_by_kind(DEFAULT_WEIGHTS)}]",
 )
 @click.option("--max-jets", type=int, help="Train on at most this many jets, for learning curves.")

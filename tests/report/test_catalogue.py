@@ -10,7 +10,7 @@ from xaug.data.variables import Block, Table, Variable
 from xaug.report.catalogue import Catalogue, Needs
 from xaug.report.explained_run import ExplainedRun, Shape
 from xaug.report.figures import GENERIC
-from xaug.report.subjects import ClassAttribution, ExplainedEvents, ExplainedSizes, ReportInputs, SeveralBaselines
+from xaug.report.subjects import ExplainedClass, ExplainedEvents, ExplainedSizes, ReportInputs, SeveralBaselines
 
 
 def table(shapes, numbers):
@@ -100,7 +100,7 @@ def test_spread_needs_two_trainings_and_takes_smaller_samples():
 def test_events_of_another_split_have_no_scores_but_an_attribution_of_their_class():
     validation = explained("ig", "net", ["x"], split="validation", baseline="blank")
     assert ExplainedEvents.found_in(inputs(validation)) == []
-    assert [one.explained for one in ClassAttribution.found_in(inputs(validation))] == [validation]
+    assert [one.explained for one in ExplainedClass.found_in(inputs(validation))] == [validation]
 
 
 def test_baselines_are_compared_within_one_run():

@@ -1,1 +1,1 @@
-"""What every stage uses: errors, whole-or-nothing files, provenance, worker processes, the command line."""
+"""Tools that every stage uses: errors, whole-or-nothing files, provenance, worker processes, the command line."""

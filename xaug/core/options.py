@@ -20,7 +20,7 @@ class Options:
     """Base class of settings whose fields are all numbers."""
 
     noun: ClassVar[str]
-    """What messages call these settings."""
+    """Name of these settings in messages."""
 
     def require_positive(self) -> None:
         """Raise ConfigurationError if a value is negative or not a finite number."""

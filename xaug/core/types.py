@@ -13,6 +13,6 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 """Arrays by name: blocks of a dataset, or inputs of a model."""
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""What a JSON file can hold."""
+"""A value that a JSON file can hold."""
 JsonObject = dict[str, Any]
 """The content of a JSON object, before it is read into a record."""

@@ -183,7 +183,7 @@ def _types(hint: object) -> tuple[type, ...]:
 
 @dataclass(frozen=True, eq=False)
 class ExplainJob(Generic[OptionsT]):
-    """What all calls of `Method.explain` have in common: a run, events to explain, and options.
+    """The input that all calls of `Method.explain` have in common: a run, events to explain, and options.
 
     Attributes
     ----------

@@ -323,7 +323,7 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
 
 
 def _by_name(names: list[str], x: object) -> Mapping[str, Any]:
-    """What was given for each input."""
+    """The values that were given for each input, by its name."""
     if isinstance(x, dict):
         given = x
     else:

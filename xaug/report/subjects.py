@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
-    "AblationCurves", "AllRuns", "ClassAttribution", "ExplainedEvents", "ExplainedSizes", "Facts", "ReportInputs",
+    "AblationCurves", "AllRuns", "ExplainedClass", "ExplainedEvents", "ExplainedSizes", "Facts", "ReportInputs",
     "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "WholeDataset",
 ]  # fmt: skip
 
@@ -250,7 +250,7 @@ class ExplainedSizes(Subject):
 
 
 @dataclass(frozen=True)
-class ClassAttribution(Subject):
+class ExplainedClass(Subject):
     """The attribution of a class by a method with a baseline: means over the events of the class, training by training.
 
     Attributes
@@ -289,14 +289,14 @@ class ClassAttribution(Subject):
 class SeveralBaselines(Subject):
     """At least two class attributions of one run, which differ in their baselines."""
 
-    baselines: Sequence[ClassAttribution]
+    baselines: Sequence[ExplainedClass]
     requirement = "attributions of a run by Integrated Gradients with at least two baselines"
     always_named = False
 
     @classmethod
     def found_in(cls, inputs: ReportInputs) -> list[Self]:
-        groups: dict[Path, list[ClassAttribution]] = {}
-        for one in ClassAttribution.found_in(inputs):
+        groups: dict[Path, list[ExplainedClass]] = {}
+        for one in ExplainedClass.found_in(inputs):
             groups.setdefault(one.explained.run.path, []).append(one)
         return [cls(group) for group in groups.values() if len(group) > 1]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
-from xaug.report.subjects import ClassAttribution, ReportInputs
+from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.words import noun
 from xaug.training.metrics import EFFICIENCIES, effective_number
 from xaug.training.runs import Run
@@ -120,7 +120,7 @@ def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: i
     return {name: f"{mean} ± {rms}", f"{name}, mean score": of_mean}
 
 
-def distances(baselines: Sequence[ClassAttribution]) -> pd.DataFrame:
+def distances(baselines: Sequence[ExplainedClass]) -> pd.DataFrame:
     """How many events each baseline averages over, effectively, and how far they lie from the data."""
     rows = []
     for one in baselines:
@@ -159,7 +159,7 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
         NamedTable("performance", "Performance on the test split", performance(all_runs, columns), headings),
         NamedTable("efficiency", "Signal efficiency at fixed background efficiency", efficiencies(inputs.runs)),
     ]
-    baselines = ClassAttribution.found_in(inputs)
+    baselines = ExplainedClass.found_in(inputs)
     if baselines:
         table = distances(baselines)
         tables.append(NamedTable("baselines", "Baselines, and how far they lie from the data", table, OF_BASELINES))

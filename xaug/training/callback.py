@@ -1,4 +1,4 @@
-"""What happens during a training of Keras: best weights are kept, early stopping, reports of progress."""
+"""Callbacks of a Keras training: they keep the best weights, stop early, and report progress."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gave.
+    """Result of one training.
 
     Attributes
     ----------

@@ -131,7 +131,7 @@ def _blocks(n: int, m: int, batch: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[_Block], Result], tasks: Iterator[_Block], ahead: int
+    pool: ThreadPoolExecutor, function: Callable[[_PairBlock], Result], tasks: Iterator[_PairBlock], ahead: int
 ) -> Iterator[Result]:
     """Results of function(task) in the order of the tasks; not more than `ahead` of them are in memory."""
     waiting: list[Future[Result]] = []
@@ -152,7 +152,7 @@ class _Events:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _PairBlock:
     """A block of pairs to integrate: rows of the events in their table and among all, and rows of the baselines."""
 
     events: _Events
@@ -212,15 +212,17 @@ class _PairIntegration:
             low, high = (low, middle) if enough(middle) else (middle, high)
         self.nodes = self.node_numbers[high]
 
-    def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_Block]:
+    def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_PairBlock]:
         """Blocks of the events first to last, which are made when they are asked for."""
         every = np.arange(m)[None]
         for rows, which in _blocks(last - first, m if drawn is None else drawn.shape[1], self.integrator.batch):
             here = slice(first + rows.start, first + rows.stop)
             columns = every[:, which] if drawn is None else drawn[here, which]
-            yield _Block(events, rows.start, here, np.broadcast_to(columns, (here.stop - here.start, columns.shape[1])))
+            yield _PairBlock(
+                events, rows.start, here, np.broadcast_to(columns, (here.stop - here.start, columns.shape[1]))
+            )
 
-    def block(self, block: _Block) -> Pairs:
+    def block(self, block: _PairBlock) -> Pairs:
         """Integrate one block.
 
         Pairs outside the tolerance are integrated again with more nodes until 95% of the block are within it.

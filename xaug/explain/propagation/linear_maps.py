@@ -125,7 +125,7 @@ class _MatrixMap(LinearMap):
     """A map that mixes channels: the last two axes of the weights are channels in and out."""
 
     def shares_by_sign(self, x: Tensor, same: Array, other: Array, bias: Array | None, relevance: Tensor) -> Tensor:
-        """As above, in one pass: positive and negative inputs are channels of one layer."""
+        """Same shares, computed in one pass: positive and negative inputs are channels of one layer."""
         split = tf.concat([tf.maximum(x, 0), tf.minimum(x, 0)], -1)
         both = np.concatenate([same, other], -2)
         shares = self.shares(split, both, divided(relevance, self.apply(split, both, bias)))

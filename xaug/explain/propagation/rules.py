@@ -60,7 +60,7 @@ SAFE = 1e-7
 
 
 class Role(str, Enum):
-    """What a layer is to a composite, which chooses a rule for each role."""
+    """Kind of a layer by which a composite chooses its rule."""
 
     AFFINE = "affine"
     CONVOLUTION = "convolution"

@@ -12,7 +12,7 @@ from xaug.plots import figures
 from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.topk import plot_curves
 from xaug.report.catalogue import GENERIC
-from xaug.report.subjects import AblationCurves, ClassAttribution, SeveralBaselines, TopKCurves
+from xaug.report.subjects import AblationCurves, ExplainedClass, SeveralBaselines, TopKCurves
 from xaug.training.retrain import METRICS
 
 __all__ = [
@@ -30,7 +30,7 @@ SHARED = 12
 ERRORS = ("mean_error_events", "mean_error_baselines")
 
 
-def attribution_table(subject: ClassAttribution) -> pd.DataFrame:
+def attribution_table(subject: ExplainedClass) -> pd.DataFrame:
     """Attribution of the class by feature, largest first.
 
     Returns
@@ -73,8 +73,8 @@ def draw_features(subject: SeveralBaselines, stem: Path) -> str:
     )
 
 
-@GENERIC.figure("top_features", "The first features for one baseline", ClassAttribution)
-def draw_top_features(subject: ClassAttribution, stem: Path) -> str:
+@GENERIC.figure("top_features", "The first features for one baseline", ExplainedClass)
+def draw_top_features(subject: ExplainedClass, stem: Path) -> str:
     """Draw the first features for one baseline."""
     explained = subject.explained
     table = attribution_table(subject).iloc[:FIRST_FEATURES]

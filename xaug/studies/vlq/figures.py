@@ -7,7 +7,7 @@ from pathlib import Path
 from xaug.report.catalogue import Catalogue, Needs
 from xaug.report.figures import GENERIC
 from xaug.report.figures.baselines import draw_features, draw_top_features, draw_topk
-from xaug.report.subjects import ClassAttribution, SeveralBaselines, TopKCurves
+from xaug.report.subjects import ExplainedClass, SeveralBaselines, TopKCurves
 
 __all__ = ["FIGURES"]
 
@@ -30,7 +30,7 @@ def figure_2(subject: TopKCurves, stem: Path) -> str:
 
 for _key, _baseline in (("3", "blank"), ("4", "background"), ("5", "weighted")):
     FIGURES.figure(
-        _key, f"The 20 features of largest attribution, {_baseline} baseline", ClassAttribution,
+        _key, f"The 20 features of largest attribution, {_baseline} baseline", ExplainedClass,
         file=f"fig0{_key}_features", needs=Needs(baseline=_baseline),
     )(draw_top_features)  # fmt: skip
 

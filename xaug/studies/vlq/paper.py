@@ -9,7 +9,7 @@ from xaug.core.files import digest_json
 from xaug.core.types import JsonObject
 from xaug.explain.explanation import Explanation
 from xaug.report.stage import ReportExtension
-from xaug.report.subjects import ClassAttribution, ReportInputs
+from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.tables import NamedTable
 from xaug.studies.vlq.figures import FIGURES
 from xaug.studies.vlq.paper_claims import check_claims
@@ -33,13 +33,13 @@ def extension(varied: Mapping[str, Sequence[Path]] | None = None) -> ReportExten
     }
 
     def tables(inputs: ReportInputs) -> list[NamedTable]:
-        return claims(ClassAttribution.found_in(inputs), inputs, others)
+        return claims(ExplainedClass.found_in(inputs), inputs, others)
 
     return ReportExtension("vlq", FIGURES, tables=tables, config=config if others else {})
 
 
 def claims(
-    baselines: Sequence[ClassAttribution], inputs: ReportInputs, varied: Mapping[str, Sequence[Explanation]]
+    baselines: Sequence[ExplainedClass], inputs: ReportInputs, varied: Mapping[str, Sequence[Explanation]]
 ) -> list[NamedTable]:
     """The claims of the paper beside our numbers, as a list of one table; [] if our tables can answer none of them."""
     tables = {one.explained.baseline: one.tables for one in baselines}

@@ -1,4 +1,4 @@
-"""What a layer is to LRP: one registered class for each kind says all that is known about it.
+"""The registry of layers for LRP: one class for each kind of layer holds everything that is known about it.
 
 A class lowers the layer from its Keras configuration, or refuses it; runs it forward; shares its relevance among its
 inputs; and says what it does to masks and signs, whether it can take an affine neighbour in, and whether iNNvestigate
@@ -107,7 +107,7 @@ class Treatment:
 
 
 class Passed(NamedTuple, Generic[Record]):
-    """What a layer made in the forward pass: its output, and what its backward pass needs beside it."""
+    """Result of a layer's forward pass: its output, and a record that its backward pass needs."""
 
     y: Tensor
     record: Record
@@ -115,7 +115,7 @@ class Passed(NamedTuple, Generic[Record]):
 
 @dataclass(frozen=True, eq=False)
 class Backward(Generic[Record]):
-    """What a layer shares in the backward pass.
+    """Input of a layer's backward pass.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Layer(ABC, Generic[Record]):
     is_identity: ClassVar[bool] = False
     faster_compiled: ClassVar[bool] = False
     overrides: ClassVar[JsonObject] = {}
-    """What differs in a Keras layer of the same function from the configuration of the source."""
+    """Options in which a Keras layer of the same function differs from the configuration of the source."""
 
     @classmethod
     @abstractmethod
@@ -235,7 +235,7 @@ class Moving(Layer[None]):
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What is known about one Keras class.
+    """Facts about one Keras class.
 
     Attributes
     ----------
@@ -309,13 +309,13 @@ def _load() -> None:
 
 
 def known_layers() -> Mapping[str, Entry]:
-    """What is known about each Keras class, by its name. A new entry is tested by existing."""
+    """Entries of all Keras classes by name. A test runs over all of them, so it covers a new entry too."""
     _load()
     return _LAYERS
 
 
 def entry_of(kind: str) -> Entry:
-    """What is known about a Keras class; an unknown one is refused."""
+    """Entry of a Keras class; an unknown class gets an entry that refuses it."""
     entries = known_layers()
     if kind in entries:
         return entries[kind]
