@@ -105,7 +105,7 @@ class TestRead:
 def test_content(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/xaug/process/__main__.py", "in.root", "-o", "out"])
     written = provenance.write(tmp_path, "process", CONFIG, parts=[1])
-    assert list(written) == ["stage", "command", "config", "versions", "commit", "parts"]
+    assert list(written) == ["stage", "command", "config", "versions", "commit", "parts", "file_digests", "seal"]
     assert written["command"] == "python -m xaug.process in.root -o out"
     assert written["versions"]["xaug"] == __version__
     assert {"python", "numpy", "uproot", "coffea", "fastjet", "pythia8mc"} <= set(written["versions"])

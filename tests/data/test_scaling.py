@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
+from xaug.core import provenance
 from xaug.core.errors import DatasetError
+from xaug.core.integrity import seal
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 
@@ -50,6 +52,7 @@ def change_parts(directory: Path, change) -> None:
             change(columns)
             for name, values in columns.items():
                 file[name][...] = values
+    provenance.record_files(directory, parts(directory))
 
 
 def expected_range(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +174,7 @@ class TestFit:
     def test_class_missing(self, copy, label):
         manifest = json.loads((copy / "manifest.json").read_text())
         manifest["parts"] = [part for part in manifest["parts"] if part["label"] == label]
-        (copy / "manifest.json").write_text(json.dumps(manifest))
+        (copy / "manifest.json").write_text(json.dumps(seal(manifest)))
         with pytest.raises(DatasetError, match=r"the training split has .* signal and .* background rows") as error:
             Scaler.fit(Dataset.open(copy), ["xaug"])
         assert f" 0 {'background' if label == 1 else 'signal'} " in str(error.value)

@@ -71,7 +71,10 @@ def test_same_jets_whatever_the_workers(dataset, tmp_path, read_parts, assert_sa
     generate(tmp_path / "again", jets=1500, seed=3, workers=workers)
     assert_same_parts(read_parts(tmp_path / "again"), read_parts(dataset))
     one, two = (json.loads((path / "manifest.json").read_text()) for path in (tmp_path / "again", dataset))
-    assert {**one, "command": ""} == {**two, "command": ""}
+    # bytes of files, and so their digests, depend on what the memory of the LZF compression held before
+    neutral = {"command": "", "file_digests": {}, "seal": ""}
+    assert one["file_digests"].keys() == two["file_digests"].keys()
+    assert {**one, **neutral} == {**two, **neutral}
 
 
 def test_other_seeds_and_overlaps_give_other_jets(dataset, tmp_path):
@@ -120,9 +123,8 @@ def test_finished_and_interrupted_runs(dataset, tmp_path, read_parts, assert_sam
     assert {path: path.stat().st_mtime_ns for path in output.iterdir()} == before
 
     parts[0].unlink()
-    with pytest.raises(DatasetError, match="lacks its part"):
+    with pytest.raises(DatasetError, match=r"is damaged \(it is missing\)\. Run `"):
         Dataset.open(output)
-    (output / "manifest.json").unlink()
     (output / ".part-killed.h5").write_bytes(b"half a part")
     generate(output, jets=1500, seed=3)
     assert not (output / ".part-killed.h5").exists()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import xaug
 from xaug import train
-from xaug.core.errors import ConfigurationError, DatasetError
+from xaug.core.errors import ConfigurationError, DatasetError, ModelError
 from xaug.training import stage
 from xaug.training.batchnorm import RECALIBRATION_ROWS
 from xaug.training.runs import training_directory
@@ -178,8 +178,6 @@ def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, la
 
 
 def test_divergence_is_an_error_with_a_remedy(zbb_dataset, tmp_path, mlp_options):
-    from xaug.core.errors import ModelError
-
     with pytest.raises(ModelError, match="--learning-rate"):
         stage.train(zbb_dataset, tmp_path / "wild", **{**mlp_options, "learning_rate": 1e30, "trainings": 1})
 
@@ -212,10 +210,8 @@ def test_scaling_of_the_paper_is_an_option(run, zbb_dataset, tmp_path):
 
 
 def test_damaged_model_is_named(run, tmp_path):
-    from xaug.core.errors import ModelError
-
     copy = tmp_path / "run"
     shutil.copytree(run.path, copy)
     (training_directory(copy, 0) / "model.keras").write_bytes(b"no model")
-    with pytest.raises(ModelError, match=r"training_0/model\.keras"):
+    with pytest.raises(DatasetError, match=r"training_0/model\.keras is damaged .*Run `.*` again"):
         xaug.load_run(copy).models  # noqa: B018

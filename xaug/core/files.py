@@ -138,7 +138,7 @@ def write_json(path: str | os.PathLike[str], content: Json) -> None:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """The content of a JSON file; a missing or damaged one raises DatasetError."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DatasetError(f"{path} does not exist") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -14,16 +14,30 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from xaug._version import __version__
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.core.files import read_json, write_json
+from xaug.core.files import write_json
+from xaug.core.integrity import (
+    FILES,
+    NAME,
+    check_sizes,
+    damaged_files,
+    is_damaged_below,
+    list_files,
+    load_manifest,
+    record_of,
+    remove_damaged,
+    seal,
+)  # fmt: skip
+from xaug.core.types import JsonObject
 
-__all__ = ["begin", "differences", "read", "write"]
+__all__ = ["NAME", "begin", "differences", "read", "record_files", "write"]
 
-NAME = "manifest.json"
 STARTED = "started.json"
 PACKAGES = (
     "tensorflow", "innvestigate", "numpy", "awkward", "uproot", "coffea", "fastjet", "pythia8mc",
@@ -69,7 +83,7 @@ def command_line() -> str:
     return f"{name} {shlex.join(sys.argv[1:])}".strip()
 
 
-def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> dict:
+def write(directory: str | os.PathLike[str], stage: str, config: JsonObject, **content: Any) -> JsonObject:
     """Write the manifest of a finished stage and return it.
 
     Raises
@@ -78,29 +92,23 @@ def write(directory: str | os.PathLike, stage: str, config: dict, **content) -> 
         if another command has claimed the directory meanwhile
     """
     started = Path(directory) / STARTED
-    if started.exists() and _object(started) != {"stage": stage, "config": as_json(config)}:
+    if started.exists() and load_manifest(started) != {"stage": stage, "config": as_json(config)}:
         raise ConfigurationError(f"{directory} was taken by another command meanwhile. Delete it, and run one only")
-    manifest = {
+    manifest: JsonObject = {
         "stage": stage,
         "command": command_line(),
         "config": config,
         "versions": versions(),
         "commit": commit(),
         **content,
+        FILES: list_files(Path(directory), started.stat().st_mtime_ns if started.exists() else 0),
     }
+    manifest = seal(json.loads(json.dumps(manifest)))
     write_json(Path(directory) / NAME, manifest)
     return manifest
 
 
-def _object(path: Path) -> dict:
-    """A manifest's content, which must at least say its stage and config."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not {"stage", "config"} <= content.keys():
-        raise DatasetError(f"{path} is damaged (no stage and config). Delete it and run the stage again")
-    return content
-
-
-def read(directory: str | os.PathLike, stage: str | None = None) -> dict:
+def read(directory: str | os.PathLike[str], stage: str | None = None) -> JsonObject:
     """The manifest of a finished directory.
 
     Raises
@@ -118,13 +126,22 @@ def read(directory: str | os.PathLike, stage: str | None = None) -> dict:
             f"{directory} has no {NAME}: it is no {what}, or was not finished. "
             f"Run `python -m xaug.{stage or 'STAGE'} ... -o {directory}` (again): finished parts are kept"
         )
-    manifest = _object(path)
+    manifest = load_manifest(path)
     if stage and manifest.get("stage") != stage:
         raise DatasetError(f"{directory} was written by stage {manifest.get('stage')!r}, expected {stage!r}")
+    check_sizes(Path(directory), manifest)
     return manifest
 
 
-def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
+def record_files(directory: str | os.PathLike[str], paths: Iterable[Path]) -> None:
+    """Add files to the manifest of a finished directory, or take those that it has as they are now."""
+    path = Path(directory) / NAME
+    manifest = load_manifest(path)
+    own = {one.absolute().relative_to(path.absolute().parent).as_posix(): record_of(one) for one in paths}
+    write_json(path, seal({**manifest, FILES: {**manifest.get(FILES, {}), **own}}))
+
+
+def differences(old: JsonObject, new: JsonObject, prefix: str = "") -> list[str]:
     """The settings that differ, as lines `name: old -> new`."""
     lines = []
     for key in sorted(set(old) | set(new)):
@@ -136,11 +153,18 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
     return lines
 
 
-def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None:
+def begin(
+    directory: str | os.PathLike[str],
+    stage: str,
+    config: JsonObject,
+    made_with: Callable[[str], Iterable[str]] = lambda name: (),
+) -> JsonObject | None:
     """Claim `directory` for a stage with this config; the manifest if all of it is already done.
 
     Returns None where work is left to do (nothing there, or an interrupted run of the same config). A claim that
-    left nothing, as that of a command which failed for a wrong option, counts as nothing.
+    left nothing, as that of a command which failed for a wrong option, counts as nothing. Damaged files of a finished
+    directory are removed, with its manifest, so that the stage makes them again; `made_with` gives glob patterns of
+    the files that it only makes together with a damaged one.
 
     Raises
     ------
@@ -160,21 +184,35 @@ def begin(directory: str | os.PathLike, stage: str, config: dict) -> dict | None
             f"{directory} was made with other settings ({'; '.join(changed)}). "
             "Choose another -o, or delete that directory"
         )
-    return before if (directory / NAME).exists() else None
+    if not (directory / NAME).exists():
+        return None
+    damaged = damaged_files(directory, before)
+    if not damaged and not is_damaged_below(directory):
+        return before
+    if STARTED in damaged or not (directory / STARTED).exists():
+        write_json(directory / STARTED, {"stage": stage, "config": config})
+        os.utime(directory / STARTED, ns=(0, 0))  # older than the files that stay
+    (directory / NAME).unlink()
+    remove_damaged(directory, [name for name in damaged if name != STARTED], made_with)
+    return None
 
 
-def has_other_config(directory: str | os.PathLike, stage: str, config: dict) -> bool:
+def has_other_config(directory: str | os.PathLike[str], stage: str, config: JsonObject) -> bool:
     """Whether a directory holds results, finished or not, of the same stage with another config."""
     before = _before(Path(directory))
     return before is not None and before["stage"] == stage and before["config"] != as_json(config)
 
 
-def _before(directory: Path) -> dict | None:
+def _before(directory: Path) -> JsonObject | None:
     """Stage and config of what a directory holds, finished or not; None if there is nothing."""
-    for name in (NAME, STARTED):
-        if (directory / name).exists():
-            return _object(directory / name)
-    return None
+    try:
+        if (directory / NAME).exists():
+            return load_manifest(directory / NAME)
+    except DatasetError:
+        if not (directory / STARTED).exists():
+            raise
+        (directory / NAME).unlink()  # the stage finds its finished files, and writes it again
+    return load_manifest(directory / STARTED) if (directory / STARTED).exists() else None
 
 
 def _is_empty(directory: Path) -> bool:
@@ -182,6 +220,7 @@ def _is_empty(directory: Path) -> bool:
     return [path.name for path in directory.iterdir()] == [STARTED]
 
 
-def as_json(config: dict) -> dict:
+def as_json(config: JsonObject) -> JsonObject:
     """A config as it is read back, so that tuples and lists compare equal."""
-    return json.loads(json.dumps(config))
+    plain: JsonObject = json.loads(json.dumps(config))
+    return plain

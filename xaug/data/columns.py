@@ -86,7 +86,7 @@ def pick(values: Array, have: Sequence[str], want: Sequence[str], block: str, re
     places = {name: i for i, name in enumerate(have)}
     for name in want:
         if name not in places:
-            near = difflib.get_close_matches(name, have, n=1, cutoff=0.4)
+            near = difflib.get_close_matches(name, have, n=1, cutoff=0.0)
             guess = f"; the nearest is {near[0]!r}" if near else ""
             raise DatasetError(
                 f"{reader} needs the column {name!r} of {block!r}, which the dataset does not have{guess}. "

@@ -17,6 +17,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import digest_json, new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.variables import Table, table_of_version_0_1
@@ -300,7 +301,7 @@ class Dataset:
     @contextmanager
     def _read(self, part: dict) -> Iterator[h5py.File]:
         try:
-            with h5py.File(self.path / part["part"]) as file:
+            with h5py.File(verified(self.path / part["part"])) as file:
                 yield file
         except OSError as error:  # where it is opened, or where a damaged chunk is read
             raise DatasetError(

@@ -14,6 +14,7 @@ import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.files import read_json, write_json
+from xaug.core.integrity import verified
 from xaug.core.types import Array, JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
@@ -271,7 +272,7 @@ class Scaler:
         DatasetError
             if the file is missing, damaged, or no scaler
         """
-        content = read_json(path)
+        content = read_json(verified(path))
         try:
             stored = content.get("table")
             table = table_of_version_0_1(content["kind"]) if stored is None else Table.from_json(stored)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import h5py
 import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.data.variables import KINDS_0_1, Variable, table_of_version_0_1
 
@@ -134,7 +134,7 @@ class Attribution:
     def load(cls, path: str | os.PathLike) -> Attribution:
         """Read what `save` wrote."""
         try:
-            with h5py.File(Path(path)) as file:
+            with h5py.File(verified(path)) as file:
                 variables = json.loads(file.attrs["variables"])
                 relevance = {name: file[f"relevance/{name}"][()] for name in variables}
                 optional = {name: file[name][()] if name in file else None for name in _OPTIONAL}

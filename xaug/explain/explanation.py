@@ -10,6 +10,7 @@ import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError
+from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
@@ -126,7 +127,7 @@ class Explanation:
 def read_class_tables(directory: Path, trainings: int) -> list[pd.DataFrame]:
     """Tables of the attributions of the class, one for each training that has one."""
     paths = [class_level_path(directory, i) for i in range(trainings)]
-    return [pd.read_csv(path, index_col=0) for path in paths if path.exists()]
+    return [pd.read_csv(verified(path), index_col=0) for path in paths if path.exists()]
 
 
 def rank_features(directory: Path, method: AnyMethod, done: list[Attribution]) -> dict[str, list[str]]:

@@ -115,12 +115,18 @@ def explain_run(
     }  # fmt: skip
     if chosen_method.uses_seed:
         config["seed"] = seed
-    if provenance.begin(output, "explain", config):
+    if provenance.begin(output, "explain", config, made_with_attribution):
         return Explanation.open(output)
     job = ExplainJob(opened, data, split, chosen, seed, output)
     _explain_waiting(chosen_method, job, only, max_events, scheduler)
     _write_results(chosen_method, job, config)
     return Explanation.open(output)
+
+
+def made_with_attribution(name: str) -> list[str]:
+    """Files that are only made together with a file of attributions: all of one training."""
+    training = Path(name).stem.rpartition("_")[2]
+    return [f"attribution_{training}.h5", f"class_level_{training}.csv"] if training.isdigit() else []
 
 
 def _explain_waiting(

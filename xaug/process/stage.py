@@ -148,6 +148,7 @@ def process(
     if finished:
         refuse_stale(output, finished, table_of(settings.kind))
         return finished
+    missing = [name for name in parts if not (output / name).exists()]  # damaged ones were removed
     if missing:
         work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
         with executors.watched(output, missing, len(parts)):

@@ -11,6 +11,7 @@ import pandas as pd
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import digest_json
+from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.explain.explanation import Explanation
@@ -103,13 +104,13 @@ def open_inputs(sources: Sources) -> OpenedSources:
 def read_topk(directory: Path) -> TopKCurves:
     """The curves in a directory of `xaug.topk`."""
     content = provenance.read(directory, "topk")
-    return TopKCurves(pd.read_csv(directory / "topk.csv"), content["config"]["by"], content["plateau"])
+    return TopKCurves(pd.read_csv(verified(directory / "topk.csv")), content["config"]["by"], content["plateau"])
 
 
 def read_ablation(directory: Path) -> AblationCurves:
     """The curves in a directory of `xaug.explain.analysis.ablations`."""
     content = provenance.read(directory, "ablation")
-    table = pd.read_csv(directory / "ablation.csv")
+    table = pd.read_csv(verified(directory / "ablation.csv"))
     features = len(next(iter(content["config"]["rankings"].values())))
     return AblationCurves(table[table["k"] < features], content["trainings"], content["config"]["baseline"])
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from xaug.core import provenance
+from xaug.core.integrity import verified
 from xaug.plots.figures import figure, save
 from xaug.plots.history import plot_history
 from xaug.plots.topk import plot_curves
@@ -32,6 +34,7 @@ def draw_history(directory: str | Path) -> None:
     with figure() as (fig, ax):
         plot_history([run.history(training) for training in range(len(run))], ax)
         save(fig, stem)
+    provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
 
 
 def draw_histories(directory: str | Path) -> None:
@@ -54,11 +57,12 @@ def draw_topk(directory: str | Path) -> None:
     stem = Path(directory) / "fig02_topk"
     if _is_drawn(stem):
         return
-    table = pd.read_csv(Path(directory) / "topk.csv")
+    table = pd.read_csv(verified(Path(directory) / "topk.csv"))
     shown = [metric for metric in METRICS if metric in table]
     with figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
         plot_curves(table, shown, fig, axes[0])
         save(fig, stem)
+    provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
 
 
 def _is_drawn(stem: Path) -> bool:

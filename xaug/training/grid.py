@@ -16,6 +16,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
+from xaug.core.integrity import verified
 from xaug.data.dataset import Dataset
 from xaug.training.retrain import PER_PROCESS
 from xaug.training.runs import load_run
@@ -66,7 +67,7 @@ def grid_search(
             raise ConfigurationError(f"--{name}: give at least one value")
     config = {"dataset": Dataset.open(dataset).digest, "sizes": sizes, "options": options}
     if provenance.begin(directory, "grid", config):
-        return pd.read_csv(directory / "grid.csv")
+        return pd.read_csv(verified(directory / "grid.csv"))
     combinations = [dict(zip(sizes, values, strict=True)) for values in product(*sizes.values())]
     runs = {}
     for chosen in combinations:

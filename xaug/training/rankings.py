@@ -9,6 +9,7 @@ import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
+from xaug.core.integrity import verified
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table
 from xaug.data.weights import event_weights
@@ -46,10 +47,10 @@ def ranking_of(directory: str | Path, by: str = "mean") -> list[str]:
     tables = sorted(Path(directory).glob("class_level_*.csv"))
     try:
         if tables:
-            values = pd.concat([pd.read_csv(path, index_col=0)[by] for path in tables], axis=1).mean(axis=1)
+            values = pd.concat([pd.read_csv(verified(path), index_col=0)[by] for path in tables], axis=1).mean(axis=1)
             return list(values.sort_values(ascending=False, kind="stable").index)
         # where there are no attributions of a class, there is the paper's relevance, which has no sign
-        return list(pd.read_csv(Path(directory) / "relevance.csv")["feature"])
+        return list(pd.read_csv(verified(Path(directory) / "relevance.csv"))["feature"])
     except (OSError, ValueError, KeyError) as error:
         raise DatasetError(
             f"{directory} lacks its ranking, or it is damaged ({error}). Delete its {provenance.NAME} and explain "

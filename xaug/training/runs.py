@@ -13,6 +13,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError
 from xaug.core.files import new_hdf5, read_json, write_array
+from xaug.core.integrity import verified
 from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
@@ -93,7 +94,7 @@ class Run:
 
         path = training_directory(self.path, training) / "model.keras"
         try:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            return keras.models.load_model(verified(path), compile=False, safe_mode=True)
         except (OSError, ValueError) as error:
             raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
 
@@ -134,7 +135,7 @@ class Run:
         """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training."""
         path = training_directory(self.path, training) / "scores.h5"
         try:
-            with h5py.File(path) as file:
+            with h5py.File(verified(path)) as file:
                 return {name: file[name][()] for name in file}
         except OSError as error:
             raise DatasetError(f"{path} cannot be read ({error}). {self._again(path.parent)}") from None
@@ -145,7 +146,7 @@ class Run:
 
     def history(self, training: int) -> dict[str, list[float]]:
         """Loss and accuracy by epoch of one training, on the training and the validation split."""
-        return read_json(training_directory(self.path, training) / "metrics.json")["history"]
+        return read_json(verified(training_directory(self.path, training) / "metrics.json"))["history"]
 
 
 def load_run(path: str | os.PathLike) -> Run:

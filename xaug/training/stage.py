@@ -90,7 +90,7 @@ class PlannedRun:
         self.config = TrainingConfig(**{**defaults, **given}, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         self._check_data()
         self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
-        self.finished = provenance.begin(self.output, "train", self.recorded)
+        self.finished = provenance.begin(self.output, "train", self.recorded, made_with_training)
         scaler = self.output / "scaler.json"
         if not self.finished and not scaler.exists():
             rows, split = (None, None) if self.config.scale_on_all else (self.config.max_jets, "train")
@@ -134,6 +134,12 @@ class PlannedRun:
             inputs=self.inputs.to_json(),
             metrics=[{key: value for key, value in result.items() if key != "history"} for result in results],
         )
+
+
+def made_with_training(name: str) -> list[str]:
+    """Files that are only made together with a file of a run: all of one training."""
+    place, slash, _ = name.partition("/")
+    return [f"{place}/*"] if slash else []
 
 
 def _expert_variables(xaug: Names | None, ranking: str | Path | None, table: Table) -> Names | None:
