@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
+from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain.__main__ import main
 from xaug.explain.explanation import Explanation
@@ -271,6 +272,7 @@ def test_a_run_without_softmax_is_refused_by_the_command(run_path, tmp_path):
     model = keras.models.load_model(path, compile=False)
     model.get_layer("output").activation = keras.activations.linear
     model.save(path)
+    provenance.record_files(copy, [path])
     done = CliRunner().invoke(main, [str(copy), "-o", str(tmp_path / "a")])
     assert done.exit_code == 1
     assert "'output'" in done.output

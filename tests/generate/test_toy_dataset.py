@@ -181,6 +181,7 @@ def test_training_without_a_dataset_trains_on_toy_jets(tmp_path, monkeypatch):
     """What is trained on; that training itself works is tested elsewhere."""
     given = []
     monkeypatch.setattr(train, "TOY_JETS", 50)
+    monkeypatch.setattr("xaug.report.single.draw_history", lambda run: None)
     monkeypatch.setattr(train, "train", lambda dataset, *_, **__: given.append(dataset) or {"metrics": [{"auc": 1.0}]})
     run = CliRunner().invoke(train.main, ["-o", str(tmp_path / "run"), "--seed", "5"])
     assert run.exit_code == 0, run.output
