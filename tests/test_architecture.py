@@ -185,3 +185,24 @@ def test_import_is_fast_and_loads_no_tensorflow():
         assert heavy == ["False", "False"]
         seconds.append(float(time))
     assert min(seconds) < 0.3
+
+
+def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and text of every docstring (those of constants and fields too) and every `help=` of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) or (isinstance(node, ast.keyword) and node.arg == "help"):
+            parts = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            if parts and isinstance(parts[0], str) and isinstance(node.value, ast.Constant | ast.JoinedStr):
+                yield node.value.lineno, parts[0]
+
+
+def test_no_text_begins_without_its_noun(modules):
+    """A docstring or help text names its subject first; "Of the attributions." has lost it."""
+    riddles = re.compile(r"\s*(Of|What|Whose|Where|As)\b")
+    found = {
+        f"{name}:{line} {text.strip().splitlines()[0]}"
+        for name, tree in modules.items()
+        for line, text in texts(tree)
+        if riddles.match(text)
+    }
+    assert sorted(found) == []

@@ -10,7 +10,8 @@ import pytest
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.data.dataset import SPLITS, Dataset, assign_split, event_ids, read_part_summary, write_part
+from xaug.data.dataset import Dataset, read_part_summary, write_part
+from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.jets.processor import JetSettings
 from xaug.jets.selection import Selection
 from xaug.process.stage import process

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xaug import variables
-from xaug.data.dataset import event_ids
+from xaug.data.splits import event_ids
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
 from xaug.events.selection import select_events

@@ -6,7 +6,7 @@ import scipy.stats
 from numpy.testing import assert_allclose, assert_array_equal
 
 from xaug.core.errors import ConfigurationError
-from xaug.data.dataset import event_ids
+from xaug.data.splits import event_ids
 from xaug.events.detector import Detector, normals
 
 IDS = event_ids("detector", np.arange(100_000))

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from xaug import variables
 from xaug.core.errors import ConfigurationError
-from xaug.data.dataset import Dataset, event_ids
+from xaug.data.dataset import Dataset
+from xaug.data.splits import event_ids
 from xaug.events.processor import EventSettings
 from xaug.process.stage import process
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
 from xaug.core.errors import ConfigurationError
-from xaug.data.dataset import event_ids
+from xaug.data.splits import event_ids
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
 from xaug.events.selection import select_events

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from xaug.core.errors import ConfigurationError
-from xaug.data.dataset import SPLITS, Dataset
+from xaug.data.dataset import Dataset
+from xaug.data.splits import SPLITS
 from xaug.process.stage import process
 
 CHUNKSIZE = 100  # as of zbb_dataset, which the iterative executor made

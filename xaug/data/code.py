@@ -158,7 +158,7 @@ def _bytecode(code: CodeType) -> list[Any]:
 
 
 def _used(function: Any, tree: ast.AST | None) -> dict[str, Any]:
-    """What a function uses: globals of xaug's own, and computed members of the classes that its module knows."""
+    """Code that a function uses: globals of xaug's own, and computed members of the classes that its module knows."""
     found = {}
     space = function.__globals__
     for name in _global_names(function.__code__):

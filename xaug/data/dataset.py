@@ -16,62 +16,23 @@ import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
-from xaug.core.files import digest_json, new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
 from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.data.columns import NamedArrays
+from xaug.data.splits import SPLITS
 from xaug.data.variables import Table, table_of_version_0_1
 
 __all__ = [
-    "SPLITS",
     "Dataset",
-    "assign_split",
-    "event_ids",
     "read_part_summary",
     "refuse_stale",
-    "uniforms",
     "write_part",
 ]
 
-SPLITS = ("train", "validation", "test")
 CHUNK = 1024
 """Rows per HDF5 chunk: what random access reads at least."""
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""The increment of splitmix64: consecutive multiples of it are far apart."""
 _ROW_FIELDS = ("label", "weight", "process", "event_id")
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (S. Vigna): a bijection of 64-bit integers that scrambles all bits."""
-    x = x.astype(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def _word(text: str) -> np.ndarray:
-    """A 64-bit hash of a text, (1,): arrays wrap around in silence, scalars would warn."""
-    return np.array([int(digest_json(text), 16)], dtype=np.uint64)
-
-
-def event_ids(identity: str, entries: np.ndarray) -> np.ndarray:
-    """Ids (n,) uint64 of events: a hash of what the file is and of the event's entry in it."""
-    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * _GOLDEN)
-
-
-def assign_split(ids: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
-    """The split (n,) int8 of each event, an index of SPLITS, from a hash of its id and the seed.
-
-    All jets of an event, and all copies of it, land in the same split, whatever the chunks or files.
-    """
-    uniform = uniforms(ids, f"split {seed}")
-    return np.searchsorted(np.cumsum(fractions)[:-1], uniform, side="right").astype(np.int8)
-
-
-def uniforms(ids: np.ndarray, purpose: str, index: np.ndarray | int = 0) -> np.ndarray:
-    """Numbers (n,) in [0, 1], uniform, that depend on (event id, purpose, index) alone."""
-    key = _word(purpose) + np.asarray(index).astype(np.uint64) * _GOLDEN
-    return _mix(ids ^ _mix(key)) / 2.0**64
 
 
 def write_part(
@@ -118,7 +79,7 @@ def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
 
 
 def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """What a part says of itself, and its control histogram counts; DatasetError if it is damaged."""
+    """Summary that a part holds, and its control histogram counts; DatasetError if it is damaged."""
     try:
         with h5py.File(path) as file:
             control = {name: values[()] for name, values in file["control"].items()}
@@ -130,7 +91,14 @@ def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 class Dataset:
-    """A finished dataset.
+    """A finished dataset, as `Dataset.open` reads it.
+
+    Parameters
+    ----------
+    path : path
+        Directory of the dataset.
+    content : dict
+        Content of its manifest.
 
     Attributes
     ----------
@@ -156,6 +124,16 @@ class Dataset:
     @classmethod
     def open(cls, path: str | os.PathLike) -> Dataset:
         """Open a dataset directory.
+
+        Parameters
+        ----------
+        path : path
+            Directory that `python -m xaug.process` or `xaug.generate toy` has written.
+
+        Returns
+        -------
+        Dataset
+            The dataset; its arrays are not read yet.
 
         Raises
         ------
@@ -199,12 +177,23 @@ class Dataset:
         return {name: p["xsec"] / p["sum_weights_generated"] for name, p in known.items() if needed <= p.keys()}
 
     def names(self, block: str) -> list[str]:
-        """Column names of a block ("xaug", "list", "image"), in order."""
+        """Column names of a block, in order.
+
+        Parameters
+        ----------
+        block : str
+            "image", "list", "xaug" or "event".
+
+        Returns
+        -------
+        list of str
+            Names by which columns are chosen and matched.
+        """
         return self.table.names(block)
 
     @property
     def fields(self) -> list[str]:
-        """What `load` can give."""
+        """Names of the fields that `load` can read."""
         return [*self.table.fields(), *_ROW_FIELDS]
 
     def load(
@@ -214,14 +203,19 @@ class Dataset:
 
         Parameters
         ----------
-        fields
+        fields : iterable of str, optional
             of "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20), "xaug" (n, 36), float32;
             "label" (n,) int8, "weight" (n,) float64, "process" (n,) str, "event_id" (n,) uint64;
             default: all
-        split
+        split : str, optional
             "train", "validation", "test" or None for all
-        max_rows
+        max_rows : int, optional
             a subset of this many rows (if there are more), the same share of every part
+
+        Returns
+        -------
+        dict of arrays
+            Unscaled arrays by field, each (n, ...).
         """
         fields = self._check(self.fields if fields is None else fields, split)
         blocks = list(self.iterate(fields, split, max_rows))
@@ -230,24 +224,82 @@ class Dataset:
     def iterate(
         self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
-        """The same arrays as `load`, a part at a time, so that memory does not grow with the dataset."""
+        """Read the same arrays as `load`, a part at a time, so that memory does not grow with the dataset.
+
+        Parameters
+        ----------
+        fields : iterable of str
+            Names in `fields` of the dataset.
+        split : str, optional
+            "train", "validation" or "test"; default: all rows.
+        max_rows : int, optional
+            Number of rows to read at most, the same share of every part.
+
+        Returns
+        -------
+        iterator of dict of arrays
+            Unscaled arrays by field, for one part after the other.
+        """
         return self._iterate(self._check(fields, split), split, max_rows)
 
     def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
-        """Which rows (n,) of the whole, or of the split, `load` gives for the same arguments."""
+        """Tell which rows `load` reads for the same arguments.
+
+        Parameters
+        ----------
+        split : str, optional
+            "train", "validation" or "test"; default: all rows.
+        max_rows : int, optional
+            Number of rows to read at most, the same share of every part.
+
+        Returns
+        -------
+        (n,) array of int
+            Rows of the whole dataset, or of the split.
+        """
         sizes = self._sizes(split)
         starts, taken = np.cumsum(sizes) - sizes, self._taken(split, max_rows)
         return np.concatenate([start + np.arange(n) for start, n in zip(starts, taken, strict=True)])
 
     def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
-        """Ascending rows (n,) of a split, apart for every part of the dataset."""
+        """Divide rows of a split among the parts of the dataset.
+
+        Parameters
+        ----------
+        split : str
+            "train", "validation" or "test".
+        rows : (n,) array of int
+            Rows of the split, in ascending order.
+
+        Returns
+        -------
+        list of arrays of int
+            Rows of the split that lie in each part.
+        """
         ends = np.cumsum(self._sizes(split))
         return np.split(rows, np.searchsorted(rows, ends[:-1]))
 
     def iterate_rows(
         self, fields: Iterable[str], split: str, rows: np.ndarray
     ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        """Arrays of some rows (ascending) of a split, and these rows, a part at a time; empty parts are skipped."""
+        """Read some rows of a split, a part at a time; parts without any are skipped.
+
+        Parameters
+        ----------
+        fields : iterable of str
+            Names in `fields` of the dataset.
+        split : str
+            "train", "validation" or "test".
+        rows : (n,) array of int
+            Rows of the split, in ascending order.
+
+        Yields
+        ------
+        arrays : dict of arrays
+            Unscaled arrays by field.
+        rows : (n,) array of int
+            Rows of the split that they hold.
+        """
         fields = self._check(fields, split)
         start = 0
         for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
@@ -259,7 +311,22 @@ class Dataset:
             start += part["splits"][split]
 
     def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Arrays of some rows of a split (ascending)."""
+        """Read some rows of a split.
+
+        Parameters
+        ----------
+        fields : iterable of str
+            Names in `fields` of the dataset.
+        split : str
+            "train", "validation" or "test".
+        rows : (n,) array of int
+            Rows of the split, in ascending order.
+
+        Returns
+        -------
+        dict of arrays
+            Unscaled arrays by field, each (n, ...).
+        """
         found = [arrays for arrays, _ in self.iterate_rows(fields, split, rows)]
         joined = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
         return NamedArrays(joined, self.table)
@@ -286,7 +353,18 @@ class Dataset:
                 yield NamedArrays({name: self._column(file, part, name, rows) for name in fields}, self.table)
 
     def size(self, split: str | None = None) -> int:
-        """Number of rows, or of those in a split."""
+        """Count the rows.
+
+        Parameters
+        ----------
+        split : str, optional
+            "train", "validation" or "test"; default: all rows.
+
+        Returns
+        -------
+        int
+            Rows of the whole dataset, or of the split.
+        """
         return int(self._sizes(split).sum())
 
     def _check(self, fields: Iterable[str], split: str | None) -> list[str]:

@@ -67,7 +67,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """What a part says of itself; the manifest of the dataset repeats it."""
+    """Summary that a part holds; the manifest of the dataset repeats it."""
 
     part: str  # file name
     file: str  # input file

@@ -27,7 +27,7 @@ N_SIGMA = 3.0
 
 @dataclass(frozen=True)
 class Range:
-    """What maps to 0 and to 1, for every column of a block."""
+    """Values that map to 0 and to 1, for every column of a block."""
 
     names: list[str]
     low: Array  # (n_columns,)
@@ -213,7 +213,18 @@ class Scaler:
         return self._mapped(arrays, Range.unscale)
 
     def only(self, columns: Mapping[str, Sequence[str]]) -> Scaler:
-        """The scaler of some columns, given by block, in the order given."""
+        """Make the scaler of some columns.
+
+        Parameters
+        ----------
+        columns : mapping of str to sequence of str
+            Names of columns by block; the new scaler has them in this order.
+
+        Returns
+        -------
+        Scaler
+            A scaler with the ranges of these columns.
+        """
         ranges = {block: own.only(columns[block]) for block, own in self.ranges.items() if block in columns}
         return Scaler(self.table, ranges, self.fitted_on)
 

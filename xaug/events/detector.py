@@ -23,7 +23,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.options import Options
 from xaug.core.types import Array
-from xaug.data.dataset import uniforms
+from xaug.data.splits import uniforms
 
 __all__ = ["Detector", "normals"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.data.cut_flow import CutFlow
-from xaug.data.dataset import uniforms
+from xaug.data.splits import uniforms
 from xaug.events.cuts import CUTS, JETS, EventSelection
 from xaug.events.detector import Detector
 from xaug.events.measurement import measure, rank_of

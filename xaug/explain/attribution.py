@@ -37,32 +37,35 @@ _OPTIONAL = ("rows", "label", "reference", "within_tolerance")
 class Attribution:
     """Relevance of every input element for the explained output of n events.
 
-    Attributes
+    Parameters
     ----------
-    relevance
+    relevance : dict of arrays
         by input name, arrays of that input's shape (n, ...)
-    logit
-        (n,) the explained output
-    residual
-        (n,) sum of all relevance - explained output (conservation, LRP), or - (explained output - `reference`)
-        (completeness, Integrated Gradients)
-    variables
+    logit : (n,) array
+        the explained output
+    variables : dict of list of str
         by input name, the names of its columns ([] for images without names)
-    settings
+    settings : dict
         method, rule, target, engine and whatever else decides the numbers
-    rows
-        (n,) rows of the dataset's split that were explained; None for arrays of the user's own
-    label
-        (n,) class of each event, if known
-    reference
-        (n,) explained output at the baselines, averaged as the relevance is; None for methods without a baseline
-    within_tolerance
-        (n,) weighted share of the event's baselines for which the sum is right to the tolerance asked for
-    standard_error
-        of the relevance, by input name, where only some of the baselines were taken for each event
-    columns
+    rows : (n,) array of int, optional
+        rows of the dataset's split that were explained; None for arrays of the user's own
+    label : (n,) array, optional
+        class of each event, if known
+    reference : (n,) array, optional
+        explained output at the baselines, averaged as the relevance is; None for methods without a baseline
+    within_tolerance : (n,) array, optional
+        weighted share of the event's baselines for which the sum is right to the tolerance asked for
+    standard_error : dict of arrays, optional
+        errors of the relevance, by input name, where only some of the baselines were taken for each event
+    columns : dict of tuple of Variable, optional
         by input name, the variables of its columns with label, unit and group, as the run has them; where nothing but
         names are known, variables that are labelled by their names
+
+    Attributes
+    ----------
+    residual : (n,) array
+        sum of all relevance - explained output (conservation, LRP), or - (explained output - `reference`)
+        (completeness, Integrated Gradients)
     """
 
     relevance: dict[str, np.ndarray]
@@ -116,7 +119,13 @@ class Attribution:
             return np.where(self.explained != 0, 1 + self.residual / self.explained, np.nan)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write as HDF5."""
+        """Write the attribution as HDF5.
+
+        Parameters
+        ----------
+        path : path
+            File to write.
+        """
         with new_hdf5(path) as file:
             for name, values in self.relevance.items():
                 write_array(file, f"relevance/{name}", values, compression="lzf", shuffle=True)
@@ -132,7 +141,23 @@ class Attribution:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Attribution:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            File to read.
+
+        Returns
+        -------
+        Attribution
+            The attribution with all of its arrays.
+
+        Raises
+        ------
+        DatasetError
+            If the file is not an attribution, or is damaged.
+        """
         try:
             with h5py.File(verified(path)) as file:
                 variables = json.loads(file.attrs["variables"])

@@ -24,7 +24,7 @@ __all__ = ["Run", "load_run", "training_directory"]
 
 
 def training_directory(run: Path, training: int) -> Path:
-    """Where one training of a run is."""
+    """Directory of one training of a run."""
     return run / f"training_{training}"
 
 
@@ -99,7 +99,7 @@ class Run:
             raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
 
     def inputs(self, arrays: Mapping[str, Array]) -> Arrays:
-        """What the models eat, from unscaled arrays of a dataset: scaled, by input name."""
+        """Inputs of the models, scaled, by input name, from unscaled arrays of a dataset."""
         own = self.input_spec.choose(arrays, f"run {self.name}")
         return self.input_spec.take(self.scaler.only(self.input_spec.columns).scale(own))
 
@@ -141,7 +141,7 @@ class Run:
             raise DatasetError(f"{path} cannot be read ({error}). {self._again(path.parent)}") from None
 
     def _again(self, training: Path) -> str:
-        """What mends a damaged training."""
+        """Remedy for a damaged training, as a message states it."""
         return f"Delete {training} and {self.path / provenance.NAME}, then train again: other trainings are kept"
 
     def history(self, training: int) -> dict[str, list[float]]:
@@ -150,6 +150,22 @@ class Run:
 
 
 def load_run(path: str | os.PathLike) -> Run:
-    """Open the directory of a finished run."""
+    """Open the directory of a finished run.
+
+    Parameters
+    ----------
+    path : path
+        Directory that `python -m xaug.train` has written.
+
+    Returns
+    -------
+    Run
+        The run; its models are loaded when they are first used.
+
+    Raises
+    ------
+    DatasetError
+        If the directory is missing, was not finished, or is damaged.
+    """
     path = Path(path)
     return Run(path, provenance.read(path, "train"))

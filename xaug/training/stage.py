@@ -15,8 +15,9 @@ from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.core.files import read_json
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
-from xaug.data.dataset import SPLITS, Dataset
+from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
+from xaug.data.splits import SPLITS
 from xaug.data.variables import Table
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
 from xaug.networks.choice import choose_inputs
