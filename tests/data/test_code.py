@@ -8,6 +8,8 @@ import pytest
 
 from xaug import variables
 from xaug.data.code import code_digest
+from xaug.data.table import Variable
+from xaug.process.stage import process
 
 BASE = """
     import functools
@@ -27,6 +29,37 @@ BASE = """
         @functools.cached_property
         def log_pt(self):
             return np.log(self.pt)
+
+        def __getitem__(self, name):
+            return getattr(self, name)
+
+        def __len__(self):
+            return 1 * self.pt.size
+
+        def shifted(self, by):
+            return self.pt - by
+
+    class Power:
+        def __init__(self, exponent, function):
+            self.exponent, self.function = exponent, function
+
+        def __call__(self, jets):
+            return self.function(jets.pt) ** self.exponent
+
+        def method(self, jets):
+            return jets.pt**self.exponent
+
+    class Settings:
+        def __init__(self, size):
+            self.size = 2 * size
+
+    SETTINGS = Settings(7)
+
+    def uses_methods(jets):
+        return jets["pt"] * len(jets) + jets.shifted(3) + Settings(5).size + SETTINGS.size
+
+    root = Power(0.5, np.abs)
+    rooted = Power(0.25, np.abs).method
 
     def compute(jets):
         return helper(jets.log_pt) * KINDS["a"](jets.pt)
@@ -88,6 +121,34 @@ def test_what_changes_a_number(digest, old, new):
     assert digest(BASE.replace(old, new)) != digest(BASE)
 
 
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("uses_methods", "getattr(self, name)", "2 * getattr(self, name)"),
+        ("uses_methods", "1 * self.pt.size", "2 * self.pt.size"),
+        ("uses_methods", "self.pt - by", "self.pt + by"),
+        ("uses_methods", "2 * size", "3 * size"),
+        ("uses_methods", "Settings(7)", "Settings(8)"),
+        ("root", "Power(0.5, np.abs)", "Power(0.6, np.abs)"),
+        ("root", "Power(0.5, np.abs)", "Power(0.5, np.sqrt)"),
+        ("root", "(jets.pt) ** self", "(jets.pt + 1) ** self"),
+        ("rooted", "Power(0.25, np.abs)", "Power(0.35, np.abs)"),
+        ("rooted", "jets.pt**self", "jets.pt + self"),
+    ],
+)
+def test_methods_and_objects(digest, name, old, new):
+    assert old in BASE
+    assert digest(BASE, name) == digest(BASE, name)
+    assert digest(BASE.replace(old, new), name) != digest(BASE, name)
+
+
+def test_code_that_is_imported_when_a_function_runs(digest):
+    source = "def compute(x):\n    from xaug.made_up import {} as f\n    return f(x)"
+    helpers = "def one(x):\n    return x\ndef two(x):\n    return {} * x\n"
+    found = {digest(helpers.format(factor) + source.format(name)) for name in ("one", "two") for factor in (2, 3)}
+    assert len(found) == 3  # that of `one` does not depend on the factor in `two`
+
+
 def test_values_that_a_function_closes_over(digest):
     assert digest(BASE, "squared") != digest(BASE, "cubed")
     assert digest(BASE, "squared") == digest(BASE.replace("closure(3)", "closure(5)"), "squared")
@@ -97,3 +158,20 @@ def test_values_that_a_function_closes_over(digest):
 def test_every_variable_has_a_digest_of_its_own(kind, block):
     digests = [variable.digest for variable in variables.rows(kind, block)]
     assert all(digests) and len(set(digests)) == len(digests)
+
+
+def test_every_function_that_runs_is_in_the_digest(zbb_files, tmp_path, monkeypatch, code_outside_digest):
+    outside, counted = {}, []
+
+    def watched(variable):
+        def compute(objects):
+            values, outside[variable.name], number = code_outside_digest(variable, objects)
+            counted.append(number)
+            return values
+
+        return compute
+
+    monkeypatch.setattr(Variable, "function", property(watched))
+    process([zbb_files], tmp_path / "made", executor="iterative")
+    assert len(outside) == 53 and sum(counted) > 200
+    assert {name: missing for name, missing in outside.items() if missing} == {}

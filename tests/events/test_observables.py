@@ -259,3 +259,10 @@ class TestInvariance:
         backward = tools.features(tools.run(*events[::-1], **certain)[0])
         for name in forward:
             assert_allclose(backward[name][::-1], forward[name], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("row", variables.rows("events_met", "event"), ids=lambda row: row.name)
+def test_every_function_that_runs_is_in_the_digest(row, events, tools, code_outside_digest):
+    objects, _, _ = tools.run(*events[:3])
+    values, outside, ran = code_outside_digest(row, objects)
+    assert (values.shape, outside) == ((3,), set()) and ran > 0

@@ -1,7 +1,7 @@
 """Digests of code: two functions that compute the same in the same way have the same one.
 
 A digest covers the source of a function without docstrings, comments, annotations and layout, the values that it
-closes over, and the functions and constants of xaug that it uses, and those that they use.
+closes over, and the functions, methods and constants of xaug that it uses, and those that they use.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import ast
 import copy
 import dis
 import functools
+import importlib
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
-from types import CodeType, ModuleType
+from dataclasses import is_dataclass
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from xaug.core.files import digest_json
 __all__ = ["code_digest"]
 
 PACKAGE = "xaug"
+MEMBERS = (property, functools.cached_property, classmethod, staticmethod, FunctionType)
+"""Members of a class that are code."""
 
 
 @functools.cache
@@ -52,16 +56,49 @@ def _describe(value: Any, above: tuple[Any, ...]) -> Any:
         return _describe(value.fget, above)
     if isinstance(value, functools.cached_property):
         return _describe(value.func, above)
-    if isinstance(value, (classmethod, staticmethod)) or inspect.ismethod(value):
+    if isinstance(value, (classmethod, staticmethod)):
         return _describe(value.__func__, above)
+    if inspect.ismethod(value):
+        return [_describe(value.__func__, above), _describe(value.__self__, above)]
     value = inspect.unwrap(value) if callable(value) else value
     if inspect.isfunction(value):
         return _describe_function(value, above)
-    if isinstance(value, type) or inspect.isbuiltin(value) or callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    if isinstance(value, type):
+        return [_name(value), *(_describe(f, above) for f in _own_functions(value, "__init__", "__post_init__"))]
     if isinstance(value, ModuleType):
         return value.__name__
-    return _describe_constant(value, above)
+    if _is_described_by_content(value):
+        return _describe_object(value, above)
+    return _name(value) if callable(value) else _describe_constant(value, above)
+
+
+def _name(value: Any) -> str:
+    """Dotted name of a class, or of a callable object without a source, as a function of NumPy."""
+    own = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
+    return f"{getattr(value, '__module__', '')}.{own}"
+
+
+def _is_described_by_content(value: Any) -> bool:
+    """Whether an object is told from others by its class and attributes: by its text it cannot be."""
+    kind: Any = type(value)
+    return is_dataclass(value) or kind.__repr__ is object.__repr__ or any(_own_functions(kind, "__call__"))
+
+
+def _describe_object(value: Any, above: tuple[Any, ...]) -> Any:
+    """Class and attributes of an object, and the code that runs when it is called."""
+    if any(value is one for one in above):
+        return _name(type(value))
+    above = (*above, value)
+    attributes = {name: _describe(one, above) for name, one in sorted(getattr(value, "__dict__", {}).items())}
+    return [_name(type(value)), *(_describe(f, above) for f in _own_functions(type(value), "__call__")), attributes]
+
+
+def _own_functions(cls: type, *names: str) -> Iterator[Any]:
+    """Those of the named methods of a class that are written in Python, in a file."""
+    for name in names:
+        member = inspect.getattr_static(cls, name, None)
+        if inspect.isfunction(member) and member.__code__.co_filename != "<string>":  # not made by `dataclass`
+            yield member
 
 
 def _describe_constant(value: Any, above: tuple[Any, ...]) -> Any:
@@ -78,7 +115,7 @@ def _describe_constant(value: Any, above: tuple[Any, ...]) -> Any:
 
 def _describe_function(function: Any, above: tuple[Any, ...]) -> Any:
     name = f"{function.__module__}.{function.__qualname__}"
-    if function in above:
+    if any(function is one for one in above):
         return name
     above = (*above, function)
     tree = _tree(function)
@@ -158,7 +195,7 @@ def _bytecode(code: CodeType) -> list[Any]:
 
 
 def _used(function: Any, tree: ast.AST | None) -> dict[str, Any]:
-    """Code that a function uses: globals of xaug's own, and computed members of the classes that its module knows."""
+    """Code that a function uses: globals and imports of xaug's own, and members of classes that its module knows."""
     found = {}
     space = function.__globals__
     for name in _global_names(function.__code__):
@@ -169,17 +206,48 @@ def _used(function: Any, tree: ast.AST | None) -> dict[str, Any]:
         return found
     classes = [value for value in space.values() if isinstance(value, type) and _is_ours(value, space)]
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Attribute):
-            continue
-        if isinstance(node.value, ast.Name) and isinstance(space.get(node.value.id), ModuleType):
-            module = space[node.value.id]
-            if module.__name__.startswith(PACKAGE) and hasattr(module, node.attr):
-                found[f"{node.value.id}.{node.attr}"] = getattr(module, node.attr)
-        for cls in classes:
-            member = inspect.getattr_static(cls, node.attr, None)
-            if isinstance(member, (property, functools.cached_property)):
-                found[f"{cls.__qualname__}.{node.attr}"] = member
+        found |= _imported(node)
+        if isinstance(node, ast.Attribute):
+            module = _module(node.value, space)
+            if module is not None and module.__name__.startswith(PACKAGE) and hasattr(module, node.attr):
+                found[f"{module.__name__}.{node.attr}"] = getattr(module, node.attr)
+        for name in _members_used(node):
+            for cls in classes:
+                member = inspect.getattr_static(cls, name, None)
+                if isinstance(member, MEMBERS) and (_is_ours(member, space) or not callable(member)):
+                    found[f"{cls.__qualname__}.{name}"] = member
     return found
+
+
+def _members_used(node: ast.AST) -> Iterator[str]:
+    """Names of members of a class that an expression can run."""
+    if isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Subscript):
+        yield "__getitem__"
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+        yield "__len__"
+    elif isinstance(node, (ast.For, ast.comprehension)):
+        yield "__iter__"
+
+
+def _imported(node: ast.AST) -> dict[str, Any]:
+    """Objects of xaug that a function imports when it runs."""
+    if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(f"{PACKAGE}."):
+        return {}
+    module = importlib.import_module(str(node.module))
+    return {f"{node.module}.{alias.name}": getattr(module, alias.name, alias.name) for alias in node.names}
+
+
+def _module(node: ast.AST, space: dict[str, Any]) -> ModuleType | None:
+    """The module that a name or a dotted name stands for; None if it stands for something else."""
+    if isinstance(node, ast.Name):
+        found = space.get(node.id)
+    elif isinstance(node, ast.Attribute):
+        found = getattr(_module(node.value, space), node.attr, None)
+    else:
+        return None
+    return found if isinstance(found, ModuleType) else None
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
