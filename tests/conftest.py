@@ -243,7 +243,8 @@ def scheduler(tmp_path_factory):
 def write_dataset():
     """Writes arrays as a finished dataset: a part a process; `known`: process -> what its manifest says of it."""
     from xaug.core import provenance
-    from xaug.data.dataset import Dataset, write_part
+    from xaug.data.dataset import Dataset
+    from xaug.data.part_files import write_part
     from xaug.data.splits import SPLITS
 
     def write(directory: Path, kind: str, columns: dict[str, np.ndarray], known: dict[str, dict] | None = None):

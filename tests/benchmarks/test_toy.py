@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from xaug.data.dataset import write_part
+from xaug.data.part_files import write_part
 from xaug.generate.toy import FILTERS, JETS_PER_PART, ToyJets
 
 pytestmark = pytest.mark.benchmark

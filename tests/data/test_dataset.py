@@ -10,7 +10,8 @@ import pytest
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.data.dataset import Dataset, read_part_summary, write_part
+from xaug.data.dataset import Dataset
+from xaug.data.part_files import read_part_summary, write_part
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.jets.processor import JetSettings
 from xaug.jets.selection import Selection
@@ -55,8 +56,8 @@ def read_plainly(directory: Path, name: str) -> np.ndarray:
     """A column of all parts, by h5py and the manifest alone."""
     found = []
     for part in json.loads((directory / "manifest.json").read_text())["parts"]:
-        with h5py.File(directory / part["part"]) as file:
-            found.append(file[name][()] if name != "process" else np.full(len(file["label"]), part["process"]))
+        with h5py.File(directory / part.part) as file:
+            found.append(file[name][()] if name != "process" else np.full(len(file["label"]), part.process))
     return np.concatenate(found)
 
 
@@ -283,9 +284,9 @@ class TestSplit:
 
     def test_summary_counts_them(self, dataset, zbb_dataset):
         for part in dataset.parts:
-            with h5py.File(zbb_dataset / part["part"]) as file:
+            with h5py.File(zbb_dataset / part.part) as file:
                 counts = np.bincount(file["split"][()], minlength=3)
-            assert part["splits"] == dict(zip(SPLITS, counts.tolist(), strict=True))
+            assert part.splits == dict(zip(SPLITS, counts.tolist(), strict=True))
 
     def test_both_jets_of_an_event(self, zbb_files, tmp_path):
         settings = JetSettings(selection=Selection(jets_per_event=2))
@@ -327,7 +328,7 @@ WRITE_PART = """
 import sys
 from pathlib import Path
 import numpy as np
-from xaug.data.dataset import write_part
+from xaug.data.part_files import write_part
 from xaug.core.errors import StorageError
 random = np.random.default_rng(1)
 columns = {"image": random.random((100, 16, 16, 1)), "xaug": random.random((100, 36)), "label": np.ones(100, np.int8)}
@@ -379,4 +380,4 @@ def test_some_rows_of_a_split(zbb_dataset):
     assert len(parts) == len(data.parts)
     np.testing.assert_array_equal(np.concatenate(parts), rows)
     for part, own in zip(data.parts, parts, strict=True):
-        assert len(own) <= part["splits"]["train"]
+        assert len(own) <= part.splits["train"]

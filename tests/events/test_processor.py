@@ -95,7 +95,7 @@ def test_cut_flow(dataset, metadata):
         assert flow["generated"] == 80
         assert flow["events"] == sum(f["events_stored"] for f in metadata[name])
         assert flow["fat jet"] == dataset.manifest["events"][name]
-        parts = [part["cut_flow"] for part in dataset.parts if part["process"] == name]
+        parts = [part["cut_flow"] for part in dataset.manifest["parts"] if part["process"] == name]
         assert len(parts) > 2
         for cut in list(flow)[1:]:
             assert flow[cut] == sum(part[cut] for part in parts)

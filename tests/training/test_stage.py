@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,9 +169,9 @@ def test_cross_sections_that_lack_are_named(zbb_dataset, tmp_path, monkeypatch, 
 @pytest.mark.parametrize(("lacking", "split"), [("signal", "validation"), ("background", "test")])
 def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, lacking, split, mlp_options):
     data = xaug.Dataset.open(zbb_dataset)
-    for part in data.parts:
-        if part["label"] == ("background", "signal").index(lacking):
-            part["splits"][split] = 0
+    label = ("background", "signal").index(lacking)
+    parts = [replace(p, splits={**p.splits, split: 0}) if p.label == label else p for p in data.parts]
+    data.record = replace(data.record, parts=tuple(parts))
     monkeypatch.setattr(stage.Dataset, "open", lambda path: data)
     with pytest.raises(DatasetError, match=f"its {split} split has no {lacking}"):
         stage.train(zbb_dataset, tmp_path / "bad", **mlp_options)

@@ -147,7 +147,8 @@ def _tree(function: Any) -> ast.AST | None:
             bare = _Bare().visit(copy.deepcopy(node))
             if isinstance(bare, ast.FunctionDef):
                 bare.name, bare.decorator_list = "function", []
-            return ast.fix_missing_locations(bare)
+            whole: ast.AST = ast.fix_missing_locations(bare)
+            return whole
     return None
 
 

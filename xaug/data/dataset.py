@@ -1,7 +1,7 @@
 """Datasets on disk: parts in HDF5, listed by a manifest, read as plain arrays.
 
-A part holds the jets of one chunk of one input file; the manifest lists the parts by (file, start), so
-their order never depends on who wrote them first. Arrays are unscaled, float32; padded particles are 0.
+A part holds the rows of one chunk of one input file. The manifest lists the parts by (file, start), so that their order
+never depends on who wrote them first. Arrays are unscaled, float32; padded particles are 0.
 """
 
 from __future__ import annotations
@@ -15,146 +15,104 @@ import h5py
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
-from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.integrity import verified
-from xaug.core.types import JsonObject
+from xaug.core.types import Array, JsonObject
 from xaug.data.columns import NamedArrays
+from xaug.data.records import DatasetRecord, PartRecord
 from xaug.data.splits import SPLITS
-from xaug.data.variables import Table, table_of_version_0_1
+from xaug.data.table import Table
 
-__all__ = [
-    "Dataset",
-    "read_part_summary",
-    "refuse_stale",
-    "write_part",
-]
+__all__ = ["Dataset"]
 
-CHUNK = 1024
-"""Rows per HDF5 chunk: what random access reads at least."""
 _ROW_FIELDS = ("label", "weight", "process", "event_id")
 
 
-def write_part(
-    path: Path,
-    columns: dict[str, np.ndarray],
-    counts: dict[str, np.ndarray],
-    summary: dict,
-    filters: dict[str, dict] | None = None,
-    table: Table | None = None,
-) -> None:
-    """Write one part: row columns, control histogram counts, its summary and its table; whole or not at all.
-
-    `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
-    """
-    filters = filters or {}
-    with new_hdf5(path) as file:
-        for name, values in columns.items():
-            values = np.asarray(values)
-            rows = min(CHUNK, len(values))
-            # a part without jets has nothing to chunk or compress
-            packing = filters.get(name, {"compression": "lzf", "shuffle": True})
-            packed = {"chunks": (rows, *values.shape[1:]), **packing} if rows else {}
-            write_array(file, name, values, **packed)
-        file.create_group("control")
-        for name, values in counts.items():
-            write_array(file, f"control/{name}", values)
-        write_json_array(file, "summary", summary)
-        if table is not None:
-            write_json_array(file, "table", table.to_json())
-
-
-def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
-    """Raise ConfigurationError if a finished dataset holds other variables than today's code computes.
-
-    The dataset stays good for all that reads it: it is what its own table says.
-    """
-    stored = manifest.get("table")
-    changes = [] if stored is None else Table.from_json(stored).changes(table)
-    if changes:
-        raise ConfigurationError(
-            f"{directory} was made by other code ({'; '.join(changes)}). Delete its {provenance.NAME} and run "
-            f"`{manifest.get('command', 'the same command')}` again to make its parts anew, or choose another -o"
-        )
-
-
-def read_part_summary(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """Summary that a part holds, and its control histogram counts; DatasetError if it is damaged."""
-    try:
-        with h5py.File(path) as file:
-            control = {name: values[()] for name, values in file["control"].items()}
-            return read_json_array(file, "summary"), control
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(
-            f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
-        ) from None
-
-
 class Dataset:
-    """A finished dataset, as `Dataset.open` reads it.
+    """A finished dataset.
 
     Parameters
     ----------
-    path : path
-        Directory of the dataset.
+    path : Path
+        its directory
     content : dict
-        Content of its manifest.
+        its manifest
 
     Attributes
     ----------
     path : Path
+        its directory
     manifest : dict
-    kind : str
-        "jets", "toy", "events" or "events_met"
-    table : Table
-        its variables, as they were when it was made
-    digest : str
-        of the contents' provenance: input digests, settings and versions of the parts
+        the manifest as it is on disk
+    record : DatasetRecord
+        what the manifest says, typed
     """
 
-    def __init__(self, path: Path, content: dict):
+    def __init__(self, path: Path, content: JsonObject):
         self.path = path
         self.manifest = content
-        self.kind: str = content["config"]["kind"]
-        self.parts: list[dict] = content["parts"]
-        self.digest: str = content["digest"]
-        stored = content.get("table")
-        self.table = table_of_version_0_1(self.kind) if stored is None else Table.from_json(stored)
+        self.record = DatasetRecord.from_json(content)
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> Dataset:
+    def open(cls, path: str | os.PathLike[str]) -> Dataset:
         """Open a dataset directory.
 
         Parameters
         ----------
-        path : path
-            Directory that `python -m xaug.process` or `xaug.generate toy` has written.
+        path : path-like
+            directory that `python -m xaug.process` or `python -m xaug.generate toy` wrote
 
         Returns
         -------
         Dataset
-            The dataset; its arrays are not read yet.
+            the dataset
 
         Raises
         ------
         DatasetError
-            if it is not a finished dataset, or parts are missing
+            if it is not a finished dataset, or parts are missing or have another size than when they were written
         """
         path = Path(path)
         content = provenance.read(path, "process")
-        for key in ("config", "parts", "digest"):
-            if key not in content:
-                raise DatasetError(f"{path / provenance.NAME} is damaged (no {key!r}). Delete it and process again")
-        for part in content["parts"]:
-            if not (path / part["part"]).exists():
+        try:
+            found = cls(path, content)
+        except DatasetError as error:
+            raise DatasetError(f"{path / provenance.NAME} is damaged ({error}). Delete it and process again") from None
+        for part in found.parts:
+            if not (path / part.part).exists():  # of version 0.1, whose manifests list no files
                 raise DatasetError(
-                    f"{path} lacks its part {part['part']} (from {part['file']}). "
-                    "Delete its manifest.json and run `python -m xaug.process` again: only what lacks is made"
+                    f"{path} lacks its part {part.part} (from {part.file}). Delete its manifest.json and run "
+                    "`python -m xaug.process` again: only missing parts are made"
                 )
-        return cls(path, content)
+        return found
+
+    @property
+    def kind(self) -> str:
+        """Kind of the dataset: "jets", "toy", "events" or "events_met"."""
+        return self.record.kind
+
+    @property
+    def table(self) -> Table:
+        """Variables of the dataset, as they were when it was made."""
+        return self.record.table
+
+    @property
+    def parts(self) -> tuple[PartRecord, ...]:
+        """Parts of the dataset, in order."""
+        return self.record.parts
+
+    @property
+    def digest(self) -> str:
+        """Digest of its inputs, settings, variables and versions."""
+        return self.record.digest
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by label: ("background", "signal")."""
+        return self.record.classes
 
     def __len__(self) -> int:
-        return sum(part["rows"] for part in self.parts)
+        return sum(part.rows for part in self.parts)
 
     def __repr__(self) -> str:
         return f"<Dataset {self.path}: {len(self)} {self.kind} in {len(self.parts)} parts>"
@@ -162,19 +120,19 @@ class Dataset:
     @property
     def processes(self) -> dict[str, int]:
         """Label of each process."""
-        return {part["process"]: part["label"] for part in self.parts}
+        return {part.process: part.label for part in self.parts}
 
     @property
     def counts(self) -> dict[str, int]:
         """Rows of each process."""
-        names = dict.fromkeys(part["process"] for part in self.parts)
-        return {name: sum(part["rows"] for part in self.parts if part["process"] == name) for name in names}
+        names = dict.fromkeys(part.process for part in self.parts)
+        return {name: sum(part.rows for part in self.parts if part.process == name) for name in names}
 
     @property
     def weight_scales(self) -> dict[str, float]:
         """Cross section [pb] over sum of generated weights, of each process where both are known."""
-        known, needed = self.manifest.get("processes", {}), {"xsec", "sum_weights_generated"}
-        return {name: p["xsec"] / p["sum_weights_generated"] for name, p in known.items() if needed <= p.keys()}
+        scales = {name: process.weight_scale for name, process in self.record.processes.items()}
+        return {name: scale for name, scale in scales.items() if scale is not None}
 
     def names(self, block: str) -> list[str]:
         """Column names of a block, in order.
@@ -193,37 +151,44 @@ class Dataset:
 
     @property
     def fields(self) -> list[str]:
-        """Names of the fields that `load` can read."""
+        """What `load` can give."""
         return [*self.table.fields(), *_ROW_FIELDS]
 
     def load(
         self, fields: Iterable[str] | None = None, split: str | None = None, max_rows: int | None = None
-    ) -> dict[str, np.ndarray]:
+    ) -> NamedArrays:
         """Arrays of the whole dataset or of one split, unscaled, in the order of the manifest.
 
         Parameters
         ----------
-        fields : iterable of str, optional
-            of "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20), "xaug" (n, 36), float32;
-            "label" (n,) int8, "weight" (n,) float64, "process" (n,) str, "event_id" (n,) uint64;
-            default: all
-        split : str, optional
-            "train", "validation", "test" or None for all
+        fields : list of str, optional
+            some of the blocks, for jets "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20) and "xaug" (n, 36),
+            for events "event" (n, 87), float32; "label" (n,) int8, "weight" (n,) float64, "process" (n,) str,
+            "event_id" (n,) uint64; default: all
+        split : {"train", "validation", "test"}, optional
+            the split; default: all rows
         max_rows : int, optional
-            a subset of this many rows (if there are more), the same share of every part
+            read a subset of this many rows (if there are more), the same share of every part
 
         Returns
         -------
-        dict of arrays
-            Unscaled arrays by field, each (n, ...).
+        NamedArrays
+            dict of arrays by field, which knows the names of their columns
+
+        Raises
+        ------
+        ConfigurationError
+            if a field or the split is unknown
+        DatasetError
+            if a part is damaged
         """
-        fields = self._check(self.fields if fields is None else fields, split)
-        blocks = list(self.iterate(fields, split, max_rows))
-        return NamedArrays({name: np.concatenate([block[name] for block in blocks]) for name in fields}, self.table)
+        names = self._check(self.fields if fields is None else fields, split)
+        found = list(self._iterate(names, split, max_rows))
+        return NamedArrays({name: np.concatenate([part[name] for part in found]) for name in names}, self.table)
 
     def iterate(
         self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
-    ) -> Iterator[dict[str, np.ndarray]]:
+    ) -> Iterator[NamedArrays]:
         """Read the same arrays as `load`, a part at a time, so that memory does not grow with the dataset.
 
         Parameters
@@ -242,7 +207,7 @@ class Dataset:
         """
         return self._iterate(self._check(fields, split), split, max_rows)
 
-    def rows(self, split: str | None = None, max_rows: int | None = None) -> np.ndarray:
+    def rows(self, split: str | None = None, max_rows: int | None = None) -> Array:
         """Tell which rows `load` reads for the same arguments.
 
         Parameters
@@ -261,7 +226,7 @@ class Dataset:
         starts, taken = np.cumsum(sizes) - sizes, self._taken(split, max_rows)
         return np.concatenate([start + np.arange(n) for start, n in zip(starts, taken, strict=True)])
 
-    def rows_by_part(self, split: str, rows: np.ndarray) -> list[np.ndarray]:
+    def rows_by_part(self, split: str, rows: Array) -> list[Array]:
         """Divide rows of a split among the parts of the dataset.
 
         Parameters
@@ -279,9 +244,7 @@ class Dataset:
         ends = np.cumsum(self._sizes(split))
         return np.split(rows, np.searchsorted(rows, ends[:-1]))
 
-    def iterate_rows(
-        self, fields: Iterable[str], split: str, rows: np.ndarray
-    ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    def iterate_rows(self, fields: Iterable[str], split: str, rows: Array) -> Iterator[tuple[NamedArrays, Array]]:
         """Read some rows of a split, a part at a time; parts without any are skipped.
 
         Parameters
@@ -300,17 +263,17 @@ class Dataset:
         rows : (n,) array of int
             Rows of the split that they hold.
         """
-        fields = self._check(fields, split)
+        names = self._check(fields, split)
         start = 0
         for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
             if len(own):
                 with self._read(part) as file:
                     of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
-                    arrays = {name: self._column(file, part, name, of_split[own - start]) for name in fields}
+                    arrays = {name: self._column(file, part, name, of_split[own - start]) for name in names}
                     yield NamedArrays(arrays, self.table), own
-            start += part["splits"][split]
+            start += part.splits[split]
 
-    def load_rows(self, fields: Iterable[str], split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def load_rows(self, fields: Iterable[str], split: str, rows: Array) -> NamedArrays:
         """Read some rows of a split.
 
         Parameters
@@ -331,12 +294,12 @@ class Dataset:
         joined = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
         return NamedArrays(joined, self.table)
 
-    def _sizes(self, split: str | None) -> np.ndarray:
+    def _sizes(self, split: str | None) -> Array:
         """Rows of each part, or of those in a split."""
         self._check([], split)
-        return np.array([part["rows"] if split is None else part["splits"][split] for part in self.parts], int)
+        return np.array([part.rows if split is None else part.splits[split] for part in self.parts], int)
 
-    def _taken(self, split: str | None, max_rows: int | None) -> np.ndarray:
+    def _taken(self, split: str | None, max_rows: int | None) -> Array:
         """How many rows of each part are read: the same share of all, `max_rows` together."""
         sizes = self._sizes(split)
         if max_rows is None or max_rows >= sizes.sum():
@@ -344,10 +307,10 @@ class Dataset:
         # of sums, not of each part, or many small parts would all round to nothing
         return np.diff(np.rint(np.cumsum(sizes) * (max_rows / sizes.sum())).astype(int), prepend=0)
 
-    def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[dict[str, np.ndarray]]:
+    def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[NamedArrays]:
         for part, taken in zip(self.parts, self._taken(split, max_rows), strict=True):
             with self._read(part) as file:
-                rows = slice(0, taken)
+                rows: slice | Array = slice(0, taken)
                 if split is not None:
                     rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))[:taken]
                 yield NamedArrays({name: self._column(file, part, name, rows) for name in fields}, self.table)
@@ -368,32 +331,33 @@ class Dataset:
         return int(self._sizes(split).sum())
 
     def _check(self, fields: Iterable[str], split: str | None) -> list[str]:
-        fields = [fields] if isinstance(fields, str) else list(fields)
-        for name in fields:
+        names = [fields] if isinstance(fields, str) else list(fields)
+        for name in names:
             if name not in self.fields:
                 raise unknown_name("field", name, self.fields)
         if split is not None and split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        return fields
+        return names
 
     @contextmanager
-    def _read(self, part: dict) -> Iterator[h5py.File]:
+    def _read(self, part: PartRecord) -> Iterator[h5py.File]:
         try:
-            with h5py.File(verified(self.path / part["part"])) as file:
+            with h5py.File(verified(self.path / part.part)) as file:
                 yield file
         except OSError as error:  # where it is opened, or where a damaged chunk is read
             raise DatasetError(
-                f"{self.path / part['part']} is damaged ({error}). Delete it and {provenance.NAME}, then run "
+                f"{self.path / part.part} is damaged ({error}). Delete it and {provenance.NAME}, then run "
                 "`python -m xaug.process` again"
             ) from None
 
     @staticmethod
-    def _column(file: h5py.File, part: dict, name: str, rows) -> np.ndarray:
+    def _column(file: h5py.File, part: PartRecord, name: str, rows: slice | Array) -> Array:
         if name == "process":
             n = len(file["label"][()][rows])
-            return np.full(n, part["process"])
+            return np.full(n, part.process)
         if name not in file:
             raise DatasetError(
                 f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
             )
-        return file[name][()][rows]
+        values: Array = file[name][()][rows]
+        return values

@@ -57,7 +57,8 @@ class Range:
 
     def unscale(self, scaled: Array) -> Array:
         """The values again, as far as they were not clipped."""
-        return self.low + scaled.astype(np.float64) * (self.high - self.low)
+        values: Array = self.low + scaled.astype(np.float64) * (self.high - self.low)
+        return values
 
 
 class _Moments:
@@ -166,7 +167,7 @@ class Scaler:
                     values, of_row = values[real], np.repeat(weights, real.sum(axis=1))
                 moments[block].add(values, of_row)
         ranges = {block: moments[block].range() for block in blocks}
-        fitted = {"dataset": dataset.digest, "split": split or "all"}
+        fitted: JsonObject = {"dataset": dataset.digest, "split": split or "all"}
         fitted |= {"background": int(sizes[0]), "signal": int(sizes[1])}
         return cls(dataset.table, ranges, fitted)
 

@@ -89,7 +89,7 @@ class Variable:
         """The variable that `to_json` wrote."""
         return cls(
             content["name"],
-            content.get("label", content["name"]),
+            content["label"] if "label" in content else content["name"],
             content.get("unit", ""),
             content.get("group", ""),
             content.get("reference", ""),

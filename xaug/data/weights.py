@@ -6,9 +6,12 @@ process to process, since each is generated with a bias and a number of events o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.types import Array
 from xaug.data.dataset import Dataset
 
 __all__ = [
@@ -25,7 +28,7 @@ LUMINOSITY = 3e6
 """Integrated luminosity of significances [1/pb]: the 3000/fb that the LHC is to deliver."""
 
 
-def check_weights(weight: np.ndarray) -> None:
+def check_weights(weight: Array) -> None:
     """Raise DatasetError unless all weights are finite, none is negative, and some are positive."""
     bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
     if len(bad):
@@ -37,7 +40,7 @@ def check_weights(weight: np.ndarray) -> None:
         raise DatasetError(f"all {len(weight)} events have weight 0: there is nothing to count")
 
 
-def event_weights(how: str, weight: np.ndarray, process: np.ndarray, scale: dict[str, float] | None = None):
+def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, float] | None = None) -> Array:
     """Weights (n,) of events of several processes.
 
     Parameters
@@ -60,25 +63,29 @@ def event_weights(how: str, weight: np.ndarray, process: np.ndarray, scale: dict
         sums = np.bincount(index, weights=weight)
         if (sums == 0).any():
             raise DatasetError(f"process {names[np.argmin(sums)]!r} has only events of weight 0")
-        return weight * (np.bincount(index) / sums)[index]
-    missing = [name for name in names if name not in (scale or {})]
+        shared: Array = weight * (np.bincount(index) / sums)[index]
+        return shared
+    known = scale or {}
+    missing = [name for name in names if name not in known]
     if missing:
         raise ConfigurationError(
-            f"process {missing[0]!r} has no cross section; known: {', '.join(scale or {}) or 'none'}. "
+            f"process {missing[0]!r} has no cross section; known: {', '.join(known) or 'none'}. "
             "Give it where the files are processed (xsec of a fileset), or train with --weights event"
         )
-    return weight * np.array([scale[name] for name in names])[index]
+    scaled: Array = weight * np.array([known[name] for name in names])[index]
+    return scaled
 
 
-def balanced(weight: np.ndarray, label: np.ndarray) -> np.ndarray:
+def balanced(weight: Array, label: Array) -> Array:
     """Weights (n,) scaled so that both classes have the same sum, and all together sum to n."""
     sums = np.bincount(label, weights=weight, minlength=2)
     if (sums == 0).any():
         raise DatasetError(f"no {'signal' if sums[1] == 0 else 'background'} events of positive weight")
-    return weight * (len(weight) / (2 * sums))[label]
+    scaled: Array = weight * (len(weight) / (2 * sums))[label]
+    return scaled
 
 
-def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -> np.ndarray:
+def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -> Array:
     """Number of events (n,) that each event of a split stands for, if the split were all of the data.
 
     Parameters
@@ -88,4 +95,5 @@ def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -
     """
     arrays = data.load(["weight", "process"], split)
     own = event_weights("cross_section", arrays["weight"], arrays["process"], data.weight_scales)
-    return own * luminosity * len(data) / data.size(split)
+    expected: Array = own * luminosity * len(data) / data.size(split)
+    return expected

@@ -12,7 +12,7 @@ import numpy as np
 from xaug.core.errors import DatasetError
 from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
 from xaug.core.integrity import verified
-from xaug.core.types import JsonObject
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.variables import KINDS_0_1, Variable, table_of_version_0_1
 
 __all__ = ["Attribution"]
@@ -68,19 +68,19 @@ class Attribution:
         (completeness, Integrated Gradients)
     """
 
-    relevance: dict[str, np.ndarray]
-    logit: np.ndarray
+    relevance: Arrays
+    logit: Array
     variables: dict[str, list[str]]
-    settings: dict
-    rows: np.ndarray | None = None
-    label: np.ndarray | None = None
-    reference: np.ndarray | None = None
-    within_tolerance: np.ndarray | None = None
-    standard_error: dict[str, np.ndarray] | None = None
+    settings: JsonObject
+    rows: Array | None = None
+    label: Array | None = None
+    reference: Array | None = None
+    within_tolerance: Array | None = None
+    standard_error: Arrays | None = None
     columns: dict[str, tuple[Variable, ...]] = field(default_factory=dict)
-    residual: np.ndarray = field(init=False)
+    residual: Array = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         columns = {name: self._columns_of(name) for name in self.variables}
         object.__setattr__(self, "columns", columns)
         total = sum(r.sum(axis=tuple(range(1, r.ndim)), dtype=np.float64) for r in self.relevance.values())
@@ -108,17 +108,17 @@ class Attribution:
         return f"<Attribution by {self.settings.get('method')} of {len(self)} events: {shapes}>"
 
     @property
-    def explained(self) -> np.ndarray:
+    def explained(self) -> Array:
         """(n,) what the relevance should add up to: the explained output, less that at the baseline if there is one."""
         return self.logit if self.reference is None else self.logit - self.reference
 
     @property
-    def conserved(self) -> np.ndarray:
+    def conserved(self) -> Array:
         """(n,) sum of relevance over what it should be; 1 where all of it is accounted for, nan at 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.explained != 0, 1 + self.residual / self.explained, np.nan)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the attribution as HDF5.
 
         Parameters
@@ -140,7 +140,7 @@ class Attribution:
             file.attrs["settings"] = json.dumps(self.settings)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Attribution:
+    def load(cls, path: str | os.PathLike[str]) -> Attribution:
         """Read what `save` wrote.
 
         Parameters

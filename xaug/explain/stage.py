@@ -21,7 +21,6 @@ from xaug.explain.explanation import Explanation, attribution_path, rank_feature
 from xaug.explain.method import AnyMethod, ExplainJob
 from xaug.explain.methods import choose_options, find_method, registered
 from xaug.explain.parts import cluster, explain_parts, explain_together
-from xaug.explain.targets import CLASSES
 from xaug.training.runs import load_run
 
 __all__ = ["explain_run", "load_attributions"]
@@ -110,7 +109,7 @@ def explain_run(
     data = opened.dataset(dataset)
     output = Path(output)
     config = {
-        "run": digest_json(opened.manifest["config"]), "dataset": data.digest, "split": split, "only": only,
+        "run": digest_json(opened.record.config), "dataset": data.digest, "split": split, "only": only,
         "max_events": max_events, "method": method, **asdict(chosen), **chosen_method.digests(chosen),
     }  # fmt: skip
     if chosen_method.uses_seed:
@@ -163,7 +162,7 @@ def _write_results(method: AnyMethod, job: ExplainJob[Any], config: JsonObject) 
         table.to_csv(path)
     provenance.write(
         directory, "explain", config, run=str(job.run.path.resolve()), dataset=str(job.data.path.resolve()),
-        trainings=len(job.run), events=len(done[0]), settings=done[0].settings,
+        classes=list(job.data.classes), trainings=len(job.run), events=len(done[0]), settings=done[0].settings,
         conserved_5_50_95=[np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done],
         top5=list(table.index[:5]), rankings=rank_features(directory, method, done),
     )  # fmt: skip
@@ -180,9 +179,9 @@ def rows_to_explain(data: Dataset, split: str, only: str | None, max_events: int
     if only is None:
         rows = data.rows(split, max_events)
     else:
-        if only not in CLASSES:
-            raise unknown_name("class", only, CLASSES)
-        rows = np.flatnonzero(data.load(["label"], split)["label"] == CLASSES.index(only))
+        if only not in data.classes:
+            raise unknown_name("class", only, data.classes)
+        rows = np.flatnonzero(data.load(["label"], split)["label"] == data.classes.index(only))
         if max_events is not None and max_events < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, max_events).round().astype(int)]
     if len(rows) == 0:

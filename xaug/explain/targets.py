@@ -15,13 +15,13 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.records import CLASSES
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["CLASSES", "Logits", "Target", "functional", "logits_of", "named_inputs"]
 
-CLASSES = ("background", "signal")
 HEADS = ("softmax", "sigmoid")
 
 

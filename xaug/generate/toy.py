@@ -16,7 +16,8 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import clear_leftovers, digest_json
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import cores, run_tasks
-from xaug.data.dataset import refuse_stale, write_part
+from xaug.data.part_files import refuse_stale, write_part
+from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.data.variables import Table, table_of
 from xaug.generate.toy_model import OVERLAPS, draw_jets
@@ -220,6 +221,7 @@ def generate(
         config,
         digest=digest_json({"settings": config, "parts": [part.part for part in parts]}),
         table=toy_table().to_json(),
+        classes=list(CLASSES),
         jets=dict.fromkeys(LABELS, jets),
         skips=[],
         parts=[part.to_json() for part in parts],

@@ -18,7 +18,7 @@ from coffea.processor import ProcessorABC
 from xaug.core.errors import BadValues, XaugError
 from xaug.core.types import Array, JsonObject
 from xaug.core.workers import end_with
-from xaug.data.dataset import write_part
+from xaug.data.part_files import write_part
 from xaug.data.parts import PartSettings, PartSummary, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.data.variables import table_of

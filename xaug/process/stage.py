@@ -16,8 +16,9 @@ from xaug.core.errors import ConfigurationError, InputFileError, XaugError
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.cut_flow import CutFlow
-from xaug.data.dataset import read_part_summary, refuse_stale
+from xaug.data.part_files import read_part_summary, refuse_stale
 from xaug.data.parts import PartSettings, PartSummary
+from xaug.data.records import CLASSES
 from xaug.data.variables import table_of
 from xaug.formats.registry import FORMATS
 from xaug.process import executors
@@ -250,6 +251,7 @@ class _Report:
             "process",
             config,
             digest=digest_json({"settings": config, "parts": [part.part for part in self.parts]}),
+            classes=list(CLASSES),
             table=table_of(config["kind"]).to_json(),
             **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},
             processes=processes,

@@ -72,13 +72,13 @@ def open_inputs(sources: Sources) -> OpenedSources:
         if there is no run on the full sample, two runs have one name, or something belongs to another run or dataset
     """
     runs = _open_runs(sources.runs)
-    full = [run for run in runs if run.manifest["config"]["max_jets"] is None]
+    full = [run for run in runs if run.record.max_jets is None]
     if not full:
         raise ConfigurationError("all runs were trained with --max-jets; a report needs one on the full sample")
     data = full[0].dataset()
     explained = _explained_runs(sources.attributions, runs, data)
     config: JsonObject = {
-        "runs": {run.name: digest_json(run.manifest["config"]) for run in runs},
+        "runs": {run.name: digest_json(run.record.config) for run in runs},
         "attributions": {one.explanation.directory.name: digest_json(one.explanation.config) for one in explained},
     }
     topk = ablation = None
@@ -134,7 +134,7 @@ def _by_size(full: Sequence[Run], runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _explained_runs(directories: Sequence[Path], runs: Sequence[Run], data: Dataset) -> list[ExplainedRun]:
     """The explained runs; an error for attributions that do not belong to this report."""
-    by_digest = {digest_json(run.manifest["config"]): run for run in runs}
+    by_digest = {digest_json(run.record.config): run for run in runs}
     found: list[tuple[Explanation, Run]] = []
     for directory in directories:
         one = Explanation.open(directory)

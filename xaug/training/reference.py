@@ -172,6 +172,7 @@ def export(run: str | os.PathLike[str], output: str | os.PathLike[str], card: st
     (target / "card.md").write_text(card)
     content = {key: source.manifest[key] for key in ("stage", "config", "versions", "inputs")}
     content |= {"metrics": [source.metrics[training]], "all_metrics": source.metrics}
-    content |= {"dataset": Path(source.manifest["dataset"]).name, "model_digest": digest_file(model)}
+    content |= {"dataset": source.record.dataset.name, "model_digest": digest_file(model)}
+    content |= {"classes": list(source.classes)}
     write_json(target / provenance.NAME, content)
     return target

@@ -4,57 +4,143 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
-import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError
 from xaug.core.files import new_hdf5, read_json, write_array
 from xaug.core.integrity import verified
-from xaug.core.types import Array, Arrays
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.dataset import Dataset
+from xaug.data.records import CLASSES
 from xaug.data.scaling import Scaler
 from xaug.data.variables import Table, Variable
 from xaug.networks.inputs import Inputs
 
-__all__ = ["Run", "load_run", "training_directory"]
+__all__ = ["Run", "RunRecord", "load_run", "training_directory"]
 
 
 def training_directory(run: Path, training: int) -> Path:
-    """Directory of one training of a run."""
+    """Where one training of a run is."""
     return run / f"training_{training}"
 
 
-def write_scores(path: Path, columns: dict[str, np.ndarray]) -> None:
+def write_scores(path: Path, columns: Mapping[str, Array]) -> None:
     """Write `label`, `score`, `weight` and `event_id` of the test split."""
     with new_hdf5(path) as file:
         for name, values in columns.items():
             write_array(file, name, values, compression="lzf")
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """All that the code reads from the manifest of a run.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        what the network reads
+    config : dict
+        settings of the training, inputs and dataset, which decide the numbers
+    dataset : Path
+        the dataset when the run was trained
+    dataset_from_here : Path
+        the same, as seen from the directory of the run
+    dataset_digest : str
+        digest of the dataset
+    classes : tuple of str
+        names of the classes by label
+    max_jets : int or None
+        training rows at most
+    weights : str
+        what an event counts for
+    metrics : tuple of dict
+        metrics of each training on the test split
+    """
+
+    inputs: Inputs
+    config: JsonObject
+    dataset: Path
+    dataset_from_here: Path
+    dataset_digest: str
+    classes: tuple[str, ...]
+    max_jets: int | None
+    weights: str
+    metrics: tuple[JsonObject, ...]
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> RunRecord:
+        """The record of a manifest.
+
+        Raises
+        ------
+        DatasetError
+            if something is missing in it
+        """
+        try:
+            config = content["config"]
+            return cls(
+                Inputs.from_json(content["inputs"]),
+                config,
+                Path(content["dataset"]),
+                Path(content["dataset_from_here"] if "dataset_from_here" in content else content["dataset"]),
+                config["dataset"],
+                tuple(content.get("classes", CLASSES)),
+                config.get("max_jets"),
+                config.get("weights", "unit"),
+                tuple(content["metrics"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"it lacks {error}") from None
+
+
 class Run:
-    """A finished run.
+    """A finished run: N trainings of one network.
+
+    Parameters
+    ----------
+    path : Path
+        its directory
+    content : dict
+        its manifest
 
     Attributes
     ----------
     path : Path
+        its directory
     manifest : dict
+        the manifest as it is on disk
+    record : RunRecord
+        what the manifest says, typed
     scaler : Scaler
         fitted on the training split of the run's dataset
-    input_spec : Inputs
-    metrics : list of dict
-        one per training, on the test split
     """
 
-    def __init__(self, path: Path, content: dict):
+    def __init__(self, path: Path, content: JsonObject):
         self.path = path
         self.manifest = content
-        self.metrics: list[dict] = content["metrics"]
+        self.record = RunRecord.from_json(content)
         self.scaler = Scaler.load(path / "scaler.json")
-        self.input_spec = Inputs.from_json(content["inputs"])
+
+    @property
+    def input_spec(self) -> Inputs:
+        """What the network reads."""
+        return self.record.inputs
+
+    @property
+    def metrics(self) -> list[JsonObject]:
+        """Metrics of each training on the test split."""
+        return list(self.record.metrics)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by label: ("background", "signal")."""
+        return self.record.classes
 
     def __len__(self) -> int:
         return len(self.metrics)
@@ -83,12 +169,30 @@ class Run:
         return self.input_spec.table
 
     @cached_property
-    def models(self) -> list:
+    def models(self) -> list[Any]:
         """The trained Keras models, one a training, loaded in safe mode at first use."""
         return [self.model(i) for i in range(len(self))]
 
-    def model(self, training: int):
-        """The Keras model of one training."""
+    def model(self, training: int) -> Any:
+        """Load the Keras model of one training, in safe mode.
+
+        Parameters
+        ----------
+        training : int
+            number of the training, from 0
+
+        Returns
+        -------
+        keras.Model
+            the model with the weights of its best epoch
+
+        Raises
+        ------
+        ModelError
+            if the file cannot be loaded
+        DatasetError
+            if the file is damaged
+        """
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import keras
 
@@ -99,15 +203,48 @@ class Run:
             raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
 
     def inputs(self, arrays: Mapping[str, Array]) -> Arrays:
-        """Inputs of the models, scaled, by input name, from unscaled arrays of a dataset."""
+        """Scale the arrays of a dataset and choose the columns that the models read.
+
+        Parameters
+        ----------
+        arrays : dict of arrays
+            unscaled, as `Dataset.load` gives them, with a mask where lists are padded. Columns are found by name, in
+            any dataset that has them; plain arrays, which do not know their names, must have the columns of `table`
+
+        Returns
+        -------
+        dict of arrays
+            by input name, float32 in [0, 1]
+
+        Raises
+        ------
+        DatasetError
+            if a block or a column is missing; the message names it, and the nearest one
+        """
         own = self.input_spec.choose(arrays, f"run {self.name}")
         return self.input_spec.take(self.scaler.only(self.input_spec.columns).scale(own))
 
-    def dataset(self, path: str | os.PathLike | None = None) -> Dataset:
-        """The dataset that this run was trained on (or the one at `path`, of the same kind)."""
-        recorded = Path(self.manifest["dataset"])
+    def dataset(self, path: str | os.PathLike[str] | None = None) -> Dataset:
+        """Open the dataset that this run was trained on, or another one.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            another dataset of the same kind
+
+        Returns
+        -------
+        Dataset
+            the dataset
+
+        Raises
+        ------
+        DatasetError
+            if it is not there, is of another kind, or is no longer the one that the run was trained on
+        """
+        recorded = self.record.dataset
         # a study that was moved as a whole has it where it was, as seen from the run
-        beside = (self.path / self.manifest.get("dataset_from_here", recorded)).resolve()
+        beside = (self.path / self.record.dataset_from_here).resolve()
         own = beside if beside.is_dir() else recorded
         if path is None and not own.is_dir():
             raise DatasetError(
@@ -116,7 +253,7 @@ class Run:
         dataset = Dataset.open(path or own)
         if dataset.kind != self.input_spec.kind:
             raise DatasetError(f"run {self.name} is of {self.input_spec.kind}, {dataset.path} holds {dataset.kind}")
-        if path is None and dataset.digest != self.manifest["config"]["dataset"]:
+        if path is None and dataset.digest != self.record.dataset_digest:
             raise DatasetError(
                 f"{dataset.path} is no longer the dataset that run {self.name} was trained on; name one with --dataset"
             )
@@ -127,11 +264,11 @@ class Run:
         """Events that each training saw."""
         fitted = self.scaler.fitted_on
         if fitted["split"] == "train":
-            return fitted["signal"] + fitted["background"]
+            return int(fitted["signal"] + fitted["background"])
         # the scaling of the paper's authors is fitted on others as well
-        return len(self.dataset().load(["label"], "train", self.manifest["config"]["max_jets"])["label"])
+        return len(self.dataset().load(["label"], "train", self.record.max_jets)["label"])
 
-    def scores(self, training: int) -> dict[str, np.ndarray]:
+    def scores(self, training: int) -> Arrays:
         """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training."""
         path = training_directory(self.path, training) / "scores.h5"
         try:
@@ -141,31 +278,39 @@ class Run:
             raise DatasetError(f"{path} cannot be read ({error}). {self._again(path.parent)}") from None
 
     def _again(self, training: Path) -> str:
-        """Remedy for a damaged training, as a message states it."""
+        """What mends a damaged training."""
         return f"Delete {training} and {self.path / provenance.NAME}, then train again: other trainings are kept"
 
     def history(self, training: int) -> dict[str, list[float]]:
         """Loss and accuracy by epoch of one training, on the training and the validation split."""
-        return read_json(verified(training_directory(self.path, training) / "metrics.json"))["history"]
+        content = read_json(verified(training_directory(self.path, training) / "metrics.json"))
+        history: dict[str, list[float]] = content["history"]
+        return history
 
 
-def load_run(path: str | os.PathLike) -> Run:
+def load_run(path: str | os.PathLike[str]) -> Run:
     """Open the directory of a finished run.
 
     Parameters
     ----------
-    path : path
-        Directory that `python -m xaug.train` has written.
+    path : path-like
+        directory that `python -m xaug.train` wrote
 
     Returns
     -------
     Run
-        The run; its models are loaded when they are first used.
+        the run, with `.models`, `.scaler`, `.variables`, `.metrics` and `.inputs(arrays)`
 
     Raises
     ------
     DatasetError
-        If the directory is missing, was not finished, or is damaged.
+        if it is not the directory of a finished run, or a file of it is missing or damaged
     """
     path = Path(path)
-    return Run(path, provenance.read(path, "train"))
+    content = provenance.read(path, "train")
+    try:
+        return Run(path, content)
+    except DatasetError as error:
+        if str(path) in str(error):
+            raise
+        raise DatasetError(f"{path / provenance.NAME} is damaged ({error}). Delete it and train again") from None

@@ -100,8 +100,8 @@ class PlannedRun:
     def _check_data(self) -> None:
         """Find what would make each training fail, before any is started."""
         for split in SPLITS:
-            labels = {part["label"] for part in self.data.parts if part["splits"][split]}
-            for label, lacking in enumerate(("background", "signal")):
+            labels = {part.label for part in self.data.parts if part.splits[split]}
+            for label, lacking in enumerate(self.data.classes):
                 if label not in labels:
                     raise DatasetError(
                         f"{self.data.path}: its {split} split has no {lacking}; process more events of it"
@@ -132,6 +132,7 @@ class PlannedRun:
             self.recorded,
             dataset=str(dataset),
             dataset_from_here=os.path.relpath(dataset, self.output.resolve()),
+            classes=list(self.data.classes),
             inputs=self.inputs.to_json(),
             metrics=[{key: value for key, value in result.items() if key != "history"} for result in results],
         )

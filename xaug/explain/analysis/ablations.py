@@ -188,13 +188,13 @@ def ablate_run(
     data = opened.dataset()
     numbers = sorted({0, *sizes})
     config = {
-        "run": digest_json(opened.manifest["config"]), "dataset": data.digest, "rankings": rankings, "sizes": numbers,
+        "run": digest_json(opened.record.config), "dataset": data.digest, "rankings": rankings, "sizes": numbers,
         "baseline": baseline, "split": split, "seed": seed,
     }  # fmt: skip
     finished = provenance.begin(output, "ablation", config)
     if finished:
         return finished
-    x, label, weight = load_scaled(data, opened.input_spec, opened.scaler, split, opened.manifest["config"]["weights"])
+    x, label, weight = load_scaled(data, opened.input_spec, opened.scaler, split, opened.record.weights)
     sample = sample_of(named_baseline(baseline, opened, data, seed), opened.model(0), x, opened.variables)
     if len(sample) != 1:
         raise ConfigurationError(f"baseline {baseline!r} has {len(sample)} events; choose one of a single event")

@@ -38,7 +38,7 @@ def paper_auc(inputs: Inputs) -> float | None:
 
 def auc_beside(run: Run) -> str:
     """The AUC in the paper of the network of a run; "" if there is none, or the run was given fewer jets on purpose."""
-    auc = paper_auc(run.input_spec) if run.manifest["config"]["max_jets"] is None else None
+    auc = paper_auc(run.input_spec) if run.record.max_jets is None else None
     return "" if auc is None else f"{auc:.3f}"
 
 

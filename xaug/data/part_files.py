@@ -1,0 +1,74 @@
+"""Parts of a dataset on disk: HDF5 files with checksums, each with its own table of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xaug.core import provenance
+from xaug.core.errors import ConfigurationError, DatasetError
+from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.table import Table
+
+__all__ = ["CHUNK", "read_part_summary", "refuse_stale", "write_part"]
+
+CHUNK = 1024
+"""Rows of an HDF5 chunk, the least that random access reads."""
+
+
+def write_part(
+    path: Path,
+    columns: Mapping[str, Array],
+    counts: Mapping[str, Array],
+    summary: JsonObject,
+    filters: Mapping[str, JsonObject] | None = None,
+    table: Table | None = None,
+) -> None:
+    """Write one part: row columns, control histogram counts, its summary and its table; whole or not at all.
+
+    `filters` are HDF5 filters of columns for which lzf + shuffle is not the best.
+    """
+    filters = filters or {}
+    with new_hdf5(path) as file:
+        for name, values in columns.items():
+            array = np.asarray(values)
+            rows = min(CHUNK, len(array))
+            # a part without jets has nothing to chunk or compress
+            packing = filters.get(name, {"compression": "lzf", "shuffle": True})
+            write_array(file, name, array, **({"chunks": (rows, *array.shape[1:]), **packing} if rows else {}))
+        file.create_group("control")
+        for name, values in counts.items():
+            write_array(file, f"control/{name}", values)
+        write_json_array(file, "summary", summary)
+        if table is not None:
+            write_json_array(file, "table", table.to_json())
+
+
+def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
+    """Raise ConfigurationError if a finished dataset holds other variables than today's code computes.
+
+    The dataset stays good for all that reads it: it is what its own table says.
+    """
+    stored = manifest.get("table")
+    changes = [] if stored is None else Table.from_json(stored).changes(table)
+    if changes:
+        raise ConfigurationError(
+            f"{directory} was made by other code ({'; '.join(changes)}). Delete its {provenance.NAME} and run "
+            f"`{manifest.get('command', 'the same command')}` again to make its parts anew, or choose another -o"
+        )
+
+
+def read_part_summary(path: Path) -> tuple[JsonObject, Arrays]:
+    """What a part says of itself, and its control histogram counts; DatasetError if it is damaged."""
+    try:
+        with h5py.File(path) as file:
+            control = {name: values[()] for name, values in file["control"].items()}
+            return read_json_array(file, "summary"), control
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(
+            f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
+        ) from None
