@@ -56,8 +56,8 @@ def read_plainly(directory: Path, name: str) -> np.ndarray:
     """A column of all parts, by h5py and the manifest alone."""
     found = []
     for part in json.loads((directory / "manifest.json").read_text())["parts"]:
-        with h5py.File(directory / part.part) as file:
-            found.append(file[name][()] if name != "process" else np.full(len(file["label"]), part.process))
+        with h5py.File(directory / part["part"]) as file:
+            found.append(file[name][()] if name != "process" else np.full(len(file["label"]), part["process"]))
     return np.concatenate(found)
 
 

@@ -27,7 +27,7 @@ FILES = "file_digests"
 SEAL = "seal"
 """Key of a manifest: the digest of all its other content."""
 DEPTH = 2
-"""How far above a file its manifest can be: `RUN/training_0/model.keras`."""
+"""Levels between a file and its manifest at most: `RUN/training_0/model.keras`."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Dataset:
 
     @property
     def fields(self) -> list[str]:
-        """What `load` can give."""
+        """Names of the fields that `load` can read."""
         return [*self.table.fields(), *_ROW_FIELDS]
 
     def load(
@@ -300,7 +300,7 @@ class Dataset:
         return np.array([part.rows if split is None else part.splits[split] for part in self.parts], int)
 
     def _taken(self, split: str | None, max_rows: int | None) -> Array:
-        """How many rows of each part are read: the same share of all, `max_rows` together."""
+        """Rows of each part that are read: the same share of all parts, `max_rows` together."""
         sizes = self._sizes(split)
         if max_rows is None or max_rows >= sizes.sum():
             return sizes

@@ -63,7 +63,7 @@ def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
 
 
 def read_part_summary(path: Path) -> tuple[JsonObject, Arrays]:
-    """What a part says of itself, and its control histogram counts; DatasetError if it is damaged."""
+    """Summary of a part, and the counts of its control histograms; DatasetError if it is damaged."""
     try:
         with h5py.File(path) as file:
             control = {name: values[()] for name, values in file["control"].items()}

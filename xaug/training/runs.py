@@ -26,7 +26,7 @@ __all__ = ["Run", "RunRecord", "load_run", "training_directory"]
 
 
 def training_directory(run: Path, training: int) -> Path:
-    """Where one training of a run is."""
+    """Directory of one training of a run."""
     return run / f"training_{training}"
 
 
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def input_spec(self) -> Inputs:
-        """What the network reads."""
+        """Inputs of the network."""
         return self.record.inputs
 
     @property
@@ -278,7 +278,7 @@ class Run:
             raise DatasetError(f"{path} cannot be read ({error}). {self._again(path.parent)}") from None
 
     def _again(self, training: Path) -> str:
-        """What mends a damaged training."""
+        """Remedy for a damaged training, as a message states it."""
         return f"Delete {training} and {self.path / provenance.NAME}, then train again: other trainings are kept"
 
     def history(self, training: int) -> dict[str, list[float]]:
