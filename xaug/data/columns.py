@@ -9,7 +9,7 @@ from xaug.core.errors import DatasetError
 from xaug.core.types import Array
 from xaug.data.variables import Table
 
-__all__ = ["NamedArrays", "feature_names", "pick"]
+__all__ = ["NamedArrays", "pick"]
 
 
 class NamedArrays(dict[str, Array]):
@@ -97,35 +97,3 @@ def pick(values: Array, have: Sequence[str], want: Sequence[str], block: str, re
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join([*names[:3], "..."] if len(names) > 4 else names)
-
-
-def feature_names(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Names that tell all columns of all inputs apart, by input name.
-
-    A name that only one input has stays as it is. A name that several inputs have becomes `input.name` in each
-    of them, as `jet1.pt` and `jet2.pt`, so that no table loses a row.
-
-    Parameters
-    ----------
-    columns : dict
-        input name -> names of its columns
-
-    Returns
-    -------
-    dict of list of str
-        the same with unique names
-
-    Raises
-    ------
-    DatasetError
-        if one input has two columns of one name
-    """
-    seen: dict[str, int] = {}
-    for name, own in columns.items():
-        for column in own:
-            if list(own).count(column) > 1:
-                raise DatasetError(f"input {name!r} has two columns named {column!r}; give one another name")
-            seen[column] = seen.get(column, 0) + 1
-    return {
-        name: [f"{name}.{column}" if seen[column] > 1 else column for column in own] for name, own in columns.items()
-    }
