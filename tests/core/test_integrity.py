@@ -1,6 +1,7 @@
 """One flipped bit in any file of a finished directory is noticed, and the command makes just that file anew."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -186,3 +187,23 @@ def test_the_message_names_file_and_command(made, tmp_path):
         f"{part} is damaged (its content is not what was written). Run `{manifest['command']}` again: it makes only "
         "this file anew"
     )
+
+
+@pytest.mark.parametrize(
+    "command, expected",
+    [
+        ("python -m xaug.train jets -o 'old place' --seed 2", "python -m xaug.train jets -o {} --seed 2"),
+        ("xaug train jets --output old", "xaug train jets --output {}"),
+        ("python -m xaug.study zbb -o study", "python -m xaug.study zbb -o study"),  # the directory is a part of it
+        ("python train.py", "python -m xaug.train ... -o {}"),
+    ],
+)
+def test_the_command_names_the_place_where_the_directory_is(command, expected, tmp_path):
+    (tmp_path / "moved" / "x").mkdir(parents=True)
+    (tmp_path / "moved" / "x" / "file").write_text("content")
+    provenance.write(tmp_path / "moved" / "x", "train", {})
+    manifest = provenance.read(tmp_path / "moved" / "x") | {"command": command}
+    (tmp_path / "moved" / "x" / "manifest.json").write_text(json.dumps(integrity.seal(manifest)))
+    (tmp_path / "moved" / "x" / "file").write_text("CONTENT")
+    with pytest.raises(DatasetError, match=re.escape(f"Run `{expected.format(tmp_path / 'moved' / 'x')}` again")):
+        integrity.verified(tmp_path / "moved" / "x" / "file")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,10 +163,25 @@ def _check_size(path: Path, record: FileRecord, directory: Path, manifest: JsonO
 
 
 def _damage(path: Path, reason: str, directory: Path, manifest: JsonObject) -> DatasetError:
-    command = manifest.get("command") or ""
+    remedy = f"Run `{_command_for(directory, manifest)}` again: it makes only this file anew"
+    return DatasetError(f"{path} is damaged ({reason}). {remedy}")
+
+
+def _command_for(directory: Path, manifest: JsonObject) -> str:
+    """The command that made a directory, with the place where the directory is now.
+
+    Where the command of another stage made it, as a study, the directory is a part of what that command wrote.
+    """
+    command, stage = manifest.get("command") or "", manifest["stage"]
     if not command.startswith(("python -m xaug", "xaug ")):  # made from Python, not by a command
-        command = f"python -m xaug.{manifest['stage']} ... -o {directory}"
-    return DatasetError(f"{path} is damaged ({reason}). Run `{command}` again: it makes only this file anew")
+        return f"python -m xaug.{stage} ... -o {directory}"
+    words = shlex.split(command)
+    if f"xaug.{stage}" not in words[:3] and words[:2] != ["xaug", stage]:
+        return command
+    for i, word in enumerate(words[:-1]):
+        if word in ("-o", "--output") and Path(words[i + 1]).resolve() != directory.resolve():
+            return shlex.join([*words[: i + 1], str(directory), *words[i + 2 :]])  # the directory was moved or copied
+    return command
 
 
 @functools.lru_cache(maxsize=64)

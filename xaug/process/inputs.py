@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from xaug.core.errors import ConfigurationError, InputFileError
-from xaug.core.files import digest_file
+from xaug.core import provenance
+from xaug.core.errors import ConfigurationError, DatasetError, InputFileError
+from xaug.core.integrity import load_manifest, record_of, records, verified
 from xaug.core.types import JsonObject
 from xaug.formats.base import Contents, Source, UnsuitableFile
 from xaug.formats.processor import AnyProcessor
@@ -84,6 +85,8 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Candidate]:
             files = sorted(
                 file for file in path.rglob("*") if file.name.endswith(suffixes) and not file.name.startswith(".")
             )
+            folders = {path, *(file.parent for file in files)}
+            files += sorted(file for folder in folders for file in _missing(folder) if file.name.endswith(suffixes))
             if not files:
                 raise ConfigurationError(f"{path} holds no {' or '.join(suffixes)} file")
             found += [Candidate(path.name, str(file.resolve()), None, {}) for file in files]
@@ -96,6 +99,28 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Candidate]:
             raise ConfigurationError(f"{candidate.path} is given twice: its jets would count twice")
         seen.add(candidate.path)
     return sorted(found, key=lambda candidate: candidate.path)
+
+
+def _recorded(folder: Path) -> list[str]:
+    """Names of the files that the manifest of a folder records; none if it has no manifest of xaug.
+
+    Raises
+    ------
+    DatasetError
+        if the manifest is damaged
+    """
+    if not (folder / provenance.NAME).is_file():
+        return []
+    try:
+        return list(records(load_manifest(folder / provenance.NAME)))
+    except DatasetError:
+        if (folder / provenance.STARTED).is_file():
+            raise
+        return []  # other programs call files by this name as well
+
+
+def _missing(folder: Path) -> list[Path]:
+    return [folder / name for name in _recorded(folder) if not (folder / name).exists()]
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
@@ -184,6 +209,11 @@ def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
 
 
 def _check_readable(file: Path) -> None:
+    if file.name in _recorded(file.parent):
+        try:
+            verified(file)
+        except DatasetError as error:
+            raise InputFileError(str(file), str(error).removeprefix(f"{file} ")) from None
     if not file.exists():
         raise InputFileError(str(file), "does not exist")
     if file.stat().st_size == 0:
@@ -211,7 +241,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     processor.settings.check(candidate.path, metadata)
     if contents.entries == 0:
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
-    digest = digest_file(candidate.path) if source.is_local else contents.fingerprint
+    digest = str(record_of(Path(candidate.path))["digest"]) if source.is_local else contents.fingerprint
     return InputFile(
         dataset=candidate.dataset,
         path=candidate.path,
