@@ -150,3 +150,11 @@ def test_changes_of_a_table():
     assert "the code of 'theta' changed" in changes
     assert "'r2' is gone" in changes and "'new' is new" in changes
     assert variables.table_of_version_0_1("toy").changes(table) == []
+
+
+def test_a_copy_of_arrays_knows_their_columns():
+    table = variables.table_of("toy")
+    arrays = made_up(table, 3, np.random.default_rng(1))
+    copy = arrays.copy()
+    copy["xaug"] = copy["xaug"] + 1
+    assert copy.table is table and not np.array_equal(copy["xaug"], arrays["xaug"])

@@ -5,6 +5,7 @@ optimiser. `expected.npz` holds what that version read and computed.
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,10 @@ import pytest
 
 import xaug
 from xaug import variables
+from xaug.core import provenance
+from xaug.core.errors import ConfigurationError
+from xaug.data.part_files import refuse_stale
+from xaug.data.table import Table
 from xaug.data.variables import KINDS_0_1, table_of_version_0_1
 from xaug.explain.attribution import Attribution
 from xaug.explain.stage import explain_run, load_attributions
@@ -68,3 +73,13 @@ def test_the_old_tables_are_frozen():
     }  # fmt: skip
     for kind in KINDS_0_1:
         assert set(table_of_version_0_1(kind).labels()) <= set(variables.labels(kind))
+
+
+def test_making_it_again_says_which_variables_are_new_or_gone(old):
+    """Without the digests of version 0.1, its code counts as today's; its names are known."""
+    manifest, table = provenance.read(old / "dataset"), table_of_version_0_1("toy")
+    refuse_stale(old / "dataset", manifest, table)
+    block = table.block("xaug")
+    other = replace(block, variables=(replace(block.variables[0], name="new"), *block.variables[1:]), selections={})
+    with pytest.raises(ConfigurationError, match=r"made by other code \('theta' is gone; 'new' is new\)"):
+        refuse_stale(old / "dataset", manifest, Table("toy", {**table.blocks, "xaug": other}))

@@ -35,6 +35,10 @@ class NamedArrays(dict[str, Array]):
         """Arrays with the column names of others, if these know theirs."""
         return cls(arrays, others.table) if isinstance(others, cls) else arrays
 
+    def copy(self) -> NamedArrays:
+        """The arrays in another dict, which knows their columns as well."""
+        return NamedArrays(self, self.table)
+
     def columns(self, block: str, names: Sequence[str], reader: str) -> Array:
         """Columns of a block by name.
 

@@ -13,6 +13,7 @@ from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.table import Table
+from xaug.data.variables import table_of_version_0_1
 
 __all__ = ["CHUNK", "read_part_summary", "refuse_stale", "write_part"]
 
@@ -54,7 +55,8 @@ def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
     The dataset stays good for all that reads it: it is what its own table says.
     """
     stored = manifest.get("table")
-    changes = [] if stored is None else Table.from_json(stored).changes(table)
+    made_with = table_of_version_0_1(table.kind) if stored is None else Table.from_json(stored)
+    changes = made_with.changes(table)
     if changes:
         raise ConfigurationError(
             f"{directory} was made by other code ({'; '.join(changes)}). Delete its {provenance.NAME} and run "
