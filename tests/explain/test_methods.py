@@ -194,11 +194,12 @@ def test_a_manifest_that_lacks_something_is_named(run_path, tmp_path):
     import json
 
     from xaug.core.errors import DatasetError
+    from xaug.core.integrity import seal
 
     explain_run(run_path, tmp_path / "a", max_events=3, engine="native")
     path = tmp_path / "a" / "manifest.json"
     content = json.loads(path.read_text())
     del content["events"]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(seal(content)))
     with pytest.raises(DatasetError, match=r"manifest\.json is damaged: it has no 'events'"):
         Explanation.open(tmp_path / "a")

@@ -9,14 +9,13 @@ from xaug.report.single import draw_history, draw_topk
 from xaug.training.stage import train
 
 DRAWN = {".png", ".pdf"}
+OPTIONS = {"network": "event", "trainings": 2, "epochs": 1}
 
 
 @pytest.fixture(scope="module")
 def run(event_dataset, tmp_path_factory):
     directory = tmp_path_factory.mktemp("single") / "run"
-    train(event_dataset.path, directory, network="event", trainings=2, epochs=1)
-    for path in directory.glob("history.*"):
-        path.unlink()
+    train(event_dataset.path, directory, **OPTIONS)
     return directory
 
 
@@ -24,13 +23,14 @@ def times(directory):
     return {path: path.stat().st_mtime_ns for path in directory.rglob("*") if path.is_file()}
 
 
-def test_history_is_drawn_once(run):
+def test_history_is_drawn_once(run, event_dataset):
     draw_history(run)
     assert {path.suffix for path in run.glob("history.*")} == DRAWN
     before = times(run)
     draw_history(run)
     assert times(run) == before
-    (run / "history.pdf").unlink()  # as if the command had been killed between both files
+    (run / "history.pdf").unlink()  # the command, run again, finds that it is missing and draws it anew
+    train(event_dataset.path, run, **OPTIONS)
     draw_history(run)
     assert {path.suffix for path in run.glob("history.*")} == DRAWN
 
