@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ __all__ = ["BINS", "Bins", "Values", "bin_edges", "bin_index", "checked_columns"
 
 Bins = int | Sequence[float] | Array
 """Edges of bins, or their number."""
-Values = Mapping[str, npt.ArrayLike] | pd.DataFrame
+Values: TypeAlias = Mapping[str, npt.ArrayLike] | pd.DataFrame
 """Unscaled variables (n,) by name."""
 
 BINS = 30
