@@ -52,7 +52,8 @@ def test_processes_thresholds_and_bias_are_those_of_the_cards():
 def test_every_number_of_the_selection_is_told():
     section = EVENTS.split("## Selection\n")[1].split("\n## ")[0]
     for field in fields(EventSelection):
-        assert re.search(rf"`{field.name}` {field.default:g}\b", section), field.name
+        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+        assert re.search(rf"`{field.name}` {re.escape(default)}\b", section), field.name
 
 
 def test_every_number_of_the_detector_is_told():

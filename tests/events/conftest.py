@@ -25,6 +25,7 @@ class Event:
     particles: np.ndarray
     lepton_id: int = 13
     quarks: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))  # eta phi id
+    ids: list[int] | None = None  # PDG ids of all particles but the lepton; default: charged pions
 
     def moved(self, dphi: float = 0.0, dy: float = 0.0) -> Event:
         """Rotated about the beam, or seen from a frame that moves along it."""
@@ -75,8 +76,9 @@ def collisions_of(*events: Event, met: np.ndarray | None = None) -> Collisions:
     of_lepton[first] = np.arange(len(events))
     names = ("pt", "eta", "phi", "mass")
     quarks = np.concatenate([event.quarks for event in events])
+    ids = np.concatenate([[event.lepton_id, *(event.ids or [211] * (len(event.particles) - 1))] for event in events])
     return Collisions(
-        {**dict(zip(names, flat.T, strict=True)), "lepton": of_lepton},
+        {**dict(zip(names, flat.T, strict=True)), "lepton": of_lepton, "id": ids, "radiated": ids == 22},
         counts,
         {**dict(zip(names, flat[first].T, strict=True)), "id": np.array([event.lepton_id for event in events])},
         np.arange(len(events)),

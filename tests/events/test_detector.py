@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from xaug.core.errors import ConfigurationError
 from xaug.data.splits import event_ids
 from xaug.events.detector import Detector, normals
+from xaug.events.measurement import rest_of_resolution
+from xaug.formats.momenta import FourVectors
 
 IDS = event_ids("detector", np.arange(100_000))
 
@@ -38,6 +40,78 @@ def test_mean_and_width(kind, pt):
     assert factors.min() > 0
     assert factors.mean() == pytest.approx(1, abs=4 * expected / np.sqrt(len(IDS)))
     assert factors.std() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pdg", "width", "angle"),
+    [
+        (-211, lambda pt, e: np.hypot(0.01, 1.5e-4 * pt), 0.001),
+        (11, lambda pt, e: np.hypot(0.01, 1.5e-4 * pt), 0.001),
+        (22, lambda pt, e: np.hypot(0.03 / np.sqrt(e), 0.005), 0.005),
+        (130, lambda pt, e: np.hypot(1.1 / np.sqrt(e), 0.09), 0.025),
+        (2112, lambda pt, e: np.hypot(1.1 / np.sqrt(e), 0.09), 0.025),
+    ],
+)
+def test_particles_are_measured_with_the_documented_widths(pdg, width, angle):
+    pt, eta, phi = 20.0, 1.2, 3.1
+    n = len(IDS)
+    values = {"pt": pt, "eta": eta, "phi": phi, "mass": 0.1, "id": pdg}
+    found, resolution = Detector().measured({k: np.full(n, v) for k, v in values.items()}, IDS, np.full(n, 3))
+    expected = width(pt, pt * np.cosh(eta))
+    assert_allclose(resolution, expected)
+    assert found["pt"].std() / pt == pytest.approx(expected, rel=0.02)
+    assert found["pt"].mean() / pt == pytest.approx(1, abs=4 * expected / np.sqrt(n))
+    for name, true in (("eta", eta), ("phi", phi)):
+        assert found[name].std() == pytest.approx(angle, rel=0.02)
+        assert found[name].mean() == pytest.approx(true, abs=4 * angle / np.sqrt(n))
+    assert_allclose(found["mass"], 0.1)
+    assert abs(np.corrcoef(found["eta"], found["phi"])[0, 1]) < 4 / np.sqrt(n)
+
+
+def test_particles_of_an_event_are_measured_apart():
+    values = {k: np.full(1000, v) for k, v in {"pt": 5.0, "eta": 0.0, "phi": 0.0, "mass": 0.0, "id": 211}.items()}
+    found, _ = Detector().measured(values, np.repeat(IDS[:1], 1000), np.arange(1000))
+    assert len(np.unique(found["pt"])) == len(np.unique(found["eta"])) == 1000
+
+
+def test_rest_of_the_resolution_of_a_jet():
+    """Two jets: particles of 3 and 4 GeV with widths of 0.1 and 0.2, and a single one that is measured too badly."""
+    pt, width = np.array([3.0, 4.0, 50.0]), np.array([0.1, 0.2, 0.9])
+    zero = np.zeros(3)
+    jets = FourVectors.from_pt_eta_phi_mass(pt, zero, zero, zero, [2, 1])
+    detector = Detector(jet_noise=0.0, jet_stochastic=0.0, jet_constant=0.5)
+    of_particles = np.hypot(0.3, 0.8) / 7
+    assert_allclose(rest_of_resolution(jets, pt, width, detector), [np.sqrt(0.25 - of_particles**2), 0.0])
+
+
+def test_jet_has_the_documented_resolution_as_a_whole(tools):
+    """A jet of tracks, photons and neutral hadrons, all along one line: its pT spreads by the formula of jets."""
+    pts = [60.0, 40.0, 50.0, 30.0, 20.0]
+    jet = [[pt, 0.3, 1.0, 0.0] for pt in pts]
+    others = [[100, -1, 2, 0.0], [90, 1, 3, 0.0], [80, 0, 4.5, 0.0]]
+    event = tools.Event(np.array([[150, 0.2, 0.0, 0.0], *jet, *others]), ids=[211, 22, 130, 211, 22, 211, 211, 211])
+    ids = event_ids("whole", np.arange(4000))
+    angles = {"track_angle": 0.0, "photon_angle": 0.0, "neutral_angle": 0.0}
+    cuts = {"met_min": 0.0, "ht_min": 0.0, "fat_pt": 20.0, "jet_pt": 5.0}
+    objects, _, _ = tools.run(*[event] * 4000, ids=ids, detector=Detector(**angles), **cuts)
+    assert len(objects) == 4000
+    pt, expected = tools.features(objects)["pt_fat"], np.sqrt((3 / 200) ** 2 + 0.8**2 / 200 + 0.04**2)
+    assert pt.mean() == pytest.approx(200, rel=4 * expected / np.sqrt(4000))
+    assert pt.std() / 200 == pytest.approx(expected, rel=0.05)
+
+
+def test_substructure_is_measured_too(tools):
+    """The mass over pT of a fat jet of two neutral hadrons changes; a factor on all of it would keep that."""
+    two = [[150, 0.0, 1.0, 0.0], [150, 0.5, 1.0, 0.0]]
+    others = [[100, -1, 2, 0.0], [90, 1, 3, 0.0], [80, 0, 4.5, 0.0]]
+    ids = event_ids("mass", np.arange(500))
+    spread = {}
+    for pdg in (211, 130):
+        event = tools.Event(np.array([[150, 0.2, 4.0, 0.0], *two, *others]), ids=[pdg, pdg, 211, 211, 211])
+        objects, _, _ = tools.run(*[event] * 500, ids=ids, detector=Detector())
+        found = tools.features(objects)
+        spread[pdg] = np.std(found["mass_fat"] / found["pt_fat"])
+    assert 1e-4 < spread[211] < spread[130] / 3
 
 
 def test_soft_shift():

@@ -33,6 +33,7 @@ def tree_branches(events, weights) -> dict[str, ak.Array]:
     columns = {f"particle_{c}": v for c, v in jagged(particles, ("pt", "eta", "phi", "m")).items()}
     ids = [[e.lepton_id, *[211] * (len(e.particles) - 1), -14] for e in events]
     columns["particle_id"] = ak.values_astype(ak.Array(ids), np.int32)
+    columns["particle_status"] = ak.full_like(columns["particle_id"], 91)
     quarks = [np.c_[np.full(len(e.quarks), 50.0), e.quarks] for e in events]
     gen = jagged(quarks, ("pt", "eta", "phi", "id"))
     columns |= {f"gen_{c}": ak.values_astype(v, np.int32 if c == "id" else np.float64) for c, v in gen.items()}

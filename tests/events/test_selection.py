@@ -1,4 +1,4 @@
-"""The selection cut by cut, overlap of leptons and jets, and the b jet drawn by its tag efficiency."""
+"""The selection cut by cut, overlap of leptons and jets, and flavour and efficiency of jets that are tagged."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,11 @@ class TestCuts:
             assert tools.run(plain(), **{name: value})[2]["fat jet"] == 0, name
             assert EventSelection().changed({name: str(value)}) == EventSelection(**{name: float(value)})
 
-    @pytest.mark.parametrize("wrong", [{"tag_b": 0.0}, {"tag_light": 1.2}, {"ht_min": -1.0}, {"jet_radius": 0.0}])
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"tag_b": 0.0}, {"tag_light": 1.2}, {"tag_c": ()}, {"tag_b": "50:0.5,20:0.6"}, {"tau_axes": "kt"},
+         {"ht_min": -1.0}, {"jet_radius": 0.0}, {"dress_radius": -0.1}],
+    )  # fmt: skip
     def test_bad_values(self, wrong):
         with pytest.raises(ConfigurationError, match=next(iter(wrong))):
             EventSelection(**wrong)
@@ -130,8 +134,14 @@ class TestTag:
     )
     def test_flavour_of_jets(self, tools, plain, quarks, weight):
         quarks = np.array(quarks, float).reshape(-1, 3)
-        _, found, _ = tools.run(plain(quarks=quarks))
+        _, found, _ = tools.run(plain(quarks=quarks), tag_b=0.7, tag_c=0.15, tag_light=0.01)
         assert_allclose(found, [weight], rtol=1e-12)
+
+    def test_efficiency_is_that_at_the_pt_of_the_jet(self, tools, plain):
+        """The b jet has 300 GeV, half way between the points."""
+        quarks = np.array([(0.3, 1, 5)], float)
+        _, found, _ = tools.run(plain(quarks=quarks), tag_b="200:0.8,400:0.4", tag_light=0.01)
+        assert_allclose(found, [1 - 0.4 * 0.99**3], rtol=1e-12)
 
     def test_b_jet_is_no_other_jet(self, tools, events):
         objects, _, _ = tools.run(*events)
@@ -141,3 +151,10 @@ class TestTag:
         features = tools.features(objects)
         for name in ("j1_b", "j2_b", "j3_b"):
             assert features[f"delta_r_{name}"].min() > 0.3
+
+
+def test_one_pass_of_minimisation_lowers_tau(tools, events):
+    """N-subjettiness is what the pass minimises; with beta = 1 it does so for nearly all jets."""
+    taus = [tools.run(*events, tau_axes=axes)[0].tau[:, 0] for axes in ("onepass_wta", "wta")]
+    assert not np.allclose(*taus)
+    assert (taus[0] <= taus[1] * (1 + 1e-6)).mean() > 0.95

@@ -1,9 +1,9 @@
-"""Settings of processing: frozen dataclasses of numbers, which a user may replace by name."""
+"""Settings of processing: frozen dataclasses of values that a user may replace by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -17,16 +17,17 @@ Own = TypeVar("Own", bound="Options")
 
 @dataclass(frozen=True)
 class Options:
-    """Base class of settings whose fields are all numbers."""
+    """Base class of settings: numbers, texts, or values of a class that reads itself from a text."""
 
     noun: ClassVar[str]
     """Name of these settings in messages."""
 
     def require_positive(self) -> None:
-        """Raise ConfigurationError if a value is negative or not a finite number."""
-        for name, value in asdict(self).items():
-            if not np.isfinite(value) or value < 0:
-                raise ConfigurationError(f"{self.noun} {name} = {value}: must be a number >= 0")
+        """Raise ConfigurationError if a number is negative or not finite."""
+        for own in fields(self):
+            value = getattr(self, own.name)
+            if isinstance(value, (int, float)) and (not np.isfinite(value) or value < 0):
+                raise ConfigurationError(f"{self.noun} {own.name} = {value}: must be a number >= 0")
 
     def changed(self: Own, settings: Mapping[str, str]) -> Own:
         """A copy of these settings in which some values, given as text, are replaced.
@@ -34,15 +35,17 @@ class Options:
         Raises
         ------
         ConfigurationError
-            if a name is unknown, or a text is not a number of the type that this setting has
+            if a name is unknown, or a text is not a value of the type that this setting has
         """
-        types = {name: type(value) for name, value in asdict(self).items()}
+        types = {own.name: type(getattr(self, own.name)) for own in fields(self)}
         values = {}
         for name, text in settings.items():
             if name not in types:
                 raise unknown_name(f"{self.noun} setting", name, types)
             try:
                 values[name] = types[name](text)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{self.noun} {name} = {text!r}: {error}") from None
             except ValueError:
                 raise ConfigurationError(f"{self.noun} {name} = {text!r} is not a {types[name].__name__}") from None
         return replace(self, **values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from xaug._version import __version__
 from xaug.core.errors import ConfigurationError
@@ -16,13 +16,13 @@ from xaug.data.variables import table_of
 
 __all__ = ["PartSettings", "PartSummary", "Rows", "part_name"]
 
-VERSION = 2
-"""Raise it when the same events and settings give other numbers: old parts are then not taken for new ones."""
-
 
 @dataclass(frozen=True)
 class PartSettings:
     """Everything but the input that decides what a dataset holds."""
+
+    version: ClassVar[int] = 2
+    """Raised when the same events and settings give other numbers: old parts are then not taken for new ones."""
 
     kind: str
     selection: Options
@@ -50,7 +50,7 @@ class PartSettings:
     @property
     def config(self) -> JsonObject:
         """The settings as plain data, with the version of the code that computes."""
-        return {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": VERSION}
+        return {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": self.version}
 
 
 @dataclass(frozen=True)

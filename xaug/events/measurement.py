@@ -13,7 +13,7 @@ from xaug.formats.base import Collisions
 from xaug.formats.momenta import FourVectors, pairs
 from xaug.jets import clustering
 
-__all__ = ["Measured", "measure", "rank_of"]
+__all__ = ["Measured", "measure", "rank_of", "rest_of_resolution"]
 
 
 def rank_of(event: Array) -> Array:
@@ -35,10 +35,11 @@ class Measured:
 def measure(
     collisions: Collisions, lepton: Array, lepton_pt: Array, ids: Array, cuts: EventSelection, detector: Detector
 ) -> Measured:
-    """Measure events of one lepton: smear the particles of jets, and the missing momentum.
+    """Measure events of one lepton: smear particles, jets, and the missing momentum.
 
-    All particles of a small jet are scaled by the same factor, so that jets, fat jets and missing momentum of the
-    same particles move together. Events that come with the missing momentum of a detector are measured already.
+    Each particle is measured on its own. Then all particles of a small jet are scaled by the same factor, so that jets,
+    fat jets and missing momentum of the same particles move together. Events that come with the missing momentum of a
+    detector are measured already.
 
     Parameters
     ----------
@@ -60,16 +61,19 @@ def measure(
     row, index = pairs(events, collisions.counts)
     others = collisions.particles["lepton"][index] != lepton[row]
     row, index = row[others], index[others]
-    seen = {name: collisions.particles[name][index] for name in ("pt", "eta", "phi", "mass")}
-    particles = FourVectors.of_particles(seen, np.bincount(row, minlength=n))
+    seen = {name: values[index] for name, values in collisions.particles.items()}
+    counts = np.bincount(row, minlength=n)
     if collisions.met is not None:
+        particles = FourVectors.of_particles(seen, counts)
         jet_event, _, jets = clustering.cluster(particles, cuts.jet_radius, cuts.jet_pt)
         return Measured(own, particles, jet_event, jets, collisions.met[events])
 
+    first = np.cumsum(collisions.counts) - collisions.counts
+    seen, width = detector.measured(seen, ids[row], index - first[events][row])
+    particles = FourVectors.of_particles(seen, counts)
     jet_event, inside, jets = clustering.cluster(particles, cuts.jet_radius, min(detector.jet_pt, cuts.jet_pt))
-    p = jets.totals()
-    resolution = detector.jet_resolution(np.hypot(p[:, 0], p[:, 1]))
-    factor = detector.factors(resolution, ids[jet_event], "jet", rank_of(jet_event))[jets.group]
+    rest = rest_of_resolution(jets, seen["pt"][inside], width[inside], detector)
+    factor = detector.factors(rest, ids[jet_event], "jet", rank_of(jet_event))[jets.group]
     each = np.ones(len(row))
     each[inside] = factor
     particles = particles.scaled(each)
@@ -78,3 +82,11 @@ def measure(
     soft_pt = np.bincount(row[soft], np.hypot(particles.px, particles.py)[soft], n)
     met = -particles.sums(row, n)[:, :2] - own[:, :2] + detector.soft_shift(soft_pt, ids)
     return Measured(own, particles, jet_event, jets.scaled(factor), met)
+
+
+def rest_of_resolution(jets: FourVectors, pt: Array, width: Array, detector: Detector) -> Array:
+    """Relative resolution (n,) of jets that remains beside that of their particles, whose pT and widths are (m,)."""
+    p, group, n = jets.totals(), jets.group, len(jets)
+    of_particles = np.bincount(group, (width * pt) ** 2, n) / np.bincount(group, pt, n) ** 2
+    rest: Array = np.sqrt(np.maximum(detector.jet_resolution(np.hypot(p[:, 0], p[:, 1])) ** 2 - of_particles, 0.0))
+    return rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import hist
 import numpy as np
@@ -26,6 +26,8 @@ __all__ = ["EventProcessor", "EventSettings"]
 @dataclass(frozen=True)
 class EventSettings(PartSettings):
     """All settings that decide what a dataset of events holds, beside its input."""
+
+    version: ClassVar[int] = 3  # from 3 on: b jets by rank of pT, dressed leptons, resolution of particles
 
     kind: str = "events"
     selection: EventSelection = field(default_factory=EventSelection)

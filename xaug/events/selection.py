@@ -12,6 +12,7 @@ from xaug.data.cut_flow import CutFlow
 from xaug.data.splits import uniforms
 from xaug.events.cuts import CUTS, JETS, EventSelection
 from xaug.events.detector import Detector
+from xaug.events.dressing import dressed
 from xaug.events.measurement import measure, rank_of
 from xaug.events.objects import TAU_BETAS, EventObjects
 from xaug.events.tagging import draw_tagged, tag_efficiencies
@@ -64,6 +65,7 @@ def select_events(
     CutFlow
         how many events remain after each of CUTS
     """
+    collisions = dressed(collisions, cuts.dress_radius)
     n, flow = len(collisions), dict.fromkeys(CUTS, 0)
     flow["events"] = n
 
@@ -97,14 +99,15 @@ def select_events(
 
     good = good[keep[seen.jet_event[good]]]
     number = (np.cumsum(keep) - 1)[seen.jet_event[good]]  # of the selected event
-    eta, phi = jet["eta"][good], jet["phi"][good]
-    efficiency = tag_efficiencies(events[seen.jet_event[good]], eta, phi, collisions, cuts)
+    tagged_by = {name: jet[name][good] for name in ("pt", "eta", "phi")}
+    efficiency = tag_efficiencies(events[seen.jet_event[good]], tagged_by, collisions, cuts)
     tagged, weight = draw_tagged(efficiency, number, len(kept), uniforms(ids[events[kept]], "tag"))
     other = np.delete(np.arange(len(good)), tagged)
     leading = other[rank_of(number[other]) < JETS - 1].reshape(-1, JETS - 1)
     four = good[np.concatenate([leading, tagged[:, None]], axis=1).reshape(-1)]  # j1 j2 j3 b of each event
     _, small = regroup(seen.jets, np.arange(len(seen.jets.px)), four)
-    return _objects(events[kept], seen.lepton[kept], seen.met[kept], ht[kept], small, fat), weight, CutFlow(flow)
+    tau = _tau(fat, cuts.tau_axes)
+    return _objects(events[kept], seen.lepton[kept], seen.met[kept], ht[kept], small, fat, tau), weight, CutFlow(flow)
 
 
 def leading_fat_jets(momenta: FourVectors, keep: Array, cuts: EventSelection) -> tuple[Array, FourVectors]:
@@ -118,7 +121,19 @@ def leading_fat_jets(momenta: FourVectors, keep: Array, cuts: EventSelection) ->
     return kept[row[leading]], fat
 
 
-def _objects(event: Array, lepton: Array, met: Array, ht: Array, small: FourVectors, fat: FourVectors) -> EventObjects:
+def _tau(fat: FourVectors, axes: str) -> Array:
+    """N-subjettiness (n, len(TAU_BETAS), MAX_AXES) of n fat jets, divided by their pT."""
+    if not len(fat):
+        return np.zeros((0, len(TAU_BETAS), MAX_AXES))
+    p = fat.totals()
+    tau: Array = clustering.n_subjettiness(clustering.recluster(fat), TAU_BETAS, axes)
+    tau /= np.hypot(p[:, 0], p[:, 1])[:, None, None]
+    return tau
+
+
+def _objects(
+    event: Array, lepton: Array, met: Array, ht: Array, small: FourVectors, fat: FourVectors, tau: Array
+) -> EventObjects:
     """Gather the objects of n events: `small` holds four jets (j1, j2, j3, b) for each event, `fat` holds one."""
     n = len(event)
     met_pt = np.hypot(met[:, 0], met[:, 1])
@@ -131,11 +146,6 @@ def _objects(event: Array, lepton: Array, met: Array, ht: Array, small: FourVect
         ],
         axis=1,
     )
-    if n:
-        fat_pt = np.hypot(momentum[:, 5, 0], momentum[:, 5, 1])
-        tau = clustering.n_subjettiness(clustering.recluster(fat), TAU_BETAS) / fat_pt[:, None, None]
-    else:
-        tau = np.zeros((0, len(TAU_BETAS), MAX_AXES))
     object_index = np.concatenate(
         [small.group // JETS * (JETS + 1) + small.group % JETS, fat.group * (JETS + 1) + JETS]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xaug.core.types import Array
+from xaug.core.types import Array, Arrays
 from xaug.events.cuts import EventSelection
 from xaug.formats.base import Collisions
 from xaug.formats.momenta import delta_phi, pairs
@@ -15,13 +15,14 @@ __all__ = ["draw_tagged", "tag_efficiencies"]
 def draw_tagged(efficiency: Array, event: Array, n: int, uniform: Array) -> tuple[Array, Array]:
     """Choose the b jet of each event, without losing events to tagging.
 
-    A jet is drawn with a probability proportional to its tag efficiency e. The event is weighted by the probability
-    1 - prod(1 - e) that any of its jets is tagged.
+    An analysis takes the hardest tagged jet. With tag efficiencies e that jet is number i, in order of falling pT, with
+    the probability e_i prod_(j harder than i) (1 - e_j). A jet is drawn by these, given that there is a tag, and the
+    event is weighted by the probability 1 - prod(1 - e) that there is one.
 
     Parameters
     ----------
     efficiency, event
-        tag efficiency and event of each jet, (m,); events are ascending, and every event has a jet
+        tag efficiency and event of each jet, (m,); ordered by event, then by falling pT; every event has a jet
     n
         number of events
     uniform
@@ -34,21 +35,36 @@ def draw_tagged(efficiency: Array, event: Array, n: int, uniform: Array) -> tupl
     weight : (n,)
         probability of a tag
     """
-    total = np.bincount(event, efficiency, n)
+    missed = np.log1p(-np.minimum(efficiency, 1 - 1e-15))
     first = np.searchsorted(event, np.arange(n))
-    upto = np.cumsum(efficiency)
-    below = upto - (upto[first] - efficiency[first])[event]  # running sum within the event
-    passed = np.bincount(event, below < (uniform * total)[event], n).astype(np.int64)
+    upto = np.cumsum(missed)
+    none_so_far = upto - (upto[first] - missed[first])[event]  # ln of the probability that no jet up to here is tagged
+    weight: Array = -np.expm1(np.bincount(event, missed, n))
+    drawn = (np.minimum(uniform, 1 - 1e-12) * weight)[event]  # below the sum of all probabilities, despite rounding
+    passed = np.bincount(event, -np.expm1(none_so_far) <= drawn, n).astype(np.int64)
     chosen = first + np.minimum(passed, np.bincount(event, minlength=n) - 1)  # rounding may pass the last one
-    return chosen, -np.expm1(np.bincount(event, np.log1p(-np.minimum(efficiency, 1 - 1e-15)), n))
+    return chosen, weight
 
 
-def tag_efficiencies(jet_event: Array, eta: Array, phi: Array, collisions: Collisions, cuts: EventSelection) -> Array:
-    """Tag efficiency of each jet (m,), which depends on the heaviest quark near it."""
-    quarks = collisions.quarks
+def tag_efficiencies(jet_event: Array, jets: Arrays, collisions: Collisions, cuts: EventSelection) -> Array:
+    """Tag efficiency of each jet (m,), which depends on its pT and on the heaviest quark near it.
+
+    Parameters
+    ----------
+    jet_event
+        event of each jet, (m,)
+    jets
+        their pt [GeV], eta and phi, (m,) each
+    collisions
+        the events, with their quarks
+    cuts
+        the efficiencies, and which quarks count
+    """
+    eta, phi, quarks = jets["eta"], jets["phi"], collisions.quarks
     left, right = pairs(jet_event, collisions.quark_counts)
     near = np.hypot(eta[left] - quarks["eta"][right], delta_phi(phi[left], quarks["phi"][right])) < cuts.flavour_radius
     near &= quarks["pt"][right] > cuts.flavour_pt
     flavour = np.zeros(len(jet_event), dtype=np.int64)
     np.maximum.at(flavour, left[near], quarks["id"][right[near]].astype(np.int64))
-    return np.select([flavour == 5, flavour == 4], [cuts.tag_b, cuts.tag_c], cuts.tag_light)
+    b, c, light = (efficiency(jets["pt"]) for efficiency in cuts.efficiencies)
+    return np.select([flavour == 5, flavour == 4], [b, c], light)

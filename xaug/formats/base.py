@@ -68,7 +68,8 @@ class FinalState:
 class Collisions:
     """Visible particles, leptons and heavy quarks of n events. Momenta are in GeV."""
 
-    particles: Arrays  # (m,) each: pt eta phi mass, and lepton: position of the lepton that it is, or -1
+    particles: Arrays  # (m,) each: pt eta phi mass, and lepton: position of the lepton that it is, or -1;
+    # generated ones also id (PDG), and radiated: whether it is a photon that does not come from a hadron
     counts: Array  # (n,) particles of each event
     leptons: Arrays  # electrons and muons, (k,) each: pt eta phi mass, id (|PDG id|)
     lepton_event: Array  # (k,) event of each lepton, ascending

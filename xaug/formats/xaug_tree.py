@@ -27,7 +27,7 @@ from xaug.formats.base import (
 from xaug.formats.momenta import LEPTON_MASS, NEUTRINOS
 from xaug.formats.root import RootFormat, flat_columns
 
-__all__ = ["METADATA", "TREE", "XAUG_TREE", "heavy_quarks", "read_metadata"]
+__all__ = ["METADATA", "TREE", "XAUG_TREE", "heavy_quarks", "radiated_photons", "read_metadata"]
 
 TREE = "T"
 METADATA = "xaug"
@@ -48,7 +48,7 @@ OPTIONAL = {"status": "constituent_status"}
 """Columns that are read only where they are wanted: files of other generators may lack them."""
 PARTONS = {name: f"gen_{name}" for name in ("id", "status", "mother1", "eta", "phi")}
 """Our name -> branch of the generator's partons."""
-PARTICLES = {name: f"particle_{name}" for name in ("pt", "eta", "phi", "id")} | {"mass": "particle_m"}
+PARTICLES = {name: f"particle_{name}" for name in ("pt", "eta", "phi", "id", "status")} | {"mass": "particle_m"}
 """Our name -> branch of all final particles of an event. GeV."""
 QUARKS = {name: f"gen_{name}" for name in ("pt", "eta", "phi", "id")}
 """Our name -> branch of the partons whose b and c quarks are read."""
@@ -120,9 +120,11 @@ class XaugTree(RootFormat):
         visible = ~np.isin(np.abs(columns["id"]), NEUTRINOS) & (columns["pt"] > 0)
         event = np.repeat(np.arange(len(counts)), counts)[visible]
         particles = {name: values[visible] for name, values in columns.items()}
-        ids = np.abs(particles.pop("id"))
+        ids = np.abs(particles["id"])
+        particles["radiated"] = radiated_photons(particles["id"], particles.pop("status"))
         is_lepton = np.isin(ids, tuple(LEPTON_MASS))
-        leptons = {name: values[is_lepton] for name, values in particles.items()} | {"id": ids[is_lepton]}
+        four_momentum = ("pt", "eta", "phi", "mass")
+        leptons = {name: particles[name][is_lepton] for name in four_momentum} | {"id": ids[is_lepton]}
         particles["lepton"] = np.where(is_lepton, np.cumsum(is_lepton) - 1, -1)
         of_event = np.bincount(event, minlength=len(counts))
         return Collisions(particles, of_event, leptons, event[is_lepton], *heavy_quarks(chunk, QUARKS, first), met=None)
@@ -141,6 +143,15 @@ class XaugTree(RootFormat):
             if name not in OPTIONAL and name not in CONSTITUENTS:
                 raise UnsuitableFile(f"cannot hold the column {name!r} of particles, which these settings need")
         return CONSTITUENTS | {name: OPTIONAL[name] for name in wanted.columns if name in OPTIONAL}
+
+
+def radiated_photons(ids: Array, status: Array) -> Array:
+    """Whether particles (n,) are photons that leptons or quarks radiated: no hadron and no decay made them.
+
+    Pythia gives the status codes 81 to 99 to products of hadronisation and of decays.
+    """
+    radiated: Array = (ids == 22) & (np.abs(status) < 81)
+    return radiated
 
 
 def heavy_quarks(chunk: Any, branches: dict[str, str], first: int) -> tuple[Arrays, Array]:

@@ -17,8 +17,10 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.events.dressing import nearest_lepton
 from xaug.formats.momenta import NEUTRINOS, kinematics
 from xaug.formats.tree_writer import EVENT_LAYOUT, Collection, TreeWriter
+from xaug.formats.xaug_tree import radiated_photons
 from xaug.generate import blocks
 from xaug.generate.blocks import BlockTask, Process
 from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
@@ -50,7 +52,8 @@ MAX_ABS_ETA = 5.0
 class Stored:
     """Cuts that an event must pass to be stored; looser than every selection that it is meant for."""
 
-    lepton_pt: float = 20.0  # one electron or muon [GeV]
+    lepton_pt: float = 20.0  # one electron or muon, with all photons within `dress_radius` [GeV]
+    dress_radius: float = 0.1
     lepton_eta: float = 2.7
     ht: float = 250.0  # scalar sum of the pT of anti-kT jets, leptons among their constituents [GeV]
     jet_radius: float = 0.4
@@ -149,9 +152,14 @@ def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[Array, dict[str,
     seen = np.abs(p["eta"]) < MAX_ABS_ETA
     final, p = final[seen], {name: values[seen] for name, values in p.items()}
 
-    lepton = np.isin(np.abs(particles["id"][final]), (11, 13))
-    lepton &= (p["pt"] > cuts.lepton_pt) & (np.abs(p["eta"]) < cuts.lepton_eta)
-    keep = np.bincount(event_of[final][lepton], minlength=n) > 0
+    ids, event = particles["id"][final], event_of[final]
+    lepton = np.flatnonzero(np.isin(np.abs(ids), (11, 13)))
+    photon = np.flatnonzero(radiated_photons(ids, particles["status"][final]))
+    leptons, photons = ({name: p[name][own] for name in ("pt", "eta", "phi")} for own in (lepton, photon))
+    near, own = nearest_lepton(leptons, event[lepton], photons, _counts(event[photon], n), cuts.dress_radius)
+    pt = leptons["pt"] + np.bincount(own, photons["pt"][near], len(lepton))
+    good = (pt > cuts.lepton_pt) & (np.abs(leptons["eta"]) < cuts.lepton_eta)
+    keep = np.bincount(event[lepton][good], minlength=n) > 0
     clustered = final[keep[event_of[final]]]
     momenta = batch.momenta(clustered, _counts(event_of[clustered], n))
     event, _, jets = clustering.cluster(momenta, cuts.jet_radius, cuts.jet_pt)

@@ -21,10 +21,9 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.formats.momenta import FourVectors
-from xaug.jets.jets import BETAS, MAX_AXES
+from xaug.jets.jets import AXES, BETAS, MAX_AXES
 
 __all__ = [
-    "AXES",
     "MEASURE",
     "cluster",
     "decluster",
@@ -35,8 +34,7 @@ __all__ = [
 ]
 
 MEASURE = "UnnormalizedMeasure"
-AXES = "OnePass_WTA_KT_Axes"
-"""fastjet silently uses other definitions if it does not know these strings."""
+"""fastjet silently uses another definition if it does not know this name; so it does with the names of axes."""
 _ONE_JET = 100.0
 """A Cambridge-Aachen radius that gathers all constituents into one jet."""
 _banner_printed = False
@@ -195,8 +193,17 @@ def groom(jets: FourVectors, z_cut: float) -> tuple[Array, FourVectors, Array]:
     return index[order], jets.take(index[order], counts), subjet[order]
 
 
-def n_subjettiness(sequence: Any, betas: tuple[float, ...] = BETAS) -> Array:
+def n_subjettiness(sequence: Any, betas: tuple[float, ...] = BETAS, axes: str = "onepass_wta") -> Array:
     """N-subjettiness sum_i pT_i min_k (Delta R_ik)^beta [GeV] for N = 1 .. MAX_AXES, not divided by any pT.
+
+    Parameters
+    ----------
+    sequence
+        the jets, see `recluster`
+    betas
+        angular exponents
+    axes
+        a name in AXES
 
     Returns
     -------
@@ -204,7 +211,7 @@ def n_subjettiness(sequence: Any, betas: tuple[float, ...] = BETAS) -> Array:
     """
     taus = [
         sequence.njettiness(
-            measure_definition=MEASURE, axes_definition=AXES, njets=list(range(1, MAX_AXES + 1)), beta=beta
+            measure_definition=MEASURE, axes_definition=AXES[axes], njets=list(range(1, MAX_AXES + 1)), beta=beta
         )
         for beta in betas
     ]

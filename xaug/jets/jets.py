@@ -9,12 +9,14 @@ import numpy as np
 from xaug.core.types import Array, Arrays
 from xaug.jets.conventions import DEFAULT, Conventions
 
-__all__ = ["BETAS", "LIST_LENGTH", "MAX_AXES", "Jets", "first_of", "leading"]
+__all__ = ["AXES", "BETAS", "LIST_LENGTH", "MAX_AXES", "Jets", "first_of", "leading"]
 
 BETAS = (0.5, 1.0, 2.0)
 """Angular exponents at which N-subjettiness is computed."""
 MAX_AXES = 3
 """N-subjettiness is computed for N = 1 .. MAX_AXES."""
+AXES = {"onepass_wta": "OnePass_WTA_KT_Axes", "wta": "WTA_KT_Axes"}
+"""Axes of N-subjettiness -> name in fastjet: winner-take-all kT axes, improved by one pass of minimisation or not."""
 LIST_LENGTH = 20
 """Rows of the particle list."""
 
