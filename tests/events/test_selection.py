@@ -154,7 +154,8 @@ class TestTag:
 
 
 def test_one_pass_of_minimisation_lowers_tau(tools, events):
-    """N-subjettiness is what the pass minimises; with beta = 1 it does so for nearly all jets."""
-    taus = [tools.run(*events, tau_axes=axes)[0].tau[:, 0] for axes in ("onepass_wta", "wta")]
-    assert not np.allclose(*taus)
-    assert (taus[0] <= taus[1] * (1 + 1e-6)).mean() > 0.95
+    """N-subjettiness is what the pass minimises: for beta = 2 by means, which is exact, for beta = 1 by iterations."""
+    one_pass, plain = (tools.run(*events, tau_axes=axes)[0].tau for axes in ("onepass_wta", "wta"))
+    assert (one_pass[:, 1] < plain[:, 1]).all()
+    assert (one_pass[:, 0] <= plain[:, 0] * (1 + 1e-3)).all()
+    assert np.median(one_pass[:, 0] / plain[:, 0]) < 0.99
