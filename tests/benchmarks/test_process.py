@@ -19,7 +19,8 @@ from xaug.jets.images import make_images
 from xaug.jets.processor import JetProcessor, JetSettings
 from xaug.jets.selection import Selection, select_jets
 from xaug.process.chunks import Chunk, Outcome, PartProcessor
-from xaug.process.inputs import Candidate, inspect
+from xaug.process.inputs import inspect
+from xaug.process.search import Candidate
 
 pytestmark = pytest.mark.benchmark
 JETS = 1000

@@ -146,13 +146,14 @@ def test_a_runner_of_coffea_that_the_user_sets_up(zbb_files, zbb_dataset, tmp_pa
     from xaug.jets.processor import JetProcessor, JetSettings
     from xaug.process.chunks import Outcome, PartProcessor
     from xaug.process.executors import work_item
-    from xaug.process.inputs import gather, inspect
+    from xaug.process.inputs import inspect
+    from xaug.process.search import gather
     from xaug.process.stage import chunks_of
 
     jets = JetProcessor(JetSettings())
     work = PartProcessor(tmp_path, jets, FORMATS)
     assert isinstance(work, ProcessorABC)
-    files = [inspect(candidate, jets) for candidate in gather([zbb_files])]
+    files = [inspect(candidate, jets) for candidate in gather([zbb_files]).found]
     items = [work_item(chunk) for file in files for chunk in chunks_of(file, CHUNKSIZE)]
     runner = Runner(executor=IterativeExecutor(status=False), schema=FORMATS["xaug_tree"].schema)
     assert runner.run(items, work)["out"] == Outcome()

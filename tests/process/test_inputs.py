@@ -10,7 +10,8 @@ import pytest
 from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.data.dataset import Dataset
 from xaug.jets.processor import JetProcessor, JetSettings
-from xaug.process.inputs import Candidate, gather, inspect
+from xaug.process.inputs import inspect
+from xaug.process.search import Candidate, gather
 
 JETS = JetProcessor(JetSettings())
 
@@ -20,7 +21,7 @@ class TestGather:
         for name in ("b.root", "a.root", ".part-x.root", "deeper/c.root", "notes.txt", "manifest.json"):
             (tmp_path / "files" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "files" / name).touch()
-        found = gather([tmp_path / "files"])
+        found = gather([tmp_path / "files"]).found
         assert [Path(c.path).relative_to(tmp_path / "files").as_posix() for c in found] == [
             "a.root", "b.root", "deeper/c.root",
         ]  # fmt: skip
@@ -28,7 +29,7 @@ class TestGather:
 
     def test_order_is_that_of_paths(self, tmp_path):
         paths = [tmp_path / name for name in ("c.root", "a.root", "b.root")]
-        assert [c.path for c in gather(paths)] == [str(path) for path in sorted(paths)]
+        assert [c.path for c in gather(paths).found] == [str(path) for path in sorted(paths)]
 
     @pytest.mark.parametrize("directory", ["empty", "empty.root"])
     def test_empty_directory(self, tmp_path, directory):

@@ -51,8 +51,8 @@ class RootFormat(Format):
         if not is_root(source):
             return 0.0
         root = opened(source)
-        name = source.tree or self.tree
-        if name not in root.keys(cycle=False):
+        name = tree_name(source, self.tree)
+        if name not in root.keys(cycle=False) and name not in root:
             return 0.0
         branches = root[name].keys()
         shared = len(set(self.signature).intersection(branches)) / len(self.signature)
@@ -63,7 +63,7 @@ class RootFormat(Format):
         """Name the tree that is missing, and those that are there."""
         if not is_root(source):
             return "is not a ROOT file"
-        trees = opened(source).keys(cycle=False)
+        trees = list(dict.fromkeys(opened(source).keys(cycle=False)))
         if source.tree in trees:
             return f"has no branch of a known format in its tree {source.tree!r}"
         known = [each.tree for each in FORMATS.values() if isinstance(each, RootFormat)]
@@ -73,7 +73,7 @@ class RootFormat(Format):
     def contents(self, source: Source) -> Contents:
         """Entries, branches and metadata of the tree."""
         root = opened(source)
-        name = source.tree or self.tree
+        name = tree_name(source, self.tree)
         tree = root[name]
         metadata = self.metadata(root)
         return Contents(
@@ -97,6 +97,17 @@ class RootFormat(Format):
                 entry_start=start,
                 entry_stop=stop,
             ).events()
+
+
+def tree_name(source: Source, default: str) -> str:
+    """Name of the tree that the user named, or else the default; with its cycle only if a later one is there too.
+
+    ROOT writes `T;1`, `T;2`, ... where an object was saved several times; the last of them is the one that `T` names.
+    """
+    name = source.tree or default
+    base, _, cycle = name.partition(";")
+    cycles = [int(key.rpartition(";")[2]) for key in opened(source) if key.rpartition(";")[0] == base]
+    return base if cycle.isdigit() and cycles and int(cycle) == max(cycles) else name
 
 
 def is_root(source: Source) -> bool:

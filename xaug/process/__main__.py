@@ -126,10 +126,12 @@ def main(
 ) -> JsonObject:
     """Turn jets into images, particle lists and expert variables, or events into features.
 
-    The input is files, directories of them, or filesets of coffea: {"NAME": {"files": [...], "metadata":
-    {"label": 1, "process": "zbb"}}}. Files of a tree T (as `xaug.generate` writes them) and files of Delphes are
-    recognised by their content. Files that xaug wrote hold label and process inside. Files that cannot be used are
-    left out and listed, and the command exits with 3. Run a killed command again to resume it.
+    The input is files, with the name of a tree behind a colon or without (FILE.root:TREE); directories of them,
+    which are searched through links too; paths with wildcards; .txt files that list any of these; or filesets
+    of coffea (.json, .json.gz): {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}. Files
+    of a tree T (as `xaug.generate` writes them) and files of Delphes are recognised by their content. Files
+    that xaug wrote hold label and process inside. What cannot be used is left out and listed, and the command
+    exits with 3. Run a killed command again to resume it.
 
     --options paper-literal uses all conventions of the authors of arXiv:2011.13466 at once, with which the lifetime
     of the Z boson leaks into the inputs (see xaug.jets.conventions). It is meant for files that were generated with

@@ -16,7 +16,7 @@ import uproot
 from coffea.processor import ProcessorABC
 
 from xaug.core.errors import BadValues, XaugError
-from xaug.core.types import Array, JsonObject
+from xaug.core.types import Array
 from xaug.core.workers import end_with
 from xaug.data.part_files import write_part
 from xaug.data.parts import PartSettings, PartSummary, part_name
@@ -25,8 +25,9 @@ from xaug.data.variables import table_of
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
 from xaug.process.inputs import InputFile
+from xaug.process.skips import Skip
 
-__all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "Skip", "control_histogram"]
+__all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
 
 UNREADABLE = (OSError, uproot.DeserializationError)
 """Errors of opening a file that has gone or was damaged after it was checked."""
@@ -54,24 +55,6 @@ class Chunk:
     def skip(self, reason: str) -> Skip:
         """This chunk, left out for a reason."""
         return Skip(self.file.path, reason, self.start, self.stop)
-
-
-@dataclass(frozen=True)
-class Skip:
-    """An input file, or a range of its entries, that was left out."""
-
-    file: str
-    reason: str
-    start: int | None = None
-    stop: int | None = None
-
-    def to_json(self) -> JsonObject:
-        """The skip as plain data."""
-        entries = {} if self.start is None else {"start": self.start, "stop": self.stop}
-        return {"file": self.file, **entries, "reason": self.reason}
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Find and check the input files: files, directories or filesets of coffea.
+"""Check the input files.
 
 All files are checked before any is processed, so that one which cannot be used is found now, with a reason, rather
 than in the middle of a long run.
@@ -6,7 +6,6 @@ than in the middle of a long run.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable
@@ -14,29 +13,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError, InputFileError
-from xaug.core.integrity import load_manifest, record_of, records, verified
+from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
 from xaug.formats.base import Contents, Source, UnsuitableFile
 from xaug.formats.processor import AnyProcessor
-from xaug.formats.registry import FORMATS, recognise
+from xaug.formats.registry import recognise
+from xaug.process.filesets import Steps
+from xaug.process.search import Candidate, file_kind, gather, is_local, recorded
 
-__all__ = ["Candidate", "InputFile", "gather", "infer_kind", "inspect", "short_names"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A file that the user named, and what the user said of it."""
-
-    dataset: str
-    path: str
-    tree: str | None  # None: the tree of its format
-    metadata: JsonObject
-
-    def opened(self) -> Source:
-        """The file, for formats to look at; use it in a `with` statement."""
-        return Source(self.path, self.tree)
+__all__ = ["InputFile", "infer_kind", "inspect", "short_names"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +42,13 @@ class InputFile:
     entries: int
     digest: str
     identity: str  # the same for the same generated events, wherever they are stored
+    steps: Steps  # ranges of entries to read
+
+    @property
+    def read(self) -> str:
+        """Digest of the file, with the entries that are read where these are not all."""
+        ranges = ",".join(f"{start}-{stop}" for start, stop in self.steps)
+        return self.digest if self.steps == ((0, self.entries),) else f"{self.digest} entries {ranges}"
 
     @property
     def key(self) -> JsonObject:
@@ -69,107 +62,22 @@ class InputFile:
         }
 
 
-def _local(path: str) -> bool:
-    return "://" not in path
-
-
-def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Candidate]:
-    """Find all files that `inputs` name: files, directories of them, or filesets of coffea in JSON files."""
-    suffixes = tuple(dict.fromkeys(suffix for known in FORMATS.values() for suffix in known.suffixes))
-    found: list[Candidate] = []
-    for text in map(str, inputs):
-        path = Path(text)
-        if text.endswith(".json"):
-            found += _from_fileset(path)
-        elif _local(text) and path.is_dir():
-            files = sorted(
-                file for file in path.rglob("*") if file.name.endswith(suffixes) and not file.name.startswith(".")
-            )
-            folders = {path, *(file.parent for file in files)}
-            files += sorted(file for folder in folders for file in _missing(folder) if file.name.endswith(suffixes))
-            if not files:
-                raise ConfigurationError(f"{path} holds no {' or '.join(suffixes)} file")
-            found += [Candidate(path.name, str(file.resolve()), None, {}) for file in files]
-        else:
-            where = str(path.resolve()) if _local(text) else text
-            found.append(Candidate(path.parent.name or "files", where, None, {}))
-    seen: set[str] = set()
-    for candidate in found:
-        if candidate.path in seen:
-            raise ConfigurationError(f"{candidate.path} is given twice: its jets would count twice")
-        seen.add(candidate.path)
-    return sorted(found, key=lambda candidate: candidate.path)
-
-
-def _recorded(folder: Path) -> list[str]:
-    """Names of the files that the manifest of a folder records; none if it has no manifest of xaug.
-
-    Raises
-    ------
-    DatasetError
-        if the manifest is damaged
-    """
-    if not (folder / provenance.NAME).is_file():
-        return []
-    try:
-        return list(records(load_manifest(folder / provenance.NAME)))
-    except DatasetError:
-        if (folder / provenance.STARTED).is_file():
-            raise
-        return []  # other programs call files by this name as well
-
-
-def _missing(folder: Path) -> list[Path]:
-    return [folder / name for name in _recorded(folder) if not (folder / name).exists()]
-
-
 def short_names(paths: Iterable[str]) -> dict[str, str]:
     """Paths of files below the folder that all local ones share, by full path.
 
     A study that was moved as a whole is recognised by them.
     """
     paths = list(paths)
-    local = [path for path in paths if _local(path)]
+    local = [path for path in paths if is_local(path)]
     shared = os.path.commonpath([os.path.dirname(path) for path in local]) if local else ""
-    return {path: os.path.relpath(path, shared) if _local(path) else path for path in paths}
-
-
-def _from_fileset(path: Path) -> list[Candidate]:
-    """Files that a fileset names; ConfigurationError where it is not as coffea defines it."""
-
-    def bad(reason: str) -> ConfigurationError:
-        return ConfigurationError(f"fileset {path}: {reason}")
-
-    try:
-        fileset = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"fileset {path} cannot be read: {error}") from None
-    if not isinstance(fileset, dict) or not fileset:
-        raise bad("expected {dataset: {files, metadata}}, see `python -m xaug.process -h`")
-    found = []
-    for dataset, content in fileset.items():
-        content = content if isinstance(content, dict) else {"files": content}
-        files, metadata = content.get("files"), content.get("metadata") or {}
-        if not isinstance(files, (list, dict)) or not files:
-            raise bad(f"dataset {dataset!r} lists no files; give a list of paths, or {{path: tree}}")
-        if not isinstance(metadata, dict):
-            raise bad(f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
-        if not isinstance(metadata.get("xsec", 0.0), (int, float)):
-            raise bad(f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
-        tree = content.get("treename")
-        if not all(isinstance(file, str) for file in files):
-            raise bad(f"dataset {dataset!r} lists {files!r}; paths are text")
-        trees = files if isinstance(files, dict) else dict.fromkeys(files, tree)
-        for file, own in trees.items():
-            own = own.get("object_path") if isinstance(own, dict) else own  # the longer form that coffea knows
-            where = str((path.parent / file).resolve()) if _local(file) else file
-            found.append(Candidate(dataset, where, own or tree, metadata))
-    return found
+    return {path: os.path.relpath(path, shared) if is_local(path) else path for path in paths}
 
 
 def infer_kind(inputs: Iterable[str | os.PathLike[str]]) -> str:
     """Kind of dataset that these files are meant for, by the first of them that can be read."""
-    for candidate in gather(inputs):
+    for candidate in gather(inputs).found:
+        if is_local(candidate.path) and file_kind(candidate.path):
+            continue  # a pipe could be waited for without an end
         try:
             with candidate.opened() as source:
                 return recognise(source).contents(source).kind
@@ -189,7 +97,7 @@ def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
         if the settings of the processor do not go with the file
     """
     path = candidate.path
-    local = _local(path)
+    local = is_local(path)
     if local:
         _check_readable(Path(path))
     try:
@@ -209,13 +117,16 @@ def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
 
 
 def _check_readable(file: Path) -> None:
-    if file.name in _recorded(file.parent):
+    if file.name in recorded(file.parent):
         try:
             verified(file)
         except DatasetError as error:
             raise InputFileError(str(file), str(error).removeprefix(f"{file} ")) from None
     if not file.exists():
         raise InputFileError(str(file), "does not exist")
+    kind = file_kind(str(file))
+    if kind:
+        raise InputFileError(str(file), f"is {kind}, not a file")
     if file.stat().st_size == 0:
         raise InputFileError(str(file), "is empty (0 bytes); copy or generate it again")
     try:
@@ -241,6 +152,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     processor.settings.check(candidate.path, metadata)
     if contents.entries == 0:
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
+    steps = _steps(candidate, contents)
     digest = str(record_of(Path(candidate.path))["digest"]) if source.is_local else contents.fingerprint
     return InputFile(
         dataset=candidate.dataset,
@@ -256,7 +168,25 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         entries=contents.entries,
         digest=digest,
         identity=metadata.get("identity", digest),
+        steps=steps,
     )
+
+
+def _steps(candidate: Candidate, contents: Contents) -> Steps:
+    """Ranges of entries to read; UnsuitableFile if a fileset was made of another file of this name."""
+    if candidate.entries is not None and candidate.entries != contents.entries:
+        raise UnsuitableFile(
+            f"has {contents.entries} entries, but the fileset says num_entries {candidate.entries}: the file has "
+            "changed since. Make the fileset again"
+        )
+    if candidate.steps is None:
+        return ((0, contents.entries),)
+    if candidate.steps[-1][1] > contents.entries:
+        raise UnsuitableFile(
+            f"has {contents.entries} entries, but the fileset has the step {list(candidate.steps[-1])}. "
+            "Make the fileset again"
+        )
+    return candidate.steps
 
 
 def _table(contents: Contents) -> str:

@@ -22,10 +22,13 @@ from xaug.data.records import CLASSES
 from xaug.data.variables import table_of
 from xaug.formats.registry import FORMATS
 from xaug.process import executors
-from xaug.process.chunks import LOST, Chunk, PartProcessor, Skip, control_histogram
-from xaug.process.inputs import InputFile, gather, infer_kind, inspect, short_names
+from xaug.process.changes import Changes
+from xaug.process.chunks import LOST, Chunk, PartProcessor, control_histogram
+from xaug.process.inputs import InputFile, infer_kind, inspect, short_names
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation
+from xaug.process.search import gather
+from xaug.process.skips import Skip
 
 __all__ = ["CHUNKSIZE", "default_settings", "infer_kind", "process"]
 
@@ -34,13 +37,16 @@ CHUNKSIZE = 4000
 
 
 def chunks_of(file: InputFile, chunksize: int) -> list[Chunk]:
-    """Divide a file into chunks."""
-    starts = range(0, file.entries, chunksize)
-    return [Chunk(file, start, min(start + chunksize, file.entries)) for start in starts]
+    """Divide the entries of a file that are to be read into chunks."""
+    return [
+        Chunk(file, start, min(start + chunksize, last))
+        for first, last in file.steps
+        for start in range(first, last, chunksize)
+    ]
 
 
 def inspect_all(
-    inputs: Iterable[str | os.PathLike[str]], strict: bool, processor: AnyProcessor
+    inputs: Iterable[str | os.PathLike[str]], strict: bool, processor: AnyProcessor, changes: Changes
 ) -> tuple[list[InputFile], list[Skip]]:
     """Check all input files: those that can be used, and those that are left out.
 
@@ -51,23 +57,29 @@ def inspect_all(
     InputFileError
         if `strict` and one cannot be used
     """
-    candidates = gather(inputs)
-    good: dict[str, InputFile] = {}
-    skips: list[Skip] = []
+    search = gather(inputs)
+    candidates, skips = search.found, search.skips
+    for skip in skips:
+        if strict:
+            raise InputFileError(skip.file, skip.reason)
+    good: dict[tuple[str, str], InputFile] = {}
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
+        changes.note(candidate.path)
         try:
             file = inspect(candidate, processor)
-            if file.digest in good:
-                first, rows = good[file.digest].path, processor.rows_noun()
+            content = (file.digest, file.tree)
+            if content in good:
+                first, rows = good[content].path, processor.rows_noun()
                 raise InputFileError(file.path, f"is a copy of {first}: its {rows} would count twice; remove one")
-            good[file.digest] = file
+            good[content] = file
+            changes.noted(file.path, file.digest)
         except InputFileError as error:
             if strict:
                 raise
             skips.append(Skip(error.file, error.reason))
     if not good:
         reasons = "; ".join(f"{skip.file} {skip.reason}" for skip in skips)
-        raise ConfigurationError(f"none of {len(candidates)} input files can be used: {reasons}")
+        raise ConfigurationError(f"none of {len(skips)} input files can be used: {reasons}")
     return list(good.values()), skips
 
 
@@ -128,16 +140,18 @@ def process(
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
     processor = processor_class(settings.kind)(settings)
-    files, skips = inspect_all(inputs, strict, processor)
+    changes = Changes()
+    files, skips = inspect_all(inputs, strict, processor, changes)
     k_factors = dict(k_factors or {})
     check_normalisation(files, k_factors)
     parts = {chunk.part(settings): chunk for file in files for chunk in chunks_of(file, chunksize)}
     missing = [name for name in parts if not (output / name).exists()]
     if dry_run:
-        counts = {"files": len(files), "events": sum(file.entries for file in files), "chunks": len(parts)}
+        events = sum(chunk.stop - chunk.start for chunk in parts.values())
+        counts = {"files": len(files), "events": events, "chunks": len(parts)}
         return {**counts, "chunks_done": len(parts) - len(missing), "skips": [skip.to_json() for skip in skips]}
 
-    digests = {file.path: file.digest for file in files} | {skip.file: None for skip in skips}
+    digests = {skip.file: None for skip in skips} | {file.path: file.read for file in files}
     short = short_names(digests)
     config = {
         **settings.config,
@@ -154,6 +168,7 @@ def process(
         work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
         with executors.watched(output, missing, len(parts)):
             skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
+        _refuse_changed(changes, output, {name: parts[name] for name in missing})
     report = _Report(processor, files, skips, strict)
     for name, chunk in sorted(parts.items(), key=lambda item: (item[1].file.path, item[1].start)):
         if (output / name).exists():  # else it was skipped, and is listed
@@ -174,6 +189,22 @@ def _process_missing(
         if not (work.output / name).exists() and (chunk.file.path, chunk.start) not in told:
             skips.append(chunk.skip(LOST))
     return sorted(skips, key=lambda skip: (skip.file, skip.start or 0))
+
+
+def _refuse_changed(changes: Changes, output: Path, made: dict[str, Chunk]) -> None:
+    """InputFileError if a file changed while parts were made of it; these parts are removed, and others kept."""
+    changed = {path: reason for path in {chunk.file.path for chunk in made.values()} if (reason := changes.of(path))}
+    if not changed:
+        return
+    for name, chunk in made.items():
+        if chunk.file.path in changed:
+            (output / name).unlink(missing_ok=True)
+    (output / provenance.STARTED).unlink(missing_ok=True)  # what the file holds later is another input
+    path = min(changed)
+    others = f" (and {len(changed) - 1} other files)" if len(changed) > 1 else ""
+    raise InputFileError(
+        path, f"{changed[path]}{others}. Run the command again once it is complete: parts of other files are kept"
+    )
 
 
 @dataclass
