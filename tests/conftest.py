@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import inspect
 import json
 import os
 import shutil
@@ -20,13 +19,12 @@ import pytest
 import uproot
 from click.testing import CliRunner
 
-from xaug.data import code
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(variable, "1")
 CHUNKSIZE = 100
+pytest_plugins = ["digest_fixtures"]
 LONG = ("studies", "test_notebooks.py", "test_contributing.py", "training", "process")
 """Folders and files of tests that take minutes."""
 
@@ -339,38 +337,3 @@ def small_disk(tmp_path):
     yield mount
     if mounted:
         subprocess.run(["umount", str(directory)], check=True)
-
-
-@pytest.fixture
-def code_outside_digest(monkeypatch):
-    """code_outside_digest(variable, objects): the values, and the functions that ran but are not in the digest.
-
-    The third result is the number of functions of xaug that ran.
-    """
-    described = set()
-    describe = code._describe_function
-
-    def watched(function, above):
-        described.add(function.__code__)
-        return describe(function, above)
-
-    monkeypatch.setattr(code, "_describe_function", watched)
-
-    def compute(variable, objects):
-        ran = set()
-
-        def profile(frame, event, _):
-            if event == "call" and f"{os.sep}xaug{os.sep}" in frame.f_code.co_filename:
-                ran.add(frame.f_code)
-
-        sys.setprofile(profile)
-        try:
-            values = variable.compute(objects)
-        finally:
-            sys.setprofile(None)
-        described.clear()
-        code.code_digest.__wrapped__(variable.compute)
-        inner = {part for outer in described for part in outer.co_consts if inspect.iscode(part)}  # in its source
-        return values, {one.co_name for one in ran - described - inner if one.co_name[0] != "<"}, len(ran)
-
-    return compute

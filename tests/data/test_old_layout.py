@@ -78,8 +78,8 @@ def test_the_old_tables_are_frozen():
 def test_making_it_again_says_which_variables_are_new_or_gone(old):
     """Without the digests of version 0.1, its code counts as today's; its names are known."""
     manifest, table = provenance.read(old / "dataset"), table_of_version_0_1("toy")
-    refuse_stale(old / "dataset", manifest, table)
+    refuse_stale(old / "dataset", manifest, table, {"xaug_tree": "of today"})
     block = table.block("xaug")
     other = replace(block, variables=(replace(block.variables[0], name="new"), *block.variables[1:]), selections={})
     with pytest.raises(ConfigurationError, match=r"made by other code \('theta' is gone; 'new' is new\)"):
-        refuse_stale(old / "dataset", manifest, Table("toy", {**table.blocks, "xaug": other}))
+        refuse_stale(old / "dataset", manifest, Table("toy", {**table.blocks, "xaug": other}), {})

@@ -1,5 +1,6 @@
 """Changed code of a variable makes its parts stale, and says so; the dataset itself stays what it says it is."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 import xaug
 from xaug import variables
 from xaug.core.errors import ConfigurationError
+from xaug.data import code
 from xaug.data import variables as registry
 from xaug.data.parts import part_name
 from xaug.data.table import Table
+from xaug.formats.processor import default_settings, processor_class
+from xaug.formats.registry import FORMATS
 from xaug.generate import toy
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
@@ -42,8 +46,82 @@ def test_processing_into_a_dataset_says_which_variables_changed(zbb_dataset, zbb
     np.testing.assert_array_equal(xaug.Dataset.open(zbb_dataset).load(["xaug"], "test")["xaug"], expected)
 
 
+@pytest.fixture
+def other_code(monkeypatch):
+    """other_code("module.function"): replaces a function or method of xaug by one of other code."""
+
+    def make(place):
+        module, _, name = place.partition(":")
+        owner = importlib.import_module(f"xaug.{module}")
+        *path, name = name.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        function = getattr(owner, name)
+
+        def other(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        other.__module__ = function.__module__
+        monkeypatch.setattr(owner, name, other)
+        code.code_digest.cache_clear()
+
+    yield make
+    monkeypatch.undo()
+    code.code_digest.cache_clear()
+
+
+def digest_of(kind, form="xaug_tree"):
+    code.code_digest.cache_clear()
+    return processor_class(kind)(default_settings(kind)).code(FORMATS[form])
+
+
+@pytest.mark.parametrize(
+    "kind, place",
+    [
+        ("jets", "jets.selection:_described"),
+        ("jets", "jets.clustering:groom"),
+        ("jets", "jets.clustering:n_subjettiness"),
+        ("jets", "jets.processor:make_list"),
+        ("jets", "jets.processor:make_images"),
+        ("jets", "jets.selection:match_b_quarks"),
+        ("jets", "formats.momenta:FourVectors.sums"),
+        ("jets", "formats.xaug_tree:refuse_momenta"),
+        ("jets", "formats.xaug_tree:XaugTree.read_particles"),
+        ("jets", "data.splits:uniforms"),
+        ("events", "events.selection:isolated_leptons"),
+        ("events", "events.selection:draw_tagged"),
+        ("events", "events.detector:Detector.jet_resolution"),
+        ("events", "formats.xaug_tree:XaugTree.weights"),
+    ],
+)
+def test_code_that_all_columns_share_has_a_digest(other_code, kind, place):
+    before = digest_of(kind)
+    assert digest_of(kind) == before
+    other_code(place)
+    assert digest_of(kind) != before
+
+
+def test_the_digest_of_shared_code_depends_on_nothing_else(changed):
+    before = {kind: digest_of(kind) for kind in ("jets", "events")}
+    for kind, block in (("jets", "xaug"), ("events", "event")):
+        changed(kind, block, lambda own: (*own, replace(own[0], name="new", compute=doubled)))
+    assert {kind: digest_of(kind) for kind in before} == before
+
+
+def test_the_digest_of_shared_code_covers_all_that_runs(processing_outside_digest, zbb_files):
+    outside, ran = processing_outside_digest("jets", sorted(zbb_files.glob("zbb_zbb*.root"))[0])
+    assert outside == set() and ran > 30
+
+
+def test_processing_into_a_dataset_says_that_shared_code_changed(zbb_dataset, zbb_files, other_code):
+    process([zbb_files], zbb_dataset, executor="iterative", chunksize=100)  # of the same code: nothing to do
+    other_code("jets.selection:_described")
+    with pytest.raises(ConfigurationError, match=r"code that reads xaug_tree files, selects and describes changed"):
+        process([zbb_files], zbb_dataset, executor="iterative", chunksize=100)
+
+
 def test_added_dropped_and_changed_variables_make_other_parts(changed):
-    name = part_name(KEY, JetSettings(), 0, 10)
+    name = part_name(KEY, JetSettings(), "", 0, 10)
     changes = {
         "changed": lambda own: (replace(own[0], compute=doubled), *own[1:]),
         "added": lambda own: (*own, replace(own[0], name="new", compute=doubled)),
@@ -54,16 +132,16 @@ def test_added_dropped_and_changed_variables_make_other_parts(changed):
     for change in changes.values():
         before = variables.table_of("jets")
         changed("jets", "xaug", change)
-        found.add(part_name(KEY, JetSettings(), 0, 10))
+        found.add(part_name(KEY, JetSettings(), "", 0, 10))
         registry._TABLES["jets"] = before
     assert len(found) == 5
-    assert part_name(KEY, JetSettings(), 0, 10) == name
+    assert part_name(KEY, JetSettings(), "", 0, 10) == name
 
 
 def test_labels_and_units_do_not_make_parts_stale(changed):
-    name = part_name(KEY, JetSettings(), 0, 10)
+    name = part_name(KEY, JetSettings(), "", 0, 10)
     changed("jets", "xaug", lambda own: (replace(own[0], label="other", unit="TeV", reference="none"), *own[1:]))
-    assert part_name(KEY, JetSettings(), 0, 10) == name
+    assert part_name(KEY, JetSettings(), "", 0, 10) == name
 
 
 def test_changed_code_of_the_toy_model(tmp_path, monkeypatch):

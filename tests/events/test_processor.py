@@ -212,3 +212,8 @@ def test_detector_options(vlq_files, tmp_path, process_command):
 def test_bad_fractions():
     with pytest.raises(ConfigurationError, match="split fractions"):
         EventSettings(split_fractions=(0.5, 0.5, 0.5))
+
+
+def test_the_digest_of_shared_code_covers_all_that_runs(processing_outside_digest, vlq_files):
+    outside, ran = processing_outside_digest("events", sorted(vlq_files.rglob("*signal*.root"))[0])
+    assert outside == set() and ran > 30

@@ -1,7 +1,8 @@
 """Digests of code: two functions that compute the same in the same way have the same one.
 
 A digest covers the source of a function without docstrings, comments, annotations and layout, the values that it
-closes over, and the functions, methods and constants of xaug that it uses, and those that they use.
+closes over, and the functions, methods and constants of xaug that it uses, and those that they use. An object may say
+itself which of its content is code: its class then has a method `code_content`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 
 from xaug.core.files import digest_json
 
-__all__ = ["code_digest"]
+__all__ = ["code_digest", "content_digest"]
 
 PACKAGE = "xaug"
 MEMBERS = (property, functools.cached_property, classmethod, staticmethod, FunctionType)
@@ -46,6 +47,11 @@ def code_digest(function: Callable[..., Any]) -> str:
     return digest_json(_describe(function, ()))
 
 
+def content_digest(value: object) -> str:
+    """A digest of any object: its class, its content, and the code that runs when parts of it are called."""
+    return digest_json(_describe(value, ()))
+
+
 def _describe(value: Any, above: tuple[Any, ...]) -> Any:
     """A value as plain data; code that is being described above it is told by its name."""
     if isinstance(value, functools.partial):
@@ -60,6 +66,8 @@ def _describe(value: Any, above: tuple[Any, ...]) -> Any:
         return _describe(value.__func__, above)
     if inspect.ismethod(value):
         return [_describe(value.__func__, above), _describe(value.__self__, above)]
+    if hasattr(type(value), "code_content"):
+        return _describe(value.code_content(), above)
     value = inspect.unwrap(value) if callable(value) else value
     if inspect.isfunction(value):
         return _describe_function(value, above)
@@ -252,8 +260,11 @@ def _module(node: ast.AST, space: dict[str, Any]) -> ModuleType | None:
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+    """Globals that a function reads, but for those that it sets: these are what a process remembers, not code."""
+    instructions = list(dis.get_instructions(code))
+    state = {one.argval for one in instructions if one.opname == "STORE_GLOBAL"}
+    for instruction in instructions:
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval not in state:
             yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

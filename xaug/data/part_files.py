@@ -49,14 +49,28 @@ def write_part(
             write_json_array(file, "table", table.to_json())
 
 
-def refuse_stale(directory: Path, manifest: JsonObject, table: Table) -> None:
-    """Raise ConfigurationError if a finished dataset holds other variables than today's code computes.
+def refuse_stale(directory: Path, manifest: JsonObject, table: Table, code: Mapping[str, str]) -> None:
+    """Raise ConfigurationError if today's code would give a finished dataset other numbers or other variables.
 
     The dataset stays good for all that reads it: it is what its own table says.
+
+    Parameters
+    ----------
+    directory, manifest
+        the dataset
+    table
+        its table as today's code has it
+    code
+        digests, by format, of the code that all columns share; one that the manifest does not know counts as unchanged
     """
     stored = manifest.get("table")
     made_with = table_of_version_0_1(table.kind) if stored is None else Table.from_json(stored)
-    changes = made_with.changes(table)
+    stored_code = manifest.get("code", {})
+    changes = made_with.changes(table) or [
+        f"the code that reads {name} files, selects and describes changed"
+        for name, digest in code.items()
+        if stored_code.get(name, digest) != digest
+    ]
     if changes:
         raise ConfigurationError(
             f"{directory} was made by other code ({'; '.join(changes)}). Delete its {provenance.NAME} and run "

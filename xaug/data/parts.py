@@ -91,16 +91,18 @@ class PartSummary:
         return cls(**{**content, "cut_flow": CutFlow(content["cut_flow"])})
 
 
-def part_name(key: Mapping[str, Any], settings: PartSettings, start: int, stop: int) -> str:
+def part_name(key: Mapping[str, Any], settings: PartSettings, code: str, start: int, stop: int) -> str:
     """File name of a part, which differs wherever its contents could.
 
     Parameters
     ----------
     key
         what tells the input file from others, without its place
+    code
+        digest of the code that all columns share, from reading the file to the list of a jet's particles
     start, stop
         range of its entries
     """
-    variables = table_of(settings.kind).digest
-    code = digest_json({"input": dict(key), "settings": settings.config, "variables": variables, "xaug": __version__})
+    decides = {"input": dict(key), "settings": settings.config, "xaug": __version__}
+    code = digest_json({**decides, "variables": table_of(settings.kind).digest, "code": code})
     return f"{code}_{start}_{stop}.h5"

@@ -71,6 +71,16 @@ class Variable:
             raise ConfigurationError(f"variable {self.name!r} has no function; give it one as `compute`")
         return self.compute
 
+    def code_content(self) -> tuple[object, ...]:
+        """Say what decides the numbers of the variable, for digests of code that uses it.
+
+        Returns
+        -------
+        tuple
+            name, function and padding, but not label or unit
+        """
+        return self.name, self.compute, self.padding
+
     @property
     def digest(self) -> str:
         """Digest of the code that computes the values, or computed those on disk; "" if it is not known."""

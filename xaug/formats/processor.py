@@ -7,8 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.files import digest_json
 from xaug.core.types import Array
+from xaug.data.code import code_digest, content_digest
 from xaug.data.parts import PartSettings, Rows
+from xaug.data.splits import assign_split, event_ids
 from xaug.formats.base import Format
 
 __all__ = ["PROCESSORS", "AnyProcessor", "Processor", "default_settings", "processor_class", "register_processor"]
@@ -46,6 +49,13 @@ class Processor(ABC, Generic[Settings, Content]):
     def rows_noun(cls) -> str:
         """Noun for rows of the dataset, in the plural."""
         return f"{cls.row}s"
+
+    def code(self, source: Format) -> str:
+        """Digest of the code that makes rows of a file of a format: whatever decides the numbers of all columns."""
+        form = type(source)
+        reading = (form.open, form.read_particles, form.read_collisions, form.weights)
+        steps = (*reading, type(self).read, type(self).rows, event_ids, assign_split)
+        return digest_json([*(code_digest(step) for step in steps), content_digest(self.settings)])
 
     @classmethod
     @abstractmethod

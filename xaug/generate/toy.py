@@ -194,7 +194,7 @@ def generate(
     config = {**toy_jets.config, "jets": jets}
     finished = provenance.begin(output, "process", config)  # the result is a dataset, like that of files
     if finished:
-        refuse_stale(output, finished, toy_table())
+        refuse_stale(output, finished, toy_table(), {})
         return finished
     parts = toy_jets.plan(jets)
     missing = [part for part in parts if not (output / part.part).exists()]

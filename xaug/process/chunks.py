@@ -19,7 +19,7 @@ from xaug.core.errors import BadValues, XaugError
 from xaug.core.types import Array
 from xaug.core.workers import end_with
 from xaug.data.part_files import write_part
-from xaug.data.parts import PartSettings, PartSummary, part_name
+from xaug.data.parts import PartSummary, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.data.variables import table_of
 from xaug.formats.base import Format
@@ -47,10 +47,6 @@ class Chunk:
         """The chunk that coffea's Runner opened, from the metadata of its events."""
         known = {field.name: metadata[field.name] for field in fields(InputFile)}
         return cls(InputFile(**known), int(metadata["entrystart"]), int(metadata["entrystop"]))
-
-    def part(self, settings: PartSettings) -> str:
-        """File name of the part that this chunk becomes."""
-        return part_name(self.file.key, settings, self.start, self.stop)
 
     def skip(self, reason: str) -> Skip:
         """This chunk, left out for a reason."""
@@ -103,6 +99,12 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         self.processor = processor
         self.formats = formats
         self.parent = os.getpid()
+        self.code = {name: processor.code(form) for name, form in formats.items()}
+
+    def part(self, chunk: Chunk) -> str:
+        """File name of the part that a chunk becomes."""
+        file = chunk.file
+        return part_name(file.key, self.processor.settings, self.code[file.format], chunk.start, chunk.stop)
 
     def process(self, events: Any) -> Outcome:
         """Write the part of a chunk of a ROOT file: NanoEvents of coffea, with an `InputFile` in their metadata."""
@@ -119,7 +121,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
 
     def _part(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> Outcome:
         end_with_parent(self.parent)
-        name = chunk.part(self.processor.settings)
+        name = self.part(chunk)
         if (self.output / name).exists():
             return Outcome()
         try:

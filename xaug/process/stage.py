@@ -144,7 +144,8 @@ def process(
     files, skips = inspect_all(inputs, strict, processor, changes)
     k_factors = dict(k_factors or {})
     check_normalisation(files, k_factors)
-    parts = {chunk.part(settings): chunk for file in files for chunk in chunks_of(file, chunksize)}
+    work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
+    parts = {work.part(chunk): chunk for file in files for chunk in chunks_of(file, chunksize)}
     missing = [name for name in parts if not (output / name).exists()]
     if dry_run:
         events = sum(chunk.stop - chunk.start for chunk in parts.values())
@@ -161,11 +162,10 @@ def process(
     }
     finished = provenance.begin(output, "process", config)
     if finished:
-        refuse_stale(output, finished, table_of(settings.kind))
+        refuse_stale(output, finished, table_of(settings.kind), work.code)
         return finished
     missing = [name for name in parts if not (output / name).exists()]  # damaged ones were removed
     if missing:
-        work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
         with executors.watched(output, missing, len(parts)):
             skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
         _refuse_changed(changes, output, {name: parts[name] for name in missing})
@@ -173,7 +173,7 @@ def process(
     for name, chunk in sorted(parts.items(), key=lambda item: (item[1].file.path, item[1].start)):
         if (output / name).exists():  # else it was skipped, and is listed
             report.add(output / name, chunk.file.path)
-    return report.write(output, config)
+    return report.write(output, config, work.code)
 
 
 def _process_missing(
@@ -264,8 +264,8 @@ class _Report:
                 f"no {self.processor.row} of {len(self.files)} files passes the selection (cut flow: {flows}){reasons}"
             )
 
-    def write(self, output: Path, config: JsonObject) -> JsonObject:
-        """Write control histograms and manifest."""
+    def write(self, output: Path, config: JsonObject, code: Mapping[str, str]) -> JsonObject:
+        """Write control histograms and manifest; `code` has the digest of the code that read each format."""
         self.check_files()
         processes = normalisation(self.files, self.parts, config["k_factors"])
         self.check_processes(processes)
@@ -284,6 +284,7 @@ class _Report:
             digest=digest_json({"settings": config, "parts": [part.part for part in self.parts]}),
             classes=list(CLASSES),
             table=table_of(config["kind"]).to_json(),
+            code=dict(code),
             **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},
             processes=processes,
             cut_flow={name: flow.to_json() for name, flow in flows.items()},
