@@ -48,11 +48,13 @@ _OBJECTS = {
 }
 _TABLES = ("xaug.jets.table", "xaug.events.table", "xaug.generate.toy_table")
 """Modules that register the variables of the kinds of datasets of this package."""
+_READING_TABLES = ("variables", "load_run", "load_reference")
+"""Public names that read the registered variables; a run compares them with its own."""
 
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
-    if name == "variables":
+    if name in _READING_TABLES:
         for table in _TABLES:
             importlib.import_module(table)
     if name in _MODULES:

@@ -11,6 +11,7 @@ import xaug
 from xaug import variables
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.data.columns import NamedArrays
+from xaug.data.variables import _TABLES
 from xaug.data.scaling import Scaler
 from xaug.data.table import Block, Table, Variable
 from xaug.training.reference import load_reference, references
@@ -80,6 +81,19 @@ def test_plain_arrays_have_the_columns_of_the_run_or_are_refused():
     np.testing.assert_array_equal(run.inputs(dict(arrays))["xaug"], run.inputs(arrays)["xaug"])
     with pytest.raises(DatasetError, match="'xaug' has 3 columns, but 4 names"):
         run.inputs({"xaug": arrays["xaug"][:, :3]})
+
+
+def test_plain_arrays_are_refused_where_columns_could_be_others(monkeypatch):
+    """A slice by a dict comprehension forgets the names; `rows` keeps them."""
+    run = load_reference("toy_mlp")
+    expected = run.inputs(made_up(run.table, 6, np.random.default_rng(0)))["xaug"]
+    table = reordered(run.table, {"xaug": run.table.names("xaug")[::-1]})
+    monkeypatch.setitem(_TABLES, "toy", table)
+    arrays = made_up(table, 6, np.random.default_rng(0))
+    with pytest.raises(DatasetError, match=r"cannot tell the columns of 'xaug'.*method `rows`"):
+        run.inputs({name: values[:3] for name, values in arrays.items()})
+    for chosen in (slice(0, 3), np.array([0, 1, 2]), np.arange(6) < 3):
+        np.testing.assert_array_equal(run.inputs(arrays.rows(chosen))["xaug"], expected[:3])
 
 
 def scaler_content(name="toy_mlp"):

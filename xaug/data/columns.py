@@ -35,6 +35,21 @@ class NamedArrays(dict[str, Array]):
         """Arrays with the column names of others, if these know theirs."""
         return cls(arrays, others.table) if isinstance(others, cls) else arrays
 
+    def rows(self, chosen: slice | Array) -> NamedArrays:
+        """Some rows of all arrays, which know their columns as well.
+
+        Parameters
+        ----------
+        chosen : slice or array
+            a slice, positions of rows, or a condition (n,) that is true for the rows to take
+
+        Returns
+        -------
+        NamedArrays
+            the same fields; a plain dict of slices would have forgotten the names of the columns
+        """
+        return NamedArrays({name: values[chosen] for name, values in self.items()}, self.table)
+
     def copy(self) -> NamedArrays:
         """The arrays in another dict, which knows their columns as well."""
         return NamedArrays(self, self.table)

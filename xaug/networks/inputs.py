@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.columns import NamedArrays
-from xaug.data.variables import Table, Variable, table_of_version_0_1
+from xaug.data.variables import Table, Variable, kinds, table_of, table_of_version_0_1
 
 __all__ = ["Inputs"]
 
@@ -124,6 +124,8 @@ class Inputs:
         Columns are found by name; arrays that do not know their names must have the columns of `table`.
         `reader` says in messages who needs them.
         """
+        if not isinstance(arrays, NamedArrays):
+            self._refuse_other_columns(reader)
         named = NamedArrays.of(arrays, self.table)
         missing = [name for name in self.fields if name not in named]
         if missing:
@@ -135,6 +137,19 @@ class Inputs:
                 raise DatasetError(f"{reader} needs {block!r} of the shape {own}; given is {found}")
             chosen[block] = named.columns(block, names, reader)
         return NamedArrays(chosen, self.table.only(self.columns))
+
+    def _refuse_other_columns(self, reader: str) -> None:
+        """Refuse arrays without names where today's datasets of the kind have other columns than `table`."""
+        if self.table.kind not in kinds():
+            return
+        today = table_of(self.table.kind)
+        for block in self.columns:
+            if block not in today.blocks or today.names(block) != self.table.names(block):
+                raise DatasetError(
+                    f"{reader} cannot tell the columns of {block!r}: a plain dict of arrays does not name them, and "
+                    f"today's {self.table.kind} have other columns than those that it was trained on. Give the arrays "
+                    "as Dataset.load returns them; their method `rows` takes some of the rows"
+                )
 
     def take(self, scaled: Mapping[str, Array]) -> Arrays:
         """The arrays that the model reads, by input name, from scaled arrays of a dataset.

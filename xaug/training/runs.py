@@ -209,7 +209,8 @@ class Run:
         ----------
         arrays : dict of arrays
             unscaled, as `Dataset.load` gives them, with a mask where lists are padded. Columns are found by name, in
-            any dataset that has them; plain arrays, which do not know their names, must have the columns of `table`
+            any dataset that has them; a plain dict does not know names: it must have the columns of `table`, and is
+            refused where today's datasets of the kind have others
 
         Returns
         -------
@@ -219,7 +220,7 @@ class Run:
         Raises
         ------
         DatasetError
-            if a block or a column is missing; the message names it, and the nearest one
+            if a block or a column is missing (the message names it, and the nearest one) or cannot be told
         """
         own = self.input_spec.choose(arrays, f"run {self.name}")
         return self.input_spec.take(self.scaler.only(self.input_spec.columns).scale(own))
