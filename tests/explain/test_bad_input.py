@@ -117,7 +117,8 @@ def test_values_that_are_not_finite(value):
         (np.zeros((5, 8)), r"shape \(5, 8\); the model takes \(n events, 8, 2\)"),
         (np.zeros((8, 2)), r"shape \(8, 2\)"),  # one event without its axis
         (1.0, r"shape \(\)"),
-        ({"image": np.zeros((5, 8, 2))}, "'list' is missing; the model takes list, given: image"),
+        ({"image": np.zeros((5, 8, 2))}, "unknown input 'image'. Known: list"),
+        ({}, "'list' is missing; the model takes list, given: none"),
         ([np.zeros((5, 8, 2))] * 2, "2 input arrays given; the model takes 1: list"),
         ([[[1.0, 2.0], [3.0]]], "'list' is no array of numbers"),
         (np.full((5, 8, 2), "a"), "'list' is no array of numbers"),

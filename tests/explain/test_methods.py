@@ -16,7 +16,6 @@ from xaug.explain.explanation import Explanation
 from xaug.explain.method import Method, method_options, option, required
 from xaug.explain.methods import choose_options, find_method, register, registered
 from xaug.explain.stage import explain_run
-from xaug.explain.targets import logits_of
 from xaug.training.rankings import ranking_of
 from xaug.training.stage import train
 
@@ -36,9 +35,9 @@ class GradientTimesInput(Method[GradientOptions]):
     def explain(self, job, events, on_events):
         import tensorflow as tf
 
-        from xaug.explain.gradients.integrator import integrator_of
+        from xaug.explain.keras_models import read_output
 
-        logits = integrator_of(events.model, logits_of(events.model), "logit", fast=False).stem.behind
+        logits = read_output(events.model).function
         x = [tf.constant(values) for values in events.x.values()]
         with tf.GradientTape() as tape:
             tape.watch(x)

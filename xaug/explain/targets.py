@@ -1,4 +1,4 @@
-"""Which output of which model is explained: the head is taken off, a target chosen, the inputs checked.
+"""Which output of which model is explained: the head is taken off, and a target chosen.
 
 The explained output is the neuron before the softmax or sigmoid. The head is taken off a copy of the model's
 configuration; the user's model is never touched.
@@ -7,20 +7,20 @@ configuration; the user's model is never touched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
-from xaug.core.types import Array, Arrays, JsonObject
+from xaug.core.types import Array, JsonObject
 from xaug.data.records import CLASSES
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CLASSES", "Logits", "Target", "functional", "logits_of", "named_inputs"]
+__all__ = ["CLASSES", "Logits", "Target", "described", "functional", "logits_of"]
 
 HEADS = ("softmax", "sigmoid")
 
@@ -178,11 +178,14 @@ class Target:
         1 or -1; None: the sign of the logit of each event
     minus : int, optional
         index of the logit that is subtracted from that of `unit`, see `Logits.difference`
+    is_difference : bool
+        whether a difference was asked for; that of a single output has no `minus`
     """
 
     unit: int | Array | None
     sign: int | Array | None = 1
     minus: int | None = None
+    is_difference: bool = False
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -232,7 +235,7 @@ class Target:
                 (plus, sign), (minus, other) = (_output(name, units, classes) for name in pair)
                 if (plus, sign) == (minus, other):
                     raise ConfigurationError(f"target {target!r}: a difference of one output with itself is zero")
-                return cls(plus, sign, minus if units > 1 else None)
+                return cls(plus, sign, minus if units > 1 else None, True)
         return cls(*_output(target, units, classes))
 
     @classmethod
@@ -247,6 +250,14 @@ class Target:
         kinds, which = np.unique(target, return_inverse=True)
         found = np.array([_output(kind, units, classes) for kind in kinds.tolist()], int).reshape(-1, 2)
         return cls(found[which, 0], found[which, 1])
+
+    def at(self, rows: slice | Array, size: int) -> Target:
+        """The target of some events; one for each event is padded to `size` events."""
+
+        def some(values: int | Array | None) -> int | Array | None:
+            return np.resize(values[rows], size) if isinstance(values, np.ndarray) else values
+
+        return replace(self, unit=some(self.unit), sign=some(self.sign))
 
     def direction(self, units: int) -> Array | None:
         """Factors (units,) or (n, units); their product with the logits is explained. None: as predicted."""
@@ -290,71 +301,9 @@ def _pair(target: str, classes: tuple[str, ...]) -> tuple[str, str] | None:
     return None
 
 
-def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Arrays:
-    """The model's inputs by name, checked.
-
-    Parameters
-    ----------
-    model : keras.Model
-        the model that takes them
-    x : dict, list or array
-        arrays (n, ...) by input name, a list of them in the model's order, or one array
-    dtype : str
-        type of the arrays that are returned
-
-    Returns
-    -------
-    dict of arrays (n, ...)
-
-    Raises
-    ------
-    ConfigurationError
-        if an input is missing, is no array of numbers, has another shape, or holds NaN or infinities
-    """
-    names = [str(name) for name in model.input_names]
-    given = _by_name(names, x)
-    arrays: Arrays = {}
-    for tensor, name in zip(model.inputs, names, strict=True):
-        arrays[name] = _checked(name, given[name], tuple(tensor.shape[1:]), dtype)
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) != 1:
-        raise ConfigurationError(f"inputs have different numbers of events: {lengths}")
-    return arrays
-
-
-def _by_name(names: list[str], x: object) -> Mapping[str, Any]:
-    """The values that were given for each input, by its name."""
-    if isinstance(x, dict):
-        given = x
-    else:
-        values = list(x) if isinstance(x, (list, tuple)) else [x]
-        if len(values) != len(names):
-            raise ConfigurationError(
-                f"{len(values)} input arrays given; the model takes {len(names)}: {', '.join(names)}"
-            )
-        given = dict(zip(names, values, strict=True))
-    missing = [name for name in names if name not in given]
-    if missing:
-        known = ", ".join(map(str, given)) or "none"
-        raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {known}")
-    return given
-
-
-def _checked(name: str, values: Any, wanted: tuple[int | None, ...], dtype: str) -> Array:
-    """The array of one input, of the wanted shape (without the event axis) and type, with finite numbers only."""
-    try:
-        array: Array = np.asarray(values, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"input {name!r} is no array of numbers of one shape: {error}") from None
-    if array.ndim != len(wanted) + 1 or any(
-        w is not None and w != s for w, s in zip(wanted, array.shape[1:], strict=True)
-    ):
-        axes = ", ".join("any" if w is None else str(w) for w in wanted)
-        raise ConfigurationError(f"input {name!r} has shape {array.shape}; the model takes (n events, {axes})")
-    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1) if array.size else np.zeros(0, bool)
-    if bad.any():
-        raise ConfigurationError(
-            f"input {name!r} is not finite in {bad.sum()} of {len(array)} events, the first of them event "
-            f"{np.flatnonzero(bad)[0]}"
-        )
-    return array
+def described(target: object) -> str | int:
+    """The target as settings store it."""
+    if isinstance(target, (str, int)):
+        return target
+    values = np.asarray(target)
+    return "one per event" if values.ndim else int(values)

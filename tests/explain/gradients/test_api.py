@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from keras import layers
 
 from xaug.explain import integrated_gradients
-from xaug.explain.gradients.integrator import integrator_of
-from xaug.explain.targets import logits_of
 
 
 def set_head(model, name, kernel, bias):
@@ -146,13 +144,13 @@ def test_piecewise_linear_model_by_hand():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_linear_stem_equals_gradient_tape(event_dnn, widely_randomised, random_inputs, name):
+def test_linear_stem_equals_gradient_tape(event_dnn, widely_randomised, random_inputs, kept_integrator, name):
     make, linear, others = NETWORKS[name]
     model = event_dnn(head=make) if isinstance(make, str) else widely_randomised(make())
     x, b = random_inputs(model, 12, 1), random_inputs(model, 5, 2)
     found = integrated_gradients(model, x, b, tolerance=1e-5)
     general = integrated_gradients(model, x, b, tolerance=1e-5, fast=False)
-    path = integrator_of(model, logits_of(model), "logit")
+    path = kept_integrator(model)
     assert path.stem.linear == linear
     assert path.stem.others == others
     assert general.settings["linear_stem"] == []

@@ -9,9 +9,7 @@ from keras import layers
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain import Sample, integrated_gradients
-from xaug.explain.gradients.integrator import integrator_of
 from xaug.explain.gradients.pairs import node_numbers
-from xaug.explain.targets import logits_of
 
 
 def test_average_is_the_weighted_mean_of_single_baselines(event_dnn, random_inputs):
@@ -26,10 +24,10 @@ def test_average_is_the_weighted_mean_of_single_baselines(event_dnn, random_inpu
     assert averaged.settings["effective_baselines"] == pytest.approx(16 / 10)
 
 
-def test_more_baselines_than_fit_into_a_batch(event_dnn, random_inputs):
+def test_more_baselines_than_fit_into_a_batch(event_dnn, random_inputs, kept_integrator):
     """Blocks of one event with a share of its baselines, and several tables of events, give the same."""
     model = event_dnn()
-    path = integrator_of(model, logits_of(model), "logit")
+    path = kept_integrator(model)
     x, b = random_inputs(model, 40, 1), random_inputs(model, 33, 2)
     whole = integrated_gradients(model, x, b, tolerance=1e-5)
     batch, path.batch = path.batch, 16

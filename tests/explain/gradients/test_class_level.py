@@ -61,13 +61,10 @@ def test_errors_against_their_formulas(model, events, sample):
     assert table.loc["d", "mean_absolute"] == 0
 
 
-def test_slices_of_baselines_give_the_same(model, events, sample):
+def test_slices_of_baselines_give_the_same(model, events, sample, kept_integrator):
     """An event whose baselines come in several blocks is averaged before its absolute value is taken."""
-    from xaug.explain.gradients.integrator import integrator_of
-    from xaug.explain.targets import logits_of
-
     whole = class_attribution(model, [events], sample, variables=NAMES).table
-    path = integrator_of(model, logits_of(model), "logit")
+    path = kept_integrator(model)
     batch, path.batch = path.batch, 16
     try:
         parts = class_attribution(model, [events], sample, variables=NAMES).table

@@ -18,19 +18,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.integrator import MAX_NODES, OUTPUTS, integrator_of
+from xaug.explain.gradients.integrator import MAX_NODES, integrator_of
 from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
+from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
-from xaug.explain.targets import Target, logits_of, named_inputs
+from xaug.explain.keras_models import read_output
+from xaug.explain.model_inputs import named_inputs
+from xaug.explain.targets import CLASSES, Target, described, functional
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["IntegrationJob", "attribute", "integrated_gradients"]
+__all__ = ["IntegrationJob", "TargetLike", "attribute", "integrated_gradients"]
+
+TargetLike = str | int | Sequence[str] | Sequence[int] | Array
+"""All that functions take for a target: a name, an index, a difference, or a name or index for each event."""
 
 
 class IntegrationJob:
@@ -44,29 +50,31 @@ class IntegrationJob:
         model: keras.Model,
         inputs: Arrays | Sequence[Array],
         baseline: BaselineLike,
-        target: str | int,
+        target: TargetLike,
         output: str,
         tolerance: float,
         max_nodes: int,
         *,
+        classes: Sequence[str] = CLASSES,
         fast: bool = True,
         variables: Mapping[str, Sequence[str]] | None = None,
     ):
-        if output not in OUTPUTS:
-            raise unknown_name("output", str(output), OUTPUTS)
         if not tolerance > 0:
             raise ConfigurationError(f"tolerance {tolerance}: must be positive")
         if not 1 <= max_nodes <= MAX_NODES:
             raise ConfigurationError(f"max_nodes {max_nodes}: must be between 1 and {MAX_NODES}")
-        logits = logits_of(model)
-        self.integrator = integrator_of(model, logits, output, fast)
-        self.target = Target.choose(target, logits.units)
-        self.inputs = named_inputs(model, inputs)
+        network = read_output(model, output)
+        self.inputs = named_inputs(functional(network.source), inputs)
+        self.target = Target.choose(target, network.units, classes, len(self))
+        readout = Readout.of(network, self.target)
         self.variables = named_columns(self.inputs, variables)
-        self.sample = sample_of(baseline, model, self.inputs, variables)
+        self.sample = sample_of(baseline, network.model, self.inputs, variables)
+        shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
+        self.integrator = integrator_of(network, readout, shapes, fast)
         self.tolerance, self.max_nodes = tolerance, max_nodes
         self.settings: JsonObject = {
-            "method": "integrated_gradients", "target": target, "output": output, "tolerance": tolerance,
+            "method": "integrated_gradients", "target": described(target), "output": output, "head": network.head,
+            "tolerance": tolerance,
             "baseline": self.sample.provenance,
             "effective_baselines": round(self.sample.effective, 3),
             "linear_stem": list(self.integrator.stem.linear),
@@ -116,10 +124,11 @@ def integrated_gradients(
     model: keras.Model,
     inputs: Arrays | Sequence[Array],
     baseline: BaselineLike,
-    target: str | int = "signal",
+    target: TargetLike = "signal",
     output: str = "logit",
     tolerance: float = 1e-3,
     *,
+    classes: Sequence[str] = CLASSES,
     baselines_per_event: int | None = None,
     max_nodes: int = 128,
     seed: int = 1,
@@ -132,20 +141,24 @@ def integrated_gradients(
     Parameters
     ----------
     model : keras.Model
-        functional model that ends in a softmax or sigmoid
+        functional or Sequential model of any precision
     inputs : dict or list of arrays
         scaled inputs, each (n, ...): a dict by input name, or a list in the model's order
     baseline : Baseline, Sample, or dict of arrays
         a baseline object (`Blank`, `Event`, `Averaged`, `Mean`, `Sample`), or a dict of scaled arrays by input name: of
         one event, or of a sample over which attributions are averaged with equal weights
-    target : str or int
-        "predicted" (the likelier class of each event), "signal", "background" or an index
-    output : {"logit", "probability"}
-        "logit": the log-odds ln(p / (1 - p)) of the target, which is the difference of the two logits of a softmax
-        of two; "probability": p
+    target : str, int or sequence
+        "predicted" (the likeliest class of each event), "signal", "background", another name in `classes`, or an index;
+        "A-B", the difference of two of them; or a name or index for each event
+    output : str
+        "logit": the log-odds ln(p / (1 - p)) of the target, which is the difference of the two logits for a softmax of
+        two, and ln(p_A / p_B) for a target "A-B"; "probability": p, and p_A - p_B; "value": the output of the model as
+        it is, as for a regression. For a model with several outputs the name of one, or `name:kind`
     tolerance : float
         allowed |sum of attributions - (f(x) - f(x'))|, in units of the explained output, for 95% of all pairs of an
         event and a baseline; it decides the number of nodes of the quadrature
+    classes : sequence of str, optional
+        names of the outputs, in their order; for a single output, the names of -logit and +logit
     baselines_per_event : int, optional
         number of baselines that are drawn for each event, by their weights, instead of taking all; the attributions
         then come with their standard error
@@ -173,7 +186,7 @@ def integrated_gradients(
     ConfigurationError
         if an argument has a wrong value, or the inputs or the baseline do not fit the model
     ModelError
-        if the model has no gradient, or does not end in a softmax or sigmoid
+        if the model has no gradient, cannot be evaluated, or has an end that is not understood
 
     Warns
     -----
@@ -185,7 +198,10 @@ def integrated_gradients(
     M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365, equation 1; J. Bardhan, C. Neeraj, M. Rawat,
     S. Mitra, "Constructing sensible baselines for Integrated Gradients", equation 2 (averaged baselines).
     """
-    job = IntegrationJob(model, inputs, baseline, target, output, tolerance, max_nodes, fast=fast, variables=variables)
+    job = IntegrationJob(
+        model, inputs, baseline, target, output, tolerance, max_nodes,
+        classes=classes, fast=fast, variables=variables,
+    )  # fmt: skip
     drawn = None
     if baselines_per_event is not None:
         if baselines_per_event < 2:

@@ -19,9 +19,10 @@ import pandas as pd
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
-from xaug.explain.gradients.api import IntegrationJob
+from xaug.explain.gradients.api import IntegrationJob, TargetLike
 from xaug.explain.gradients.pairs import Pairs
 from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes
+from xaug.explain.targets import CLASSES
 
 if TYPE_CHECKING:
     import keras
@@ -61,10 +62,11 @@ def class_attribution(
     model: keras.Model,
     inputs: Arrays | Sequence[Array],
     baseline: BaselineLike,
-    target: str | int = "signal",
+    target: TargetLike = "signal",
     output: str = "logit",
     tolerance: float = 1e-3,
     *,
+    classes: Sequence[str] = CLASSES,
     precision: float | None = None,
     replicas: int = 200,
     max_nodes: int = 128,
@@ -77,17 +79,19 @@ def class_attribution(
     Parameters
     ----------
     model : keras.Model
-        functional model that ends in a softmax or sigmoid
+        functional or Sequential model of any precision
     inputs : dict or list of arrays
         scaled inputs of the events of one class, each (n, ...): a dict by input name, or a list in the model's order
     baseline : Baseline, Sample, or dict of arrays
         the baselines, as for `xaug.explain.integrated_gradients`
-    target : str or int
-        "predicted" (the likelier class of each event), "signal", "background" or an index
-    output : {"logit", "probability"}
-        the explained output: log-odds or probability of the target
+    target : str, int or sequence
+        the explained class, or a difference of two, as for `xaug.explain.integrated_gradients`
+    output : str
+        "logit", "probability", "value", or the name of an output, as for `xaug.explain.integrated_gradients`
     tolerance : float
         allowed error of the sum of attributions, for 95% of all pairs of an event and a baseline
+    classes : sequence of str, optional
+        names of the outputs, in their order; for a single output, the names of -logit and +logit
     precision : float, optional
         take for each event only as many baselines, drawn by their weights, as are needed to bring the error of every
         signed mean from this drawing below this fraction of the largest one; default: all pairs
@@ -112,7 +116,7 @@ def class_attribution(
     ConfigurationError
         if an argument has a wrong value, there are fewer than two events, or inputs or baseline do not fit the model
     ModelError
-        if the model has no gradient, or does not end in a softmax or sigmoid
+        if the model has no gradient, cannot be evaluated, or has an end that is not understood
 
     References
     ----------
@@ -123,7 +127,9 @@ def class_attribution(
         raise ConfigurationError(f"replicas {replicas}: at least 2 give an error")
     if precision is not None and not precision > 0:
         raise ConfigurationError(f"precision {precision}: must be positive")
-    job = IntegrationJob(model, inputs, baseline, target, output, tolerance, max_nodes, variables=variables)
+    job = IntegrationJob(
+        model, inputs, baseline, target, output, tolerance, max_nodes, classes=classes, variables=variables
+    )
     if len(job) < 2:
         raise ConfigurationError(f"{len(job)} events: at least 2 make a class")
     rng = np.random.default_rng(seed)

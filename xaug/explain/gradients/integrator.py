@@ -10,25 +10,23 @@ Reference: M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
-from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem, without_linear_stem
-from xaug.explain.gradients.samples import Shapes, input_shapes
-from xaug.explain.propagation.batches import output_shape
-from xaug.explain.propagation.graph import make_graph
-from xaug.explain.propagation.innvestigate.client import model_key
-from xaug.explain.targets import Logits, Target
+from xaug.explain.gradients.linear_stem import without_linear_stem
+from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats
+from xaug.explain.gradients.readout import Readout
+from xaug.explain.gradients.samples import Shapes
+from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors, weights_digest
+from xaug.explain.targets import Target
 
-__all__ = ["MAX_NODES", "OUTPUTS", "Integrator", "Table", "integrator_of"]
+__all__ = ["MAX_NODES", "Integrator", "Table", "integrator_of"]
 
-OUTPUTS = ("logit", "probability")
 MAX_NODES = 1024
 """Largest number of nodes that may be asked for."""
 MEMORY = 128 * 2**20
@@ -43,7 +41,7 @@ Table = list[tf.Tensor]
 PairTerms = tuple[list[Array], Array, Array, Array]
 """Attributions of pairs by input, as `Integrator.by_name` takes them; sum of attributions - (f(x) - f(x')); f(x);
 f(x')."""
-_kept: OrderedDict[tuple[int, str, str, bool], Integrator] = OrderedDict()
+_kept: OrderedDict[tuple[object, ...], Integrator] = OrderedDict()
 
 
 @lru_cache(maxsize=64)
@@ -54,23 +52,24 @@ def gauss_legendre(nodes: int) -> tuple[tf.Tensor, ...]:
     return tf.constant(nodes), *map(tf.constant, padded)
 
 
-def integrator_of(model: keras.Model, logits: Logits, output: str, fast: bool = True) -> Integrator:
+def integrator_of(network: ModelOutput, readout: Readout, shapes: Shapes, fast: bool = True) -> Integrator:
     """The integrator of a model, which is made at its first use and kept.
 
     Parameters
     ----------
-    model : keras.Model
+    network : ModelOutput
         the model
-    logits : Logits
-        the model without its head
-    output : str
-        one of `OUTPUTS`
+    readout : Readout
+        the explained output
+    shapes : dict
+        by input name, the shape of an event's input
     fast : bool
         False: never cut the network behind its linear stem
     """
-    key = (id(model), model_key(logits), output, fast)
+    digest = weights_digest(network.model)
+    key = (id(network.source), digest, readout, network.output, tuple(shapes.items()), fast)
     if key not in _kept:
-        _kept[key] = Integrator(model, logits, output, fast)
+        _kept[key] = Integrator(network, readout, shapes, fast)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -92,29 +91,25 @@ class Integrator:
     Raises
     ------
     ModelError
-        if an input holds integers or has no fixed size, or a layer has no gradient
+        if a layer has no gradient, or the model cannot be evaluated
     """
 
-    def __init__(self, model: keras.Model, logits: Logits, output: str, fast: bool = True):
-        self.model, self.units, self.output = model, logits.units, output
-        self.softmax = logits.activation == "softmax"
-        if self.softmax and self.units == 1:
-            raise ModelError(f"model {model.name!r}: a softmax of one output is always 1; use a sigmoid")
-        self.shapes = input_shapes(model)
-        _check_inputs(model, self.shapes)
-        _check_layers(model)
-        self._logits = _before_head(model, logits)
-        cut = _cut(model, logits) if fast else None
-        self.stem = cut or without_linear_stem(self._logits, list(self.shapes), _floats(model))
-        if self.stem.linear:
-            self._check_stem()
+    def __init__(self, network: ModelOutput, readout: Readout, shapes: Shapes, fast: bool = True):
+        self.network, self.readout, self.shapes = network, readout, shapes
+        with float32_layers(), plain_errors(network.name):
+            check_inputs(network)
+            check_layers(network, shapes)
+            cut = cut_model(network) if fast else None
+            self.stem = cut or without_linear_stem(network.function, list(shapes), largest_floats(network, shapes))
+            if self.stem.linear:
+                self._check_stem()
         self.jit = self.stem.compiled
         wide = sum(int(np.prod(shape)) for shape in self.shapes.values())
         fitting = (DENSE_MEMORY if self.jit else MEMORY) // (4 * (4 * self.stem.floats + 3 * wide))
         self.batch = int(np.clip(fitting, 16, 4096))
         self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
-        self._values = tf.function(lambda x: self._logits(x), reduce_retracing=True)
+        self._values = tf.function(lambda x: network.function(x), reduce_retracing=True)
 
     def _check_stem(self) -> None:
         """Compare the logits of the cut network with those of the model."""
@@ -122,40 +117,32 @@ class Integrator:
         x = {name: rng.normal(size=(16, *shape)).astype(np.float32) for name, shape in self.shapes.items()}
         table = self._columns(x)
         found = self.stem.behind([tf.constant(c) for c in (table[0], *table[2:])]).numpy()
-        expected = self._logits([tf.constant(values) for values in x.values()]).numpy()
+        expected = self.network.function([tf.constant(values) for values in x.values()]).numpy()
         worst = np.abs(found - expected).max() / (1 + np.abs(expected).max())
         if not worst < 1e-4:
             raise ModelError(
-                f"model {self.model.name!r}: cut behind its linear stem, it gives other outputs (by {worst:.2g}). "
+                f"model {self.network.name!r}: cut behind its linear stem, it gives other outputs (by {worst:.2g}). "
                 "This is a mistake of xaug; please report the model"
             )
 
     # The explained output --------------------------------------------------------------------------------
 
     def directions(self, target: Target, z: Array) -> Array:
-        """The explained class (n, units) of events with logits z: one-hot, or +1 or -1 for a single output."""
-        if self.units == 1:
-            sign = np.where(z >= 0, 1.0, -1.0) if target.sign is None else np.full(z.shape, target.sign)
-            return np.asarray(sign, np.float32)
-        unit = z.argmax(axis=1) if target.unit is None else np.full(len(z), target.unit)
-        return np.asarray(np.eye(self.units, dtype=np.float32)[unit])
+        """The explained outputs of events with logits z (n, units), see `Readout.directions`."""
+        return self.readout.directions(target, z)
 
     def explained(self, z: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
-        """The explained output f (n,): the log-odds ln(p / (1 - p)) of the explained class, or its probability p."""
-        if self.units == 1 or not self.softmax:
-            odds = tf.reduce_sum(z * direction, axis=-1)
-        elif self.units == 2:
-            odds = tf.reduce_sum(z * (2 * direction - 1), axis=-1)
-        else:
-            others = tf.reduce_logsumexp(z - direction * 1e30, axis=-1)
-            odds = tf.reduce_sum(z * direction, axis=-1) - others
-        return odds if self.output == "logit" else tf.sigmoid(odds)
+        """The explained output f (n,), see `Readout`."""
+        return self.readout(z, direction)
 
     def logits(self, x: Arrays) -> Array:
         """Logits (n, units) float32 of the network, computed batch by batch."""
         n, size = len(next(iter(x.values()))), self.batch
-        parts = [self._values([tf.constant(x[name][i : i + size]) for name in self.shapes]) for i in range(0, n, size)]
-        return np.concatenate(parts) if parts else np.empty((0, self.units), np.float32)
+        with plain_errors(self.network.name):
+            parts = [
+                self._values([tf.constant(x[name][i : i + size]) for name in self.shapes]) for i in range(0, n, size)
+            ]
+        return np.concatenate(parts) if parts else np.empty((0, self.readout.units), np.float32)
 
     # The integral -------------------------------------------------------------------------------------
 
@@ -278,7 +265,8 @@ class Integrator:
                 full = size if n > size // 2 else max(1, size // 8)
                 rows = [np.pad(index[:n], (0, full - n)) for index in rows]
             rows = [tf.constant(index, tf.int32) for index in rows]
-            found, *of_pairs = self._integrate(events, baselines, directions, *rows, *gauss_legendre(nodes))
+            with plain_errors(self.network.name):
+                found, *of_pairs = self._integrate(events, baselines, directions, *rows, *gauss_legendre(nodes))
             parts.append([values.numpy()[:n] for values in (*of_pairs, *found)])
             start += n
         joined = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts, strict=True)]
@@ -304,7 +292,8 @@ class Integrator:
         if self.jit:
             rows = [np.pad(index, (0, size - len(index))) for index, size in zip(rows, shape, strict=True)]
         rows = [tf.constant(index, tf.int32) for index in rows]
-        found, *of_pairs = self._integrate_grid(events, baselines, directions, *rows, *gauss_legendre(nodes))
+        with plain_errors(self.network.name):
+            found, *of_pairs = self._integrate_grid(events, baselines, directions, *rows, *gauss_legendre(nodes))
         grid = tuple(map(len, rows))
 
         def inside(padded: tf.Tensor) -> Array:
@@ -327,67 +316,3 @@ class Integrator:
         for name, values in zip(self.stem.others, found, strict=True):
             named[name] = named[name] + values if name in named else values
         return {name: named[name] for name in self.shapes}
-
-
-def _check_inputs(model: keras.Model, shapes: Shapes) -> None:
-    """Refuse inputs of integers and inputs whose size is not fixed."""
-    for name, tensor in zip(shapes, model.inputs, strict=True):
-        if None in shapes[name]:
-            raise ModelError(
-                f"input {name!r} has shape {shapes[name]}; all sizes must be fixed for Integrated Gradients"
-            )
-        if not tensor.dtype.is_floating:
-            raise ModelError(
-                f"input {name!r} is of type {tensor.dtype.name}: there is no path between integers. "
-                "Explain the network behind its embedding, or make the input one of floats"
-            )
-
-
-def _check_layers(model: keras.Model) -> None:
-    """Refuse layers that have no gradient."""
-    tensors = {
-        id(t): t for layer in model.layers for t in tf.nest.flatten([node.outputs for node in layer.inbound_nodes])
-    }
-    inside = keras.Model(model.inputs, list(tensors.values()))
-    x = [tf.ones((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        values = dict(zip(tensors, inside(x if len(x) > 1 else x[0], training=False), strict=True))
-    for layer in model.layers:
-        for node in layer.inbound_nodes:
-            sources = [values[id(t)] for t in tf.nest.flatten(node.keras_inputs) if id(t) in values]
-            outputs = [values[id(t)] for t in tf.nest.flatten(node.outputs) if id(t) in values]
-            if not sources or not outputs or type(layer).__name__ == "InputLayer":
-                continue
-            floating = [y for y in outputs if y.dtype.is_floating]
-            if not floating or any(g is None for g in tape.gradient(floating, sources)):
-                raise ModelError(
-                    f"layer {layer.name!r} ({type(layer).__name__}) has no gradient: Integrated Gradients cannot go "
-                    "through it. Replace it with a layer that can be differentiated"
-                )
-
-
-def _before_head(model: keras.Model, logits: Logits) -> Callable[[list[tf.Tensor]], tf.Tensor]:
-    """The logits as a function of a list of inputs, computed by the model's own layers."""
-    last = model.get_layer(model.outputs[0]._keras_history.layer.name)
-    before = keras.Model(model.inputs, last.input)
-    if last.name != logits.head:  # a layer of its own for softmax or sigmoid
-        return lambda x: before(x if len(x) > 1 else x[0], training=False)
-    kernel, *biases = (tf.constant(w) for w in logits.weights[last.name])
-    bias = biases[0] if biases else tf.zeros(logits.units)
-    return lambda x: before(x if len(x) > 1 else x[0], training=False) @ kernel + bias
-
-
-def _cut(model: keras.Model, logits: Logits) -> LinearStem | None:
-    """The model cut behind its linear stem, if it has one and LRP knows all of its layers."""
-    try:
-        graph = make_graph(logits, {layer.name: output_shape(layer) for layer in model.layers})
-    except ModelError:
-        return None
-    return cut_behind_linear_stem(graph)
-
-
-def _floats(model: keras.Model) -> int:
-    """Number of floats that a forward pass of one event computes."""
-    outputs = [tensor for layer in model.layers for tensor in tf.nest.flatten(layer.output)]
-    return sum(int(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in outputs)

@@ -180,7 +180,8 @@ class _PairIntegration:
     def events(self, rows: slice | Array) -> _Events:
         """Some events as the integral reads them."""
         table = self.integrator.table({name: values[rows] for name, values in self.x.items()}, self.size)
-        return _Events(table, tf.constant(self.integrator.directions(self.target, table[-1].numpy())))
+        target = self.target.at(rows, self.size)
+        return _Events(table, tf.constant(self.integrator.directions(target, table[-1].numpy())))
 
     def choose_nodes(self, n: int, m: int, drawn: Array | None) -> None:
         """Choose the smallest number of nodes that is enough for 97% of a sample of pairs.

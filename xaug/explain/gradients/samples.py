@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
-from xaug.explain.targets import named_inputs
+from xaug.explain.model_inputs import named_inputs
 
 if TYPE_CHECKING:
     import keras
@@ -22,7 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 FAR = 10.0
-"""A baseline that lies this many widths outside the range of the inputs is taken for unscaled."""
+"""A baseline that lies so far outside the range of a column is taken for unscaled: in units of the largest absolute
+value of that column, or of 1."""
 Shapes = dict[str, tuple[int, ...]]
 """By input name, the shape of the input of one event."""
 
@@ -169,7 +170,7 @@ def sample_of(
     ConfigurationError
         if names, shapes, values or weights are wrong, or values look unscaled
     """
-    shapes = input_shapes(model)
+    shapes = input_shapes(model) | {name: values.shape[1:] for name, values in inputs.items()}
     if isinstance(baseline, Mapping):
         made = Sample(with_event_axis(baseline, shapes))
     elif isinstance(baseline, Sample):
@@ -188,20 +189,27 @@ def sample_of(
     except ConfigurationError as error:
         raise ConfigurationError(f"baseline: {error}") from None
     for name, values in inputs.items():
+        if arrays[name].shape[1:] != shapes[name]:
+            raise ConfigurationError(
+                f"baseline: input {name!r} has shape {arrays[name].shape}; the inputs to explain have "
+                f"(n events, {', '.join(map(str, shapes[name]))})"
+            )
         if values.size:
             _check_scale(name, arrays[name], values, list((variables or {}).get(name, [])))
     return Sample(arrays, made.weights, made.process, made.provenance)
 
 
 def _check_scale(name: str, baseline: Array, inputs: Array, columns: list[str]) -> None:
-    """Refuse a baseline that lies far outside the range of the inputs."""
-    low, high = float(inputs.min()), float(inputs.max())
-    margin = FAR * max(high - low, 1.0)
+    """Refuse a baseline that lies far outside the range of the inputs in one of its columns (the last axis)."""
+    axes = tuple(range(inputs.ndim - 1)) if inputs.ndim > 1 else (0,)
+    low, high = (edge.astype(np.float64) for edge in (inputs.min(axis=axes), inputs.max(axis=axes)))
+    margin = FAR * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
     outside = (baseline < low - margin) | (baseline > high + margin)
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         culprit = f"variable {columns[place[-1]]!r}" if columns else f"element {place[1:]}"
+        own_low, own_high = (np.broadcast_to(edge, baseline.shape)[place] for edge in (low, high))
         raise ConfigurationError(
             f"baseline: {culprit} of input {name!r} is {baseline[place]:g}, while the inputs to explain are within "
-            f"[{low:g}, {high:g}]; scale the baseline as they are, with run.inputs(arrays)"
+            f"[{own_low:g}, {own_high:g}]; scale the baseline as they are, with run.inputs(arrays)"
         )

@@ -17,12 +17,13 @@ from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, Arrays
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
+from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 from xaug.explain.propagation.layers.base import entry_of
 from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
-from xaug.explain.targets import CLASSES, Logits, Target, functional, logits_of, named_inputs
+from xaug.explain.targets import CLASSES, Logits, Target, described, functional, logits_of
 
 __all__ = ["ENGINES", "lrp"]
 
@@ -162,19 +163,11 @@ def lrp(
         "rule": rule if isinstance(rule, str) else composite.summary,
         "epsilon": composite.epsilon,
         "bias": bias,
-        "target": _described(target),
+        "target": described(target),
         "engine": engine,
         "dtype": dtype,
     }
     return Attribution(relevance, logit, names, settings)
-
-
-def _described(target: object) -> str | int:
-    """The target as settings store it."""
-    if isinstance(target, (str, int)):
-        return target
-    values = np.asarray(target)
-    return "one per event" if values.ndim else int(values)
 
 
 def _by_innvestigate(

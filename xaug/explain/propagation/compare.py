@@ -12,8 +12,9 @@ import pandas as pd
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
+from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation.api import default_rule, lrp
-from xaug.explain.targets import CLASSES, functional, logits_of, named_inputs
+from xaug.explain.targets import CLASSES, functional, logits_of
 
 __all__ = ["EngineComparison", "compare_engines"]
 

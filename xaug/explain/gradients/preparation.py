@@ -1,0 +1,76 @@
+"""Facts about a network that are found before it is integrated: layers without gradient, its linear stem, its size."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from xaug.core.errors import ModelError
+from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem
+from xaug.explain.gradients.samples import Shapes
+from xaug.explain.keras_models import ModelOutput
+from xaug.explain.propagation.batches import output_shape
+from xaug.explain.propagation.graph import make_graph
+from xaug.explain.targets import logits_of
+
+__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats"]
+
+
+def check_inputs(network: ModelOutput) -> None:
+    """Refuse inputs of integers, between which there is no path."""
+    for tensor in network.model.inputs:
+        if not tensor.dtype.is_floating:
+            raise ModelError(
+                f"input {tensor.name!r} is of type {tensor.dtype.name}: there is no path between integers. "
+                "Explain the network behind its embedding, or make the input one of floats"
+            )
+
+
+def check_layers(network: ModelOutput, shapes: Shapes) -> None:
+    """Refuse layers that have no gradient.
+
+    Comparisons, whose result is true or false, are let through: they make masks. Where such a mask changes along a
+    path, the output jumps, which is found on the path itself.
+    """
+    model = network.model
+    nodes = [node for depth in model._nodes_by_depth.values() for node in depth if not node.is_input]
+    tensors = {id(t): t for node in nodes for t in tf.nest.flatten([node.keras_inputs, node.outputs])}
+    inside = keras.Model(model.inputs, list(tensors.values()))
+    x = [tf.ones((1, *shape), t.dtype) for shape, t in zip(shapes.values(), model.inputs, strict=True)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([tensor for tensor in x if tensor.dtype.is_floating])
+        values = dict(zip(tensors, inside(x if len(x) > 1 else x[0], training=False), strict=True))
+    for node in nodes:
+        sources = [values[id(t)] for t in tf.nest.flatten(node.keras_inputs)]
+        outputs = [values[id(t)] for t in tf.nest.flatten(node.outputs)]
+        watched = [value for value in sources if value.dtype.is_floating]
+        if not watched or all(y.dtype.is_bool for y in outputs):
+            continue
+        floating = [y for y in outputs if y.dtype.is_floating]
+        if not floating or any(g is None for g in tape.gradient(floating, watched)):
+            raise ModelError(
+                f"layer {node.layer.name!r} ({type(node.layer).__name__}) has no gradient: Integrated Gradients cannot "
+                "go through it. Replace it with a layer that can be differentiated"
+            )
+
+
+def cut_model(network: ModelOutput) -> LinearStem | None:
+    """The model cut behind its linear stem; None if it has none, or LRP does not know all of its layers."""
+    model = network.model
+    if network.kind == "value":
+        return None
+    try:
+        if network.head == "linear":
+            model = keras.Model(model.inputs, keras.layers.Softmax(name="taken_off_again")(model.outputs[0]))
+        graph = make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
+        return cut_behind_linear_stem(graph)
+    except (ModelError, NotImplementedError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # the general way is always open
+
+
+def largest_floats(network: ModelOutput, shapes: Shapes) -> int:
+    """Number of floats that a forward pass of one event computes."""
+    longest = max((size for shape in shapes.values() for size in shape), default=1)
+    outputs = [tensor for layer in network.model.layers for tensor in tf.nest.flatten(layer.output)]
+    return sum(int(np.prod([longest if size is None else size for size in tensor.shape[1:]])) for tensor in outputs)

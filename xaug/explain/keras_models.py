@@ -1,0 +1,319 @@
+"""Any Keras model as methods of explanation read it: one output, without its head, computed in float32.
+
+The user's model is never changed. Its own layers are used where they compute in float32; a model of mixed precision or
+float64 is copied to float32 first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from xaug.core.errors import ConfigurationError, ModelError, XaugError, unknown_name
+from xaug.core.types import Array
+from xaug.explain.targets import functional
+
+__all__ = ["KINDS", "ModelOutput", "float32_layers", "plain_errors", "read_output", "weights_digest"]
+
+KINDS = ("logit", "probability", "value")
+"""Kinds of explained numbers: the neuron before its softmax or sigmoid, the number behind it, or the output as
+it is, whatever its last layer."""
+Function = Callable[[list[tf.Tensor]], tf.Tensor]
+"""A function of the list of a model's inputs, each (n, ...); it returns (n, units)."""
+AS_IT_IS = "explain the output as it is, with output='value'"
+
+
+@dataclass(frozen=True, eq=False)
+class ModelOutput:
+    """One output of a Keras model, in float32.
+
+    Attributes
+    ----------
+    source : keras.Model
+        the model that was given
+    output : str
+        the output that was asked for
+    model : keras.Model
+        functional model from the list of all inputs to the output
+    function : callable
+        function of a list of inputs that returns the numbers before the head, (n, units)
+    head : str
+        "softmax" or "sigmoid" if the output is that of `function`, "linear" if it is `function` itself
+    units : int
+        number of outputs
+    kind : str
+        what is explained, one of `KINDS`
+    """
+
+    source: keras.Model
+    output: str
+    model: keras.Model
+    function: Function
+    head: str
+    units: int
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """The name of the model, for messages."""
+        return str(self.model.name)
+
+
+def read_output(model: object, output: str = "logit") -> ModelOutput:
+    """Choose an output of a model, and take its head off.
+
+    Parameters
+    ----------
+    model : keras.Model
+        functional or Sequential model
+    output : str
+        one of `KINDS`; for a model with several outputs the name of one, or `name:kind`
+
+    Returns
+    -------
+    ModelOutput
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such output, or it has no probability
+    ModelError
+        if the model is no functional model, or the end of the output is not understood
+    """
+    network = functional(model)
+    index, kind = _choose_output(network, output)
+    with float32_layers(), plain_errors(network.name):
+        copy = _in_float32(network)
+        tensor = tf.nest.flatten(copy.outputs)[index]
+        if len(copy.outputs) > 1 or not isinstance(copy.input, list):
+            copy = keras.Model(copy.inputs, tensor, name=network.name)
+        function, head = (_whole(copy, tensor), "linear") if kind == "value" else (None, "")
+        if function is None:
+            function, head = _before_head(copy, tensor)
+    units = _units(network.name, tensor)
+    if head == "linear" and kind == "probability":
+        raise ConfigurationError(
+            f"output 'probability': model {network.name!r} ends without softmax or sigmoid. Append the one that it was "
+            "trained with, as keras.layers.Softmax() or keras.layers.Activation('sigmoid'), or choose output='value'"
+        )
+    if head == "softmax" and units == 1:
+        raise ModelError(
+            f"model {network.name!r}: its output is a softmax of one number, which is 1 whatever the event. It was "
+            "trained in vain; a sigmoid is right for one output"
+        )
+    return ModelOutput(model, output, copy, function, head, units, kind)
+
+
+# Outputs --------------------------------------------------------------------------------------------------
+
+
+def _output_names(model: keras.Model) -> list[list[str]]:
+    """The names of each output: its layer's, and its key where the model returns a dict."""
+    names = [[str(name)] for name in model.output_names]
+    structure = getattr(model, "_nested_outputs", None)
+    if isinstance(structure, Mapping):
+        for own, key in zip(names, sorted(structure), strict=False):
+            own.append(str(key))
+    return names
+
+
+def _choose_output(model: keras.Model, output: str) -> tuple[int, str]:
+    """Index and kind of the output that is explained."""
+    names = _output_names(model)
+    if len(names) == 1 and output in KINDS:
+        return 0, output
+    for own, kind in ((output, "logit"), output.rpartition(":")[::2] if isinstance(output, str) else ("", "")):
+        found = [i for i, known in enumerate(names) if own in known]
+        if len(found) == 1 and kind in KINDS:
+            return found[0], kind
+    listed = [known[-1] for known in names]
+    if output in KINDS:
+        raise ConfigurationError(
+            f"model {model.name!r} has {len(names)} outputs: {', '.join(listed)}. Name one, as "
+            f"output={listed[0] if output == 'logit' else f'{listed[0]}:{output}'!r}"
+        )
+    raise unknown_name("output", str(output), [*(KINDS if len(names) == 1 else ()), *listed])
+
+
+def _units(name: str, tensor: tf.Tensor) -> int:
+    """The number of outputs, which must be one vector or one number for each event."""
+    shape = tuple(tensor.shape)
+    if len(shape) == 1:
+        return 1
+    if len(shape) != 2 or shape[1] is None:
+        raise ModelError(
+            f"model {name!r} gives an array of shape {shape} (events first); one number or one vector for each event "
+            "can be explained. Choose some of them, as keras.Model(model.inputs, model.output[:, 0])"
+        )
+    return int(shape[1])
+
+
+# Heads ----------------------------------------------------------------------------------------------------
+
+
+def _call(model: keras.Model, x: list[tf.Tensor]) -> tf.Tensor:
+    found = model(x if len(x) > 1 else x[0], training=False)
+    return tf.cast(found, tf.float32)
+
+
+def _whole(model: keras.Model, tensor: tf.Tensor) -> Function:
+    """The model itself, as a function to (n, units)."""
+    inside = keras.Model(model.inputs, tensor)
+    if len(tensor.shape) == 1:
+        return lambda x: _call(inside, x)[:, None]
+    return lambda x: _call(inside, x)
+
+
+def _before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
+    """The numbers before the softmax or sigmoid of an output, and which of the two it is ("linear": neither)."""
+    layer, node_index, tensor_index = tensor._keras_history
+    node = layer.inbound_nodes[node_index]
+    sources = tf.nest.flatten(node.keras_inputs)
+    kind = type(layer).__name__
+    if isinstance(layer, keras.Model):
+        return _before_nested_head(model, layer, sources, tensor_index)
+    activation = _activation(layer)
+    if kind in ("Activation", "Dropout", "TFOpLambda", "Softmax") and activation is not None and len(sources) == 1:
+        if activation == "linear":
+            return _before_head(model, sources[0])
+        if activation in ("softmax", "sigmoid"):
+            return _whole(model, sources[0]), activation
+    if kind == "Dense" and activation in ("softmax", "sigmoid"):
+        before, linear = keras.Model(model.inputs, sources), _without_activation(layer)
+        return (lambda x: linear(_call(before, x))), activation
+    if activation == "linear":
+        return _whole(model, tensor), "linear"
+    raise ModelError(
+        f"model {model.name!r} ends in layer {layer.name!r} ({kind}, activation {activation!r}), which is neither a "
+        f"softmax or sigmoid nor linear, so that its logits are not known. Remedy: {AS_IT_IS}"
+    )
+
+
+def _before_nested_head(
+    model: keras.Model, nested: keras.Model, sources: Sequence[tf.Tensor], index: int
+) -> tuple[Function, str]:
+    """The numbers before the head of a model inside the model."""
+    try:
+        inside = functional(nested)
+    except ModelError as error:
+        raise ModelError(f"{error}. Remedy: {AS_IT_IS}") from None
+    inner, head = _before_head(inside, tf.nest.flatten(inside.outputs)[index])
+    outer = keras.Model(model.inputs, list(sources))
+
+    def function(x: list[tf.Tensor]) -> tf.Tensor:
+        return inner(tf.nest.flatten(outer(x if len(x) > 1 else x[0], training=False)))
+
+    return function, head
+
+
+_OPERATIONS = {"softmax": "softmax", "softmax_v2": "softmax", "sigmoid": "sigmoid", "identity": "linear"}
+
+
+def _activation(layer: keras.layers.Layer) -> str | None:
+    """Name of the function that a layer applies last; "linear" if there is none; None where it is not known."""
+    kind = type(layer).__name__
+    if kind == "Softmax":
+        return "softmax" if layer.axis in (-1, 1) else None
+    if kind == "TFOpLambda":
+        return _OPERATIONS.get(str(getattr(layer, "symbol", "")).split(".")[-1])
+    if kind in ("Dropout", "Add", "Subtract", "Average", "Concatenate", "Reshape", "Flatten", "Rescaling"):
+        return "linear"
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", None)
+
+
+def _without_activation(dense: keras.layers.Dense) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The linear part of a dense layer that reads vectors."""
+
+    def linear(x: tf.Tensor) -> tf.Tensor:
+        y = tf.tensordot(x, dense.kernel, 1)
+        return y if dense.bias is None else y + dense.bias
+
+    return linear
+
+
+# Precision ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def float32_layers() -> Iterator[None]:
+    """Layers that are made inside compute in float32, whatever policy the user has set."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """The model, or a copy of it that computes in float32 where the model does not."""
+    inner = [layer for layer in model._flatten_layers() if not isinstance(layer, keras.Model)]
+    floating = [layer for layer in inner if tf.as_dtype(layer.compute_dtype or "float32").is_floating]
+    if all(layer.compute_dtype in (None, "float32") for layer in floating):
+        return model
+
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return layer.__class__.from_config(_float32_config(layer.get_config()))
+
+    copy = keras.models.clone_model(model, clone_function=cloned)
+    copy.set_weights([np.asarray(w, np.float32) if w.dtype.kind == "f" else w for w in model.get_weights()])
+    return copy
+
+
+def _float32_config(config: Any) -> Any:
+    """The configuration of a layer or nested model with all float types replaced by float32."""
+    if isinstance(config, dict):
+        return {
+            key: "float32" if key == "dtype" and _is_float(value) else _float32_config(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, (list, tuple)):
+        return [_float32_config(value) for value in config]
+    return config
+
+
+def _is_float(dtype: Any) -> bool:
+    name = dtype["config"].get("name", "") if isinstance(dtype, dict) and "config" in dtype else dtype
+    return isinstance(name, str) and "float" in name
+
+
+# Errors and digests ---------------------------------------------------------------------------------------
+
+
+FAILURES = (
+    tf.errors.OpError, ValueError, TypeError, AttributeError, NotImplementedError, KeyError, IndexError,
+)  # fmt: skip
+"""Errors of TensorFlow and Keras where a model does not fit its inputs, or a layer has a fault."""
+
+
+@contextmanager
+def plain_errors(name: str) -> Iterator[None]:
+    """Turn errors of TensorFlow and Keras into a ModelError of one line."""
+    try:
+        yield
+    except XaugError:
+        raise
+    except FAILURES as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        first = next((line for line in lines if not line.startswith(("in user code", "File", "Exception"))), "")
+        raise ModelError(
+            f"model {name!r} cannot be evaluated: {type(error).__name__}: {first[:300]}. Check that "
+            "model(inputs, training=False) works on these inputs"
+        ) from error
+
+
+def weights_digest(model: keras.Model) -> str:
+    """A digest of all weights of a model."""
+    digest = hashlib.blake2b(digest_size=16)
+    for weights in model.weights:
+        array: Array = np.ascontiguousarray(weights.numpy())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
