@@ -4,6 +4,8 @@ Public names, each loaded when it is first used, so that `import xaug` is fast a
 
 Dataset
     a finished dataset; `Dataset.open(path)` opens it
+Variable
+    one input variable: its name, label and unit
 Scaler
     scales the columns of a dataset to the range in which networks read them
 load_run
@@ -32,17 +34,20 @@ if TYPE_CHECKING:
     from xaug.data import variables
     from xaug.data.dataset import Dataset
     from xaug.data.scaling import Scaler
+    from xaug.data.table import Variable
     from xaug.training.reference import load_reference
     from xaug.training.runs import load_run
 
 __all__ = [
-    "Dataset", "Scaler", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots", "variables",
+    "Dataset", "Scaler", "Variable", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots",
+    "variables",
 ]  # fmt: skip
 
 _MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
 _OBJECTS = {
     "Dataset": "xaug.data.dataset",
     "Scaler": "xaug.data.scaling",
+    "Variable": "xaug.data.table",
     "load_reference": "xaug.training.reference",
     "load_run": "xaug.training.runs",
 }

@@ -149,10 +149,11 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     result = train(dataset, output, workers=workers, scale_on_all=literal, sizes=sizes, **options)
     draw_history(output)
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])
+    what = "AUC" if len(result["classes"]) == 2 else "mean AUC of one class against the rest"
     return {
         "output": str(output),
         "metrics": result["metrics"],
-        "summary": [f"AUC {auc.mean():.4f} +- {auc.std():.4f} over {len(auc)} trainings (test split)"],
+        "summary": [f"{what} {auc.mean():.4f} +- {auc.std():.4f} over {len(auc)} trainings (test split)"],
     }
 
 

@@ -170,7 +170,12 @@ def test_cross_sections_that_lack_are_named(zbb_dataset, tmp_path, monkeypatch, 
 def test_a_split_without_a_class_is_named(zbb_dataset, tmp_path, monkeypatch, lacking, split, mlp_options):
     data = xaug.Dataset.open(zbb_dataset)
     label = ("background", "signal").index(lacking)
-    parts = [replace(p, splits={**p.splits, split: 0}) if p.label == label else p for p in data.parts]
+    parts = [
+        replace(p, contents=tuple(replace(o, splits={**o.splits, split: 0}) for o in p.contents if o.label == label))
+        if p.contents[0].label == label
+        else p
+        for p in data.parts
+    ]
     data.record = replace(data.record, parts=tuple(parts))
     monkeypatch.setattr(stage.Dataset, "open", lambda path: data)
     with pytest.raises(DatasetError, match=f"its {split} split has no {lacking}"):

@@ -7,18 +7,18 @@ never depends on who wrote them first. Arrays are unscaled, float32; padded part
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
+import numpy.typing as npt
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
-from xaug.core.integrity import verified
 from xaug.core.types import Array, JsonObject
 from xaug.data.columns import NamedArrays
+from xaug.data.own_arrays import AxisNames, OwnArrays, write_arrays
+from xaug.data.part_files import open_part, read_column
 from xaug.data.records import DatasetRecord, PartRecord
 from xaug.data.splits import SPLITS
 from xaug.data.table import Table
@@ -60,7 +60,7 @@ class Dataset:
         Parameters
         ----------
         path : path-like
-            directory that `python -m xaug.process` or `python -m xaug.generate toy` wrote
+            directory that `python -m xaug.process`, `python -m xaug.generate toy` or `write` wrote
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Dataset:
         Raises
         ------
         DatasetError
-            if it is not a finished dataset, or parts are missing or have another size than when they were written
+            if it is not finished, or parts are missing or damaged
         """
         path = Path(path)
         content = provenance.read(path, "process")
@@ -86,9 +86,69 @@ class Dataset:
                 )
         return found
 
+    @classmethod
+    def write(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        label: npt.ArrayLike,
+        image: npt.ArrayLike | None = None,
+        list: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        xaug: npt.ArrayLike | None = None,
+        event: npt.ArrayLike | None = None,
+        weight: npt.ArrayLike | None = None,
+        process: npt.ArrayLike | None = None,
+        classes: Sequence[str] | None = None,
+        variables: AxisNames | None = None,
+        split: object = None,
+    ) -> Dataset:
+        """Write arrays of your own as a dataset, with which all stages work.
+
+        Parameters
+        ----------
+        path : path-like
+            Directory to write.
+        label : (n,) array
+            Class of each event, 0 to K - 1 or a name of `classes`.
+        image : (n, height, width) or (n, height, width, channels) array, optional
+            Images; networks read them as they are, so their pixels should be of order 1.
+        list : (n, particles, columns) array, optional
+            Lists of particles.
+        mask : (n, particles) array, optional
+            1 where the list has a particle, 0 where it is padded; the list is set to 0 there.
+        xaug, event : (n, columns) array, optional
+            One vector of features for each jet, or for each event.
+        weight : (n,) array, optional
+            Weights of the events; default: 1.
+        process : (n,) array of str, optional
+            Process of each event; default: the name of its class.
+        classes : sequence of str, optional
+            Names of the classes by label; default: "background" and "signal", or "class_0", "class_1", ...
+        variables : dict, optional
+            Block -> its columns in order, each a name or an `xaug.Variable` with label and unit.
+        split : (n,) array or tuple of three floats, optional
+            "train", "validation" or "test" for each event (or 0, 1, 2), or the fractions of these splits; default:
+            0.6, 0.2 and 0.2, by a hash of the numbers.
+
+        Returns
+        -------
+        Dataset
+            The dataset, whose rows keep the order of the arrays.
+
+        Raises
+        ------
+        ConfigurationError
+            If arrays differ in length, hold NaN, infinities or unknown labels, or names occur twice.
+        """
+        blocks = {"image": image, "list": list, "xaug": xaug, "event": event}
+        arrays = OwnArrays.checked(blocks, mask, label, weight, process, classes, variables)
+        write_arrays(Path(path), arrays, split)
+        return cls.open(path)
+
     @property
     def kind(self) -> str:
-        """Kind of the dataset: "jets", "toy", "events" or "events_met"."""
+        """Kind of the dataset: "jets", "toy", "events", "events_met", or "own" for arrays of the user."""
         return self.record.kind
 
     @property
@@ -108,7 +168,7 @@ class Dataset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes by label: ("background", "signal")."""
+        """Names of the classes by label, such as ("background", "signal")."""
         return self.record.classes
 
     def __len__(self) -> int:
@@ -120,13 +180,14 @@ class Dataset:
     @property
     def processes(self) -> dict[str, int]:
         """Label of each process."""
-        return {part.process: part.label for part in self.parts}
+        return {own.process: own.label for part in self.parts for own in part.contents}
 
     @property
     def counts(self) -> dict[str, int]:
         """Rows of each process."""
-        names = dict.fromkeys(part.process for part in self.parts)
-        return {name: sum(part.rows for part in self.parts if part.process == name) for name in names}
+        contents = [own for part in self.parts for own in part.contents]
+        names = dict.fromkeys(own.process for own in contents)
+        return {name: sum(own.rows for own in contents if own.process == name) for name in names}
 
     @property
     def weight_scales(self) -> dict[str, float]:
@@ -189,7 +250,7 @@ class Dataset:
     def iterate(
         self, fields: Iterable[str], split: str | None = None, max_rows: int | None = None
     ) -> Iterator[NamedArrays]:
-        """Read the same arrays as `load`, a part at a time, so that memory does not grow with the dataset.
+        """Read the same arrays as `load`, a part at a time, so that memory stays flat.
 
         Parameters
         ----------
@@ -213,9 +274,9 @@ class Dataset:
         Parameters
         ----------
         split : str, optional
-            "train", "validation" or "test"; default: all rows.
+            As for `load`.
         max_rows : int, optional
-            Number of rows to read at most, the same share of every part.
+            As for `load`.
 
         Returns
         -------
@@ -232,7 +293,7 @@ class Dataset:
         Parameters
         ----------
         split : str
-            "train", "validation" or "test".
+            The split.
         rows : (n,) array of int
             Rows of the split, in ascending order.
 
@@ -267,9 +328,9 @@ class Dataset:
         start = 0
         for part, own in zip(self.parts, self.rows_by_part(split, rows), strict=True):
             if len(own):
-                with self._read(part) as file:
+                with open_part(self.path / part.part) as file:
                     of_split = np.flatnonzero(file["split"][()] == SPLITS.index(split))
-                    arrays = {name: self._column(file, part, name, of_split[own - start]) for name in names}
+                    arrays = {name: read_column(file, part, name, of_split[own - start]) for name in names}
                     yield NamedArrays(arrays, self.table), own
             start += part.splits[split]
 
@@ -309,11 +370,11 @@ class Dataset:
 
     def _iterate(self, fields: list[str], split: str | None, max_rows: int | None) -> Iterator[NamedArrays]:
         for part, taken in zip(self.parts, self._taken(split, max_rows), strict=True):
-            with self._read(part) as file:
+            with open_part(self.path / part.part) as file:
                 rows: slice | Array = slice(0, taken)
                 if split is not None:
                     rows = np.flatnonzero(file["split"][()] == SPLITS.index(split))[:taken]
-                yield NamedArrays({name: self._column(file, part, name, rows) for name in fields}, self.table)
+                yield NamedArrays({name: read_column(file, part, name, rows) for name in fields}, self.table)
 
     def size(self, split: str | None = None) -> int:
         """Count the rows.
@@ -338,26 +399,3 @@ class Dataset:
         if split is not None and split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
         return names
-
-    @contextmanager
-    def _read(self, part: PartRecord) -> Iterator[h5py.File]:
-        try:
-            with h5py.File(verified(self.path / part.part)) as file:
-                yield file
-        except OSError as error:  # where it is opened, or where a damaged chunk is read
-            raise DatasetError(
-                f"{self.path / part.part} is damaged ({error}). Delete it and {provenance.NAME}, then run "
-                "`python -m xaug.process` again"
-            ) from None
-
-    @staticmethod
-    def _column(file: h5py.File, part: PartRecord, name: str, rows: slice | Array) -> Array:
-        if name == "process":
-            n = len(file["label"][()][rows])
-            return np.full(n, part.process)
-        if name not in file:
-            raise DatasetError(
-                f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
-            )
-        values: Array = file[name][()][rows]
-        return values

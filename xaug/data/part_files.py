@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -11,14 +12,18 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.integrity import verified
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.records import PartRecord
 from xaug.data.table import Table
 from xaug.data.variables import table_of_version_0_1
 
-__all__ = ["CHUNK", "read_part_summary", "refuse_stale", "write_part"]
+__all__ = ["CHUNK", "PROCESS_INDEX", "open_part", "read_column", "read_part_summary", "refuse_stale", "write_part"]
 
 CHUNK = 1024
 """Rows of an HDF5 chunk, the least that random access reads."""
+PROCESS_INDEX = "process_index"
+"""Column of a part of several processes: the position of each row's process among the contents of the part."""
 
 
 def write_part(
@@ -88,3 +93,31 @@ def read_part_summary(path: Path) -> tuple[JsonObject, Arrays]:
         raise DatasetError(
             f"{path}: damaged part ({error}). Delete it and run `python -m xaug.process` again"
         ) from None
+
+
+@contextmanager
+def open_part(path: Path) -> Iterator[h5py.File]:
+    """Open a part for reading; DatasetError if it is damaged, also where that shows while it is read."""
+    try:
+        with h5py.File(verified(path)) as file:
+            yield file
+    except OSError as error:  # where it is opened, or where a damaged chunk is read
+        raise DatasetError(
+            f"{path} is damaged ({error}). Delete it and {provenance.NAME}, then run `python -m xaug.process` again"
+        ) from None
+
+
+def read_column(file: h5py.File, part: PartRecord, name: str, rows: slice | Array) -> Array:
+    """Some rows of a column of an opened part."""
+    if name == "process":
+        names = np.array([own.process for own in part.contents])
+        if len(names) > 1:
+            chosen: Array = names[file[PROCESS_INDEX][()][rows]]
+            return chosen
+        return np.full(len(file["label"][()][rows]), names[0])
+    if name not in file:
+        raise DatasetError(
+            f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
+        )
+    values: Array = file[name][()][rows]
+    return values

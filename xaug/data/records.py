@@ -10,10 +10,37 @@ from xaug.core.types import JsonObject
 from xaug.data.table import Table
 from xaug.data.variables import table_of_version_0_1
 
-__all__ = ["CLASSES", "DatasetRecord", "PartRecord", "ProcessRecord"]
+__all__ = ["CLASSES", "DatasetRecord", "PartRecord", "ProcessRecord", "ProcessRows"]
 
 CLASSES = ("background", "signal")
 """Names of the classes by label."""
+
+
+@dataclass(frozen=True)
+class ProcessRows:
+    """Rows of one process in one part of a dataset.
+
+    Attributes
+    ----------
+    process : str
+        name of the process
+    label : int
+        class of its events
+    rows : int
+        number of rows
+    splits : dict of int
+        rows by split
+    """
+
+    process: str
+    label: int
+    rows: int
+    splits: Mapping[str, int]
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> ProcessRows:
+        """The record of a process in a part of a manifest."""
+        return cls(content["process"], content["label"], content["rows"], content["splits"])
 
 
 @dataclass(frozen=True)
@@ -26,29 +53,29 @@ class PartRecord:
         name of its file
     file : str
         the input file that it was made of
-    process : str
-        process of its events
-    label : int
-        their class
-    rows : int
-        number of rows
-    splits : dict of int
-        rows by split
+    contents : tuple of ProcessRows
+        its processes. Where there are several, the part stores the position of each row's process in this tuple
     """
 
     part: str
     file: str
-    process: str
-    label: int
-    rows: int
-    splits: Mapping[str, int]
+    contents: tuple[ProcessRows, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(own.rows for own in self.contents)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Rows by split."""
+        return {split: sum(own.splits[split] for own in self.contents) for split in self.contents[0].splits}
 
     @classmethod
     def from_json(cls, content: JsonObject) -> PartRecord:
-        """The record of a part in a manifest."""
-        return cls(
-            content["part"], content["file"], content["process"], content["label"], content["rows"], content["splits"]
-        )
+        """The record of a part in a manifest: of several processes in `contents`, or of a single one."""
+        contents = content.get("contents", [content])
+        return cls(content["part"], content["file"], tuple(ProcessRows.from_json(own) for own in contents))
 
 
 @dataclass(frozen=True)

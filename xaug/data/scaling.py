@@ -1,6 +1,6 @@
 """Scaling of inputs to [0, 1]: clip at three standard deviations, then min-max (arXiv:2011.13466, section 4.2).
 
-Fitted on the training split only, with both classes at equal weight. Images are left as they are: their
+Fitted on the training split only, with all classes at equal weight. Images are left as they are: their
 pixels are fractions of the jet pT, in [0, 1] already.
 """
 
@@ -107,7 +107,7 @@ class Scaler:
     ranges : dict of Range
         block -> ranges of its columns
     fitted_on : dict
-        digest of the dataset, split, and number of background and signal rows
+        digest of the dataset, split, and number of rows of each class
     """
 
     def __init__(self, table: Table, ranges: dict[str, Range], fitted_on: JsonObject):
@@ -147,14 +147,16 @@ class Scaler:
         arXiv:2011.13466, section 4.2.
         """
         blocks = [block for block in blocks if block != "image"]
-        sizes = np.zeros(2)
+        classes = dataset.classes
+        sizes = np.zeros(len(classes))
         for part in dataset.iterate(["label"], split, max_rows):
-            sizes += np.bincount(part["label"], minlength=2)
+            sizes += np.bincount(part["label"], minlength=len(classes))
         if sizes.min() == 0:
             where = "the training split" if split else "the dataset"
+            found = " and ".join(f"{int(n)} {name}" for n, name in zip(sizes[::-1], classes[::-1], strict=True))
+            every = "both" if len(classes) == 2 else "all"
             raise DatasetError(
-                f"{dataset.path}: {where} has {int(sizes[1])} signal and {int(sizes[0])} background rows; "
-                "both classes are needed. Process more files"
+                f"{dataset.path}: {where} has {found} rows; {every} classes are needed. Process more files"
             )
         moments = {block: _Moments(dataset.names(block)) for block in blocks}
         fields = [*dataset.table.fields(blocks), "label"]
@@ -168,7 +170,7 @@ class Scaler:
                 moments[block].add(values, of_row)
         ranges = {block: moments[block].range() for block in blocks}
         fitted: JsonObject = {"dataset": dataset.digest, "split": split or "all"}
-        fitted |= {"background": int(sizes[0]), "signal": int(sizes[1])}
+        fitted |= {name: int(n) for name, n in zip(classes, sizes, strict=True)}
         return cls(dataset.table, ranges, fitted)
 
     @property

@@ -23,7 +23,7 @@ PADDING = 0.0
 class Variable:
     """One input variable: one column of a block.
 
-    Attributes
+    Parameters
     ----------
     name : str
         how files and commands call it
@@ -35,10 +35,10 @@ class Variable:
         one of GROUPS
     reference : str
         where it is defined
-    compute : callable or None
+    compute : callable, optional
         gives the values (n,) or (n, particles) of the objects that the kind of dataset is made of; None where the
         variable is drawn and not computed, and for variables that are read from disk
-    padding : float or None
+    padding : float, optional
         value where there is no particle; None where every place has one
     code : str
         digest of the code that computed the values, for variables that are read from disk; "" if it is not known
@@ -87,7 +87,13 @@ class Variable:
         return code_digest(self.compute) if self.compute is not None else self.code
 
     def to_json(self) -> JsonObject:
-        """The variable as plain data, without what is empty and without its function."""
+        """Describe the variable as plain data, without what is empty and without its function.
+
+        Returns
+        -------
+        dict
+            Its fields, and the digest of its code.
+        """
         content = {"name": self.name, "label": self.label, "unit": self.unit, "group": self.group}
         content |= {"reference": self.reference, "code": self.digest}
         return {key: value for key, value in content.items() if value} | (
@@ -96,7 +102,18 @@ class Variable:
 
     @classmethod
     def from_json(cls, content: JsonObject) -> Variable:
-        """The variable that `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        content : dict
+            The plain data.
+
+        Returns
+        -------
+        Variable
+            The variable, without its function.
+        """
         return cls(
             content["name"],
             content["label"] if "label" in content else content["name"],

@@ -6,13 +6,14 @@ process to process, since each is generated with a bias and a number of events o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.types import Array
 from xaug.data.dataset import Dataset
+from xaug.data.records import CLASSES
 
 __all__ = [
     "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "event_weights", "expected_events",
@@ -21,7 +22,7 @@ __all__ = [
 WEIGHTS = ("unit", "event", "cross_section")
 """unit: every event counts one. event: the stored weight, so that a process counts as its number of events.
 cross_section: the number of events expected per unit of luminosity, cross section x weight / sum of all generated."""
-DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event", "events_met": "event"}
+DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event", "events_met": "event", "own": "event"}
 """By kind of dataset. Jets count one each, as in arXiv:2011.13466, whose trees held no weights."""
 
 LUMINOSITY = 3e6
@@ -76,12 +77,13 @@ def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, f
     return scaled
 
 
-def balanced(weight: Array, label: Array) -> Array:
-    """Weights (n,) scaled so that both classes have the same sum, and all together sum to n."""
-    sums = np.bincount(label, weights=weight, minlength=2)
+def balanced(weight: Array, label: Array, classes: Sequence[str] = CLASSES) -> Array:
+    """Weights (n,) scaled so that all classes have the same sum, and all together sum to n."""
+    sums = np.bincount(label, weights=weight, minlength=len(classes))
     if (sums == 0).any():
-        raise DatasetError(f"no {'signal' if sums[1] == 0 else 'background'} events of positive weight")
-    scaled: Array = weight * (len(weight) / (2 * sums))[label]
+        lacking = classes[int(np.flatnonzero(sums == 0)[-1])]
+        raise DatasetError(f"no {lacking} events of positive weight")
+    scaled: Array = weight * (len(weight) / (len(classes) * sums))[label]
     return scaled
 
 

@@ -20,7 +20,7 @@ from xaug.data.records import CLASSES
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CLASSES", "Logits", "Target", "described", "functional", "logits_of"]
+__all__ = ["CLASSES", "Logits", "Target", "described", "functional", "labels_of", "logits_of"]
 
 HEADS = ("softmax", "sigmoid")
 
@@ -222,6 +222,7 @@ class Target:
             if there is no such class or output, or not one target per event
         """
         classes = tuple(classes)
+        target = _by_role(target, classes)
         if isinstance(target, (list, tuple, np.ndarray)) or hasattr(target, "__array__"):
             values = np.asarray(target)
             if values.ndim:
@@ -265,6 +266,29 @@ class Target:
             return None
         factors: Array = np.asarray(self.sign)[..., None] * np.eye(units)[self.unit]
         return factors
+
+
+def _by_role(target: object, classes: tuple[str, ...]) -> object:
+    """The target in the user's names where it is "signal" or "background", or both, of two classes of other names."""
+    if not isinstance(target, str) or len(classes) != 2 or target in classes:
+        return target
+    roles = dict(zip(CLASSES, classes, strict=True))
+    pair = _pair(target, CLASSES)
+    return "-".join(roles.get(name, name) for name in pair) if pair else roles.get(target, target)
+
+
+def labels_of(target: object, classes: Sequence[str]) -> list[int]:
+    """Labels of the events of the class that a target explains: of a difference "A-B", those of A.
+
+    For the predicted class they are all classes; of two, it is the last one.
+    """
+    names = tuple(classes)
+    chosen = _by_role(target, names)
+    if chosen == "predicted":
+        return [1] if len(names) == 2 else list(range(len(names)))
+    pair = _pair(chosen, names) if isinstance(chosen, str) else None
+    name = pair[0] if pair else chosen
+    return [names.index(name) if isinstance(name, str) and name in names else int(str(name))]
 
 
 def _output(target: object, units: int, classes: tuple[str, ...]) -> tuple[int, int]:

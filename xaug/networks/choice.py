@@ -30,6 +30,7 @@ def choose_inputs(
     rows_per_step: int = 1,
     event: Names | None = None,
     sizes: Mapping[str, float] | None = None,
+    outputs: int = 2,
 ) -> Inputs:
     """The inputs that a network takes, given a choice of variables.
 
@@ -45,6 +46,8 @@ def choose_inputs(
         rows of the particle list that a recurrent network reads in one step
     sizes : dict, optional
         sizes of the network that differ from those with which it is registered
+    outputs : int
+        number of classes
 
     Raises
     ------
@@ -74,6 +77,7 @@ def choose_inputs(
         rows_per_step,
         _other_sizes(chosen, sizes or {}),
         chosen.towers,
+        outputs,
     )
 
 

@@ -26,7 +26,7 @@ def build(inputs: Inputs) -> Model:
     if "xaug" in tensors:
         joined.append(tensors["xaug"])
     x = layers.Concatenate(name="join")(joined) if len(joined) > 1 else joined[0]
-    return Model(list(tensors.values()), dense_head(x), name="cnn1d")
+    return Model(list(tensors.values()), dense_head(inputs, x), name="cnn1d")
 
 
 def _tower(x: KerasTensor, name: str) -> KerasTensor:

@@ -30,7 +30,7 @@ def build(inputs: Inputs) -> Model:
     x = layers.Flatten(name="flatten")(x)
     if "xaug" in tensors:
         x = layers.Concatenate(name="join")([x, tensors["xaug"]])
-    return Model(list(tensors.values()), dense_head(x), name="cnn2d")
+    return Model(list(tensors.values()), dense_head(inputs, x), name="cnn2d")
 
 
 register(Network("cnn2d", "2D convolutions on jet images", block="image", build=build, joins_xaug=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xaug.networks.inputs import Inputs
-from xaug.networks.parts import input_tensors
+from xaug.networks.parts import input_tensors, output_layer
 from xaug.networks.registry import Network, Size, TrainingDefaults, register
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build(inputs: Inputs) -> Model:
         x = layers.BatchNormalization(momentum=NORM_MOMENTUM, name=f"norm_{i}")(x)
         x = layers.Activation("swish", name=f"swish_{i}")(x)
         x = layers.Dropout(inputs.sizes["dropout"], name=f"dropout_{i}")(x)
-    return Model(event, layers.Dense(2, activation="softmax", name="output")(x), name="event")
+    return Model(event, output_layer(inputs, x), name="event")
 
 
 register(

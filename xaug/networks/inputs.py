@@ -31,6 +31,8 @@ class Inputs:
         sizes of the network that differ from those with which it is registered; where `build` reads them, all sizes
     towers : bool
         whether each column of the particle list is an input of its own, named after it
+    outputs : int
+        number of classes, for each of which the network has an output
     """
 
     table: Table
@@ -39,6 +41,7 @@ class Inputs:
     rows_per_step: int = 1
     sizes: dict[str, float] = field(default_factory=dict)
     towers: bool = False
+    outputs: int = 2
 
     def __post_init__(self) -> None:
         for block, chosen in self.columns.items():
@@ -59,13 +62,15 @@ class Inputs:
 
     @property
     def config(self) -> JsonObject:
-        """The choice as plain data; `sizes` is there only if some differ."""
+        """The choice as plain data; `sizes` is there only if some differ, `outputs` only if they are not two."""
         content: JsonObject = {
             "kind": self.kind,
             "network": self.network,
             "columns": self.columns,
             "rows_per_step": self.rows_per_step,
         }
+        if self.outputs != 2:
+            content["outputs"] = self.outputs
         return {**content, "sizes": self.sizes} if self.sizes else content
 
     def to_json(self) -> JsonObject:
@@ -84,6 +89,7 @@ class Inputs:
                 content.get("rows_per_step", 1),
                 content.get("sizes", {}),
                 content.get("towers", content["network"] == "cnn1d"),  # the only one that had towers in xaug 0.1
+                content.get("outputs", 2),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise DatasetError(f"damaged record of a network's inputs ({error!r}); train again") from None

@@ -19,7 +19,7 @@ def build(inputs: Inputs) -> Model:
     from keras import Model
 
     xaug = input_tensors(inputs)["xaug"]
-    return Model(xaug, dense_head(xaug), name="mlp")
+    return Model(xaug, dense_head(inputs, xaug), name="mlp")
 
 
 register(Network("mlp", "dense network on expert variables (XAUGs) alone", block="xaug", build=build))

@@ -9,7 +9,7 @@ from xaug.networks.inputs import Inputs
 if TYPE_CHECKING:
     from keras import KerasTensor
 
-__all__ = ["dense_head", "input_tensors"]
+__all__ = ["dense_head", "input_tensors", "output_layer"]
 
 
 def input_tensors(inputs: Inputs) -> dict[str, KerasTensor]:
@@ -19,8 +19,15 @@ def input_tensors(inputs: Inputs) -> dict[str, KerasTensor]:
     return {name: Input(shape, name=name) for name, shape in inputs.shapes.items()}
 
 
-def dense_head(x: KerasTensor) -> KerasTensor:
-    """The output of Dense 64, Dense 128 (ReLU) and a softmax over (background, signal).
+def output_layer(inputs: Inputs, x: KerasTensor) -> KerasTensor:
+    """The output of a softmax over the classes: (background, signal) where there are two."""
+    from keras import layers
+
+    return layers.Dense(inputs.outputs, activation="softmax", name="output")(x)
+
+
+def dense_head(inputs: Inputs, x: KerasTensor) -> KerasTensor:
+    """The output of Dense 64, Dense 128 (ReLU) and a softmax over the classes.
 
     All networks of arXiv:2011.13466 but the recurrent one end in these layers.
     """
@@ -28,4 +35,4 @@ def dense_head(x: KerasTensor) -> KerasTensor:
 
     x = layers.Dense(64, activation="relu", name="dense_1")(x)
     x = layers.Dense(128, activation="relu", name="dense_2")(x)
-    return layers.Dense(2, activation="softmax", name="output")(x)
+    return output_layer(inputs, x)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.networks.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Network:
         the block of a dataset that the network reads: "image", "list", "xaug" or "event"
     build : callable
         makes the untrained Keras functional model of an `Inputs`; its inputs are named as in `Inputs.shapes`, and its
-        output is a softmax of (background, signal). It imports Keras inside, so that listing networks stays fast.
+        output is a softmax over the `Inputs.outputs` classes. It imports Keras inside, so that listing networks stays
+        fast.
     joins_xaug : bool
         whether expert variables ("xaug") can join the network behind its own block
     towers : bool
@@ -168,7 +169,23 @@ def find_network(name: str) -> Network:
 def build(inputs: Inputs) -> Model:
     """The untrained Keras functional model of some inputs.
 
-    Its inputs are named as in `Inputs.shapes`; its output is a softmax of (background, signal).
+    Its inputs are named as in `Inputs.shapes`; its output is a softmax over the classes.
+
+    Raises
+    ------
+    ModelError
+        if the network cannot be built for inputs of these shapes, or has another number of outputs
     """
     network = find_network(inputs.network)
-    return network.build(replace(inputs, sizes={**network.default_sizes, **inputs.sizes}))
+    try:
+        model = network.build(replace(inputs, sizes={**network.default_sizes, **inputs.sizes}))
+    except ValueError as error:  # of Keras, where an input is too small for the layers
+        shapes = ", ".join(f"{name} {shape}" for name, shape in inputs.shapes.items())
+        reason = (str(error).strip().splitlines() or ["ValueError"])[0]
+        raise ModelError(f"network {network.name} cannot read inputs of the shapes {shapes}: {reason}") from error
+    if model.output_shape[-1] != inputs.outputs:
+        raise ModelError(
+            f"network {network.name} has {model.output_shape[-1]} outputs for {inputs.outputs} classes; end it in "
+            "xaug.networks.parts.output_layer(inputs, x)"
+        )
+    return model

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xaug.data.variables import PADDING
 from xaug.networks.inputs import Inputs
-from xaug.networks.parts import input_tensors
+from xaug.networks.parts import input_tensors, output_layer
 from xaug.networks.registry import Network, TrainingDefaults, register
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def build(inputs: Inputs) -> Model:
     x = layers.Dense(256, activation="relu", name="dense")(x)
     if "xaug" in tensors:
         x = layers.Concatenate(name="join")([x, tensors["xaug"]])
-    return Model(list(tensors.values()), layers.Dense(2, activation="softmax", name="output")(x), name="rnn")
+    return Model(list(tensors.values()), output_layer(inputs, x), name="rnn")
 
 
 register(

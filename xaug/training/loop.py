@@ -19,8 +19,9 @@ from xaug.data.weights import expected_events
 from xaug.networks.inputs import Inputs
 from xaug.networks.registry import build, find_network
 from xaug.training.batchnorm import recalibration_sample
+from xaug.training.class_metrics import judge
 from xaug.training.config import TrainingConfig
-from xaug.training.metrics import Search, SearchSample, compute_metrics, search
+from xaug.training.metrics import Search, SearchSample, search
 from xaug.training.runs import training_directory, write_scores
 from xaug.training.scaled import load_scaled
 from xaug.training.task import History, TrainingResult, TrainingTask
@@ -57,7 +58,8 @@ def _train(task: TrainingTask, report: Report) -> None:
     model, history = fit(data, inputs, scaler, config, task.training, report)
     directory = training_directory(task.run, task.training)
     test = load_scaled(data, inputs, scaler, "test", config.weights)
-    score = model.predict(test.inputs, batch_size=1024, verbose=0)[:, 1]
+    probability = model.predict(test.inputs, batch_size=1024, verbose=0)
+    score = probability[:, 1] if len(data.classes) == 2 else probability
     with atomic_path(directory / "model.keras") as path:
         model.save(path)
     event_id = data.load(["event_id"], "test")["event_id"]
@@ -66,9 +68,10 @@ def _train(task: TrainingTask, report: Report) -> None:
         {"label": test.label, "score": score, "weight": test.weight, "event_id": event_id},
     )
     _write_history(directory / "history.csv", history)
-    metrics = compute_metrics(test.label, score, test.weight)
+    metrics = judge(test.label, probability, data.classes, test.weight)
     found, reason = None, None
-    if "event" in inputs.columns and set(data.weight_scales) == set(data.processes):
+    searchable = "event" in inputs.columns and len(data.classes) == 2
+    if searchable and set(data.weight_scales) == set(data.processes):
         try:
             found = _search(model, data, inputs, scaler, SearchSample(test.label, score, expected_events(data, "test")))
         except DatasetError as error:  # a small sample still trains, and says why it has no significance

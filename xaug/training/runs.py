@@ -139,7 +139,7 @@ class Run:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes by label: ("background", "signal")."""
+        """Names of the classes by label, such as ("background", "signal")."""
         return self.record.classes
 
     def __len__(self) -> int:
@@ -254,6 +254,11 @@ class Run:
         dataset = Dataset.open(path or own)
         if dataset.kind != self.input_spec.kind:
             raise DatasetError(f"run {self.name} is of {self.input_spec.kind}, {dataset.path} holds {dataset.kind}")
+        if dataset.classes != self.classes:
+            raise DatasetError(
+                f"run {self.name} tells the classes {', '.join(self.classes)} apart, {dataset.path} has "
+                f"{', '.join(dataset.classes)}; give a dataset of the same classes in the same order"
+            )
         if path is None and dataset.digest != self.record.dataset_digest:
             raise DatasetError(
                 f"{dataset.path} is no longer the dataset that run {self.name} was trained on; name one with --dataset"
@@ -265,12 +270,15 @@ class Run:
         """Events that each training saw."""
         fitted = self.scaler.fitted_on
         if fitted["split"] == "train":
-            return int(fitted["signal"] + fitted["background"])
+            return int(sum(fitted[name] for name in self.classes))
         # the scaling of the paper's authors is fitted on others as well
         return len(self.dataset().load(["label"], "train", self.record.max_jets)["label"])
 
     def scores(self, training: int) -> Arrays:
-        """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training."""
+        """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training.
+
+        The score of two classes is the probability (n,) of the second; that of K is the probability (n, K) of each.
+        """
         path = training_directory(self.path, training) / "scores.h5"
         try:
             with h5py.File(verified(path)) as file:

@@ -21,9 +21,9 @@ class ScaledSplit(NamedTuple):
     inputs : dict of arrays
         scaled inputs by name, each (n, ...)
     label : array (n,)
-        1 for signal, 0 for background
+        class of each event
     weight : array (n,)
-        weights of which those of both classes sum to n / 2
+        weights of which those of each of K classes sum to n / K
     """
 
     inputs: Arrays
@@ -62,4 +62,4 @@ def load_scaled(
     own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
     chosen = inputs.choose(arrays, f"network {inputs.network}")
     x = inputs.take(scaler.only(inputs.columns).scale(chosen))
-    return ScaledSplit(x, arrays["label"], balanced(own, arrays["label"]))
+    return ScaledSplit(x, arrays["label"], balanced(own, arrays["label"], data.classes))

@@ -84,7 +84,9 @@ class PlannedRun:
     ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
         xaug = _expert_variables(xaug, ranking, self.data.table)
-        self.inputs = choose_inputs(self.data.table, network, xaug, particle_list, rows_per_step, event, sizes)
+        self.inputs = choose_inputs(
+            self.data.table, network, xaug, particle_list, rows_per_step, event, sizes, len(self.data.classes)
+        )
         own = find_network(network).defaults
         defaults: JsonObject = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
         given = {name: value for name, value in settings.items() if value is not None}
@@ -100,7 +102,7 @@ class PlannedRun:
     def _check_data(self) -> None:
         """Find what would make each training fail, before any is started."""
         for split in SPLITS:
-            labels = {part.label for part in self.data.parts if part.splits[split]}
+            labels = {own.label for part in self.data.parts for own in part.contents if own.splits[split]}
             for label, lacking in enumerate(self.data.classes):
                 if label not in labels:
                     raise DatasetError(

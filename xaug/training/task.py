@@ -8,6 +8,7 @@ from pathlib import Path
 from xaug.core.files import write_json
 from xaug.core.types import JsonObject
 from xaug.networks.inputs import Inputs
+from xaug.training.class_metrics import ClassMetrics
 from xaug.training.config import TrainingConfig
 from xaug.training.metrics import Metrics, Search
 from xaug.training.runs import training_directory
@@ -71,7 +72,7 @@ class TrainingResult:
 
     Attributes
     ----------
-    metrics : Metrics
+    metrics : Metrics or ClassMetrics
         separation on the test split
     search : Search or None
         significance of a search, where the dataset allows one
@@ -89,7 +90,7 @@ class TrainingResult:
     history : History
     """
 
-    metrics: Metrics
+    metrics: Metrics | ClassMetrics
     search: Search | None
     no_significance: str | None
     training: int

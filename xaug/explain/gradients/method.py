@@ -12,6 +12,7 @@ from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.named_baselines import CHOICES, named_baseline
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
+from xaug.explain.targets import labels_of
 
 __all__ = ["IntegratedGradients", "IntegratedGradientsOptions"]
 
@@ -32,7 +33,11 @@ class IntegratedGradientsOptions:
         ".npz or .h5 of scaled arrays by input name.",
         examples=CHOICES,
     )
-    target: str | int = option("signal", "Class that is explained: predicted, signal, background or an index.")
+    target: str | int = option(
+        "signal",
+        "Class that is explained: predicted, signal, background, the name of a class, an index, or the log-odds of two "
+        "classes (Hbb-QCD).",
+    )
     output_kind: str = option(
         "logit", "Output that is explained: logit (log-odds) or probability.", choices=("logit", "probability")
     )
@@ -76,9 +81,9 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         assert job.baseline is not None, "prepare() draws the baselines"
         integration = IntegrationJob(
             events.model, events.x, job.baseline, options.target, options.output_kind, options.tolerance,
-            options.max_nodes, variables=job.run.variables,
+            options.max_nodes, variables=job.run.variables, classes=job.run.classes,
         )  # fmt: skip
-        of_class = events.label == (0 if options.target == "background" else 1)
+        of_class = np.isin(events.label, labels_of(options.target, job.run.classes))
         if of_class.sum() < 2:
             return attribute(integration, on_events=on_events)
         rng = np.random.default_rng([job.seed, events.training])

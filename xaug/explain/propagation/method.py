@@ -23,8 +23,8 @@ class LrpOptions:
     )  # fmt: skip
     target: str | int = option(
         "predicted",
-        "Output that is explained, before the softmax: predicted, signal, background, an index, or a difference as one "
-        "neuron (signal-background).",
+        "Output that is explained, before the softmax: predicted, signal, background, the name of a class, an index, "
+        "or a difference as one neuron (signal-background, Hbb-QCD).",
     )
     engine: str = option(
         "auto",
@@ -57,7 +57,10 @@ class LayerwiseRelevance(Method[LrpOptions]):
     def explain(self, job: ExplainJob[LrpOptions], events: Events, on_events: OnEvents) -> Attribution:
         from xaug.explain.propagation.api import lrp
 
-        return lrp(events.model, events.x, **asdict(job.options), variables=job.run.variables, on_events=on_events)
+        return lrp(
+            events.model, events.x, **asdict(job.options), classes=job.run.classes, variables=job.run.variables,
+            on_events=on_events,
+        )  # fmt: skip
 
     def caption(self, settings: JsonObject) -> str:
         return f"{self.label}, rule {settings['rule']}, target {settings['target']}"
