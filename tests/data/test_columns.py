@@ -11,9 +11,9 @@ import xaug
 from xaug import variables
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.data.columns import NamedArrays
-from xaug.data.variables import _TABLES
 from xaug.data.scaling import Scaler
 from xaug.data.table import Block, Table, Variable
+from xaug.data.variables import _TABLES
 from xaug.training.reference import load_reference, references
 
 MODELS = Path(__file__).parents[2] / "models"

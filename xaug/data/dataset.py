@@ -114,13 +114,13 @@ class Dataset:
         image : (n, height, width) or (n, height, width, channels) array, optional
             Images; networks read them as they are, so their pixels should be of order 1.
         list : (n, particles, columns) array, optional
-            Lists of particles.
+            Particles.
         mask : (n, particles) array, optional
             1 where the list has a particle, 0 where it is padded; the list is set to 0 there.
         xaug, event : (n, columns) array, optional
             One vector of features for each jet, or for each event.
         weight : (n,) array, optional
-            Weights of the events; default: 1.
+            Weights; default: 1.
         process : (n,) array of str, optional
             Process of each event; default: the name of its class.
         classes : sequence of str, optional
@@ -128,8 +128,7 @@ class Dataset:
         variables : dict, optional
             Block -> its columns in order, each a name or an `xaug.Variable` with label and unit.
         split : (n,) array or tuple of three floats, optional
-            "train", "validation" or "test" for each event (or 0, 1, 2), or the fractions of these splits; default:
-            0.6, 0.2 and 0.2, by a hash of the numbers.
+            "train", "validation" or "test" (or 0, 1, 2) for each event, or their fractions; default: 0.6, 0.2, 0.2.
 
         Returns
         -------
@@ -141,8 +140,8 @@ class Dataset:
         ConfigurationError
             If arrays differ in length, hold NaN, infinities or unknown labels, or names occur twice.
         """
-        blocks = {"image": image, "list": list, "xaug": xaug, "event": event}
-        arrays = OwnArrays.checked(blocks, mask, label, weight, process, classes, variables)
+        own = {"image": image, "list": list, "xaug": xaug, "event": event}
+        arrays = OwnArrays.checked(own, mask, label, weight, process, classes, variables)
         write_arrays(Path(path), arrays, split)
         return cls.open(path)
 
