@@ -64,7 +64,11 @@ def test_processes(dataset, metadata):
         assert found["rows"] == rows.sum() > 0
         assert found["events_generated"] == 80
         assert found["sum_weights_generated"] == pytest.approx(sum(f["sum_weight"] for f in files))
-        assert found["sum_weights_selected"] == pytest.approx(arrays["weight"][rows].sum())
+        w = arrays["weight"][rows]
+        assert found["sum_weights_selected"] == pytest.approx(w.sum())
+        assert found["effective_events"] == pytest.approx(w.sum() ** 2 / (w**2).sum())
+        efficiency = w.sum() / found["sum_weights_generated"]
+        assert found["expected_events"] == pytest.approx(found["xsec"] * efficiency * 3e6)  # 3000/fb
         # files of 50 and 30 events
         assert found["xsec"] == pytest.approx((50 * files[0]["xsec"] + 30 * files[1]["xsec"]) / 80)
         assert found["xsec_error"] == pytest.approx(
@@ -147,6 +151,7 @@ class TestKFactors:
         assert after["tt1l"].pop("k_factor") == 1.7
         assert after["tt1l"].pop("xsec") == pytest.approx(1.7 * before["tt1l"]["xsec"])
         assert after["tt1l"].pop("xsec_error") == pytest.approx(1.7 * before["tt1l"]["xsec_error"])
+        assert after["tt1l"].pop("expected_events") == pytest.approx(1.7 * before["tt1l"]["expected_events"])
         assert after["tt1l"].items() < before["tt1l"].items()
         assert after["signal"] == before["signal"]
 

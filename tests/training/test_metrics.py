@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from xaug.core.errors import DatasetError
-from xaug.training.metrics import SearchSample, best_threshold, compute_metrics, effective_number, roc, significance
+from xaug.data.weights import effective_number
+from xaug.training.metrics import SearchSample, best_threshold, compute_metrics, roc, significance
 
 
 def test_auc_is_the_probability_that_signal_scores_higher():

@@ -80,6 +80,7 @@ class PartSummary:
     cut_flow: CutFlow
     sum_weight_read: float  # of all entries from start to stop
     sum_weights_selected: float  # of the rows
+    sum_squares_selected: float | None = None  # of their weights; older parts do not tell it
 
     def to_json(self) -> JsonObject:
         """The summary as plain data."""

@@ -106,6 +106,13 @@ class ProcessRecord:
             return None
         return self.xsec / self.sum_weights_generated
 
+    @property
+    def expected_yield(self) -> float | None:
+        """Cross section [pb] of the selected events: cross section x selected weight / generated weight."""
+        if self.weight_scale is None or self.sum_weights_selected is None:
+            return None
+        return self.weight_scale * self.sum_weights_selected
+
 
 @dataclass(frozen=True)
 class DatasetRecord:

@@ -16,7 +16,8 @@ from xaug.data.dataset import Dataset
 from xaug.data.records import CLASSES
 
 __all__ = [
-    "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "event_weights", "expected_events",
+    "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "effective_number", "event_weights",
+    "expected_events",
 ]  # fmt: skip
 
 WEIGHTS = ("unit", "event", "cross_section")
@@ -27,6 +28,22 @@ DEFAULT_WEIGHTS = {"jets": "unit", "toy": "unit", "events": "event", "events_met
 
 LUMINOSITY = 3e6
 """Integrated luminosity of significances [1/pb]: the 3000/fb that the LHC is to deliver."""
+
+
+def effective_number(weight: Array) -> float:
+    """The number of events of equal weight with the same relative error, (sum w)^2 / sum w^2.
+
+    Parameters
+    ----------
+    weight : (n,)
+        weights of the events
+
+    References
+    ----------
+    L. Kish, Survey Sampling, Wiley (1965).
+    """
+    squares = float(weight @ weight)
+    return float(weight.sum()) ** 2 / squares if squares else 0.0
 
 
 def check_weights(weight: Array) -> None:

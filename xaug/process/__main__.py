@@ -176,9 +176,12 @@ def main(
             f"({result['chunks_done']} already done)"
         )
         return {**content, **result, "summary": lines}
+    processor = processor_class(settings.kind)
     for name, flow in result["cut_flow"].items():
-        lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()))
-    rows = processor_class(settings.kind).rows_noun()
+        effective = result["processes"][name].get("effective_events") if processor.weighted else None
+        ends = "" if effective is None else f" (effectively {effective:.1f})"
+        lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()) + ends)
+    rows = processor.rows_noun()
     return {
         **content,
         "output": str(output),

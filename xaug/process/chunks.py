@@ -182,6 +182,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             cut_flow=rows.cut_flow,
             sum_weight_read=float(weights.sum()),
             sum_weights_selected=float(rows.weight.sum()),
+            sum_squares_selected=float(rows.weight @ rows.weight),
         )
         counts = {
             axis_name: control_histogram(axis, axis_name)

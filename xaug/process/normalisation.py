@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import JsonObject
 from xaug.data.parts import PartSummary
+from xaug.data.weights import LUMINOSITY
 from xaug.process.inputs import InputFile
 
 __all__ = ["check_normalisation", "normalisation", "read_k_factors"]
@@ -84,7 +85,9 @@ def normalisation(
     Returns
     -------
     process name -> label, rows, xsec and xsec_error [pb] with the k-factor (absent if unknown), k_factor,
-    events_generated, sum_weights_generated, sum_weights_selected
+    events_generated, sum_weights_generated, sum_weights_selected, effective_events: (sum of weights)^2 / (sum of their
+    squares) of the rows (absent if an older part does not tell the squares), and expected_events: the number of events
+    that pass the selection at `xaug.data.weights.LUMINOSITY` (absent without a cross section)
     """
     names = list(dict.fromkeys(part.process for part in parts))
     found: dict[str, JsonObject] = {}
@@ -100,6 +103,7 @@ def normalisation(
             events += share * (file.entries if file.events_generated is None else file.events_generated)
         k = k_factors.get(name, 1.0)
         xsec, error = cross_section(of_files)
+        selected, squares = sum(part.sum_weights_selected for part in own), [part.sum_squares_selected for part in own]
         found[name] = {
             "label": own[0].label,
             "rows": sum(part.rows for part in own),
@@ -107,6 +111,11 @@ def normalisation(
             "k_factor": k,
             "events_generated": round(events),
             "sum_weights_generated": generated,
-            "sum_weights_selected": sum(part.sum_weights_selected for part in own),
+            "sum_weights_selected": selected,
         }
+        if None not in squares:
+            total = sum(square for square in squares if square)
+            found[name]["effective_events"] = selected**2 / total if total else 0.0
+        if xsec is not None and generated:
+            found[name]["expected_events"] = k * xsec * LUMINOSITY * selected / generated
     return found

@@ -1,4 +1,4 @@
-"""Tables of a report: how well runs separate the classes, and how far baselines lie from the data."""
+"""Tables of a report: how well runs separate the classes, of how many events, and how far baselines are from data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from xaug.data.dataset import Dataset
+from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY, effective_number
+from xaug.data.yields import process_yields
 from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
 from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.words import noun
-from xaug.training.metrics import EFFICIENCIES, effective_number
+from xaug.training.metrics import EFFICIENCIES
 from xaug.training.runs import Run
 
-__all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "tables_of"]
+__all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "processes", "tables_of"]
 
 REJECTIONS = {f"rejection_{round(100 * efficiency)}": efficiency for efficiency in EFFICIENCIES}
 """Name of a rejection among the metrics of a training -> its signal efficiency."""
@@ -24,6 +27,12 @@ OF_BASELINES = {
     "for example": "such features, for example",
 }
 """Columns of the table of baselines that need more words on the page."""
+OF_PROCESSES = {
+    "effective": "effective number, (Σw)²/Σw²",
+    "effective, test": "effective number, test",
+    "expected": f"expected at {LUMINOSITY / 1000:g}/fb",
+}
+"""Columns of the table of processes that need more words on the page."""
 MEASURED = 10
 """Background events that an efficiency needs at least to be quoted."""
 
@@ -141,6 +150,25 @@ def distances(baselines: Sequence[ExplainedClass]) -> pd.DataFrame:
     return table
 
 
+def processes(data: Dataset) -> pd.DataFrame:
+    """Selected, effective and expected numbers of events of each process, and those of the test split."""
+    rows = []
+    for whole, test in zip(process_yields(data), process_yields(data, "test"), strict=True):
+        rows.append(
+            {
+                "process": whole.process,
+                "class": data.classes[whole.label],
+                "selected": whole.selected,
+                "effective": round(whole.effective, 1),
+                "selected, test": test.selected,
+                "effective, test": round(test.effective, 1),
+                "expected": "unknown" if whole.expected is None else f"{whole.expected:.4g}",
+            }
+        )
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
 def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> list[NamedTable]:
     """The tables that every report has.
 
@@ -159,6 +187,8 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
         NamedTable("performance", "Performance on the test split", performance(all_runs, columns), headings),
         NamedTable("efficiency", "Signal efficiency at fixed background efficiency", efficiencies(inputs.runs)),
     ]
+    if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":
+        tables.append(NamedTable("processes", "Events of each process", processes(inputs.data), OF_PROCESSES))
     baselines = ExplainedClass.found_in(inputs)
     if baselines:
         table = distances(baselines)

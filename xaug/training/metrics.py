@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from xaug.core.errors import DatasetError
 from xaug.core.types import Array, JsonObject
+from xaug.data.weights import effective_number
 
 __all__ = [
     "EFFICIENCIES", "Metrics", "Search", "SearchSample", "background_efficiency", "best_threshold", "compute_metrics",
-    "effective_number", "roc", "search", "signal_efficiency", "significance",
+    "roc", "search", "signal_efficiency", "significance",
 ]  # fmt: skip
 
 EFFICIENCIES = (0.3, 0.5, 0.7)
@@ -123,12 +124,6 @@ def roc(label: Array, score: Array, weight: Array | None = None) -> tuple[Array,
             raise DatasetError(f"no {name} events among {len(label)}: there is no ROC curve. Take more events")
     background, signal, _ = roc_curve(label, score, sample_weight=weight, drop_intermediate=False)
     return background, signal
-
-
-def effective_number(weight: Array) -> float:
-    """The number of events of equal weight with the same relative error, (sum w)^2 / sum w^2 (L. Kish)."""
-    squares = float(weight @ weight)
-    return float(weight.sum()) ** 2 / squares if squares else 0.0
 
 
 def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:

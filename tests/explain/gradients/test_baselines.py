@@ -11,7 +11,7 @@ from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain import Averaged, Blank, Event, Mean, Sample
 from xaug.explain.gradients.distance import distance_from_data
 from xaug.explain.gradients.named_baselines import named_baseline
-from xaug.explain.gradients.processes import process_weights
+from xaug.explain.gradients.processes import Backgrounds, process_weights
 
 SHAPES = {"event": (3,)}
 
@@ -20,7 +20,7 @@ class FakeDataset:
     """Events of three processes in two parts, with the interface of xaug.Dataset; column 0 tells the process."""
 
     def __init__(self, manifest=None):
-        self.digest, self.path = "d1", "events"
+        self.digest, self.path, self.kind = "d1", "events", "events"
         self.fields = ["event", "label", "weight", "process", "event_id"]
         self.processes = {"signal": 1, "tt": 0, "wjets": 0}
         rng = np.random.default_rng(0)
@@ -87,19 +87,61 @@ def test_equal_weights_by_process(data, run):
     np.testing.assert_array_equal(kinds, [0] * 5 + [1] * 5)  # rows are of the process they are said to be
     ids = sample.provenance["event_id"]
     np.testing.assert_allclose(sample.arrays["event"], data.columns["event"][ids] / 10 + 0.1, rtol=1e-6)
-    assert len(set(ids)) == 10
-    assert sample.provenance["drawn"] == {"tt": 5, "wjets": 5}
+    # (10 x 2 + 10 x 4)^2 / (10 x 4 + 10 x 16), and the same for weights of 0.5 and 1
+    assert sample.provenance["effective"] == pytest.approx({"tt": 18, "wjets": 18})
+
+
+def test_draws_are_made_by_weight_with_replacement(data, run):
+    """The mean of many samples is the weighted mean of the process.
+
+    Without replacement 18 of 20 events would be drawn, and the mean be nearly the plain one.
+    """
+    own = data.columns["process"] == "tt"
+    data.columns["weight"][own] = np.where(np.arange(20) < 18, 1.0, 1.5)
+    data.columns["event"][own, 1] = np.where(np.arange(20) < 18, 0.0, 10.0)
+    expected = 2 * 1.5 * 10 / (18 + 2 * 1.5)
+    means, repeated = [], 0
+    for seed in range(400):
+        sample = Averaged(data, 18, run=run, seed=seed).sample(SHAPES)
+        means.append((sample.arrays["event"][:18, 1].mean() - 0.1) * 10)
+        repeated += len(set(sample.provenance["event_id"][:18])) < 18
+    error = np.std(means) / np.sqrt(400)
+    assert np.mean(means) == pytest.approx(expected, abs=4 * error)
+    assert 4 * error < 0.4  # the mean without weights is 1.0
+    assert repeated > 390
+
+
+def test_jets_count_one_each(data, run):
+    data.kind = "jets"
+    data.columns["weight"][data.columns["event_id"] % 6 == 0] = 1e-9
+    ids = Averaged(data, 20, run=run).sample(SHAPES).provenance["event_id"]
+    assert 5 < sum(i % 6 == 0 for i in ids if i % 3 == 0) < 15
+
+
+def test_too_few_events_are_refused(data, run):
+    with pytest.raises(ConfigurationError, match=r"'tt' has 20 events .* effectively 18\.0: .* draw 18"):
+        Averaged(data, 19, run=run).sample(SHAPES)
+    assert len(Averaged(data, 18, run=run).sample(SHAPES)) == 36
+    assert Backgrounds(data, "equal", "validation", 0, None).drawable(20) == 18
+    assert Backgrounds(data, "equal", "validation", 0, None).drawable(5) == 5
+    data.columns["weight"][:] = 1.0
+    assert len(Averaged(data, 20, run=run).sample(SHAPES)) == 40
+    with pytest.raises(ConfigurationError, match="has 20 events"):
+        Averaged(data, 21, run=run).sample(SHAPES)
 
 
 def test_cross_sections_by_hand(run):
-    """xsec x selected / generated: tt 100 pb x 0.1 = 10, wjets 6000 pb x 0.005 = 30."""
+    """By cross section 100 to 6000; by xsec x selected / generated 100 pb x 0.1 = 10 to 6000 pb x 0.005 = 30."""
     table = {
         "tt": {"xsec": 100.0, "sum_weights_generated": 1000.0, "sum_weights_selected": 100.0},
         "wjets": {"xsec": 6000.0, "sum_weights_generated": 2000.0, "sum_weights_selected": 10.0},
     }
     data = FakeDataset({"processes": table})
-    sample = Averaged(data, 4, weights="cross_section", run=run).sample(SHAPES)
+    by_cross_section = Averaged(data, 4, weights="cross_section", run=run).sample(SHAPES)
+    np.testing.assert_allclose(by_cross_section.weights, [100 / 6100 / 4] * 4 + [6000 / 6100 / 4] * 4)
+    sample = Averaged(data, 4, weights="expected_yield", run=run).sample(SHAPES)
     np.testing.assert_allclose(sample.weights, [0.25 / 4] * 4 + [0.75 / 4] * 4)
+    np.testing.assert_array_equal(sample.arrays["event"], by_cross_section.arrays["event"])
     assert sample.effective == pytest.approx(1 / (4 * (0.25 / 4) ** 2 + 4 * (0.75 / 4) ** 2))
     given = Averaged(data, 4, "cross_section", run=run, cross_sections={"tt": 3, "wjets": 1}).sample(SHAPES)
     np.testing.assert_allclose(given.weights, [0.75 / 4] * 4 + [0.25 / 4] * 4)
@@ -114,9 +156,9 @@ def test_weights_of_a_column(data, run):
 
 def test_events_are_drawn_by_weight_from_a_seed(data, run):
     data.columns["weight"][data.columns["event_id"] % 6 == 0] = 0  # half of the tt events
-    ids = Averaged(data, 20, run=run).sample(SHAPES).provenance["event_id"]
+    ids = Averaged(data, 10, run=run).sample(SHAPES).provenance["event_id"]
     assert all(i % 6 == 3 for i in ids if i % 3 == 0)
-    assert ids == Averaged(data, 20, run=run).sample(SHAPES).provenance["event_id"]
+    assert ids == Averaged(data, 10, run=run).sample(SHAPES).provenance["event_id"]
     one, other = (Averaged(data, 5, run=run, seed=s).sample(SHAPES).provenance for s in (1, 2))
     assert one["event_id"] != other["event_id"]
     assert one["digest"] != other["digest"]
@@ -147,6 +189,8 @@ def test_event_of_a_split(data, run):
 def test_bad_processes_and_weights(data, run):
     with pytest.raises(ConfigurationError, match="'tt' is missing from the table of cross sections"):
         Averaged(data, weights="cross_section", run=run).sample(SHAPES)
+    with pytest.raises(ConfigurationError, match="'tt' is missing from the table of cross sections"):
+        Averaged(data, weights="expected_yield", run=run).sample(SHAPES)
     with pytest.raises(ConfigurationError, match="'wjets' is missing"):
         process_weights(data, ["tt", "wjets"], {"tt": 1.0})
     with pytest.raises(ConfigurationError, match=r"'tt' has the cross section -1\.0"):
@@ -161,13 +205,16 @@ def test_bad_processes_and_weights(data, run):
     data.columns["weight"][3] = 2
     data.processes["zjets"] = 0
     with pytest.raises(DatasetError, match="'zjets' has no event in the validation split"):
-        Averaged(data, run=run).sample(SHAPES)
+        Averaged(data, 5, run=run).sample(SHAPES)
 
 
 def test_names_of_the_command_line(tmp_path, data, run):
     assert named_baseline("blank", run, data) == Blank(True, run)
     assert named_baseline("physical", run, data).scaled is False
     assert named_baseline("weighted", run, data).weights == "cross_section"
+    assert named_baseline("weighted_yield", run, data, per_process=7) == Averaged(
+        data, 7, "expected_yield", run=run, seed=1
+    )
     assert named_baseline("event:7", run, FakeDataset()).provenance["row"] == 7
     np.savez(tmp_path / "b.npz", event=np.ones((2, 3)))
     assert len(named_baseline(str(tmp_path / "b.npz"), run, data)) == 2

@@ -2,7 +2,8 @@
 
 An attribution explains the difference between f(x) and f(x'), so that it depends on the baseline x'. A blank (zero)
 vector is seldom an event that could exist. Background events do exist, and attributions (never the events) are averaged
-over a sample of them: B_bg gives each process the same weight, B_bgw weighs processes by their cross sections.
+over a sample of them: B_bg gives each process the same weight, B_bgw weighs processes by their cross sections, as the
+paper says, or by the number of events expected after the selection, which does not depend on thresholds of a generator.
 
 Reference: J. Bardhan, C. Neeraj, M. Rawat, S. Mitra, "Constructing sensible baselines for Integrated Gradients".
 """
@@ -20,13 +21,17 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.processes import Backgrounds
+from xaug.data.weights import effective_number
+from xaug.explain.gradients.processes import Backgrounds, enough
 from xaug.explain.gradients.samples import Sample, Shapes, with_event_axis
 
 if TYPE_CHECKING:
     from xaug.training.runs import Run
 
-__all__ = ["Averaged", "Blank", "Event", "Mean"]
+__all__ = ["PER_PROCESS", "Averaged", "Blank", "Event", "Mean"]
+
+PER_PROCESS = 20
+"""Events that an averaged baseline draws from each process: 200 from the ten backgrounds of the paper."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +170,10 @@ class Averaged:
     dataset : Dataset
         dataset of the events
     per_process : int
-        number of events that are drawn from each process, by their weights and without repetition; a process with
-        fewer events gives all of them
+        number of events that are drawn from each process, by their weights and with replacement, so that their mean is
+        that of the process
     weights : str
-        weight of a process, which its events share: "equal" (B_bg); "cross_section" (B_bgw, see
+        weight of a process, which its events share: "equal" (B_bg); "cross_section" or "expected_yield" (B_bgw, see
         `xaug.explain.gradients.processes.process_weights`); or a column of the dataset, whose sum over a process is its
         weight, and by which its events are drawn
     run : Run
@@ -178,7 +183,7 @@ class Averaged:
     label : int
         class of the processes: 0 for background, 1 for signal
     cross_sections : dict of float, optional
-        by process, the expected number of selected events, in any unit; default: from the dataset's manifest
+        weight by process, in any unit; default: from the dataset's manifest
     seed : int
         seed of the drawing
 
@@ -188,7 +193,7 @@ class Averaged:
     """
 
     dataset: Dataset
-    per_process: int = 20
+    per_process: int = PER_PROCESS
     weights: str = "equal"
     _: KW_ONLY
     run: Run | None = None
@@ -209,6 +214,11 @@ class Averaged:
         -------
         Sample
             The events of the baseline as scaled arrays by input name, with their weights.
+
+        Raises
+        ------
+        ConfigurationError
+            if a process has (effectively) fewer events than are drawn from it
         """
         if self.per_process < 1:
             raise ConfigurationError(f"per_process {self.per_process}: must be at least 1")
@@ -220,14 +230,15 @@ class Averaged:
         process: list[str] = []
         for name, of_process in rows.items():
             rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-            n = min(self.per_process, int(np.count_nonzero(inside[name])))
-            chosen.append(rng.choice(of_process, n, replace=False, p=inside[name]))
-            weights += [shares[name] / n] * n
-            process += [name] * n
+            enough(inside[name], self.per_process, name, self.split)
+            chosen.append(rng.choice(of_process, self.per_process, p=inside[name]))
+            weights += [shares[name] / self.per_process] * self.per_process
+            process += [name] * self.per_process
         arrays = _rows(self.dataset, [*run.input_spec.fields, "event_id"], self.split, np.concatenate(chosen))
         provenance = backgrounds.provenance(
             "averaged", shares, per_process=self.per_process, seed=self.seed,
-            drawn={name: process.count(name) for name in rows}, event_id=[int(i) for i in arrays["event_id"]],
+            effective={name: effective_number(inside[name]) for name in rows},
+            event_id=[int(i) for i in arrays["event_id"]],
         )  # fmt: skip
         return Sample(run.inputs(arrays), np.array(weights), np.array(process), provenance)
 
@@ -249,7 +260,7 @@ class Mean:
     label : int
         class of the processes: 0 for background, 1 for signal
     cross_sections : dict of float, optional
-        by process, the expected number of selected events, in any unit; default: from the dataset's manifest
+        weight by process, in any unit; default: from the dataset's manifest
     """
 
     dataset: Dataset
@@ -290,7 +301,7 @@ class Mean:
 
 
 def _rows(data: Dataset, fields: Iterable[str], split: str, rows: Array) -> Mapping[str, Array]:
-    """Some rows of a split, in the order given, a part in memory at a time."""
+    """Some rows of a split, in the order given and as often as given, a part in memory at a time."""
     names = list(fields)
     found: dict[str, list[Array]] = {name: [] for name in names}
     start, order = 0, np.sort(rows)

@@ -10,6 +10,7 @@ import numpy as np
 from xaug.core.files import atomic_path, digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.named_baselines import CHOICES, named_baseline
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
 from xaug.explain.targets import labels_of
@@ -28,11 +29,13 @@ class IntegratedGradientsOptions:
 
     baseline: str = required(
         "a baseline to compare with",
-        "Baseline: blank (zero after scaling), physical (zero before scaling), background (average over 20 validation "
-        "events of each process), weighted (the same by cross section), mean, event:ROW of the test split, or a file "
-        ".npz or .h5 of scaled arrays by input name.",
+        "Baseline: blank (zero after scaling), physical (zero before scaling), background (average over validation "
+        "events of each process), weighted (the same by cross section), weighted_yield (the same by the number of "
+        "events expected after the selection), mean, event:ROW of the test split, or a file .npz or .h5 of scaled "
+        "arrays by input name.",
         examples=CHOICES,
     )
+    per_process: int = option(PER_PROCESS, "Events that an averaged baseline draws from each process.")
     target: str | int = option(
         "signal",
         "Class that is explained: predicted, signal, background, the name of a class, an index, or the log-odds of two "
@@ -67,7 +70,8 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         from xaug.explain.gradients.samples import sample_of
 
         run, data = job.run, job.data
-        sample = sample_of(named_baseline(job.options.baseline, run, data, job.seed), run.model(0), {}, run.variables)
+        baseline = named_baseline(job.options.baseline, run, data, job.seed, job.options.per_process)
+        sample = sample_of(baseline, run.model(0), {}, run.variables)
         near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
         distance = distance_from_data(sample, near, run.variables)
         return replace(job, baseline=replace(sample, provenance={**sample.provenance, "distance": distance}))

@@ -11,32 +11,36 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Arrays
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.baselines import Averaged, Blank, Event, Mean
+from xaug.explain.gradients.baselines import PER_PROCESS, Averaged, Blank, Event, Mean
 from xaug.explain.gradients.samples import BaselineLike, Sample
 
 if TYPE_CHECKING:
     from xaug.training.runs import Run
 
-__all__ = ["CHOICES", "named_baseline"]
+__all__ = ["AVERAGED", "CHOICES", "named_baseline"]
 
-CHOICES = ("blank", "physical", "background", "weighted", "mean", "event:ROW", "FILE.npz", "FILE.h5")
+AVERAGED = {"background": "equal", "weighted": "cross_section", "weighted_yield": "expected_yield"}
+"""Averaged baselines, and their weights of processes as `Averaged` names them."""
+CHOICES = ("blank", "physical", *AVERAGED, "mean", "event:ROW", "FILE.npz", "FILE.h5")
 """Baselines that a command line can name, see `named_baseline`."""
 
 
-def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1) -> BaselineLike:
+def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_process: int = PER_PROCESS) -> BaselineLike:
     """Make the baseline that a command line names.
 
     Parameters
     ----------
     choice : str
-        "blank", "physical" (blank before scaling), "background", "weighted", "mean", "event:ROW" (of the test split),
-        or a file .npz or .h5 of scaled arrays by input name
+        "blank", "physical" (blank before scaling), a name in AVERAGED, "mean", "event:ROW" (of the test split), or a
+        file .npz or .h5 of scaled arrays by input name
     run : Run
         the run whose scaler is used
     data : Dataset
         dataset from which events are drawn
     seed : int
         seed of the drawing
+    per_process : int
+        events that an averaged baseline draws from each process
 
     Returns
     -------
@@ -49,8 +53,8 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1) -> Basel
     """
     if choice in ("blank", "physical"):
         return Blank(choice == "blank", run)
-    if choice in ("background", "weighted"):
-        return Averaged(data, weights="equal" if choice == "background" else "cross_section", run=run, seed=seed)
+    if choice in AVERAGED:
+        return Averaged(data, per_process, AVERAGED[choice], run=run, seed=seed)
     if choice == "mean":
         return Mean(data, run=run)
     if choice.startswith("event:"):

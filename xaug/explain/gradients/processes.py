@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,17 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
+from xaug.data.records import ProcessRecord
+from xaug.data.weights import DEFAULT_WEIGHTS, effective_number
 from xaug.explain.gradients.samples import check_weights
 
-__all__ = ["Backgrounds", "process_weights"]
+__all__ = ["BY_PROCESS", "Backgrounds", "enough", "process_weights"]
 
+BY_PROCESS: dict[str, Callable[[ProcessRecord], float | None]] = {
+    "cross_section": lambda process: process.xsec,
+    "expected_yield": lambda process: process.expected_yield,
+}
+"""Weights of a process that follow from its normalisation, by name."""
 BLOCKS = ("image", "list", "mask", "xaug", "event")
 """Fields of a dataset that cannot be weights of events."""
 
@@ -32,7 +39,7 @@ class Backgrounds:
     cross_sections: Mapping[str, float] | None
 
     def __post_init__(self) -> None:
-        known = ["equal", "cross_section", *(name for name in self.dataset.fields if name not in BLOCKS)]
+        known = ["equal", *BY_PROCESS, *(name for name in self.dataset.fields if name not in BLOCKS)]
         if self.weights not in known:
             raise unknown_name("weights", self.weights, known)
 
@@ -44,12 +51,15 @@ class Backgrounds:
         dict of arrays of int
             by process, its rows of the split
         dict of arrays
-            by process, the weight of each of its rows within the process (sum 1)
+            by process, the weight of each of its rows within the process (sum 1); equal ones for jets, which count one
+            each
         dict of float
             by process, its share (sum 1)
         """
-        column = self.weights if self.weights not in ("equal", "cross_section") else "weight"
+        column = "weight" if self.weights in ("equal", *BY_PROCESS) else self.weights
         light = self.dataset.load(["process", column], self.split)
+        # an event counts as much as in training; a column that is asked for counts as it is
+        unit = self.weights != column and DEFAULT_WEIGHTS[self.dataset.kind] == "unit"
         processes = [name for name, label in self.dataset.processes.items() if label == self.label]
         if not processes:
             raise DatasetError(f"{self.dataset.path} has no process of label {self.label}; it gives no baseline")
@@ -60,15 +70,20 @@ class Backgrounds:
                 raise DatasetError(
                     f"{self.dataset.path}: process {name!r} has no event in the {self.split} split; process more of it"
                 )
-            w = light[column][rows[name]].astype(np.float64)
+            w = np.ones(len(rows[name])) if unit else light[column][rows[name]].astype(np.float64)
             check_weights(w, f"process {name!r}: {column} of event")
             inside[name], sums[name] = w / w.sum(), float(w.sum())
         if self.weights == "equal":
             sums = dict.fromkeys(processes, 1.0)
-        elif self.weights == "cross_section":
-            sums = process_weights(self.dataset, processes, self.cross_sections)
+        elif self.weights in BY_PROCESS:
+            sums = process_weights(self.dataset, processes, self.cross_sections, self.weights)
         total = sum(sums.values())
         return rows, inside, {name: value / total for name, value in sums.items()}
+
+    def drawable(self, wanted: int) -> int:
+        """The number of events, at most `wanted` and at least 1, that each process can give to a baseline."""
+        _, inside, _ = self.shares()
+        return max(1, min(wanted, *(int(effective_number(own) + 1e-9) for own in inside.values())))
 
     def provenance(self, kind: str, shares: dict[str, float], **more: object) -> JsonObject:
         """Origin of a sample of these events."""
@@ -77,9 +92,12 @@ class Backgrounds:
 
 
 def process_weights(
-    dataset: Dataset, processes: list[str], cross_sections: Mapping[str, float] | None = None
+    dataset: Dataset,
+    processes: list[str],
+    cross_sections: Mapping[str, float] | None = None,
+    weights: str = "cross_section",
 ) -> dict[str, float]:
-    """Number of events of each process that are expected after the selection, up to a common factor.
+    """Weight of each process in an averaged baseline, up to a common factor.
 
     Parameters
     ----------
@@ -88,10 +106,11 @@ def process_weights(
     processes : list of str
         names of the processes
     cross_sections : dict of float, optional
-        by process, cross section x branching ratio x (selected weight / generated weight); default: from
-        `dataset.manifest["processes"][name]`, with the cross section "xsec" [pb] of all generated events (including
-        branching ratios and thresholds of the generator), and the sums of event weights "sum_weights_generated" and
-        "sum_weights_selected"
+        weight by process; default: from `dataset.manifest["processes"][name]`
+    weights : str
+        a name in BY_PROCESS. cross_section: "xsec" [pb] of all generated events, including branching ratios; it depends
+        on the thresholds of the generator. expected_yield: that times "sum_weights_selected" / "sum_weights_generated",
+        to which the numbers of events that pass the selection are proportional
 
     Returns
     -------
@@ -104,11 +123,9 @@ def process_weights(
         if a process is missing, or its value is negative or not finite
     """
     if cross_sections is None:
-        cross_sections = {}
-        for name, known in dataset.manifest.get("processes", {}).items():
-            if {"xsec", "sum_weights_generated", "sum_weights_selected"} <= known.keys():
-                efficiency = known["sum_weights_selected"] / known["sum_weights_generated"]
-                cross_sections[name] = known["xsec"] * efficiency
+        known = {name: ProcessRecord.from_json(own) for name, own in dataset.manifest.get("processes", {}).items()}
+        found = {name: BY_PROCESS[weights](record) for name, record in known.items()}
+        cross_sections = {name: value for name, value in found.items() if value is not None}
     for name in processes:
         if name not in cross_sections:
             raise ConfigurationError(
@@ -122,3 +139,28 @@ def process_weights(
     if not values.sum():
         raise ConfigurationError(f"the cross sections of {', '.join(processes)} are all zero")
     return dict(zip(processes, values.tolist(), strict=True))
+
+
+def enough(weights: Array, size: int, process: str, split: str) -> None:
+    """Refuse to draw a number of events from a process that has effectively fewer.
+
+    Parameters
+    ----------
+    weights : (n,)
+        weights of its events within the process
+    size
+        number of events to draw
+    process, split
+        their names, for the message
+
+    Raises
+    ------
+    ConfigurationError
+        if the process has fewer events of positive weight, or fewer effective events (sum w)^2 / sum w^2, than `size`
+    """
+    events, effective = int(np.count_nonzero(weights)), effective_number(weights)
+    if min(events, effective + 1e-9) < size:
+        raise ConfigurationError(
+            f"process {process!r} has {events} events in the {split} split, effectively {effective:.1f}: too few for a "
+            f"baseline of {size} of them; generate more of it, or draw {max(int(effective), 1)} (per_process)"
+        )

@@ -44,7 +44,8 @@ SCALES = {
     "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
 }
 """quick takes minutes, standard takes hours, paper has the million selected events of the paper and takes days."""
-BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted"}
+BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted",
+             "Bbgw_yield": "weighted_yield"}  # fmt: skip
 """Name of a ranking -> its baseline as `xaug.explain --baseline` names it. B0_physical is zero before scaling."""
 BATCH = 512
 """Events in a step of training."""

@@ -104,6 +104,9 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
     -------
     directories of the dataset, of the run, and of attributions by ranking
     """
+    from xaug.data.dataset import Dataset
+    from xaug.explain.gradients.baselines import PER_PROCESS
+    from xaug.explain.gradients.processes import Backgrounds
     from xaug.explain.stage import explain_run
     from xaug.report.single import draw_history
     from xaug.training.stage import train
@@ -116,12 +119,13 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
         epochs=size.epochs, patience=size.patience, workers=plan.workers,
     )  # fmt: skip
     draw_history(run)
+    per_process = Backgrounds(Dataset.open(data), "equal", "validation", 0, None).drawable(PER_PROCESS)
     explained = {name: plan.output / f"attributions{suffix(ht_min)}" / name for name in BASELINES}
     for name, baseline in BASELINES.items():
         # rankings come from the validation split and are judged on the test split
         explain_run(
             run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
-            max_events=size.explained, seed=plan.seed,
+            max_events=size.explained, seed=plan.seed, per_process=per_process,
         )  # fmt: skip
     return data, run, explained
 

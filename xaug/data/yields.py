@@ -1,0 +1,65 @@
+"""How many events of each process a dataset has, effectively, and how many a collider would have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xaug.data.dataset import Dataset
+from xaug.data.weights import LUMINOSITY, effective_number
+
+__all__ = ["ProcessYield", "process_yields"]
+
+
+@dataclass(frozen=True)
+class ProcessYield:
+    """Numbers of events of one process, or of one split of it.
+
+    Attributes
+    ----------
+    process : str
+        its name
+    label : int
+        1 for signal, 0 for background
+    selected : int
+        number of selected events
+    effective : float
+        number of events of equal weight with the same relative error, (sum w)^2 / sum w^2
+    expected : float or None
+        number of events that are expected to pass the selection, in all splits; None without a cross section
+    """
+
+    process: str
+    label: int
+    selected: int
+    effective: float
+    expected: float | None
+
+
+def process_yields(data: Dataset, split: str | None = None, luminosity: float = LUMINOSITY) -> list[ProcessYield]:
+    """Selected, effective and expected numbers of events of each process.
+
+    Parameters
+    ----------
+    data : Dataset
+        the dataset
+    split : {"train", "validation", "test"}, optional
+        count the events of one split; default: of all
+    luminosity : float
+        integrated luminosity [1/pb] of the expected numbers
+
+    Returns
+    -------
+    list of ProcessYield
+        in the order of the dataset
+    """
+    arrays = data.load(["weight", "process"], split)
+    found = []
+    for name, label in data.processes.items():
+        weight = arrays["weight"][arrays["process"] == name]
+        record = data.record.processes.get(name)
+        pb = record.expected_yield if record else None
+        expected = None if pb is None else pb * luminosity
+        found.append(ProcessYield(name, label, len(weight), effective_number(weight.astype(np.float64)), expected))
+    return found
