@@ -68,8 +68,8 @@ def main(dataset: Path, output: Path, ranking: tuple[str, ...], controls: str, *
 
     With a good ranking, performance rises fast with k. Integrated Gradients rank by the attribution of the signal
     class, other methods by mean relevance. Two controls know nothing of a network: a random ranking, and one by the AUC
-    of each feature alone. The command writes topk.csv (one row for each training) and fig02_topk. A command that was
-    killed goes on where it was.
+    of each feature alone. The command writes topk.csv (one row for each training) and the figure topk_curves. A
+    command that was killed goes on where it was.
 
     \b
     Example:

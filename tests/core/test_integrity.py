@@ -153,8 +153,10 @@ def test_the_command_mends_what_is_damaged_and_makes_nothing_else(made, stage, t
 def test_a_damaged_record_is_mended(made, stage, name, tmp_path):
     copy = Path(shutil.copytree(made, tmp_path / "copy"))
     (copy / stage / name).write_bytes(b"{" + (copy / stage / name).read_bytes()[1:-4])
-    with pytest.raises(DatasetError, match=name):
+    with pytest.raises(DatasetError, match=name) as error:
         READERS[stage](copy / stage)
+    if name == "manifest.json":
+        assert re.search(rf"Delete it and run `python -m xaug\.\w+ .*-o {copy / stage}` again", str(error.value))
     MAKERS[stage](copy)
     READERS[stage](copy / stage)
 
@@ -184,8 +186,8 @@ def test_the_message_names_file_and_command(made, tmp_path):
     with pytest.raises(DatasetError) as error:
         xaug.Dataset.open(copy).load()
     assert str(error.value) == (
-        f"{part} is damaged (its content is not what was written). Run `{manifest['command']}` again: it makes only "
-        "this file anew"
+        f"{part} is damaged (its content is not what was written). Run `{manifest['command']}` again: it keeps what "
+        "is not damaged"
     )
 
 

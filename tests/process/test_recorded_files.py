@@ -45,7 +45,7 @@ def test_damage_is_skipped_and_named(case, generated, tmp_path, process_command)
     assert len(skipped) == 1
     assert re.fullmatch(
         rf"skipped {generated}/b\.root: is damaged \({reason}\)\. "
-        rf"Run `python -m xaug\.generate \.\.\. -o {generated}` again: it makes only this file anew",
+        rf"Run `python -m xaug\.generate \.\.\. -o {generated}` again: it keeps what is not damaged",
         skipped[0],
     )
 

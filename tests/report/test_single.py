@@ -42,6 +42,6 @@ def test_curves_are_drawn_beside_their_table(run, tmp_path):
     pd.DataFrame(rows, columns=["ranking", "k", "training", "auc"]).to_csv(tmp_path / "topk.csv", index=False)
     write(tmp_path, "topk", {"sizes": [1, 2]}, plateau={"B0": 2})
     draw_topk(tmp_path)
-    assert {path.suffix for path in tmp_path.glob("fig02_topk.*")} == DRAWN
+    assert {path.suffix for path in tmp_path.glob("topk_curves.*")} == DRAWN
     assert {path.suffix for path in (tmp_path / "runs" / "2_first").glob("history.*")} == DRAWN
-    assert np.all([path.stat().st_size > 1000 for path in tmp_path.glob("fig02_topk.*")])
+    assert np.all([path.stat().st_size > 1000 for path in tmp_path.glob("topk_curves.*")])

@@ -6,6 +6,7 @@ Every message names the culprit (file, branch, variable, layer), its value, and 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StorageError",
     "WorkerError",
     "XaugError",
+    "nearest",
     "unknown_name",
 ]
 
@@ -68,6 +70,30 @@ class WorkerError(XaugError):
     """Raised if a worker process died, or failed with an error that is not one of ours."""
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a wrong name was most likely meant to be; None if no name is like it.
+
+    Capitals, spaces, hyphens and underscores do not count: "presetA" is "preset_a". Next comes a name of which the
+    wrong one is a word: "eta" is rather "abs_eta" than "beta3".
+    """
+
+    def joined(text: str) -> str:
+        return "".join(words(text))
+
+    def words(text: str) -> list[str]:
+        return re.split(r"[\s_-]+", text.lower())
+
+    names = {joined(one): one for one in reversed(list(known))}
+    wanted = joined(name)
+    if wanted in names:
+        return names[wanted]
+    holding = [one for one in names.values() if name.lower() in words(one)]
+    near = difflib.get_close_matches(
+        wanted, [joined(one) for one in holding] or names, n=1, cutoff=0.0 if holding else 0.5
+    )
+    return names[near[0]] if near else None
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationError:
     """The error for an unknown name, to be raised by the caller.
 
@@ -83,6 +109,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationErr
         all names of this kind
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    guess = f"; did you mean {near[0]!r}?" if near else "."
+    near = nearest(name, names)
+    guess = f"; did you mean {near!r}?" if near else "."
     return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(names) or 'none'}")

@@ -6,6 +6,7 @@ error of one line that names the file and the command that makes it again; that 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shlex
@@ -18,11 +19,13 @@ from xaug.core.files import TEMPORARY, digest_file, digest_json, read_json
 from xaug.core.types import JsonObject
 
 __all__ = [
-    "FILES", "NAME", "FileRecord", "check_sizes", "damaged_files", "is_damaged_below", "list_files", "load_manifest",
-    "record_of", "records", "remove_damaged", "seal", "verified",
+    "FILES", "NAME", "STARTED", "FileRecord", "check_sizes", "damaged_files", "is_damaged_below", "list_files",
+    "load_manifest", "record_of", "records", "remove_damaged", "seal", "verified",
 ]  # fmt: skip
 
 NAME = "manifest.json"
+STARTED = "started.json"
+"""File that a stage writes first: its stage, config and command."""
 FILES = "file_digests"
 """Key of a manifest: file name, relative to the directory -> its size and digest."""
 SEAL = "seal"
@@ -81,15 +84,25 @@ def load_manifest(path: Path) -> JsonObject:
     DatasetError
         if it is damaged
     """
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except DatasetError:
+        if not path.is_file():
+            raise
+        raise _damaged_manifest(path, "it is not JSON") from None
     if not isinstance(content, dict) or not {"stage", "config"} <= content.keys():
-        raise DatasetError(f"{path} is damaged (no stage and config). Delete it and run the stage again")
+        raise _damaged_manifest(path, "no stage and config")
     if (SEAL in content or FILES in content) and content.get(SEAL) != _seal_of(content):
-        raise DatasetError(
-            f"{path} is damaged (its content is not what was written). Delete it and run the stage again: "
-            "finished files are kept"
-        )
+        raise _damaged_manifest(path, "its content is not what was written")
     return content
+
+
+def _damaged_manifest(path: Path, reason: str) -> DatasetError:
+    """The error for a damaged manifest. The file that its stage wrote first still tells which command made it."""
+    command = f"python -m xaug.STAGE ... -o {path.parent}"
+    with contextlib.suppress(DatasetError, KeyError, TypeError, AttributeError):
+        command = _command_for(path.parent, read_json(path.with_name(STARTED)))
+    return DatasetError(f"{path} is damaged ({reason}). Delete it and run `{command}` again: finished files are kept")
 
 
 def records(manifest: JsonObject) -> dict[str, FileRecord]:
@@ -163,7 +176,7 @@ def _check_size(path: Path, record: FileRecord, directory: Path, manifest: JsonO
 
 
 def _damage(path: Path, reason: str, directory: Path, manifest: JsonObject) -> DatasetError:
-    remedy = f"Run `{_command_for(directory, manifest)}` again: it makes only this file anew"
+    remedy = f"Run `{_command_for(directory, manifest)}` again: it keeps what is not damaged"
     return DatasetError(f"{path} is damaged ({reason}). {remedy}")
 
 

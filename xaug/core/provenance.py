@@ -25,6 +25,7 @@ from xaug.core.files import write_json
 from xaug.core.integrity import (
     FILES,
     NAME,
+    STARTED,
     check_sizes,
     damaged_files,
     is_damaged_below,
@@ -36,9 +37,8 @@ from xaug.core.integrity import (
 )  # fmt: skip
 from xaug.core.types import JsonObject
 
-__all__ = ["NAME", "begin", "differences", "read", "record_files", "write"]
+__all__ = ["NAME", "STARTED", "begin", "differences", "read", "record_files", "write"]
 
-STARTED = "started.json"
 PACKAGES = (
     "tensorflow", "innvestigate", "numpy", "awkward", "uproot", "coffea", "fastjet", "pythia8mc",
     "vector", "hist", "h5py", "scikit-learn", "dask", "distributed", "matplotlib",
@@ -92,7 +92,7 @@ def write(directory: str | os.PathLike[str], stage: str, config: JsonObject, **c
         if another command has claimed the directory meanwhile
     """
     started = Path(directory) / STARTED
-    if started.exists() and load_manifest(started) != {"stage": stage, "config": as_json(config)}:
+    if started.exists() and _claim(load_manifest(started)) != _claim({"stage": stage, "config": as_json(config)}):
         raise ConfigurationError(f"{directory} was taken by another command meanwhile. Delete it, and run one only")
     manifest: JsonObject = {
         "stage": stage,
@@ -174,7 +174,7 @@ def begin(
     directory = Path(directory)
     before = _before(directory)
     if before is None or _is_empty(directory):
-        write_json(directory / STARTED, {"stage": stage, "config": config})
+        write_json(directory / STARTED, {"stage": stage, "config": config, "command": command_line()})
         return None
     if before["stage"] != stage:
         raise ConfigurationError(f"{directory} holds results of stage {before['stage']!r}. Choose another -o")
@@ -190,7 +190,7 @@ def begin(
     if not damaged and not is_damaged_below(directory):
         return before
     if STARTED in damaged or not (directory / STARTED).exists():
-        write_json(directory / STARTED, {"stage": stage, "config": config})
+        write_json(directory / STARTED, {"stage": stage, "config": config, "command": command_line()})
         os.utime(directory / STARTED, ns=(0, 0))  # older than the files that stay
     (directory / NAME).unlink()
     remove_damaged(directory, [name for name in damaged if name != STARTED], made_with)
@@ -213,6 +213,11 @@ def _before(directory: Path) -> JsonObject | None:
             raise
         (directory / NAME).unlink()  # the stage finds its finished files, and writes it again
     return load_manifest(directory / STARTED) if (directory / STARTED).exists() else None
+
+
+def _claim(content: JsonObject) -> tuple[str, JsonObject]:
+    """Stage and config of a claim or a manifest: what one command must share with another to continue its work."""
+    return content["stage"], content["config"]
 
 
 def _is_empty(directory: Path) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
-from xaug.core.errors import DatasetError
+from xaug.core.errors import DatasetError, nearest
 from xaug.core.types import Array
 from xaug.data.variables import Table
 
@@ -105,8 +104,8 @@ def pick(values: Array, have: Sequence[str], want: Sequence[str], block: str, re
     places = {name: i for i, name in enumerate(have)}
     for name in want:
         if name not in places:
-            near = difflib.get_close_matches(name, have, n=1, cutoff=0.0)
-            guess = f"; the nearest is {near[0]!r}" if near else ""
+            near = nearest(name, have)
+            guess = f"; the nearest is {near!r}" if near else f"; it has {_few(have)}"
             raise DatasetError(
                 f"{reader} needs the column {name!r} of {block!r}, which the dataset does not have{guess}. "
                 "Give a dataset that has it, or train again on this one"

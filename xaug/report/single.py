@@ -51,10 +51,10 @@ def draw_topk(directory: str | Path) -> None:
     Parameters
     ----------
     directory
-        the finished output of `xaug.topk`; the figure is `fig02_topk.png` and `fig02_topk.pdf`
+        the finished output of `xaug.topk`; the figure is `topk_curves.png` and `topk_curves.pdf`
     """
     draw_histories(directory)
-    stem = Path(directory) / "fig02_topk"
+    stem = Path(directory) / "topk_curves"
     if _is_drawn(stem):
         return
     table = pd.read_csv(verified(Path(directory) / "topk.csv"))
