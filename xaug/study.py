@@ -49,7 +49,7 @@ def own_options(study: Study) -> list[click.Option]:
     return [
         click.Option(
             [one.flag], default=one.default, show_default=True, help=one.help,
-            type=click.Choice(one.choices) if one.choices else str,
+            type=click.Choice(one.choices) if one.choices else one.type,
         )
         for one in study.options
     ]  # fmt: skip

@@ -11,9 +11,12 @@ import numpy as np
 
 from xaug.core.command import xaug_command
 from xaug.core.types import JsonObject
+from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.data.weights import DEFAULT_WEIGHTS, WEIGHTS
 from xaug.networks.registry import Network, Size, networks
-from xaug.training.config import TrainingConfig
+from xaug.report.words import noun
+from xaug.training.config import DISPLACEMENT_SCALINGS, EPOCHS, PATIENCE, TrainingConfig, check_length
+from xaug.training.input_scaling import LITERAL, OUR_SCALING
 from xaug.training.stage import train
 
 TOY_JETS = 10_000
@@ -99,7 +102,20 @@ def _size_options(command: click.Command) -> click.Command:
     "--options",
     "choices",
     type=click.Choice(["paper-literal"]),
-    help="Fit the scaling on all jets and not on the training split alone, as the authors' code does.",
+    help="Scale inputs as the authors' code does: images pixel by pixel, displacements not clipped, and the scaling "
+    "fitted on all jets and not on the training split alone.",
+)
+@click.option(
+    "--image-scaling",
+    type=click.Choice(IMAGE_SCALINGS),
+    help="Leave images as they are (whole), or map the least and the largest value of each pixel over the training "
+    "images to 0 and 1 (pixel). The relevance of images, and so their rank, depends on this choice.  [default: whole]",
+)
+@click.option(
+    "--displacement-scaling",
+    type=click.Choice(DISPLACEMENT_SCALINGS),
+    help="Clip logarithms of displacements at three standard deviations as all other variables (clipped), or map that "
+    "of the floor to 0 and the largest one to 1 (unclipped).  [default: clipped]",
 )
 @click.option(
     "--trainings",
@@ -107,12 +123,16 @@ def _size_options(command: click.Command) -> click.Command:
     default=TrainingConfig.trainings,
     help="Number of independent trainings, whose spread is the error.",
 )
-@click.option("--epochs", type=int, default=TrainingConfig.epochs, help="Largest number of epochs.")
+@click.option("--epochs", type=int, help=f"Largest number of epochs.  [default: {EPOCHS}]")
+@click.option("--steps", type=int, help="Largest number of steps, one batch each, in place of --epochs.")
 @click.option(
     "--patience",
     type=int,
-    default=TrainingConfig.patience,
-    help="Stop after this many epochs without a better validation loss.",
+    help="Stop after this many epochs, or with --steps after this many steps, without a better validation loss.  "
+    f"[default: {PATIENCE} epochs, or the steps between ten validations]",
+)
+@click.option(
+    "--check-every", type=int, help="With --steps: validate after every so many steps.  [default: a fiftieth of them]"
 )
 @click.option(
     "--batch-size",
@@ -134,10 +154,14 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     A command that was killed goes on where it was: finished trainings are kept. Without DATASET, the command makes
     10000 jets of each class of the toy model in RUN/toy and trains on them.
 
-    Example: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
+    Examples: python -m xaug.train zbb_jets --network cnn2d --xaug all --trainings 4 -o zbb_cnn2d
+
+    python -m xaug.train zbb_jets --network cnn2d --steps 100000 --patience 20000 --batch-size 32 -o zbb_cnn2d_steps
     """
     from xaug.report.single import draw_history
+    from xaug.training.runs import load_run
 
+    check_length(options["epochs"], options["steps"])
     if dataset is None:
         from xaug.generate.toy import generate
 
@@ -145,15 +169,26 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
         generate(dataset, jets=TOY_JETS, seed=options["seed"], workers=workers)
     asked = {name: options.pop(name) for name in _sizes()}
     sizes = {name: value for name, value in asked.items() if value is not None}
-    literal = choices == "paper-literal"
-    result = train(dataset, output, workers=workers, scale_on_all=literal, sizes=sizes, **options)
+    choice = LITERAL if choices == "paper-literal" else OUR_SCALING
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = {**choice.settings(options["network"]), **given}  # what is given alone goes before --options
+    result = train(dataset, output, workers=workers, sizes=sizes, **settings)
     draw_history(output)
+    run = load_run(output)
+    steps = np.array([run.steps(i) for i in range(len(run))])
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])
     what = "AUC" if len(result["classes"]) == 2 else "mean AUC of one class against the rest"
     return {
         "output": str(output),
         "metrics": result["metrics"],
-        "summary": [f"{what} {auc.mean():.4f} +- {auc.std():.4f} over {len(auc)} trainings (test split)"],
+        "training_events": run.training_events,
+        "warnings": run.scaler.warnings,
+        "summary": [
+            f"{what} {auc.mean():.4f} +- {auc.std():.4f} over {len(auc)} trainings (test split)",
+            f"{run.training_events} training {noun(run.input_spec.kind)}, {steps[:, 0].mean():.0f} steps on average, "
+            f"{steps[:, 1].mean():.0f} of them to the kept weights",
+            *(f"warning: {text}" for text in run.scaler.warnings),
+        ],
     }
 
 

@@ -1,7 +1,7 @@
 """Scaling of inputs to [0, 1]: clip at three standard deviations, then min-max (arXiv:2011.13466, section 4.2).
 
-Fitted on the training split only, with all classes at equal weight. Images are left as they are: their
-pixels are fractions of the jet pT, in [0, 1] already.
+Fitted on the training split only, with all classes at equal weight. Images are left as they are by default: their
+pixels are fractions of the jet pT, in [0, 1] already. See `IMAGE_SCALINGS` for the other choice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xaug.core.errors import DatasetError
+from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.files import read_json, write_json
 from xaug.core.integrity import verified
 from xaug.core.types import Array, JsonObject
@@ -20,25 +20,35 @@ from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table, table_of_version_0_1
 
-__all__ = ["Range", "Scaler"]
+__all__ = ["IMAGE_SCALINGS", "PIXEL_WARNING", "Range", "Scaler"]
 
 N_SIGMA = 3.0
+IMAGE_SCALINGS = ("whole", "pixel")
+"""Scalings of images: "whole" leaves them as they are, "pixel" maps the least and the largest value of each pixel over
+the training images to 0 and 1. A pixel with one value in all training images, such as an empty one, has no scale: it is
+0 in all scaled images."""
+PIXEL_WARNING = (
+    "Images are scaled pixel by pixel: the relevance of an image, and so its rank, depends on the largest value of "
+    "each pixel in the training images. Compare ranks of images only between runs of the same image scaling."
+)
+"""The caution that goes with the image scaling "pixel"."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Values that map to 0 and to 1, for every column of a block."""
+    """Values that map to 0 and to 1, for every column of a block, or for every pixel of an image."""
 
     names: list[str]
-    low: Array  # (n_columns,)
-    high: Array  # (n_columns,)
+    low: Array  # (n_columns,), or (pixels, pixels, n_columns)
+    high: Array  # of the same shape
 
     def __post_init__(self) -> None:
         for name in self.names:
             if self.names.count(name) > 1:
                 raise DatasetError(f"two ranges are of the column {name!r}")
-        if not len(self.names) == len(self.low) == len(self.high):
-            raise DatasetError(f"{len(self.names)} columns have {len(self.low)} lower and {len(self.high)} upper edges")
+        edges = [values.shape[-1] if values.ndim else 0 for values in (self.low, self.high)]
+        if self.low.shape != self.high.shape or edges[0] != len(self.names):
+            raise DatasetError(f"{len(self.names)} columns have {edges[0]} lower and {edges[1]} upper edges")
 
     def only(self, names: Sequence[str]) -> Range:
         """The ranges of some columns, in the order given."""
@@ -47,7 +57,7 @@ class Range:
         if missing:
             raise DatasetError(f"the scaler has no range for the column {missing[0]!r}; train again")
         index = [places[name] for name in names]
-        return Range(list(names), self.low[index], self.high[index])
+        return Range(list(names), self.low[..., index], self.high[..., index])
 
     def scale(self, values: Array) -> Array:
         """(values - low) / (high - low), clipped to [0, 1]; a constant column becomes 0. Float32."""
@@ -61,36 +71,56 @@ class Range:
         return values
 
 
-class _Moments:
-    """Weighted mean and variance, minimum and maximum of columns, a batch at a time (Chan et al. 1979)."""
+class _Extremes:
+    """Minimum and maximum of columns, or of the pixels of images, a batch at a time."""
 
-    def __init__(self, names: list[str]):
-        columns = len(names)
-        self.names, self.weight = names, 0.0
-        self.mean, self.square = np.zeros(columns), np.zeros(columns)
-        self.low, self.high = np.full(columns, np.inf), np.full(columns, -np.inf)
+    def __init__(self, names: list[str], shape: tuple[int, ...] = ()):
+        self.names = names
+        self.low, self.high = np.full((*shape, len(names)), np.inf), np.full((*shape, len(names)), -np.inf)
+
+    def add(self, values: Array, weights: Array) -> None:
+        """Take in values (n, ..., n_columns); their weights (n,) do not matter here."""
+        if len(values) == 0:
+            return
+        finite = np.isfinite(values).all(axis=tuple(range(values.ndim - 1)))
+        if not finite.all():
+            name = self.names[np.argmin(finite)]
+            raise DatasetError(f"variable {name} holds NaN or infinity; leave such rows out, or process again")
+        self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))
+
+    def range(self) -> Range:
+        return Range(self.names, self.low, self.high)
+
+
+class _Moments(_Extremes):
+    """Weighted mean and variance of columns as well (Chan et al. 1979)."""
+
+    def __init__(self, names: list[str], zeros: Mapping[str, float]):
+        super().__init__(names)
+        self.zeros, self.weight = zeros, 0.0
+        self.mean, self.square = np.zeros(len(names)), np.zeros(len(names))
 
     def add(self, values: Array, weights: Array) -> None:
         values = values.astype(np.float64)
         total = weights.sum()
         if total == 0:
             return
-        finite = np.isfinite(values).all(axis=0)
-        if not finite.all():
-            name = self.names[np.argmin(finite)]
-            raise DatasetError(f"variable {name} holds NaN or infinity; leave such rows out, or process again")
+        super().add(values, weights)
         mean = weights @ values / total
         square = weights @ (values - mean) ** 2
         shift = mean - self.mean
         self.square += square + shift**2 * self.weight * total / (self.weight + total)
         self.mean += shift * total / (self.weight + total)
         self.weight += total
-        self.low, self.high = np.minimum(self.low, values.min(axis=0)), np.maximum(self.high, values.max(axis=0))
 
     def range(self) -> Range:
+        """From the least to the largest value within three sigma, or from a zero to the largest value of all."""
         deviation = np.sqrt(self.square / self.weight)
         low = np.maximum(self.low, self.mean - N_SIGMA * deviation)
         high = np.minimum(self.high, self.mean + N_SIGMA * deviation)
+        for column, name in enumerate(self.names):
+            if name in self.zeros:
+                low[column], high[column] = self.zeros[name], max(self.high[column], self.zeros[name])
         return Range(self.names, low, high)
 
 
@@ -117,7 +147,14 @@ class Scaler:
 
     @classmethod
     def fit(
-        cls, dataset: Dataset, blocks: Iterable[str], max_rows: int | None = None, split: str | None = "train"
+        cls,
+        dataset: Dataset,
+        blocks: Iterable[str],
+        max_rows: int | None = None,
+        split: str | None = "train",
+        *,
+        images: str = "whole",
+        zeros: Mapping[str, float] | None = None,
     ) -> Scaler:
         """Fit on the training split, a part at a time.
 
@@ -126,11 +163,16 @@ class Scaler:
         dataset : Dataset
             the dataset
         blocks : iterable of str
-            "xaug", "list" or "event"; images need no scaling
+            "xaug", "list", "event" or "image"
         max_rows : int, optional
             as for `Dataset.load`: fit on the rows that are trained on, not on more
         split : str or None
             None fits on all rows, those of the test as well, as in the code of arXiv:2011.13466
+        images : str
+            one of `IMAGE_SCALINGS`
+        zeros : dict of float, optional
+            columns that are not clipped at three standard deviations, and the value, in the column's unit, that maps
+            to 0; their largest value maps to 1
 
         Returns
         -------
@@ -139,6 +181,8 @@ class Scaler:
 
         Raises
         ------
+        ConfigurationError
+            if the image scaling or a column of `zeros` is unknown
         DatasetError
             if a class is missing, or a variable holds NaN or infinity
 
@@ -146,7 +190,13 @@ class Scaler:
         ----------
         arXiv:2011.13466, section 4.2.
         """
-        blocks = [block for block in blocks if block != "image"]
+        if images not in IMAGE_SCALINGS:
+            raise unknown_name("image scaling", images, IMAGE_SCALINGS)
+        zeros = zeros or {}
+        for name in zeros:
+            if name not in dataset.table.labels():
+                raise unknown_name("variable", name, dataset.table.labels())
+        blocks = [block for block in blocks if block != "image" or images == "pixel"]
         classes = dataset.classes
         sizes = np.zeros(len(classes))
         for part in dataset.iterate(["label"], split, max_rows):
@@ -158,7 +208,12 @@ class Scaler:
             raise DatasetError(
                 f"{dataset.path}: {where} has {found} rows; {every} classes are needed. Process more files"
             )
-        moments = {block: _Moments(dataset.names(block)) for block in blocks}
+        moments = {
+            block: _Extremes(dataset.names(block), dataset.table.block(block).shape)
+            if block == "image"
+            else _Moments(dataset.names(block), zeros)
+            for block in blocks
+        }
         fields = [*dataset.table.fields(blocks), "label"]
         for part in dataset.iterate(fields, split, max_rows):
             weights = (1.0 / sizes)[part["label"]]
@@ -171,12 +226,24 @@ class Scaler:
         ranges = {block: moments[block].range() for block in blocks}
         fitted: JsonObject = {"dataset": dataset.digest, "split": split or "all"}
         fitted |= {name: int(n) for name, n in zip(classes, sizes, strict=True)}
+        own = {name: zero for name, zero in zeros.items() if any(name in r.names for r in ranges.values())}
+        fitted |= {"zeros": own} if own else {}
         return cls(dataset.table, ranges, fitted)
 
     @property
     def kind(self) -> str:
         """Kind of the dataset."""
         return self.table.kind
+
+    @property
+    def warnings(self) -> list[str]:
+        """Cautions for the comparison of relevances between this scaling and others, as sentences."""
+        if "image" not in self.ranges:
+            return []
+        image = self.ranges["image"]
+        constant = int((image.high == image.low).sum())
+        empty = f" {constant} of {image.high.size} pixels are the same in all training images, and 0 after scaling."
+        return [PIXEL_WARNING + (empty if constant else "")]
 
     def scale(self, arrays: Mapping[str, Array]) -> NamedArrays:
         """Scale arrays of a dataset.

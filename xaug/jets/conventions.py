@@ -9,12 +9,18 @@ Pythia gives to the Z boson itself (1e-13 mm) tells signal from background.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 
-from xaug.core.errors import ConfigurationError
+import numpy as np
+
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import JsonObject
 
 __all__ = ["DEFAULT", "DISPLACEMENT_FLOOR", "OPTIONS", "PAPER_LITERAL", "Conventions"]
+
+SWITCH = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
+"""The texts that turn a choice on or off."""
 
 DISPLACEMENT_FLOOR = 1e-3
 """Displacements below 1 um are set to 1 um [mm]: no detector resolves them, and smaller ones are artefacts of the
@@ -44,11 +50,66 @@ class Conventions:
         if not self.constituent_pt >= 0:
             raise ConfigurationError(f"constituent_pt = {self.constituent_pt} GeV: must be >= 0")
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of the choices, in the order of the class."""
+        return [field.name for field in fields(cls)]
+
     @property
     def changes(self) -> JsonObject:
         """The choices that differ from `DEFAULT`, as plain data."""
         defaults = asdict(DEFAULT)
         return {name: value for name, value in asdict(self).items() if value != defaults[name]}
+
+    @classmethod
+    def of_dataset(cls, config: JsonObject) -> Conventions:
+        """The conventions of a dataset of jets, from the `config` of its manifest."""
+        return cls(**config.get("conventions", {}))
+
+    @property
+    def log_floor(self) -> float:
+        """ln(d / mm) of a particle that was not displaced at all, as the float32 of a dataset holds it."""
+        return float(np.float32(np.log(self.displacement_floor)))
+
+    def changed(self, choices: Mapping[str, str]) -> Conventions:
+        """Replace some choices, given as text.
+
+        Parameters
+        ----------
+        choices : mapping of str to str
+            By the name of a field: a number, "yes" or "no", or for `status` a number or "any".
+
+        Returns
+        -------
+        Conventions
+            These conventions with the new choices.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown, or a text is not a value of this choice.
+        """
+        values: dict[str, bool | int | float | None] = {}
+        for name, text in choices.items():
+            if name not in self.names():
+                raise unknown_name("convention", name, self.names())
+            values[name] = _value(name, text)
+        return replace(self, **values)  # type: ignore[arg-type]  # each field has a value of its own type
+
+
+def _value(name: str, text: str) -> bool | int | float | None:
+    """The value of a choice that a text names."""
+    kind, default = "yes or no", getattr(DEFAULT, name)
+    try:
+        if isinstance(default, bool):
+            return SWITCH[text.lower()]
+        if name == "status":
+            kind = "a status code of Pythia, as 91, or any"
+            return None if text == "any" else int(text)
+        kind = "a number"
+        return float(text)
+    except (KeyError, ValueError):
+        raise ConfigurationError(f"convention {name} = {text!r}: must be {kind}") from None
 
 
 DEFAULT = Conventions()

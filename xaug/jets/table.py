@@ -107,6 +107,9 @@ register(
             "log_pt", "log_pt_rel", "log_energy", "abs_eta", "delta_phi", "delta_eta", "delta_r", "delta_r_subjet1",
             "delta_r_subjet2",
         ),
+        "displacements": ("dxy", "dz"),
+        # the 15 columns of the recurrent network of figure 25 of arXiv:2011.13466
+        "no_displacements": tuple(variable.name for variable in JET_LIST if variable.name not in ("dxy", "dz")),
     },
 )  # fmt: skip
 register(
@@ -117,5 +120,8 @@ register(
         "no_flavour": tuple(variable.name for variable in JET_XAUGS if variable.group != "flavour"),
         # the five that the authors of arXiv:2011.13466 add in their "+5" networks
         "authors5": ("dz_max", "dxy_max", "softdrop_mass", "tau2_sd_b05", "tau3_b10"),
+        # the five that join the recurrent network of figure 25 there
+        "authors5_rnn": ("softdrop_mass", "delta_r_subjets", "tau3_b05", "tau3_sd_b05", "tau3_b10"),
+        "displacements": ("dxy_max", "dz_max"),
     },
 )

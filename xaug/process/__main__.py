@@ -11,7 +11,7 @@ import click
 from xaug.core.command import xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
-from xaug.jets.conventions import OPTIONS
+from xaug.jets.conventions import OPTIONS, Conventions
 from xaug.process import EXECUTORS
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def change_settings(
     cuts: tuple[str, ...],
     detector: tuple[str, ...],
     conventions: str | None,
+    choices: tuple[str, ...] = (),
     split_seed: int,
     split: str | None,
 ) -> PartSettings:
@@ -47,10 +48,12 @@ def change_settings(
         if not isinstance(settings, EventSettings):
             raise ConfigurationError(f"--detector goes with events, not {settings.kind}")
         changes["detector"] = settings.detector.changed(parse_settings(detector))
-    if conventions:
+    if conventions or choices:
         if not isinstance(settings, JetSettings):
-            raise ConfigurationError(f"--options {conventions} goes with jets, not {settings.kind}")
-        changes["conventions"] = OPTIONS[conventions]
+            asked = f"--options {conventions}" if conventions else f"--convention {choices[0]}"
+            raise ConfigurationError(f"{asked} goes with jets, not {settings.kind}")
+        base = OPTIONS[conventions] if conventions else settings.conventions
+        changes["conventions"] = base.changed(parse_settings(choices))
     if split is not None:
         try:
             changes["split_fractions"] = tuple(float(part) for part in split.split(","))
@@ -96,6 +99,14 @@ def change_settings(
     type=click.Choice(list(OPTIONS)),
     help="Use the conventions of the authors' code to describe jets, instead of the default ones.",
 )
+@click.option(
+    "--convention",
+    "choices",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one convention, on top of --options where both are given, for example status=91: "
+    f"{', '.join(Conventions.names())}.",
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split",
@@ -118,6 +129,7 @@ def main(
     detector: tuple[str, ...],
     k_factors: str | None,
     options: str | None,
+    choices: tuple[str, ...],
     split_seed: int,
     split: str | None,
     allow_skips: bool,
@@ -135,7 +147,8 @@ def main(
 
     --options paper-literal uses all conventions of the authors of arXiv:2011.13466 at once, with which the lifetime
     of the Z boson leaks into the inputs (see xaug.jets.conventions). It is meant for files that were generated with
-    the same option, and for files of the authors.
+    the same option, and for files of the authors. --convention changes one of them alone, so that datasets of the same
+    files show what it is worth.
 
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 
@@ -152,6 +165,7 @@ def main(
         cuts=cuts,
         detector=detector,
         conventions=options,
+        choices=choices,
         split_seed=split_seed,
         split=split,
     )

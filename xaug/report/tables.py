@@ -81,7 +81,8 @@ class RunColumn:
 def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.DataFrame:
     """AUC, accuracy and background rejections of each run, as mean and standard deviation over trainings.
 
-    A rejection is 1 / background efficiency at a fixed signal efficiency.
+    A rejection is 1 / background efficiency at a fixed signal efficiency. The number of training events and the mean
+    number of steps stand beside them.
     """
     rows = []
     for run in runs:
@@ -89,7 +90,7 @@ def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.Da
             "run": run.name,
             "trainings": len(run),
             "parameters": run.metrics[0]["parameters"],
-            f"training {noun(run.input_spec.kind)}": run.training_events,
+            **_training_size(run),
         }
         for name in ("auc", "accuracy", *REJECTIONS):
             values = np.array([m[name] for m in run.metrics])
@@ -113,7 +114,8 @@ def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
         label, weight = scores[0]["label"], scores[0]["weight"]
         found = operating_points(label, [s["score"] for s in scores], weight).to_dict("index")
         background = effective_number(weight[label == 0])
-        row = {"run": run.name, **_quoted("AUC", found["auc"], 1, 4)}
+        row: dict[str, str | int]
+        row = {"run": run.name, **_training_size(run), **_quoted("AUC", found["auc"], 1, 4)}
         for at in BACKGROUND_EFFICIENCIES:
             name = f"signal % at {100 * at:g}% background"
             measured = at * background >= MEASURED
@@ -121,6 +123,19 @@ def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
         rows.append(row)
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
+
+
+def _training_size(run: Run) -> dict[str, str | int]:
+    """Cells that say how much each training of a run saw: events, and steps on average over trainings.
+
+    "steps" are all steps, and "kept at step" is the one whose weights are kept.
+    """
+    total, kept = np.mean([run.steps(i) for i in range(len(run))], axis=0)
+    return {
+        f"training {noun(run.input_spec.kind)}": run.training_events,
+        "steps": round(total),
+        "kept at step": round(kept),
+    }
 
 
 def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: int) -> dict[str, str]:

@@ -29,6 +29,8 @@ class StudyOption:
         its value unless it is given
     choices
         the values that it may have; () is any
+    type
+        the type of its value, where it has no choices
     names_directory
         whether a value that is given becomes part of the name of the output directory, unless the user names one
     """
@@ -37,6 +39,7 @@ class StudyOption:
     help: str
     default: str | None = None
     choices: tuple[str, ...] = ()
+    type: type[str] | type[int] = str
     names_directory: bool = False
 
     @property
@@ -79,7 +82,7 @@ class Study:
 
     def directory(self, scale: str, chosen: JsonObject) -> str:
         """The name of the output directory, unless the user names one."""
-        named = [chosen[one.keyword] for one in self.options if one.names_directory and chosen[one.keyword]]
+        named = [chosen[one.keyword] for one in self.options if one.names_directory and chosen.get(one.keyword)]
         return "_".join([self.name, scale, *(value.replace("-", "_") for value in named)])
 
 

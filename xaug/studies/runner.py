@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
+from xaug.studies.base import StudyOption
+from xaug.training.config import check_length
+from xaug.training.input_scaling import OUR_SCALING, ScalingChoice
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
 
 __all__ = [
-    "FIVE", "NETWORKS_HELP", "NetworkRun", "Scale", "check_five", "chosen_runs", "report_of", "train_and_explain",
+    "FIVE", "NETWORKS_HELP", "STEP_OPTIONS", "NetworkRun", "Scale", "by_steps", "check_five", "chosen_runs",
+    "report_of", "train_and_explain",
 ]  # fmt: skip
 
 FIVE = ("ours", "authors")
 """The five variables that a "+5" network takes: the best by our own LRP, or those of the paper's authors."""
 NETWORKS_HELP = "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs as cnn2d_xaug."
+
+
+STEP_OPTIONS = (
+    StudyOption("--steps", "Largest number of steps of each training, one batch each, in place of --epochs.", type=int),
+    StudyOption(
+        "--patience",
+        "Stop a training after this many epochs, or with --steps after this many steps, without a better validation "
+        "loss, in place of the scale's number.",
+        type=int,
+    ),
+    StudyOption("--check-every", "With --steps: validate after every so many steps.", type=int),
+    StudyOption("--batch-size", "Jets in one step.  [default: that of each network]", type=int),
+)
+"""The options of a study whose trainings can be counted in steps."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,8 @@ class Scale:
     jets
         jets of each class
     trainings, epochs, patience
-        trainings of each network, and their epochs; see `xaug.train`
+        trainings of each network, and their epochs; see `xaug.train`. In a training by steps, epochs are None and the
+        patience counts steps
     networks
         the value of `--networks` unless it is given
     learning
@@ -41,16 +60,33 @@ class Scale:
         trainings for each point of the learning curve
     max_events
         explained events of the test split; None is all
+    steps
+        largest number of steps of each training; None counts it in epochs
+    check_every
+        steps after which a training by steps is validated; None is that of `xaug.train`
+    batch_size
+        events in one step; None is that of each network
     """
 
     jets: int
     trainings: int
-    epochs: int
-    patience: int
+    epochs: int | None
+    patience: int | None
     networks: str
     learning: tuple[float, ...] = ()
     learning_trainings: int = 2
     max_events: int | None = None
+    steps: int | None = None
+    check_every: int | None = None
+    batch_size: int | None = None
+
+    @property
+    def training(self) -> dict[str, int | None]:
+        """The length of a training and its batches, as settings of `xaug.training.config.TrainingConfig`."""
+        return {
+            "epochs": self.epochs, "patience": self.patience, "steps": self.steps, "check_every": self.check_every,
+            "batch_size": self.batch_size,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,6 +109,29 @@ class NetworkRun:
     xaug: str = "none"
     particle_list: str | None = None
     learning: bool = False
+
+
+def by_steps(size: Scale, given: Mapping[str, int | None]) -> Scale:
+    """The size of a study whose trainings are counted in steps, where steps are given.
+
+    Parameters
+    ----------
+    size
+        the size without them
+    given
+        the numbers that the user gave: `steps`, `patience`, `check_every`, `batch_size` and `epochs`, or None
+
+    Raises
+    ------
+    ConfigurationError
+        if steps and epochs are given, or steps between validations without steps
+    """
+    check_length(given["epochs"], given["steps"])
+    if given["steps"] is None:
+        if given["check_every"] is not None:
+            raise ConfigurationError(f"--check-every {given['check_every']} goes with --steps; give both or neither")
+        return size
+    return replace(size, epochs=None, patience=given["patience"])
 
 
 def check_five(five: str) -> None:
@@ -117,7 +176,7 @@ def train_and_explain(
     seed: int,
     workers: int | None = None,
     five: str = "ours",
-    scale_on_all: bool = False,
+    scaling: ScalingChoice = OUR_SCALING,
 ) -> tuple[list[Path], list[Path]]:
     """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
 
@@ -137,8 +196,8 @@ def train_and_explain(
         trainings at a time; default: as many as the cores allow
     five
         see FIVE
-    scale_on_all
-        whether the scaling is fitted on all jets, as in the authors' code
+    scaling
+        how inputs are scaled
 
     Returns
     -------
@@ -163,8 +222,8 @@ def train_and_explain(
         run = output / "runs" / directory
         train(
             dataset, run, network=choice.network, xaug=xaug, ranking=ranking, particle_list=choice.particle_list,
-            trainings=trainings, epochs=size.epochs, patience=size.patience, seed=seed, workers=workers,
-            scale_on_all=scale_on_all, max_jets=max_jets,
+            trainings=trainings, seed=seed, workers=workers, max_jets=max_jets, **size.training,
+            **scaling.settings(choice.network),
         )  # fmt: skip
         draw_history(run)
         return run

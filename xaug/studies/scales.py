@@ -29,5 +29,5 @@ def sized(scales: Mapping[str, Size], scale: str, **numbers: int | None) -> Size
     given = {name: number for name, number in numbers.items() if number is not None}
     for name, number in given.items():
         if number < 1:
-            raise ConfigurationError(f"--{name} {number}: must be at least 1")
+            raise ConfigurationError(f"--{name.replace('_', '-')} {number}: must be at least 1")
     return replace(scales[scale], **given)

@@ -1,4 +1,4 @@
-"""Callbacks of a Keras training: they keep the best weights, stop early, and report progress."""
+"""The callback of a Keras training: it keeps the best weights, stops the training, and reports progress."""
 
 from __future__ import annotations
 
@@ -11,37 +11,53 @@ from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.core.workers import Report
 from xaug.training.batchnorm import recalibrate_batchnorm
+from xaug.training.config import TrainingConfig
 
 __all__ = ["KeepBest"]
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras 2 has no types
-    """Keep the weights of the least validation loss, stop early, and report each epoch.
+    """Keep the weights of the least validation loss, stop the training, and report each validation.
+
+    Keras calls the time between two validations an epoch. In a training by steps this is `config.check_every` steps,
+    or fewer at the end.
 
     Parameters
     ----------
     training : int
         number of the training, for messages
-    patience : int
-        epochs without a better validation loss after which the training stops
+    config : TrainingConfig
+        length and patience of the training
     report : Report
-        called with `epochs` and `loss` after each epoch
+        called with `done`, the epochs or steps since the last call, and `loss` after each validation
     sample : dict of arrays, optional
         training inputs with which BatchNormalization is recalibrated before each validation; default: it is not
     """
 
-    def __init__(self, training: int, patience: int, report: Report, sample: Arrays | None = None) -> None:
+    _supports_tf_logs = True
+    """Keras need not copy the loss of each step to the host for `on_train_batch_end`, which does not read it."""
+
+    def __init__(self, training: int, config: TrainingConfig, report: Report, sample: Arrays | None = None) -> None:
         super().__init__()
         self.training = training
-        self.patience = patience
+        self.config = config
         self.report = report
         self.sample = sample
+        self.steps = 0
+        self.checked_at: list[int] = []
+        """Number of steps before each validation."""
         self.best_loss = np.inf
         self.best_weights: list[Array] | None = None
-        self.epochs_since_best = 0
+        self.best_check = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the steps, and end the training after the last one; Keras validates it then."""
+        self.steps += 1
+        if self.steps == self.config.steps:
+            self.model.stop_training = True
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Recalibrate BatchNormalization before the validation of an epoch."""
+        """Recalibrate BatchNormalization before a validation."""
         if self.sample is not None:
             recalibrate_batchnorm(self.model, self.sample)
 
@@ -50,11 +66,14 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras 2 has n
         loss = float((logs or {})["val_loss"])
         if not np.isfinite(loss):
             raise ModelError(f"training {self.training}: the validation loss is {loss}; lower --learning-rate")
-        self.epochs_since_best += 1
+        self.checked_at.append(self.steps)
         if loss < self.best_loss:
-            self.best_loss, self.best_weights, self.epochs_since_best = loss, self.model.get_weights(), 0
-        self.model.stop_training = self.epochs_since_best >= self.patience
-        self.report(epochs=1, loss=loss)
+            self.best_loss, self.best_weights, self.best_check = loss, self.model.get_weights(), epoch
+        by_steps = self.config.steps is not None
+        counts = self.checked_at if by_steps else range(1, epoch + 2)
+        since_best = counts[epoch] - counts[self.best_check]
+        self.model.stop_training |= since_best >= (self.config.patience or 0)
+        self.report(done=counts[epoch] - (counts[epoch - 1] if epoch else 0), loss=loss)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Give the model its best weights."""

@@ -18,6 +18,7 @@ from xaug.data.scaling import Scaler
 from xaug.data.weights import expected_events
 from xaug.networks.inputs import Inputs
 from xaug.networks.registry import build, find_network
+from xaug.training.batches import endless_batches
 from xaug.training.batchnorm import recalibration_sample
 from xaug.training.class_metrics import judge
 from xaug.training.config import TrainingConfig
@@ -87,11 +88,11 @@ def _train(task: TrainingTask, report: Report) -> None:
         parameters=int(sum(np.prod(w.shape) for w in model.trainable_weights)),
         history=history,
     ).save(task.run)
-    report(epochs=config.epochs - len(history["loss"]))
+    report(done=config.length - int(len(history["loss"]) if config.steps is None else history["steps"][-1]))
 
 
 def _write_history(path: Path, history: History) -> None:
-    """Write loss and accuracy as CSV, one row for each epoch."""
+    """Write loss and accuracy as CSV, one row for each epoch or, in a training by steps, for each validation."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["epoch", *history])
@@ -120,13 +121,14 @@ def fit(
     training : int
         number of the training, which decides its seed
     report : Report
-        called with `epochs` and `loss` after each epoch
+        called with `done` and `loss` after each validation, see `xaug.training.callback.KeepBest`
 
     Returns
     -------
     model : keras.Model
-        with the weights of the epoch of least validation loss
+        with the weights of least validation loss
     history : History
+        with the number of `steps` before each validation
 
     Raises
     ------
@@ -151,14 +153,19 @@ def fit(
     optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     sample = recalibration_sample(train.inputs) if own.recalibrate_batchnorm else None
-    history = model.fit(
-        train.inputs,
-        train.label,
-        batch_size=config.batch_size,
-        epochs=config.epochs,
-        validation_data=tuple(validation),
-        sample_weight=train.weight,
-        callbacks=[KeepBest(training, config.patience, report, sample)],
-        verbose=0,
-    )
-    return model, {name: [float(v) for v in values] for name, values in history.history.items()}
+    keep_best = KeepBest(training, config, report, sample)
+    common = {"validation_data": tuple(validation), "callbacks": [keep_best], "verbose": 0}
+    if config.steps is None:
+        history = model.fit(
+            train.inputs,
+            train.label,
+            batch_size=config.batch_size,
+            epochs=config.epochs,
+            sample_weight=train.weight,
+            **common,
+        )
+    else:
+        batches = endless_batches(train, config.batch_size, config.seed_of(training))
+        history = model.fit(batches, steps_per_epoch=config.check_every, epochs=config.steps, **common)
+    losses = {name: [float(v) for v in values] for name, values in history.history.items()}
+    return model, {**losses, "steps": [float(steps) for steps in keep_best.checked_at]}

@@ -173,6 +173,6 @@ def export(run: str | os.PathLike[str], output: str | os.PathLike[str], card: st
     content = {key: source.manifest[key] for key in ("stage", "config", "versions", "inputs")}
     content |= {"metrics": [source.metrics[training]], "all_metrics": source.metrics}
     content |= {"dataset": source.record.dataset.name, "model_digest": digest_file(model)}
-    content |= {"classes": list(source.classes)}
+    content |= {"classes": list(source.classes), "training_events": source.training_events}
     write_json(target / provenance.NAME, content)
     return target

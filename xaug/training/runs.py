@@ -268,11 +268,33 @@ class Run:
     @property
     def training_events(self) -> int:
         """Events that each training saw."""
-        fitted = self.scaler.fitted_on
+        recorded: int | None = self.manifest.get("training_events")
+        if recorded is not None:
+            return recorded
+        fitted = self.scaler.fitted_on  # of runs of version 0.1
         if fitted["split"] == "train":
             return int(sum(fitted[name] for name in self.classes))
         # the scaling of the paper's authors is fitted on others as well
         return len(self.dataset().load(["label"], "train", self.record.max_jets)["label"])
+
+    def steps(self, training: int) -> tuple[int, int]:
+        """Count the steps of one training, one batch each.
+
+        Parameters
+        ----------
+        training : int
+            number of the training, from 0
+
+        Returns
+        -------
+        (int, int)
+            until the training stopped, and until the weights were those that are kept
+        """
+        own = self.record.metrics[training]
+        if "steps" in own:
+            return own["steps"], own["best_step"]
+        each = -(-self.training_events // self.record.config["batch_size"])  # of runs of version 0.1
+        return each * own["epochs"], each * (own["best_epoch"] + 1)
 
     def scores(self, training: int) -> Arrays:
         """Test-split `label`, `score`, `weight` (as in metrics) and `event_id` of one training.

@@ -16,13 +16,13 @@ from xaug.core.files import read_json
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import Dataset
-from xaug.data.scaling import Scaler
 from xaug.data.splits import SPLITS
 from xaug.data.variables import Table
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import find_network
 from xaug.training.config import TrainingConfig
+from xaug.training.input_scaling import check_scaling, fit_scaler
 from xaug.training.rankings import best_xaugs
 from xaug.training.task import TrainingTask, result_path
 
@@ -91,13 +91,13 @@ class PlannedRun:
         defaults: JsonObject = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
         given = {name: value for name, value in settings.items() if value is not None}
         self.config = TrainingConfig(**{**defaults, **given}, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
+        check_scaling(self.data, self.inputs, self.config)
         self._check_data()
         self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
         self.finished = provenance.begin(self.output, "train", self.recorded, made_with_training)
         scaler = self.output / "scaler.json"
         if not self.finished and not scaler.exists():
-            rows, split = (None, None) if self.config.scale_on_all else (self.config.max_jets, "train")
-            Scaler.fit(self.data, self.inputs.columns, rows, split).save(scaler)
+            fit_scaler(self.data, self.inputs, self.config).save(scaler)
 
     def _check_data(self) -> None:
         """Find what would make each training fail, before any is started."""
@@ -135,6 +135,7 @@ class PlannedRun:
             dataset=str(dataset),
             dataset_from_here=os.path.relpath(dataset, self.output.resolve()),
             classes=list(self.data.classes),
+            training_events=len(self.data.rows("train", self.config.max_jets)),
             inputs=self.inputs.to_json(),
             metrics=[{key: value for key, value in result.items() if key != "history"} for result in results],
         )
@@ -197,13 +198,13 @@ def train_all(runs: Sequence[PlannedRun], title: str, workers: int | None = None
     waiting = [task for run in runs for task in run.waiting()]
     if not waiting:
         return
-    total = sum(run.config.trainings * run.config.epochs for run in runs if not run.finished)
+    total = sum(run.config.trainings * run.config.length for run in runs if not run.finished)
     threads = max(run.config.threads for run in runs)
-    left = sum(task.config.epochs for task in waiting)
-    with bar(total, title, "epochs", initial=total - left) as progress:
+    left = sum(task.config.length for task in waiting)
+    with bar(total, title, waiting[0].config.unit, initial=total - left) as progress:
 
         def count(report: JsonObject) -> None:
-            progress.update(report["epochs"])
+            progress.update(report["done"])
             if "loss" in report:
                 progress.set_postfix_str(f"validation loss {report['loss']:.3f}", refresh=False)
 

@@ -16,7 +16,8 @@ from xaug.training.runs import training_directory
 __all__ = ["History", "TrainingResult", "TrainingTask", "result_path"]
 
 History = dict[str, list[float]]
-"""Loss and accuracy by epoch, on the training and the validation split ("loss", "val_loss", ...)."""
+"""Loss and accuracy at each validation, on the training and the validation split ("loss", "val_loss", ...), and the
+number of steps before it ("steps")."""
 
 
 def result_path(run: Path, training: int) -> Path:
@@ -82,9 +83,9 @@ class TrainingResult:
         number of the training in its run
     seed : int
     epochs : int
-        number of epochs until the training stopped
+        number of validations until the training stopped: one an epoch, or one every so many steps
     best_epoch : int
-        the epoch whose weights are kept, counted from 0
+        the validation at which the weights were those that are kept, counted from 0
     parameters : int
         number of trainable parameters of the network
     history : History
@@ -100,6 +101,12 @@ class TrainingResult:
     parameters: int
     history: History
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of steps until the training stopped, and until the kept weights, where the history counts them."""
+        steps = self.history.get("steps")
+        return {"steps": int(steps[-1]), "best_step": int(steps[self.best_epoch])} if steps else {}
+
     def to_json(self) -> JsonObject:
         """The result as the plain data of `metrics.json`."""
         return {
@@ -110,6 +117,7 @@ class TrainingResult:
             "seed": self.seed,
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
+            **self.counts,
             "parameters": self.parameters,
             "history": self.history,
         }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.studies.base import Study, StudyOption, register
-from xaug.studies.runner import NETWORKS_HELP, NetworkRun, Scale
+from xaug.studies.runner import NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale
 from xaug.studies.zbb.runs import RUNS, SCALES
 from xaug.studies.zbb.stages import study
+from xaug.training.config import DISPLACEMENT_SCALINGS
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
@@ -45,6 +47,24 @@ register(
                 "The literal choices of the paper's authors, among them their lifetime leak; it is a study of its own.",
                 choices=("paper-literal",), names_directory=True,
             ),
+            StudyOption(
+                "--convention",
+                "Single conventions of how jets are described, on top of --options where both are given, as "
+                "status=91,constituent_pt=1; see xaug.process --convention.",
+                names_directory=True,
+            ),
+            StudyOption(
+                "--image-scaling",
+                "Scaling of images, see xaug.train.  [default: whole, or pixel with --options paper-literal]",
+                choices=IMAGE_SCALINGS, names_directory=True,
+            ),
+            StudyOption(
+                "--displacement-scaling",
+                "Scaling of displacements, see xaug.train.  [default: clipped, or unclipped with --options "
+                "paper-literal]",
+                choices=DISPLACEMENT_SCALINGS, names_directory=True,
+            ),
+            *STEP_OPTIONS,
         ),
     )
 )  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from xaug.core.types import JsonObject
-from xaug.studies.runner import check_five, chosen_runs, report_of, train_and_explain
+from xaug.studies.runner import by_steps, check_five, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
+from xaug.studies.zbb.choices import chosen_conventions, chosen_scaling
 from xaug.studies.zbb.runs import RUNS, SCALES
-from xaug.studies.zbb.sample import check_options, make_sample
+from xaug.studies.zbb.sample import make_sample
 
 __all__ = ["study"]
 
@@ -25,6 +26,13 @@ def study(
     workers: int | None = None,
     five: str = "ours",
     options: str | None = None,
+    convention: str | None = None,
+    image_scaling: str | None = None,
+    displacement_scaling: str | None = None,
+    steps: int | None = None,
+    patience: int | None = None,
+    check_every: int | None = None,
+    batch_size: int | None = None,
 ) -> JsonObject:
     """Run all stages that are not done yet; return the numbers of the study and where its files are.
 
@@ -46,17 +54,30 @@ def study(
         see `xaug.studies.runner.FIVE`
     options
         a name in `xaug.jets.conventions.OPTIONS`: the literal choices of the paper's authors
+    convention
+        single choices on top of these, as `NAME=VALUE,NAME=VALUE`, see `xaug.jets.conventions.Conventions`
+    image_scaling, displacement_scaling
+        the scaling of inputs, see `xaug.training.config.TrainingConfig`; default: ours, or that of `options`
+    steps, patience, check_every, batch_size
+        length of each training in steps in place of epochs, see `xaug.training.config.TrainingConfig`
     """
     from xaug.studies.zbb.paper import extension
 
-    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
+    length = {
+        "epochs": epochs, "steps": steps, "patience": patience, "check_every": check_every, "batch_size": batch_size,
+    }  # fmt: skip
+    size = by_steps(sized(SCALES, scale, jets=jets, trainings=trainings, **length), length)
     runs = chosen_runs(networks or size.networks, RUNS)
     check_five(five)  # before the hours that come first
-    check_options(options)
+    conventions = chosen_conventions(options, convention)
+    scaling = chosen_scaling(options, image_scaling, displacement_scaling)
     output = Path(output)
-    data = make_sample(output, size, options, seed, workers)
-    trained, explained = train_and_explain(
-        data, output, runs, size, seed, workers, five, scale_on_all=bool(options)
-    )  # fmt: skip
-    title = f"xaug study zbb, scale {scale}, seed {seed}" + (f", options {options}" if options else "")
+    data = make_sample(output, size, conventions, seed, workers)
+    trained, explained = train_and_explain(data, output, runs, size, seed, workers, five, scaling)
+    asked = {
+        "options": options, "convention": convention, "image scaling": image_scaling,
+        "displacement scaling": displacement_scaling,
+    }  # fmt: skip
+    chosen = "".join(f", {name} {value}" for name, value in asked.items() if value)
+    title = f"xaug study zbb, scale {scale}, seed {seed}{chosen}"
     return report_of(output, trained, explained, title, extension())
