@@ -1,8 +1,10 @@
 """All pairs of events and baselines, block by block, to a tolerance, in memory that does not grow with their number.
 
 The attributions of a pair must add up to f(x) - f(x') (completeness). The error of this sum is known without further
-work, and decides the number of nodes: first on a sample of pairs for all of them, then again for the pairs that need
-more nodes.
+work, but it is blind to errors of two features that cancel. On a sample of pairs, the attributions of each feature must
+therefore agree with those by many more nodes, too; this decides the number of nodes of all pairs. Pairs whose sum is
+wrong nevertheless are integrated again with more nodes, until sum and features agree. Where there are few pairs, the
+sample is all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ Result = TypeVar("Result")
 REACHED = 0.95
 """Share of the pairs that must be within the tolerance."""
 PILOT = 256
-"""Size of the sample of pairs on which the number of nodes is chosen."""
+"""Size of the sample of pairs on which the number of nodes is chosen, for networks that are compiled."""
+REFERENCE = 64
+"""Least number of nodes, if so many are allowed, with which the attributions of the sample are compared."""
+SLOW_PILOT, SLOW_REFERENCE = 64, 32
+"""The same for networks that are not compiled."""
 PILOT_REACHED = 0.97
 """Share of the sample that must be within the tolerance: somewhat more, since it is a sample."""
 TABLE = 64 * 2**20
@@ -54,6 +60,10 @@ class Pairs:
         f(x')
     nodes : (events, baselines) array of int
         number of nodes that were used
+    within : (events, baselines) array of bool
+        whether the sum, and each feature where that was compared, is right to the tolerance
+    agreement : float
+        share of the sample of pairs in which each feature agrees with that by many more nodes
     """
 
     rows: slice
@@ -63,6 +73,8 @@ class Pairs:
     logit: Array
     reference: Array
     nodes: Array
+    within: Array
+    agreement: float
 
 
 def node_numbers(most: int) -> list[int]:
@@ -94,7 +106,8 @@ def event_baseline_pairs(
     target : Target
         the explained class
     tolerance : float
-        allowed |sum of attributions - (f(x) - f(x'))|, for 95% of the pairs of every block
+        allowed error of the sum of attributions and of each of them, for 95% of the pairs of every block, relative to
+        |f(x) - f(x')|, or to 1 (see `_PairIntegration.allowed`) if that is larger
     max_nodes : int
         largest number of nodes
     drawn : (n, k) array of int, optional
@@ -161,6 +174,40 @@ class _PairBlock:
     columns: Array
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """Attributions of some pairs, as `Integrator.by_name` takes them, and what they should add up to."""
+
+    found: list[Array]
+    error: Array
+    logit: Array
+    reference: Array
+
+    @property
+    def is_finite(self) -> Array:
+        """(pairs,) whether f is a number at both ends."""
+        finite: Array = np.isfinite(self.logit) & np.isfinite(self.reference)
+        return finite
+
+    def change(self, other: _Terms) -> Array:
+        """(pairs,) largest difference of any attribution from that of the same pair in `other`."""
+        largest: Array = np.zeros(len(self.error))
+        for one, two in zip(self.found, other.found, strict=True):
+            largest = np.maximum(largest, np.abs(one - two).reshape(len(one), -1).max(axis=1, initial=0.0))
+        return largest
+
+    def rows(self, rows: Array) -> _Terms:
+        """Those of some pairs."""
+        return _Terms([v[rows] for v in self.found], self.error[rows], self.logit[rows], self.reference[rows])
+
+    def with_rows(self, rows: Array, new: _Terms) -> _Terms:
+        """All of them, those of some pairs exchanged."""
+        found, error = [values.copy() for values in self.found], self.error.copy()  # tensors cannot be written to
+        for values, others in zip([*found, error], [*new.found, new.error], strict=True):
+            values[rows] = others
+        return _Terms(found, error, self.logit, self.reference)
+
+
 class _PairIntegration:
     """The events, baselines and tolerance of one integration, and the number of nodes that it chose."""
 
@@ -171,7 +218,8 @@ class _PairIntegration:
         self.integrator, self.x, self.target, self.tolerance = integrator, x, target, tolerance
         self.batch, self.grid = block[0] * block[1], block if full else None
         self.node_numbers = node_numbers(max_nodes)
-        self.nodes = self.node_numbers[0]
+        self.nodes, self.unit = self.node_numbers[0], 1.0
+        self.compares_all, self.agreement = False, 1.0
         self.fixed = integrator.table(baselines)
         n = len(next(iter(x.values())))
         row = 4 * sum(int(np.prod(table.shape[1:])) for table in self.fixed)
@@ -183,26 +231,62 @@ class _PairIntegration:
         target = self.target.at(rows, self.size)
         return _Events(table, tf.constant(self.integrator.directions(target, table[-1].numpy())))
 
+    def allowed(self, terms: _Terms) -> Array:
+        """(pairs,) allowed error: the tolerance times |f(x) - f(x')|, or times a unit of f if that is larger.
+
+        The unit is 1 for log-odds and probabilities. For other outputs it is the root mean square of f(x) - f(x') of
+        the sample, so that the units of the output do not matter.
+        """
+        with np.errstate(invalid="ignore"):
+            allowed: Array = self.tolerance * np.fmax(np.abs(terms.logit - terms.reference), self.unit)
+        return allowed
+
+    def right(self, terms: _Terms, change: Array | float = 0.0) -> Array:
+        """(pairs,) whether the sum is right, and no attribution changed by more than is allowed."""
+        with np.errstate(invalid="ignore"):
+            allowed = self.allowed(terms)
+            right: Array = (np.abs(terms.error) <= allowed) & (change <= allowed)
+        return right
+
+    def reference_nodes(self, nodes: int) -> int:
+        """A number of nodes that is as large as is needed to tell whether `nodes` are enough."""
+        least = REFERENCE if self.integrator.jit else SLOW_REFERENCE
+        higher = [k for k in self.node_numbers if k >= max(least, 2 * nodes)]
+        last = self.node_numbers[-1]
+        return higher[0] if higher else last if nodes < last else self.node_numbers[max(-2, -len(self.node_numbers))]
+
     def choose_nodes(self, n: int, m: int, drawn: Array | None) -> None:
         """Choose the smallest number of nodes that is enough for 97% of a sample of pairs.
 
         The sample is the same at every call.
         """
-        rng = np.random.default_rng(0)
-        pairs = np.arange(n * m) if n * m <= PILOT else rng.integers(n * m, size=PILOT)
+        rng, size = np.random.default_rng(0), PILOT if self.integrator.jit else SLOW_PILOT
+        self.compares_all = n * m <= size
+        pairs = np.arange(n * m) if self.compares_all else rng.integers(n * m, size=size)
         of_event, of_baseline = pairs // m, pairs % m
         if drawn is not None:
             of_baseline = drawn[of_event, of_baseline % drawn.shape[1]]
         rows, local = np.unique(of_event, return_inverse=True)
         kept = local < self.size
         events = self.events(rows[: self.size])
+        done: dict[int, _Terms] = {}
+
+        def terms(nodes: int) -> _Terms:
+            if nodes not in done:
+                done[nodes] = self.integrate(events, local[kept], of_baseline[kept], nodes)
+            return done[nodes]
+
+        first = terms(self.node_numbers[0])
+        if not self.integrator.readout.has_unit and first.is_finite.any():
+            self.unit = float(np.sqrt(np.mean((first.logit - first.reference)[first.is_finite] ** 2))) or 1.0
+
+        def share(step: int) -> float:
+            one = terms(self.node_numbers[step])
+            right = self.right(one, one.change(terms(self.reference_nodes(self.node_numbers[step]))))
+            return float(np.mean(right[one.is_finite])) if one.is_finite.any() else 1.0
 
         def enough(step: int) -> bool:
-            _, error, _, _ = self.integrator.integrate(
-                events.table, self.fixed, events.directions, local[kept], of_baseline[kept], self.node_numbers[step],
-                self.batch,
-            )  # fmt: skip
-            return bool(np.mean(np.abs(error) <= self.tolerance) >= PILOT_REACHED)
+            return share(step) >= PILOT_REACHED
 
         # doubling, then bisection: errors fall with the number of nodes
         low, high, last = -1, 0, len(self.node_numbers) - 1
@@ -211,7 +295,7 @@ class _PairIntegration:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if enough(middle) else (middle, high)
-        self.nodes = self.node_numbers[high]
+        self.nodes, self.agreement = self.node_numbers[high], share(high)
 
     def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_PairBlock]:
         """Blocks of the events first to last, which are made when they are asked for."""
@@ -223,38 +307,61 @@ class _PairIntegration:
                 events, rows.start, here, np.broadcast_to(columns, (here.stop - here.start, columns.shape[1]))
             )
 
+    def integrate(self, events: _Events, of_event: Array, of_baseline: Array, nodes: int) -> _Terms:
+        """Integrate pairs that are given by their rows of the two tables."""
+        return _Terms(
+            *self.integrator.integrate(
+                events.table, self.fixed, events.directions, of_event, of_baseline, nodes, self.batch
+            )
+        )
+
     def block(self, block: _PairBlock) -> Pairs:
         """Integrate one block.
 
         Pairs outside the tolerance are integrated again with more nodes until 95% of the block are within it.
         """
-        table, directions = block.events.table, block.events.directions
-        first, columns = block.first, block.columns
+        events, first, columns = block.events, block.first, block.columns
         of_event, of_baseline = np.repeat(first + np.arange(len(columns)), columns.shape[1]), columns.ravel()
         if self.grid is None:
-            found, error, logit, reference = self.integrator.integrate(
-                table, self.fixed, directions, of_event, of_baseline, self.nodes, self.batch
-            )
+            terms = self.integrate(events, of_event, of_baseline, self.nodes)
         else:
-            found, error, logit, reference = self.integrator.integrate_grid(
-                table, self.fixed, directions, first + np.arange(len(columns)), columns[0], self.nodes, self.grid
-            )
-        nodes = np.full(len(error), self.nodes)
+            own = events.table, self.fixed, events.directions
+            rows = first + np.arange(len(columns)), columns[0]
+            terms = _Terms(*self.integrator.integrate_grid(*own, *rows, self.nodes, self.grid))
+        nodes, within = np.full(len(terms.error), self.nodes), self.right(terms)
+        if self.compares_all:
+            terms, within = self._compared(terms, events, (of_event, of_baseline), nodes)
         higher = self.node_numbers[self.node_numbers.index(self.nodes) + 1 :]
         for more in higher[-1::-2][::-1]:  # every other one, up to the last
-            wrong = np.flatnonzero(~(np.abs(error) <= self.tolerance))
-            if len(wrong) <= (1 - REACHED) * len(error):
+            wrong = np.flatnonzero(~within & terms.is_finite)
+            if len(wrong) <= (1 - REACHED) * len(within):
                 break
-            better, better_error, _, _ = self.integrator.integrate(
-                table, self.fixed, directions, of_event[wrong], of_baseline[wrong], more, self.batch
-            )
-            found, error = [values.copy() for values in found], error.copy()  # tensors cannot be written to
-            for values, new in zip(found, better, strict=True):
-                values[wrong] = new
-            error[wrong], nodes[wrong] = better_error, more
+            terms, change = self._again(terms, events, wrong, (of_event, of_baseline), more)
+            nodes[wrong], within[wrong] = more, change
         shape = columns.shape
-        named = {name: v.reshape(*shape, *v.shape[1:]) for name, v in self.integrator.by_name(found).items()}
+        named = {name: v.reshape(*shape, *v.shape[1:]) for name, v in self.integrator.by_name(terms.found).items()}
         return Pairs(
-            block.rows, columns, named, error.reshape(shape), logit.reshape(shape)[:, 0], reference.reshape(shape),
-            nodes.reshape(shape),
+            block.rows, columns, named, terms.error.reshape(shape), terms.logit.reshape(shape)[:, 0],
+            terms.reference.reshape(shape), nodes.reshape(shape), within.reshape(shape),
+            1.0 if self.compares_all else self.agreement,
         )  # fmt: skip
+
+    def _compared(
+        self, terms: _Terms, events: _Events, pairs: tuple[Array, Array], nodes: Array
+    ) -> tuple[_Terms, Array]:
+        """Compare all attributions with those by more nodes, which are kept where they differ; whether both agree."""
+        more = self.reference_nodes(self.nodes)
+        finer = self.integrate(events, *pairs, more)
+        change = terms.change(finer)
+        if more > self.nodes:
+            better = np.flatnonzero(change > 0.1 * self.allowed(terms))
+            nodes[better] = more
+            terms = terms.with_rows(better, finer.rows(better))
+        return terms, self.right(terms, change)
+
+    def _again(
+        self, terms: _Terms, events: _Events, wrong: Array, pairs: tuple[Array, Array], nodes: int
+    ) -> tuple[_Terms, Array]:
+        """Integrate some pairs with more nodes; the terms of all, and whether those of these pairs are right now."""
+        better = self.integrate(events, pairs[0][wrong], pairs[1][wrong], nodes)
+        return terms.with_rows(wrong, better), self.right(better, better.change(terms.rows(wrong)))

@@ -27,28 +27,39 @@ def check_inputs(network: ModelOutput) -> None:
             )
 
 
+MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "SlicingOpLambda", "Masking", "Dropout", "RepeatVector")
+"""Layers whose output is made of elements of their inputs as they are."""
+
+
 def check_layers(network: ModelOutput, shapes: Shapes) -> None:
     """Refuse layers that have no gradient.
 
-    Comparisons, whose result is true or false, are let through: they make masks. Where such a mask changes along a
-    path, the output jumps, which is found on the path itself.
+    Comparisons, whose result is true or false, are let through, and so are layers without gradient that read inputs of
+    the model as they are: they make masks. Where a mask changes along a path, the output jumps, which is found on the
+    path itself.
     """
     model = network.model
-    nodes = [node for depth in model._nodes_by_depth.values() for node in depth if not node.is_input]
+    nodes = [node for _, at in sorted(model._nodes_by_depth.items(), reverse=True) for node in at if not node.is_input]
     tensors = {id(t): t for node in nodes for t in tf.nest.flatten([node.keras_inputs, node.outputs])}
     inside = keras.Model(model.inputs, list(tensors.values()))
     x = [tf.ones((1, *shape), t.dtype) for shape, t in zip(shapes.values(), model.inputs, strict=True)]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([tensor for tensor in x if tensor.dtype.is_floating])
         values = dict(zip(tensors, inside(x if len(x) > 1 else x[0], training=False), strict=True))
+    connected = {id(t) for t in model.inputs if t.dtype.is_floating}
+    raw = set(connected)
     for node in nodes:
-        sources = [values[id(t)] for t in tf.nest.flatten(node.keras_inputs)]
-        outputs = [values[id(t)] for t in tf.nest.flatten(node.outputs)]
-        watched = [value for value in sources if value.dtype.is_floating]
-        if not watched or all(y.dtype.is_bool for y in outputs):
+        sources = [id(t) for t in tf.nest.flatten(node.keras_inputs)]
+        outputs = [id(t) for t in tf.nest.flatten(node.outputs)]
+        watched = [values[i] for i in sources if i in connected]
+        floating = [values[i] for i in outputs if values[i].dtype.is_floating]
+        if not watched or all(values[i].dtype.is_bool for i in outputs):
             continue
-        floating = [y for y in outputs if y.dtype.is_floating]
-        if not floating or any(g is None for g in tape.gradient(floating, watched)):
+        if floating and all(g is not None for g in tape.gradient(floating, watched)):
+            connected |= set(outputs)
+            if type(node.layer).__name__ in MOVING and raw.issuperset(sources):
+                raw |= set(outputs)
+        elif not raw.issuperset(sources):
             raise ModelError(
                 f"layer {node.layer.name!r} ({type(node.layer).__name__}) has no gradient: Integrated Gradients cannot "
                 "go through it. Replace it with a layer that can be differentiated"
