@@ -8,6 +8,8 @@ Variable
     one input variable: its name, label and unit
 Scaler
     scales the columns of a dataset to the range in which networks read them
+load_model
+    opens the file of a Keras model, of Keras 2 or 3, without running code that it brings
 load_run
     opens a finished run: its trained models, scaler, variables and metrics
 load_reference
@@ -35,12 +37,13 @@ if TYPE_CHECKING:
     from xaug.data.dataset import Dataset
     from xaug.data.scaling import Scaler
     from xaug.data.table import Variable
+    from xaug.networks.model_files import load_model
     from xaug.training.reference import load_reference
     from xaug.training.runs import load_run
 
 __all__ = [
-    "Dataset", "Scaler", "Variable", "XaugError", "__version__", "explain", "load_reference", "load_run", "plots",
-    "variables",
+    "Dataset", "Scaler", "Variable", "XaugError", "__version__", "explain", "load_model", "load_reference", "load_run",
+    "plots", "variables",
 ]  # fmt: skip
 
 _MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
@@ -49,6 +52,7 @@ _OBJECTS = {
     "Scaler": "xaug.data.scaling",
     "Variable": "xaug.data.table",
     "load_reference": "xaug.training.reference",
+    "load_model": "xaug.networks.model_files",
     "load_run": "xaug.training.runs",
 }
 _TABLES = ("xaug.jets.table", "xaug.events.table", "xaug.generate.toy_table")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -332,3 +333,46 @@ def test_cores_are_those_that_may_be_used(python):
     script = f"import os; os.sched_setaffinity(0, {allowed}); from xaug.core.workers import cores; print(cores())"
     assert python("-c", script).stdout == "1\n"
     assert cores() == len(os.sched_getaffinity(0))
+
+
+PLANTED = ("numpy", "json", "typing", "tqdm", "yaml", "h5py", "cloudpickle", "sitecustomize")
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A current directory with modules that leave a witness when they are imported."""
+    for name in PLANTED:
+        (tmp_path / f"{name}.py").write_text(f"import os; open({str(tmp_path)!r} + '/ran', 'a').write({name!r})\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestSafeImports:
+    @pytest.mark.parametrize("first", [[], [""], ["elsewhere"]])
+    def test_workers_take_no_module_from_the_current_directory(self, planted, monkeypatch, first):
+        """An empty entry in PYTHONPATH would mean the current directory too."""
+        before = os.environ.get("PYTHONPATH", "")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*first, *([before] if before else [])]))
+        with Worker("worker_tasks:echo") as worker:
+            worker.call({})
+        assert not (planted / "ran").exists()
+
+    def test_pools_of_processes_neither(self, planted):
+        """The command runs with the current directory on its path, as `python -m` has it."""
+        code = (
+            "import sys; sys.path.pop(0) if sys.path[0] == '' else None\n"
+            "import loky, os\n"
+            "from xaug.core.workers import safe_imports\n"
+            "sys.path.insert(0, os.getcwd())\n"
+            "with safe_imports():\n"
+            "    with loky.ProcessPoolExecutor(1) as pool:\n"
+            "        found = pool.submit(eval, \"__import__('yaml').__file__\").result()\n"
+            "assert sys.path[0] == os.getcwd()\n"
+            "print(found)\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(Path(errors.__file__).parents[2])}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert not (planted / "ran").exists() and str(planted) not in done.stdout

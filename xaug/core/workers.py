@@ -1,6 +1,6 @@
 """Run work in other processes: one mechanism for generation, training and iNNvestigate.
 
-A worker is `python -m xaug.core.workers`, started as a subprocess. It is never a fork, which TensorFlow does not
+A worker is a Python process of its own, started as a subprocess. It is never a fork, which TensorFlow does not
 survive, so it works alike from notebooks, from scripts without a main guard and from commands. A message is one line
 of JSON, followed by the raw bytes of the arrays that the line announces: nothing is pickled. A worker ends when its
 parent ends, and its failures come back as errors of the parent.
@@ -15,14 +15,17 @@ import json
 import os
 import queue
 import signal
+import site
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
@@ -31,7 +34,11 @@ from xaug.core import errors
 from xaug.core.errors import WorkerError, XaugError
 from xaug.core.types import Array, Arrays, Json, JsonObject
 
-__all__ = ["Report", "Worker", "cores", "run_tasks"]
+__all__ = ["Report", "Worker", "cores", "run_tasks", "safe_imports"]
+
+
+START = "import sys; sys.path[0] or sys.path.pop(0); import xaug.core.workers as here; here.main(*sys.argv[1:])"
+"""The program of a worker; Python puts the current directory, whose modules it must not take, first on the path."""
 
 
 class Report(Protocol):
@@ -44,6 +51,34 @@ class Report(Protocol):
 def cores() -> int:
     """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def import_environment() -> dict[str, str]:
+    """Environment variables with which a child process imports this xaug, and nothing from the current directory."""
+    root = str(Path(__file__).parents[2])
+    before = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    installed = root in (*site.getsitepackages(), sysconfig.get_path("purelib"))
+    places = before if installed or root in before else [*before, root]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(places)}
+
+
+@contextlib.contextmanager
+def safe_imports() -> Iterator[None]:
+    """While it lasts, pools of processes start workers that import nothing from the current directory."""
+    here, root = os.getcwd(), str(Path(__file__).parents[2])
+    path, environment = list(sys.path), import_environment()
+    before = {name: os.environ.get(name) for name in environment}
+    sys.path[:] = [place for place in path if place and (os.path.abspath(place) != here or place == root)]
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _bytes_of(array: Array) -> memoryview:
@@ -101,11 +136,11 @@ class Worker:
         self.function = function
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "xaug.core.workers", function, str(os.getpid())],
+            [sys.executable, "-c", START, function, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
+            env={**os.environ, **import_environment(), "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
         )
         requests, replies = self.process.stdin, self.process.stdout
         assert isinstance(requests, io.BufferedWriter) and isinstance(replies, io.BufferedReader)  # both are pipes
@@ -308,7 +343,3 @@ def main(function: str, parent: str) -> None:
             attributes = {key: value for key, value in vars(error).items() if isinstance(value, str)}
             content = {"type": type(error).__name__, "text": str(error), "trace": traceback.format_exc()}
             _send(replies, {"error": {**content, "attributes": attributes}})
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

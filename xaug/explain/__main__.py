@@ -22,6 +22,7 @@ EVENTS = (
     click.option("--split", default="test", help="Explain this split; rankings to train with come from validation."),
     click.option("--only", help="signal or background: explain events of this class only."),
     click.option("--max-events", type=click.IntRange(1), help="Explain about this many events."),
+    click.option("--unsafe", is_flag=True, help="Let model files run code that they hold; only for files you trust."),
 )
 
 

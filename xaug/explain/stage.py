@@ -58,6 +58,7 @@ def explain_run(
     max_events: int | None = None,
     seed: int = 1,
     scheduler: str | None = None,
+    unsafe: bool = False,
     **options: object,
 ) -> Explanation:
     """Explain all trainings of a run, and write the attributions and a ranking of the features.
@@ -82,6 +83,8 @@ def explain_run(
         seed of the method's random numbers, such as those that draw baselines
     scheduler : str, optional
         address of a running Dask scheduler, whose workers explain part by part
+    unsafe : bool
+        let the model files of the run run code, see `xaug.load_model`
     **options
         options of the method; None stands for the default
 
@@ -105,7 +108,7 @@ def explain_run(
             f"--scheduler goes with --method {able}; {method} ({chosen_method.label}) needs all events together and "
             "uses all cores of this machine"
         )
-    opened = load_run(run)
+    opened = load_run(run, unsafe)
     data = opened.dataset(dataset)
     output = Path(output)
     config = {

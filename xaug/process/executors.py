@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.core.workers import cores, end_with
+from xaug.core.workers import cores, end_with, safe_imports
 from xaug.formats.root import RootFormat
 from xaug.process import EXECUTORS
 from xaug.process.chunks import UNREADABLE, Chunk, Outcome, PartProcessor
@@ -123,7 +123,7 @@ def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | 
         address of a running Dask scheduler; None: a cluster on this machine
     """
     outcome = Outcome()
-    with coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
+    with safe_imports(), coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping bad file")
         warnings.filterwarnings("ignore", "A worker was restarted")  # because of its memory, as intended
         for name, form in work.formats.items():

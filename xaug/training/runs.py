@@ -21,6 +21,7 @@ from xaug.data.records import CLASSES
 from xaug.data.scaling import Scaler
 from xaug.data.variables import Table, Variable
 from xaug.networks.inputs import Inputs
+from xaug.networks.model_files import load_model
 
 __all__ = ["Run", "RunRecord", "load_run", "training_directory"]
 
@@ -108,11 +109,15 @@ class Run:
         its directory
     content : dict
         its manifest
+    unsafe : bool
+        let its model files run code
 
     Attributes
     ----------
     path : Path
         its directory
+    unsafe : bool
+        whether its model files may run code
     manifest : dict
         the manifest as it is on disk
     record : RunRecord
@@ -121,8 +126,9 @@ class Run:
         fitted on the training split of the run's dataset
     """
 
-    def __init__(self, path: Path, content: JsonObject):
+    def __init__(self, path: Path, content: JsonObject, unsafe: bool = False):
         self.path = path
+        self.unsafe = unsafe
         self.manifest = content
         self.record = RunRecord.from_json(content)
         self.scaler = Scaler.load(path / "scaler.json")
@@ -193,14 +199,13 @@ class Run:
         DatasetError
             if the file is damaged
         """
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import keras
-
         path = training_directory(self.path, training) / "model.keras"
         try:
-            return keras.models.load_model(verified(path), compile=False, safe_mode=True)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path} cannot be loaded ({error}). {self._again(path.parent)}") from error
+            return load_model(verified(path), unsafe=self.unsafe)
+        except ModelError as error:
+            if "cannot be loaded" not in str(error):
+                raise
+            raise ModelError(f"{error}. {self._again(path.parent)}") from error
 
     def inputs(self, arrays: Mapping[str, Array]) -> Arrays:
         """Scale the arrays of a dataset and choose the columns that the models read.
@@ -319,13 +324,15 @@ class Run:
         return history
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
+def load_run(path: str | os.PathLike[str], unsafe: bool = False) -> Run:
     """Open the directory of a finished run.
 
     Parameters
     ----------
     path : path-like
         directory that `python -m xaug.train` wrote
+    unsafe : bool
+        let its model files run code, see `load_model`; only for runs that you made or trust
 
     Returns
     -------
@@ -340,7 +347,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     path = Path(path)
     content = provenance.read(path, "train")
     try:
-        return Run(path, content)
+        return Run(path, content, unsafe)
     except DatasetError as error:
         if str(path) in str(error):
             raise

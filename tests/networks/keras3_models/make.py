@@ -1,0 +1,139 @@
+"""Make the files in this folder: small models of Keras 3, each with inputs and what it predicts for them.
+
+Run it in an environment with Keras 3 and JAX (`pip install keras jax h5py`): `KERAS_BACKEND=jax python make.py`.
+The tests open the files with the Keras that they run with, and compare.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import keras
+import numpy as np
+from keras import Input, Model, layers
+
+HERE = Path(__file__).parent
+
+
+def convolutions():
+    """Two inputs, convolutions, batch norm, activations as layers, and operators between tensors."""
+    image, xaug = Input((6, 6, 1), name="image"), Input((3,), name="xaug")
+    x = layers.Conv2D(4, 3, activation="relu", padding="same")(image)
+    x = layers.BatchNormalization()(x)
+    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = layers.SeparableConv2D(3, 2)(x)
+    x = layers.PReLU(shared_axes=[1, 2])(x)
+    x = layers.Dropout(0.2)(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    y = layers.Dense(12, activation="gelu")(layers.Rescaling(2.0, offset=-1.0)(xaug))
+    h = x + y
+    h = layers.Concatenate()([h, xaug, h[:, :2] * h[:, 2:4]])
+    return Model([image, xaug], layers.Dense(2, activation="softmax")(h), name="convolutions")
+
+
+def recurrent():
+    """Masked recurrent layers: GRU, LSTM in both directions, time-distributed."""
+    x = Input((5, 3), name="list")
+    h = layers.Masking(0.0)(x)
+    h = layers.GRU(4, return_sequences=True)(h)
+    h = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(h)
+    h = layers.TimeDistributed(layers.Dense(3, activation="tanh"))(h)
+    h = layers.SimpleRNN(3)(h)
+    return Model(x, layers.Dense(1, activation="sigmoid")(h), name="recurrent")
+
+
+def attention():
+    """A transformer block: layer norm, self-attention, residuals, pooling over particles; two outputs."""
+    x = Input((4, 3), name="list")
+    h = layers.Dense(6)(x)
+    a = layers.MultiHeadAttention(2, 3)(layers.LayerNormalization()(h), h)
+    h = layers.Add()([h, a])
+    h = layers.LayerNormalization(epsilon=1e-3)(h)
+    pooled = layers.GlobalAveragePooling1D()(h)
+    classes = layers.Dense(3, activation="softmax", name="classes")(pooled)
+    mass = layers.Dense(1, name="mass")(layers.Conv1D(2, 2, padding="causal", activation="swish")(h)[:, -1])
+    return Model(x, [classes, mass], name="attention")
+
+
+def nested():
+    """A shared layer, a model inside a model that is called twice, and a sequential model inside."""
+    inner_in = Input((4,))
+    inner_h = layers.Dense(4, activation="elu")(inner_in)
+    inner = Model(inner_in, layers.Add()([inner_in, inner_h]), name="block")
+    head = keras.Sequential([Input((4,)), layers.Dense(3, activation="selu"), layers.Dense(2)], name="head")
+    a, b = Input((4,), name="a"), Input((4,), name="b")
+    shared = layers.Dense(4, activation="relu", name="shared")
+    h = layers.Average()([inner(shared(a)), inner(inner(shared(b)))])
+    return Model({"b": b, "a": a}, layers.Softmax()(head(h)), name="nested")
+
+
+def hard_sigmoid():
+    """A function that has the same name in both versions, and another formula."""
+    x = Input((2,))
+    return Model(x, layers.Dense(1, activation="hard_sigmoid", name="hard")(x))
+
+
+def lambda_layer():
+    """A Lambda layer, which holds code."""
+    x = Input((2,))
+    return Model(x, layers.Lambda(lambda t: 2 * t, name="double")(x))
+
+
+@keras.saving.register_keras_serializable("mine")
+class Twice(layers.Layer):
+    """A layer of its own."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def custom_layer():
+    """A layer that is not part of Keras."""
+    x = Input((2,))
+    return Model(x, Twice(name="twice")(x))
+
+
+def randomised(model, seed):
+    """Give every weight a random value, also those that begin as 0 or 1; variances are positive."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        values = rng.normal(0, 0.5, weight.shape)
+        weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
+    return model
+
+
+def inputs_of(model, seed):
+    """Three events; the last steps of lists are empty in the first."""
+    rng = np.random.default_rng(seed)
+    found = {t.name: rng.normal(size=(3, *t.shape[1:])).astype("f4") for t in model.inputs}
+    for values in found.values():
+        if values.shape[1:] == (5, 3):
+            values[0, 3:] = 0
+    return found
+
+
+def save(model, name):
+    """Save a model, and compress the archive."""
+    model.save(HERE / name)
+    with zipfile.ZipFile(HERE / name) as archive:
+        files = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(HERE / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in files.items():
+            archive.writestr(member, content)
+
+
+if __name__ == "__main__":
+    for seed, make in enumerate((convolutions, recurrent, attention, nested)):
+        model = randomised(make(), seed)
+        x = inputs_of(model, seed)
+        y = model.predict(x, verbose=0)
+        save(model, f"{make.__name__}.keras")
+        if make is recurrent:
+            model.save(HERE / f"{make.__name__}.h5")
+        outputs = {f"output_{i}": one for i, one in enumerate(y if isinstance(y, list) else [y])}
+        np.savez_compressed(HERE / f"{make.__name__}.npz", **x, **outputs)
+    for make in (hard_sigmoid, lambda_layer, custom_layer):
+        save(make(), f"refused_{make.__name__}.keras")

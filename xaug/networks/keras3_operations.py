@@ -1,0 +1,88 @@
+"""Operators between tensors (`h + x`, `x[:, 0]`, `ops.sum(x, axis=1)`), which Keras 3 records by names of its own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from xaug.core.types import JsonObject
+
+__all__ = ["is_operation", "operation"]
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "Add": operator.add,
+    "Subtract": operator.sub,
+    "Multiply": operator.mul,
+    "Divide": operator.truediv,
+    "TrueDivide": operator.truediv,
+    "GetItem": operator.getitem,
+    "Negative": operator.neg,
+    "Matmul": operator.matmul,
+}
+"""Name in Keras 3 -> operator of Python."""
+FUNCTIONS = {
+    "NotEqual": "math.not_equal",
+    "Equal": "math.equal",
+    "Greater": "math.greater",
+    "GreaterEqual": "math.greater_equal",
+    "Less": "math.less",
+    "LessEqual": "math.less_equal",
+    "LogicalAnd": "math.logical_and",
+    "LogicalOr": "math.logical_or",
+    "LogicalNot": "math.logical_not",
+    "Maximum": "math.maximum",
+    "Minimum": "math.minimum",
+    "Absolute": "math.abs",
+    "Exp": "math.exp",
+    "Log": "math.log",
+    "Sqrt": "math.sqrt",
+    "Square": "math.square",
+    "Tanh": "math.tanh",
+    "Sigmoid": "math.sigmoid",
+    "Relu": "nn.relu",
+    "Where": "where",
+}
+"""Name in Keras 3 -> function of TensorFlow with the same arguments in the same order."""
+REDUCTIONS = {
+    "Any": "math.reduce_any",
+    "All": "math.reduce_all",
+    "Sum": "math.reduce_sum",
+    "Mean": "math.reduce_mean",
+    "Max": "math.reduce_max",
+    "Min": "math.reduce_min",
+}
+"""Name in Keras 3 -> function of TensorFlow that reduces along `axis`."""
+
+
+def is_operation(content: JsonObject) -> bool:
+    """True for the configuration of an operation between tensors, False for that of a layer or model."""
+    if content.get("module"):  # HDF5 files do not name it
+        return "ops" in content["module"].split(".")
+    config = content.get("config", {})
+    return "inbound_nodes" in content and "trainable" not in config and not {"batch_shape", "layers"} & config.keys()
+
+
+def operation(kind: str, config: JsonObject) -> Callable[..., Any] | None:
+    """The function that does what an operation of Keras 3 does; None for one that has no counterpart.
+
+    Parameters
+    ----------
+    kind : str
+        name of its class
+    config : dict
+        its options, such as the axis of a sum
+    """
+    import tensorflow as tf
+
+    if kind in OPERATORS:
+        return OPERATORS[kind]
+    if kind in FUNCTIONS:
+        found: Callable[..., Any] = operator.attrgetter(FUNCTIONS[kind])(tf)
+        return found
+    if kind not in REDUCTIONS or config.get("initial") is not None or config.get("where") is not None:
+        return None
+    reduce = operator.attrgetter(REDUCTIONS[kind])(tf)
+
+    defaults = {"axis": config.get("axis"), "keepdims": bool(config.get("keepdims", False))}
+    return lambda x, **given: reduce(x, **{**defaults, **given})

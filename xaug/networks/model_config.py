@@ -1,0 +1,140 @@
+"""Check the configuration in a model file, so that opening the file runs no code that the file brings.
+
+Keras imports every function and class that a configuration names, and runs the code that a Lambda layer holds. Only
+parts of Keras itself are accepted here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from xaug.core.errors import ModelError
+from xaug.core.types import JsonObject
+from xaug.networks.keras3_operations import is_operation, operation
+
+__all__ = ["refuse_code"]
+
+AREAS = (
+    "layers", "models", "initializers", "regularizers", "constraints", "activations", "optimizers", "losses", "metrics",
+)  # fmt: skip
+"""Public modules of Keras whose classes a model consists of."""
+KERAS = re.compile(
+    rf"(tensorflow\.)?(python\.)?keras(\.src)?(\.({'|'.join(AREAS)}|engine|dtype_policies|mixed_precision|ops)"
+    r"(\.[a-z_0-9]+)*)?$"
+)
+"""These modules and those behind them, as configurations write them."""
+PLAIN = {
+    "__keras_tensor__",
+    "__tensor__",
+    "__numpy__",
+    "__tuple__",
+    "__ellipsis__",
+    "TensorShape",
+    "slice",
+    "__slice__",
+}
+"""Names of classes by which configurations write plain values."""
+PROGRAMS = {
+    "TensorFlowOpLayer", "ClassMethod", "InstanceMethod", "InstanceProperty", "TFSMLayer", "TorchModuleWrapper",
+    "JaxLayer", "FlaxLayer",
+}  # fmt: skip
+"""Layers of Keras that run whatever a file names."""
+CODE = {"Lambda": "a Lambda layer", "__lambda__": "a lambda function", "function": "a function of its own"}
+"""Names of classes that hold code or name it."""
+TENSOR_OPS = re.compile(
+    r"(tf\.)?((math|nn|linalg)\.[a-z_0-9]+|__operators__\.[a-z_]+|(abs|add|boolean_mask|broadcast_to|cast|clip_by_value|"
+    r"concat|cos|divide|exp|expand_dims|equal|gather|greater|greater_equal|identity|less|less_equal|log|logical_(and|not|or)|"
+    r"matmul|maximum|minimum|multiply|negative|norm|not_equal|one_hot|ones_like|pad|pow|reduce_(all|any|logsumexp|max|mean|"
+    r"min|prod|sum)|repeat|reshape|reverse|round|sequence_mask|shape|sigmoid|sign|sin|slice|sort|split|sqrt|square|squeeze|"
+    r"stack|strided_slice|subtract|tanh|tile|transpose|truediv|unstack|where|zeros_like))$"
+)
+"""Functions of TensorFlow that only compute, by which Keras 2 records `x + y` or `tf.reduce_sum(x, 1)`."""
+
+
+def refuse_code(config: Any, path: str, can_run: bool = True) -> None:
+    """Refuse a configuration that holds or names code which is not part of Keras.
+
+    Parameters
+    ----------
+    config : object
+        configuration of a model, as JSON
+    path : str
+        the file, for messages
+    can_run : bool
+        whether the Keras that runs here could run the code, so that the message offers it
+
+    Raises
+    ------
+    ModelError
+        the message names the layer, what it would run, and a remedy
+    """
+    if isinstance(config, dict):
+        config = {key: value for key, value in config.items() if key != "compile_config"}  # it is not opened
+    for found, layer in _objects(config, "the model"):
+        reason = _reason(found)
+        if reason:
+            trusted = "; or, if you know where the file comes from, open it with --unsafe (in Python: unsafe=True)"
+            raise ModelError(
+                f"{path}: {layer} {reason}, so opening the file would run code that came with it. Replace that layer "
+                f"by layers of Keras and save the model again{trusted if can_run else ''}"
+            )
+
+
+def _objects(content: Any, layer: str) -> Iterator[tuple[JsonObject, str]]:
+    """Everything in a configuration that names a class or module, with the layer to which it belongs."""
+    if isinstance(content, dict):
+        if "class_name" in content or "module" in content:
+            layer = _name(content) or layer
+            yield content, layer
+        for value in content.values():
+            yield from _objects(value, layer)
+    elif isinstance(content, (list, tuple)):
+        for value in content:
+            yield from _objects(value, layer)
+
+
+def _name(content: JsonObject) -> str:
+    """The layer that an object is, as "layer 'dense' (Dense)"; empty for what is not a layer with a name."""
+    config = content.get("config")
+    name = content.get("name") or (config.get("name") if isinstance(config, dict) else None)
+    policy = "Policy" in str(content.get("class_name"))
+    return f"layer {name!r} ({content.get('class_name')})" if isinstance(name, str) and not policy else ""
+
+
+def _reason(content: JsonObject) -> str:
+    """Say why an object is refused, as the predicate of a sentence; empty where it is part of Keras."""
+    kind, module = content.get("class_name"), content.get("module")
+    registered, config = content.get("registered_name"), content.get("config")
+    if kind in PLAIN and module in (None, "builtins", "tensorflow"):
+        return ""
+    if kind in PROGRAMS:
+        return f"is a {kind}, which runs what a file names"
+    if kind in CODE:
+        return f"is or holds {CODE[str(kind)]}" + (f" ({config!r})" if isinstance(config, str) else "")
+    if not isinstance(kind, str):
+        return f"names the class {kind!r}"
+    if module is not None and not (isinstance(module, str) and KERAS.match(module)):
+        return f"names {module}.{kind} for import"
+    if isinstance(registered, str) and ">" in registered and not registered.startswith("keras>"):
+        return f"holds the custom object {registered!r}"
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        function = config.get("function") if isinstance(config, dict) else None
+        return "" if isinstance(function, str) and TENSOR_OPS.match(function) else f"calls tf.{function}"
+    if is_operation(content) and operation(kind, {}) is not None:
+        return ""
+    return "" if _in_keras(kind) else f"holds the custom object {kind!r}"
+
+
+def _in_keras(kind: str) -> bool:
+    """Whether Keras has a class, activation or loss of this name."""
+    import keras
+
+    if kind in ("Functional", "Policy", "DTypePolicy", "OrthogonalInitializer"):
+        return True
+    for area in AREAS:
+        found = getattr(getattr(keras, area, None), kind, None)
+        if isinstance(found, type) or (callable(found) and kind not in ("get", "serialize", "deserialize")):
+            return True
+    return False

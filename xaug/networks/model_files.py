@@ -1,0 +1,145 @@
+"""Open the file of a Keras model of any version without running code that the file brings."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from xaug.core.errors import ModelError
+from xaug.networks.keras3 import build_model
+from xaug.networks.keras3_weights import assign_layers, assign_legacy
+from xaug.networks.model_config import refuse_code
+
+if TYPE_CHECKING:
+    from keras import Model
+
+__all__ = ["load_model"]
+
+
+def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
+    """Open the file of a Keras model, for predictions and explanations.
+
+    The format is found by content: a `.keras` archive or an HDF5 file, of Keras 2 or of Keras 3. A file of the other
+    version is read as JSON and HDF5, layer by layer, and opens wherever its layers exist in both.
+
+    Parameters
+    ----------
+    path : path-like
+        `.keras` archive, HDF5 file or, with `unsafe`, directory of a SavedModel
+    unsafe : bool
+        let the file run code: Lambda layers, custom objects, functions that it names for import, SavedModels. Only for
+        files that you made or trust
+
+    Returns
+    -------
+    keras.Model
+        the model with its weights, not compiled
+
+    Raises
+    ------
+    ModelError
+        if the file cannot be opened, or would run code and `unsafe` is not set; the message names layer and remedy
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"{path} does not exist")
+    try:
+        if path.is_dir():
+            return _load_directory(path, unsafe)
+        if not path.is_file():
+            raise ModelError(f"{path} is not a file")
+        if zipfile.is_zipfile(path):
+            return _load_archive(path, unsafe)
+        if h5py.is_hdf5(path):
+            return _load_hdf5(path, unsafe)
+    except ModelError:
+        raise
+    except Exception as error:  # Keras, h5py and zipfile raise most kinds of errors on a damaged file
+        raise ModelError(f"{path} cannot be loaded ({_first_line(error)})") from error
+    raise ModelError(f"{path} is not a model: neither a .keras archive nor an HDF5 file")
+
+
+def _load_directory(path: Path, unsafe: bool) -> Model:
+    if not (path / "saved_model.pb").is_file():
+        raise ModelError(f"{path} is a directory, and not that of a SavedModel; name the file of a model")
+    if not unsafe:
+        raise ModelError(
+            f"{path} is a SavedModel, which is a program that runs when it is opened. Where it was made, save it with "
+            "model.save('model.keras'); or, if you know where it comes from, open it with --unsafe (in Python: "
+            "unsafe=True)"
+        )
+    return _by_keras(path, unsafe)
+
+
+def _load_archive(path: Path, unsafe: bool) -> Model:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        for name in ("config.json", "model.weights.h5"):
+            if names.count(name) != 1:
+                raise ModelError(f"{path} is no .keras archive: it has {names.count(name)} files {name}")
+        config = json.loads(archive.read("config.json"))
+        metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
+        native = _is_native(str(metadata.get("keras_version", "")))
+        if not (unsafe and native):
+            refuse_code(config, str(path), native)
+        if native:
+            return _by_keras(path, unsafe)
+        model = build_model(config, str(path))
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            assign_layers(model, config, file, str(path))
+    return model
+
+
+def _load_hdf5(path: Path, unsafe: bool) -> Model:
+    with h5py.File(path) as file:
+        text = file.attrs.get("model_config")
+        if text is None:
+            raise ModelError(
+                f"{path} is an HDF5 file without a model: it holds weights only, or other data. Save the whole model "
+                "with model.save('model.keras')"
+            )
+        config = json.loads(text)
+        version = file.attrs.get("keras_version", "")
+        native = _is_native(version.decode() if isinstance(version, bytes) else str(version))
+        if not (unsafe and native):
+            refuse_code(config, str(path), native)
+        if native:
+            return _by_keras(path, unsafe)
+        model = build_model(config, str(path))
+        assign_legacy(model, file["model_weights"], str(path))
+    return model
+
+
+def _is_native(version: str) -> bool:
+    """True if a file is of the major version of Keras that runs here; files of unknown versions are."""
+    import keras
+
+    return not version or (version.split(".")[0] >= "3") == (keras.__version__.split(".")[0] >= "3")
+
+
+def _by_keras(path: Path, unsafe: bool) -> Model:
+    """Open a file that was checked before by Keras itself, which goes by the ending of the name."""
+    import keras
+
+    wanted = ".keras" if path.is_file() and zipfile.is_zipfile(path) else ".h5" if path.is_file() else path.suffix
+    options: dict[str, Any] = {"compile": False, "safe_mode": not unsafe}
+    if path.suffix == wanted or (wanted == ".h5" and path.suffix in (".keras", ".hdf5")):
+        return keras.models.load_model(path, **options)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"model{wanted}"
+        shutil.copyfile(path, copy)
+        return keras.models.load_model(copy, **options)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
