@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 
+import awkward as ak
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -268,7 +269,7 @@ def test_parts_by_default_are_named_as_before_there_were_conventions():
 def test_every_choice_names_its_own_parts():
     file = {"tree": "T", "digest": "0", "identity": "0", "label": 1, "process": "zbb"}
     one_each = [replace(DEFAULT, **{name: getattr(PAPER_LITERAL, name)}) for name in CHOICES]
-    names = {part_name(file, JetSettings(conventions=c), 0, 100) for c in (DEFAULT, PAPER_LITERAL, *one_each)}
+    names = {part_name(file, JetSettings(conventions=c), "", 0, 100) for c in (DEFAULT, PAPER_LITERAL, *one_each)}
     assert len(names) == len(CHOICES) + 2
 
 
@@ -330,6 +331,20 @@ def test_files_without_status(literal_files, tmp_path, process_command, read_roo
     assert process_command(file, "-o", tmp_path / "default").exit_code == 0
     result = process_command(file, "-o", tmp_path / "literal", "--options", "paper-literal")
     assert result.exit_code == 1 and "has no branch 'constituent_status'" in result.stderr
+    assert str(file) in result.stderr and "--convention status=any" in result.stderr, "file and remedy"
+    remedied = [file, "-o", tmp_path / "literal", "--options", "paper-literal", "--convention", "status=any"]
+    assert process_command(*remedied).exit_code == 0
+
+
+def test_files_whose_status_is_another_one(literal_files, tmp_path, process_command, read_root_file, write_root_file):
+    """Codes of another generator would describe all jets by nothing; the file is refused by name."""
+    branches, metadata = read_root_file(literal_files / "zbb_qcd_00000.root")
+    branches["constituent_status"] = ak.ones_like(branches["constituent_status"])
+    file = write_root_file(tmp_path / "foreign.root", branches, metadata)
+    result = process_command(file, "-o", tmp_path / "literal", "--options", "paper-literal")
+    assert result.exit_code == 1
+    for words in (str(file), "no particle of its events from 0 on has status 91", "--convention status=any"):
+        assert words in result.stderr
 
 
 @pytest.mark.parametrize("module", ["xaug.generate.__main__", "xaug.process.__main__", "xaug.train"])

@@ -11,9 +11,36 @@ from xaug.studies.runner import NetworkRun, Scale, chosen_runs, train_and_explai
 
 def test_networks_name_their_runs():
     assert list(chosen_runs("mlp", zbb.RUNS)) == ["mlp_no_flavour", "mlp_xaug"]
-    assert list(chosen_runs("rnn, mlp_xaug", zbb.RUNS)) == ["mlp_xaug", "rnn", "rnn_two", "rnn_xaug"]
+    of_rnn = ["rnn", "rnn_two", "rnn_xaug", "rnn_15", "rnn_15_five"]
+    assert list(chosen_runs("rnn, mlp_xaug", zbb.RUNS)) == ["mlp_xaug", *of_rnn]
     assert chosen_runs("all", zbb.RUNS) == zbb.RUNS
     assert chosen_runs("all", toy.RUNS) == toy.RUNS
+
+
+def test_single_runs_can_be_chosen():
+    """By their names; one that is called like its network by the name that means it alone."""
+    for name in zbb.RUNS:
+        if zbb.RUNS[name].xaug != "five":
+            network = zbb.RUNS[name].network
+            assert list(chosen_runs(f"{name}_alone" if name == network else name, zbb.RUNS)) == [name]
+    assert list(chosen_runs("cnn2d_alone,rnn_15", toy.RUNS | {"rnn_15": zbb.RUNS["rnn_15"]})) == ["cnn2d", "rnn_15"]
+    with pytest.raises(ConfigurationError, match="did you mean 'cnn1d_alone'"):
+        chosen_runs("cnn1d_alon", zbb.RUNS)
+
+
+def test_curves_without_training_are_always_there():
+    assert list(chosen_runs("f91, rnn_15", zbb.RUNS, zbb.DISCRIMINANTS)) == ["rnn_15"]
+    with pytest.raises(ConfigurationError, match="f91 needs no training and is part of every report"):
+        chosen_runs("f91", zbb.RUNS, zbb.DISCRIMINANTS)
+
+
+def test_recurrent_network_of_the_figure():
+    """15 columns, all but the displacements, and the five XAUGs that the code of the paper joins to them."""
+    table = xaug.variables.table_of("jets")
+    names = table.names("list")
+    assert table.select("list", zbb.RUNS["rnn_15"].particle_list) == names[:15] and names[15:] == ["dxy", "dz"]
+    five = table.select("xaug", zbb.RUNS["rnn_15_five"].xaug)
+    assert set(five) == {"softdrop_mass", "delta_r_subjets", "tau3_b05", "tau3_sd_b05", "tau3_b10"}
 
 
 def test_a_run_with_five_brings_the_one_that_finds_them():

@@ -72,6 +72,10 @@ class Processor(ABC, Generic[Settings, Content]):
             if files of that format cannot become this kind of dataset
         """
 
+    def remedy(self, source: Format, label: int, column: str) -> str:
+        """The end of the message about a column that a file lacks: the reason and the remedy; "" if there is none."""
+        return ""
+
     @abstractmethod
     def read(self, source: Format, chunk: Any, label: int, first: int) -> Content:
         """Read opened entries of a file, of which `first` is the number of the first one.

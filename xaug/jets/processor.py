@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hist
 import numpy as np
 
-from xaug.core.errors import InputFileError
+from xaug.core.errors import BadValues, InputFileError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.parts import PartSettings, Rows
-from xaug.formats.base import FinalState, Format, Wanted
+from xaug.formats.base import FinalState, Format, UnsuitableFile, Wanted
 from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
@@ -82,11 +82,35 @@ class JetProcessor(Processor[JetSettings, FinalState]):
 
     def columns(self, source: Format, label: int) -> Collection[str]:
         """Columns of particles and, for signal, of partons."""
-        return source.particle_columns(self.wanted(label))
+        wanted = self.wanted(label)
+        try:
+            return source.particle_columns(wanted)
+        except UnsuitableFile as error:
+            if not wanted.columns:
+                raise
+            source.particle_columns(replace(wanted, columns=()))  # fails for its own reason, if it is not the status
+            raise UnsuitableFile(f"{error}{self._without_status()}") from None
+
+    def remedy(self, source: Format, label: int, column: str) -> str:
+        """The convention that needs the status of particles, and the way to do without."""
+        plain = source.particle_columns(replace(self.wanted(label), columns=()))
+        return "" if column in plain else self._without_status()
+
+    def _without_status(self) -> str:
+        status = self.settings.conventions.status
+        return (
+            f": the convention status = {status} (part of --options paper-literal) describes jets by those of their "
+            "particles that have this status in Pythia. Give files that store it, as those of xaug.generate zbb, or "
+            "add --convention status=any"
+        )
 
     def read(self, source: Format, chunk: Any, label: int, first: int) -> FinalState:
-        """Read particles and, for signal, partons."""
-        return source.read_particles(chunk, self.wanted(label), first)
+        """Read particles and, for signal, partons; refuse particles of which none has the status that is described."""
+        found = source.read_particles(chunk, self.wanted(label), first)
+        status = self.settings.conventions.status
+        if status is not None and len(found.particles["pt"]) and not (found.particles["status"] == status).any():
+            raise BadValues(f"no particle of its events from {first} on has status {status}{self._without_status()}")
+        return found
 
     def rows(self, content: FinalState, weights: Array, ids: Array) -> Rows:
         """Images, lists and expert variables of the selected jets; control histograms are not weighted."""

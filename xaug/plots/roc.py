@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))
 
 
-def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float) -> list[Artist]:
+def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Collection[str] = ()) -> list[Artist]:
     """Draw background efficiency against signal efficiency, with a band for each network.
 
     Parameters
@@ -76,6 +76,8 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float) -> list[Artis
         Where to draw; its vertical axis becomes logarithmic.
     floor : float
         Smallest background efficiency that is drawn; that of half a background event is a good choice.
+    untrained : collection of str
+        Names of curves that have no spread over trainings: the legend quotes none for them.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float) -> list[Artis
     """
     artists: list[Artist] = []
     for i, (name, band) in enumerate(bands.items()):
-        label = f"{name}: AUC {band.auc:.4f} ± {band.auc_rms:.4f}"
+        spread = "" if name in untrained else f" ± {band.auc_rms:.4f}"
+        label = f"{name}: AUC {band.auc:.4f}{spread}"
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
         artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 from xaug.core.errors import ConfigurationError, DatasetError, InputFileError
@@ -148,7 +149,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     label = metadata["label"]
     if label not in (0, 1):
         raise UnsuitableFile(f"has label {label!r}; must be 1 (signal) or 0 (background)")
-    _check_columns(contents, processor.columns(found, label))
+    _check_columns(contents, processor.columns(found, label), partial(processor.remedy, found, label))
     processor.settings.check(candidate.path, metadata)
     if contents.entries == 0:
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
@@ -194,14 +195,14 @@ def _table(contents: Contents) -> str:
     return f"tree {contents.tree!r} " if contents.tree else ""
 
 
-def _check_columns(contents: Contents, needed: Iterable[str]) -> None:
-    """UnsuitableFile if a column is missing; the message suggests the nearest."""
+def _check_columns(contents: Contents, needed: Iterable[str], remedy: Callable[[str], str]) -> None:
+    """UnsuitableFile if a column is missing; the message ends with its remedy, or suggests the nearest."""
     noun = "branch" if contents.tree else "column"
     for name in needed:
         if name not in contents.columns:
             near = get_close_matches(name, contents.columns, n=1)
             guess = f"; nearest is {near[0]!r}" if near else ""
-            raise UnsuitableFile(f"{_table(contents)}has no {noun} {name!r}{guess}")
+            raise UnsuitableFile(f"{_table(contents)}has no {noun} {name!r}{remedy(name) or guess}")
 
 
 def _number(metadata: JsonObject, name: str) -> float | None:

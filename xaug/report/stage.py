@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaug.core import provenance
@@ -13,6 +13,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.types import JsonObject
 from xaug.report.catalogue import AnyEntry, Catalogue
+from xaug.report.discriminants import Discriminant, scored
 from xaug.report.figures import GENERIC
 from xaug.report.page import DrawnFigure, make_page
 from xaug.report.report_inputs import Sources, open_inputs
@@ -37,6 +38,8 @@ class ReportExtension:
         further columns of the table of performance
     tables
         tables that stand before all others
+    discriminants
+        single numbers of an event whose ROC curves stand beside those of the runs
     config
         further settings by which a report on disk is known to be the same
     """
@@ -45,6 +48,7 @@ class ReportExtension:
     figures: Catalogue
     columns: Sequence[RunColumn] = ()
     tables: Callable[[ReportInputs], list[NamedTable]] = lambda inputs: []
+    discriminants: Sequence[Discriminant] = ()
     config: JsonObject = field(default_factory=dict)
 
 
@@ -112,25 +116,30 @@ def report(
         )
     )  # fmt: skip
     output = Path(output)
-    jobs = _jobs(entries, opened.inputs, output, asked=keys is not None)
+    inputs = opened.inputs
+    if extension:
+        inputs = replace(inputs, discriminants=scored(extension.discriminants, inputs.data))
+    jobs = _jobs(entries, inputs, output, asked=keys is not None)
     config = opened.config | {"title": title, "figures": [entry.key for entry in entries]}
     if extension:
         config |= {"study": extension.name, **extension.config}
+    if inputs.discriminants:
+        config |= {"discriminants": [one.name for one in inputs.discriminants]}
     if anew and provenance.has_other_config(output, "report", config):
         shutil.rmtree(output)
     finished = provenance.begin(output, "report", config)
     if finished:
         return finished
 
-    drawn = _draw(jobs, opened.inputs)
-    tables = tables_of(opened.inputs, opened.all_runs, extension.columns if extension else ())
+    drawn = _draw(jobs, inputs)
+    tables = tables_of(inputs, opened.all_runs, extension.columns if extension else ())
     performance = tables[0].content
     if extension:
-        tables = [*extension.tables(opened.inputs), *tables]
+        tables = [*extension.tables(inputs), *tables]
     for table in tables:
         with atomic_path(output / f"{table.name}.csv") as path:
             table.content.to_csv(path, index=False)
-    page = make_page(title, [_introduction(opened.inputs)], tables, drawn)
+    page = make_page(title, [_introduction(inputs)], tables, drawn)
     with atomic_path(output / "report.html") as path:
         path.write_text(page, encoding="utf-8")
     return provenance.write(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pandas as pd
 
 from xaug.data.dataset import Dataset
+from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.explained_run import ExplainedRun, Shape, shapes_of
 from xaug.training.runs import Run
 
@@ -70,6 +71,8 @@ class ReportInputs:
         curves of `xaug.topk`
     ablation
         curves of `xaug.explain.analysis.ablations`
+    discriminants
+        single numbers of an event whose ROC curves stand beside those of the runs
     """
 
     data: Dataset
@@ -79,6 +82,7 @@ class ReportInputs:
     smaller: Sequence[ExplainedRun] = ()
     topk: TopKCurves | None = None
     ablation: AblationCurves | None = None
+    discriminants: Sequence[ScoredDiscriminant] = ()
 
 
 class Subject(ABC):
@@ -129,14 +133,15 @@ class WholeDataset(Subject):
 
 @dataclass(frozen=True)
 class AllRuns(Subject):
-    """All runs on the full sample, together in one figure."""
+    """All runs on the full sample, together in one figure, and the discriminants beside them."""
 
     runs: Sequence[Run]
+    discriminants: Sequence[ScoredDiscriminant] = ()
     requirement = "runs"
 
     @classmethod
     def found_in(cls, inputs: ReportInputs) -> list[Self]:
-        return [cls(inputs.runs)]
+        return [cls(inputs.runs, inputs.discriminants)]
 
 
 @dataclass(frozen=True)

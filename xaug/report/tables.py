@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from xaug.core.types import Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY, effective_number
 from xaug.data.yields import process_yields
 from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
+from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.words import noun
-from xaug.training.metrics import EFFICIENCIES
+from xaug.training.metrics import EFFICIENCIES, compute_metrics
 from xaug.training.runs import Run
 
 __all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "processes", "tables_of"]
@@ -78,11 +80,13 @@ class RunColumn:
     value: Callable[[Run], str]
 
 
-def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.DataFrame:
+def performance(
+    runs: Sequence[Run], columns: Sequence[RunColumn] = (), discriminants: Sequence[ScoredDiscriminant] = ()
+) -> pd.DataFrame:
     """AUC, accuracy and background rejections of each run, as mean and standard deviation over trainings.
 
     A rejection is 1 / background efficiency at a fixed signal efficiency. The number of training events and the mean
-    number of steps stand beside them.
+    number of steps stand beside them. Discriminants follow, which have no trainings, no spread and no threshold.
     """
     rows = []
     for run in runs:
@@ -98,31 +102,52 @@ def performance(runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> pd.Da
             digits = 1 if name in REJECTIONS else 4
             row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
         rows.append({**row, **{column.name: column.value(run) for column in columns}})
+    for one in discriminants:
+        nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
+        rows.append({**dict.fromkeys(rows[0], ""), **nothing, **_untrained_performance(one)})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
 
 
-def efficiencies(runs: Sequence[Run]) -> pd.DataFrame:
+def _untrained_performance(one: ScoredDiscriminant) -> dict[str, str | int]:
+    """The cells of a discriminant: AUC and rejections, without a spread; its accuracy would need a threshold."""
+    own = compute_metrics(one.scores["label"], one.scores["score"], one.scores["weight"])
+    rejections = {
+        name: f"{'>= ' if name in own.rejection_limits else ''}{value:.1f}" for name, value in own.rejections.items()
+    }
+    return {"run": one.name, "auc": f"{own.auc:.4f}", **rejections}
+
+
+def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant] = ()) -> pd.DataFrame:
     """AUC, and signal efficiency at fixed background efficiencies, of each run.
 
     There are the mean and the standard deviation over trainings, and the value of the mean score of all trainings.
-    A background efficiency below that of ten (effective) events is left out.
+    A background efficiency below that of ten (effective) events is left out. Discriminants, which have no trainings,
+    follow.
     """
     rows = []
     for run in runs:
         scores = [run.scores(i) for i in range(len(run))]
-        label, weight = scores[0]["label"], scores[0]["weight"]
-        found = operating_points(label, [s["score"] for s in scores], weight).to_dict("index")
-        background = effective_number(weight[label == 0])
-        row: dict[str, str | int]
-        row = {"run": run.name, **_training_size(run), **_quoted("AUC", found["auc"], 1, 4)}
-        for at in BACKGROUND_EFFICIENCIES:
-            name = f"signal % at {100 * at:g}% background"
-            measured = at * background >= MEASURED
-            row |= _quoted(name, found[at], 100, 1) if measured else {name: "too few events", f"{name}, mean score": ""}
-        rows.append(row)
+        rows.append({"run": run.name, **_training_size(run), **_operating_points(scores, "{mean} ± {rms}")})
+    for one in discriminants:
+        nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
+        rows.append({"run": one.name, **nothing, **_operating_points([one.scores], "{mean}")})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
+
+
+def _operating_points(scores: Sequence[Arrays], form: str) -> dict[str, str | int]:
+    """The cells of one row of the table of efficiencies, with mean and rms over trainings in a form."""
+    label, weight = scores[0]["label"], scores[0]["weight"]
+    found = operating_points(label, [own["score"] for own in scores], weight).to_dict("index")
+    background = effective_number(weight[label == 0])
+    row: dict[str, str | int] = {**_quoted("AUC", found["auc"], 1, 4, form)}
+    for at in BACKGROUND_EFFICIENCIES:
+        name = f"signal % at {100 * at:g}% background"
+        measured = at * background >= MEASURED
+        few = {name: "too few events", f"{name}, mean score": ""}
+        row |= _quoted(name, found[at], 100, 1, form) if measured else few
+    return row
 
 
 def _training_size(run: Run) -> dict[str, str | int]:
@@ -138,10 +163,10 @@ def _training_size(run: Run) -> dict[str, str | int]:
     }
 
 
-def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: int) -> dict[str, str]:
-    """Two cells: mean and standard deviation over trainings, and the value of the mean score."""
+def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: int, form: str) -> dict[str, str]:
+    """Two cells: mean and standard deviation over trainings in a form, and the value of the mean score."""
     mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
-    return {name: f"{mean} ± {rms}", f"{name}, mean score": of_mean}
+    return {name: form.format(mean=mean, rms=rms), f"{name}, mean score": of_mean}
 
 
 def distances(baselines: Sequence[ExplainedClass]) -> pd.DataFrame:
@@ -199,8 +224,17 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
     headings = {"auc": "AUC", **{name: f"rejection at {100 * at:.0f}%" for name, at in REJECTIONS.items()}}
     headings |= {column.name: column.heading for column in columns}
     tables = [
-        NamedTable("performance", "Performance on the test split", performance(all_runs, columns), headings),
-        NamedTable("efficiency", "Signal efficiency at fixed background efficiency", efficiencies(inputs.runs)),
+        NamedTable(
+            "performance",
+            "Performance on the test split",
+            performance(all_runs, columns, inputs.discriminants),
+            headings,
+        ),
+        NamedTable(
+            "efficiency",
+            "Signal efficiency at fixed background efficiency",
+            efficiencies(inputs.runs, inputs.discriminants),
+        ),
     ]
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":
         tables.append(NamedTable("processes", "Events of each process", processes(inputs.data), OF_PROCESSES))

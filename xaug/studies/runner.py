@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,12 @@ __all__ = [
 
 FIVE = ("ours", "authors")
 """The five variables that a "+5" network takes: the best by our own LRP, or those of the paper's authors."""
-NETWORKS_HELP = "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn, or single runs as cnn2d_xaug."
+NETWORKS_HELP = (
+    "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn for all runs of a network; single runs as cnn2d_xaug; "
+    "cnn2d_alone, cnn1d_alone, rnn_alone for the run of a network without expert variables."
+)
+ALONE = "_alone"
+"""End of a name by which a run is chosen that is called like its network: the network names all of its runs."""
 
 
 STEP_OPTIONS = (
@@ -140,17 +145,26 @@ def check_five(five: str) -> None:
         raise unknown_name("choice of five variables", five, FIVE)
 
 
-def chosen_runs(networks: str, runs: dict[str, NetworkRun]) -> dict[str, NetworkRun]:
+def chosen_runs(networks: str, runs: dict[str, NetworkRun], untrained: Collection[str] = ()) -> dict[str, NetworkRun]:
     """The runs that `--networks` stands for: all, networks, or names of runs, separated by commas.
 
-    A "+5" run brings along the run that finds its five.
+    The name of a network means all of its runs. A run that has this name itself is chosen alone by its name and ALONE.
+    A "+5" run brings along the run that finds its five. Names in `untrained` are of curves that every report has; they
+    may stand beside others.
     """
     names = [name.strip() for name in networks.split(",") if name.strip()]
     chosen = set()
-    for name in names:
+    if names and set(names) <= set(untrained):
+        raise ConfigurationError(
+            f"--networks {networks}: {names[0]} needs no training and is part of every report of this study; name a "
+            "network beside it"
+        )
+    for name in [name for name in names if name not in untrained]:
         own = [run for run, choice in runs.items() if name in ("all", run, choice.network)]
+        own = own or [run for run in runs if name == run + ALONE]
         if not own:
-            known = ["all", *dict.fromkeys(choice.network for choice in runs.values()), *runs]
+            alone = [run + ALONE for run, choice in runs.items() if run == choice.network]
+            known = ["all", *dict.fromkeys(choice.network for choice in runs.values()), *runs, *alone, *untrained]
             raise unknown_name("network of the study", name, dict.fromkeys(known))
         chosen.update(own)
     if not chosen:

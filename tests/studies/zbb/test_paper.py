@@ -12,6 +12,8 @@ from xaug.studies.zbb.paper import paper_auc
     [
         ("cnn2d", "none", None, 0.932), ("cnn2d", "all", None, 0.984), ("mlp", "no_flavour", None, 0.957),
         ("mlp", "all", None, 0.976), ("cnn1d", "authors5", None, 0.994), ("cnn1d", "pt,mass,z,tau21,eta", None, 0.994),
+        ("rnn", "none", "no_displacements", 0.975), ("rnn", "authors5_rnn", "no_displacements", 0.975),
+        ("rnn", "all", "no_displacements", None),
         ("cnn1d", "all", None, 0.995), ("rnn", "none", None, 0.975), ("rnn", "n_charged_hadrons,tau21", None, 0.975),
         # the paper tells none of these
         ("cnn2d", "authors5", None, None), ("cnn1d", "none", None, None), ("cnn1d", "all", "four_momentum", None),

@@ -19,14 +19,18 @@ __all__ = ["draw_rocs", "draw_scores"]
 
 @GENERIC.figure("roc", "ROC curves of all networks", AllRuns)
 def draw_rocs(subject: AllRuns, stem: Path) -> str:
-    """Draw the ROC curves of all runs, with the spread over trainings."""
+    """Draw the ROC curves of all runs, with the spread over trainings, and those of single numbers without training."""
     bands, n_background = {}, 0
     for run in subject.runs:
         scores = [run.scores(i) for i in range(len(run))]
         bands[run.name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
         n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
+    untrained = []
+    for one in subject.discriminants:
+        bands[one.name] = roc_band([tuple(one.scores[name] for name in ("label", "score", "weight"))])
+        untrained.append(f" {one.name} is {one.meaning}, a single number without training.")
     with figures.figure(size=(6.4 if len(bands) <= 4 else 9.6, 4.6)) as (fig, ax):
-        plot_roc(bands, ax, floor=0.5 / n_background)
+        plot_roc(bands, ax, floor=0.5 / n_background, untrained=[one.name for one in subject.discriminants])
         figures.save(fig, stem)
     columns = {"signal_efficiency": GRID}
     for name, band in bands.items():
@@ -36,6 +40,7 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     return (
         f"ROC curves on the test split ({n_background} background {rows}). Lines are means over trainings, bands their "
         "standard deviation. A curve ends at the background efficiency that half an event would have."
+        + "".join(untrained)
     )
 
 

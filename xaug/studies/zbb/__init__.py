@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.studies.base import Study, StudyOption, register
 from xaug.studies.runner import NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale
-from xaug.studies.zbb.runs import RUNS, SCALES
+from xaug.studies.zbb.runs import DISCRIMINANTS, RUNS, SCALES
 from xaug.studies.zbb.stages import study
 from xaug.training.config import DISPLACEMENT_SCALINGS
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
 
-__all__ = ["RUNS", "SCALES", "NetworkRun", "Scale", "study"]
+__all__ = ["DISCRIMINANTS", "RUNS", "SCALES", "NetworkRun", "Scale", "study"]
 
 HELP = """Explain taggers of Z -> b bbar jets against QCD jets by LRP (arXiv:2011.13466).
 
@@ -35,7 +35,9 @@ register(
         "zbb", HELP, ("jets",), study, _extension,
         options=(
             StudyOption(
-                "--networks", f"{NETWORKS_HELP}  [default: mlp_xaug,cnn2d_xaug at quick scale, all at other scales]"
+                "--networks",
+                f"{NETWORKS_HELP} The curve of {', '.join(DISCRIMINANTS)}, the sum of the image, is always there.  "
+                "[default: mlp_xaug,cnn2d_xaug at quick scale, all at other scales]",
             ),
             StudyOption(
                 "--five",

@@ -8,7 +8,7 @@ from xaug.core.types import JsonObject
 from xaug.studies.runner import by_steps, check_five, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
 from xaug.studies.zbb.choices import chosen_conventions, chosen_scaling
-from xaug.studies.zbb.runs import RUNS, SCALES
+from xaug.studies.zbb.runs import DISCRIMINANTS, RUNS, SCALES
 from xaug.studies.zbb.sample import make_sample
 
 __all__ = ["study"]
@@ -67,7 +67,7 @@ def study(
         "epochs": epochs, "steps": steps, "patience": patience, "check_every": check_every, "batch_size": batch_size,
     }  # fmt: skip
     size = by_steps(sized(SCALES, scale, jets=jets, trainings=trainings, **length), length)
-    runs = chosen_runs(networks or size.networks, RUNS)
+    runs = chosen_runs(networks or size.networks, RUNS, DISCRIMINANTS)
     check_five(five)  # before the hours that come first
     conventions = chosen_conventions(options, convention)
     scaling = chosen_scaling(options, image_scaling, displacement_scaling)
