@@ -12,8 +12,10 @@ import pytest
 from xaug import variables
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
+from xaug.events.presets import PRESETS
 from xaug.explain.gradients.named_baselines import CHOICES
-from xaug.generate.vlq import PROCESSES, shipped_card
+from xaug.generate.regimes import REGIMES, Thresholds
+from xaug.generate.vlq import PROCESSES
 from xaug.studies.vlq.figures import FIGURES
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -36,24 +38,38 @@ def test_features_are_those_of_the_table_in_its_order():
         assert {variables.labels("events")[name].unit for name in own} == {unit}
 
 
-def test_processes_thresholds_and_bias_are_those_of_the_cards():
+@pytest.mark.parametrize(("preset", "column"), [("loose", 2), ("tight", 3), ("search", 3)])
+def test_processes_and_thresholds_are_those_of_generation(preset, column):
     found = {}
-    for names, _, threshold, bias in rows(EVENTS, "Generation"):
-        for name in re.findall(r"`(\w+)`", names):
-            found[name] = threshold, bias.removeprefix("p = ")
+    for row in rows(EVENTS, "Generation"):
+        for name in re.findall(r"`(\w+)`", row[0]):
+            found[name] = row[column]
     assert set(found) == set(PROCESSES)
-    for name, numbers in found.items():
-        card = shipped_card(name).read_text()
-        for number, setting in zip(numbers, ("pTHatMin", "bias2SelectionPow"), strict=True):
-            given = re.search(rf"^PhaseSpace:{setting} = (\d+)", card, re.MULTILINE)
-            assert number == (given[1] if given else "–"), name
+    for name, told in found.items():
+        own = REGIMES[preset].thresholds.get(name, Thresholds())
+        words = [f"pTHat > {own.pthat:g}, p = {own.bias:g}"] if own.pthat else []
+        words += [f"partons > {own.parton_ht:g}"] if own.parton_ht else []
+        assert told == (", ".join(words) or "–"), name
 
 
 def test_every_number_of_the_selection_is_told():
-    section = EVENTS.split("## Selection\n")[1].split("\n## ")[0]
+    section = (
+        EVENTS.split("## Selection\n")[1].split("\n## ")[0].split("**Presets.**")[0]
+        + EVENTS.split("**Tag weights.**")[1]
+    )
     for field in fields(EventSelection):
         default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
         assert re.search(rf"`{field.name}` {re.escape(default)}\b", section), field.name
+
+
+@pytest.mark.parametrize("name", ["tight", "search"])
+def test_presets_are_told(name):
+    """`search` is told as what it adds to `tight`."""
+    cells = dict(re.findall(r"^\| `(\w+)`[^|]* \| (.*) \|$", EVENTS.split("**Presets.**")[1], re.MULTILINE))
+    other = PRESETS["loose"] if name == "tight" else PRESETS["tight"]
+    changed = {f.name: getattr(PRESETS[name], f.name) for f in fields(EventSelection)}
+    changed = {key: value for key, value in changed.items() if value != getattr(other, key)}
+    assert {key: float(value) for key, value in re.findall(r"`(\w+)` ([\d.]+\d|\d+)", cells[name])} == changed
 
 
 def test_every_number_of_the_detector_is_told():

@@ -1,6 +1,7 @@
 """From generated files to the dataset: weights, cross sections, cut flow, kinds, options, executors."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.data.dataset import Dataset
 from xaug.data.splits import event_ids
+from xaug.events.cuts import EventSelection
+from xaug.events.presets import PRESETS
 from xaug.events.processor import EventSettings
+from xaug.generate.regimes import REGIMES
 from xaug.process.stage import process
 
 
@@ -139,6 +143,37 @@ def test_missing_momentum_as_a_seventh_object(vlq_files, dataset, tmp_path, proc
     columns = [names.index(name) for name in dataset.names("event") if not name.startswith("tau")]
     common = [i for i, name in enumerate(dataset.names("event")) if not name.startswith("tau")]
     assert_allclose(seven.load("event")["event"][:, columns], dataset.load("event")["event"][:, common], rtol=1e-6)
+
+
+def test_too_few_effective_events_are_refused(vlq_files, dataset, process_command):
+    """Also of a finished dataset: the message says how many to generate."""
+    found = dataset.manifest["processes"]
+    least = 2 * max(own["effective_events"] for own in found.values())
+    options = ["-o", dataset.path, "--chunksize", 20, "--executor", "iterative"]
+    result = process_command(vlq_files, *options, "--least-effective", least)
+    assert result.exit_code == 1
+    for name, own in found.items():
+        needed = 1.1 * 80 * least / own["effective_events"]
+        words = rf"process {name} has {own['rows']} [^;]* effectively ([\d.]+); generate about ([\d,]+)"
+        told = re.search(words, result.stderr)
+        assert float(told[1]) == pytest.approx(own["effective_events"], abs=0.05)
+        assert int(told[2].replace(",", "")) == pytest.approx(needed, abs=1)
+    enough = min(own["effective_events"] for own in found.values())
+    assert process_command(vlq_files, *options, "--least-effective", enough).exit_code == 0
+
+
+def test_presets_go_with_events(zbb_files, tmp_path, process_command):
+    result = process_command(zbb_files, "-o", tmp_path / "o", "--preset", "tight")
+    assert result.exit_code == 1 and "--preset tight goes with events, not jets" in result.stderr
+
+
+def test_sample_for_a_hard_selection_is_not_taken_for_a_loose_one():
+    stored = {"stored": vars(REGIMES["tight"].stored)}
+    EventSettings(selection=PRESETS["tight"]).check("f.root", stored)
+    EventSettings(selection=PRESETS["search"]).check("f.root", stored)
+    for changes in ({}, {"lepton_pt": 90.0, "ht_min": 800.0}, {"lepton_pt": 90.0, "fat_pt": 500.0}):
+        with pytest.raises(ConfigurationError, match=r"f\.root is meant for events within .* --preset loose"):
+            EventSettings(selection=EventSelection(**changes)).check("f.root", stored)
 
 
 class TestKFactors:

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from xaug.core.errors import ConfigurationError
 from xaug.events.cuts import EventSelection
 
-CUTS = ["events", "one lepton", "missing pT", "jets", "HT", "fat jet"]
+CUTS = ["events", "one lepton", "missing pT", "jets", "HT", "fat jet", "b jet", "leading jets", "b and fat jet apart"]
 
 
 @pytest.fixture

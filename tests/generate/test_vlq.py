@@ -14,15 +14,25 @@ from xaug.core.errors import ConfigurationError
 from xaug.data.splits import event_ids
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
+from xaug.events.presets import PRESETS
 from xaug.events.selection import select_events
 from xaug.formats.xaug_tree import XAUG_TREE
 from xaug.generate import blocks
 from xaug.generate.__main__ import main
+from xaug.generate.filters import Filter
 from xaug.generate.pythia import Generator, read_card, subruns
-from xaug.generate.vlq import PROCESSES, Stored, cross_section, generate, last_copies, shipped_card, stored_events
+from xaug.generate.regimes import REGIMES, Stored
+from xaug.generate.vlq import (
+    PROCESSES,
+    card_of,
+    cross_section,
+    generate,
+    last_copies,
+    shipped_card,
+    stored_events,
+)
 
 PHI = 9000001
-HT_CUT = 400.0
 EVENTS, PER_BLOCK, SEED = 30, 20, 5
 PARTONS_ONLY = ["PartonLevel:all = off", "HadronLevel:all = off"]
 
@@ -36,12 +46,22 @@ def setting(lines: list[str], key: str) -> float | None:
 
 
 class TestCards:
+    @pytest.mark.parametrize("preset", PRESETS)
+    def test_thresholds_are_at_most_a_third_of_the_cut(self, preset):
+        """On pTHat; top pairs are filtered below two thirds of it."""
+        for name, own in REGIMES[preset].thresholds.items():
+            assert name in PROCESSES and name != "signal"
+            assert own.pthat <= PRESETS[preset].ht_min / 3
+            assert own.parton_ht <= PRESETS[preset].ht_min * 2 / 3
+            assert not (own.parton_ht and own.bias), "filtered events have unit weights"
+            lines = card_of(name, REGIMES[preset])
+            assert (setting(lines, "PhaseSpace:pTHatMin") or 0) == own.pthat
+            assert (setting(lines, "PhaseSpace:bias2SelectionPow") or 0) == own.bias
+            assert (setting(lines, "xaug:partonHT") or 0) == own.parton_ht
+
     @pytest.mark.parametrize("name", PROCESSES)
-    def test_threshold_is_at_most_a_quarter_of_the_cut(self, name):
-        """Or there is none at all."""
-        threshold = setting(card(name), "PhaseSpace:pTHatMin")
-        assert (threshold or 0) <= HT_CUT / 4
-        assert threshold is None or "PhaseSpace:bias2Selection = on" in card(name)
+    def test_shipped_cards_have_no_thresholds_of_their_own(self, name):
+        assert not any(line.startswith(("PhaseSpace", "xaug")) for line in card(name))
 
     def test_two_signal_subruns_are_each_others_conjugates(self):
         one, two = subruns(card("signal"))
@@ -85,7 +105,7 @@ class TestSignal:
     @pytest.mark.parametrize(("subrun", "to_top"), [(0, 7), (1, -7)])
     def test_decays_of_events(self, subrun, to_top):
         """Every event: one b' to t W, the other to b Phi, Phi to b bbar; at the masses asked for."""
-        generator = Generator([*subruns(card("signal"))[subrun], "PartonLevel:MPI = off"], 2, leptonic=True)
+        generator = Generator([*subruns(card("signal"))[subrun], "PartonLevel:MPI = off"], 2, Filter(leptonic=True))
         batch = generator.next(20)
         starts = np.cumsum(batch.counts) - batch.counts
         sign = np.sign(to_top)
@@ -109,7 +129,7 @@ class TestCrossSection:
     """Branching fractions of forced decays are in the cross section; by the process level alone, which is fast."""
 
     def sigma(self, lines, n=2000, leptonic=False) -> tuple[float, float]:
-        generator = Generator([*lines, *PARTONS_ONLY], 3, leptonic)
+        generator = Generator([*lines, *PARTONS_ONLY], 3, Filter(leptonic=leptonic))
         for _ in range(n // 500):
             generator.next(500)
         return generator.cross_section()
@@ -166,7 +186,7 @@ class TestCrossSection:
 
 
 def test_filter_keeps_what_has_a_lepton():
-    batch = Generator(card("zz"), 4, leptonic=True).next(40)
+    batch = Generator(card("zz"), 4, Filter(leptonic=True)).next(40)
     event = np.repeat(np.arange(len(batch)), batch.counts)
     hard = np.isin(np.abs(batch.particles["id"]), (11, 13, 15)) & (np.abs(batch.particles["status"]) == 23)
     assert len(set(event[hard])) == len(batch) == 40
@@ -174,8 +194,8 @@ def test_filter_keeps_what_has_a_lepton():
 
 @pytest.fixture(scope="module")
 def batch():
-    """150 top pairs."""
-    return Generator(subruns(card("tt1l"))[0], 6, leptonic=True).next(150)
+    """150 top pairs of large pT."""
+    return Generator(subruns(card("tt1l"))[0], 6, Filter(leptonic=True, parton_ht=400)).next(150)
 
 
 class TestStored:
@@ -207,10 +227,11 @@ class TestStored:
         assert set(np.abs(identity[chosen])) == {4, 5}
         mothers = np.repeat(np.cumsum(batch.counts) - batch.counts, batch.counts) + batch.particles["mother1"]
         assert not np.any(np.isin(mothers, chosen) & (identity[mothers] == identity))
-        # two tops: a b and a bbar at least
-        event = np.repeat(np.arange(len(batch)), batch.counts)[chosen]
+        # two tops, which nearly always decay to b and bbar
+        event = np.repeat(np.arange(len(batch)), batch.counts)
         for sign in (-5, 5):
-            assert set(event[identity[chosen] == sign]) == set(range(len(batch)))
+            assert set(event[chosen][identity[chosen] == sign]) == set(event[identity == sign])
+            assert len(set(event[identity == sign])) > 0.97 * len(batch)
 
 
 @pytest.fixture(scope="module")
@@ -309,21 +330,28 @@ class TestSample:
         assert result.exit_code == 2 and "--events" in result.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in PROCESSES if setting(card(name), "PhaseSpace:pTHatMin")])
-def test_halved_threshold_adds_less_than_a_percent(name, tmp_path):
-    """HT is not sculpted: of the selected weight, less than 1% is below the card's threshold on pTHat."""
-    threshold = setting(card(name), "PhaseSpace:pTHatMin")
-    lines = shipped_card(name).read_text()
-    halved = tmp_path / "halved.cmnd"
-    halved.write_text(re.sub(r"pTHatMin = [\d.]+", f"pTHatMin = {threshold / 2}", lines))
-    generate(tmp_path / "out", events=3000, seed=SEED, processes=[name], cards={name: str(halved)})
-    (path,) = (tmp_path / "out").glob("*.root")
+def selected(path, preset):
+    """Weights and pTHat of the events of a file that pass a selection."""
     chunk = NanoEventsFactory.from_root({str(path): "T"}, schemaclass=BaseSchema, mode="eager").events()
     objects, tag, _ = select_events(
-        XAUG_TREE.read_collisions(chunk, 0), event_ids(name, np.arange(len(chunk))), EventSelection(), Detector()
+        XAUG_TREE.read_collisions(chunk, 0), event_ids("x", np.arange(len(chunk))), PRESETS[preset], Detector()
     )
-    weight = np.asarray(chunk.weight)[objects.event] * tag
-    below = np.asarray(chunk.pthat)[objects.event] < threshold
+    return np.asarray(chunk.weight)[objects.event] * tag, np.asarray(chunk.pthat)[objects.event]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "name"),
+    [(preset, name) for preset in ("loose", "tight") for name, own in REGIMES[preset].thresholds.items() if own.pthat],
+)
+def test_halved_threshold_adds_about_a_percent(preset, name, tmp_path):
+    """HT is not sculpted: little of the selected weight is below the threshold on pTHat."""
+    threshold = REGIMES[preset].thresholds[name].pthat
+    halved = tmp_path / "halved.cmnd"
+    lines = "\n".join(card_of(name, REGIMES[preset]))
+    halved.write_text(re.sub(r"pTHatMin = [\d.]+", f"pTHatMin = {threshold / 2}", lines))
+    generate(tmp_path / "out", events=3000, seed=SEED, processes=[name], cards={name: str(halved)}, preset=preset)
+    (path,) = (tmp_path / "out").glob("*.root")
+    weight, pthat = selected(path, preset)
     assert len(weight) > 10
-    assert weight[below].sum() < 0.01 * weight.sum()
+    assert weight[pthat < threshold].sum() < 0.02 * weight.sum()

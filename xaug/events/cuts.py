@@ -12,7 +12,7 @@ from xaug.jets.jets import AXES
 
 __all__ = ["CUTS", "JETS", "EventSelection"]
 
-CUTS = ("events", "one lepton", "missing pT", "jets", "HT", "fat jet")
+CUTS = ("events", "one lepton", "missing pT", "jets", "HT", "fat jet", "b jet", "leading jets", "b and fat jet apart")
 """Steps of the cut flow."""
 TAG_B = Efficiency("30:0.6,100:0.72,200:0.7,400:0.58,700:0.45,1000:0.35")
 TAG_C = Efficiency("30:0.13,100:0.15,400:0.13,1000:0.1")
@@ -37,10 +37,14 @@ class EventSelection(Options):
     jet_radius: float = 0.4  # anti-kT; at least three such jets are needed beside the b jet
     jet_pt: float = 30.0
     jet_eta: float = 2.5
+    leading_pt: float = 30.0  # of each of j1, j2, j3
+    b_pt: float = 30.0  # of jets that are tagged
     ht_min: float = 400.0  # scalar sum of the pT of the small jets
     fat_radius: float = 0.8  # anti-kT; the leading one of at least one such jet is the fat jet
     fat_pt: float = 200.0
     fat_eta: float = 2.5
+    fat_mass: float = 0.0  # least mass of the fat jet
+    b_fat_distance: float = 0.0  # least distance of the b jet and the fat jet
     flavour_radius: float = 0.3  # jets with a b quark in this distance are b jets, others with a c quark c jets
     flavour_pt: float = 5.0  # least pT of these quarks
     tag_b: EfficiencyLike = TAG_B  # tag efficiency of b jets, by pT

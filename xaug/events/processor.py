@@ -41,11 +41,12 @@ class EventSettings(PartSettings):
             ("lepton_pt", cuts.lepton_pt, -1),
             ("lepton_eta", cuts.lepton_eta, 1),
             ("ht", cuts.ht_min, -1),
+            ("fat_pt", cuts.fat_pt, -1),
         ):
-            if stored and looser * (cut - stored[name]) > 0:
+            if stored and name in stored and looser * (cut - stored[name]) > 0:
                 raise ConfigurationError(
-                    f"selection of {name} at {cut:g}: {path} holds only events within {stored[name]:g}; "
-                    "cut harder, or generate with other values of xaug.generate.vlq.STORED"
+                    f"selection of {name} at {cut:g}: {path} is meant for events within {stored[name]:g}; "
+                    "cut harder, or generate with --preset loose"
                 )
 
 

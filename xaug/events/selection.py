@@ -10,12 +10,13 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.data.cut_flow import CutFlow
 from xaug.data.splits import uniforms
+from xaug.events.assignment import assign_jets
 from xaug.events.cuts import CUTS, JETS, EventSelection
 from xaug.events.detector import Detector
 from xaug.events.dressing import dressed
 from xaug.events.measurement import measure, rank_of
 from xaug.events.objects import TAU_BETAS, EventObjects
-from xaug.events.tagging import draw_tagged, tag_efficiencies
+from xaug.events.tagging import tag_efficiencies
 from xaug.formats.base import Collisions
 from xaug.formats.momenta import FourVectors, delta_phi, kinematics, pairs
 from xaug.jets import clustering
@@ -94,20 +95,19 @@ def select_events(
     flow["HT"] = int(keep.sum())
 
     kept, fat = leading_fat_jets(seen.particles, keep, cuts)
-    keep = np.isin(np.arange(len(events)), kept)
     flow["fat jet"] = len(kept)
 
-    good = good[keep[seen.jet_event[good]]]
-    number = (np.cumsum(keep) - 1)[seen.jet_event[good]]  # of the selected event
-    tagged_by = {name: jet[name][good] for name in ("pt", "eta", "phi")}
-    efficiency = tag_efficiencies(events[seen.jet_event[good]], tagged_by, collisions, cuts)
-    tagged, weight = draw_tagged(efficiency, number, len(kept), uniforms(ids[events[kept]], "tag"))
-    other = np.delete(np.arange(len(good)), tagged)
-    leading = other[rank_of(number[other]) < JETS - 1].reshape(-1, JETS - 1)
-    four = good[np.concatenate([leading, tagged[:, None]], axis=1).reshape(-1)]  # j1 j2 j3 b of each event
-    _, small = regroup(seen.jets, np.arange(len(seen.jets.px)), four)
-    tau = _tau(fat, cuts.tau_axes)
-    return _objects(events[kept], seen.lepton[kept], seen.met[kept], ht[kept], small, fat, tau), weight, CutFlow(flow)
+    good = good[np.isin(seen.jet_event[good], kept)]
+    small = {name: jet[name][good] for name in ("pt", "eta", "phi")}
+    small["efficiency"] = tag_efficiencies(events[seen.jet_event[good]], small, collisions, cuts)
+    row = np.searchsorted(kept, seen.jet_event[good])
+    found = assign_jets(small, row, kinematics(fat.totals()), uniforms(ids[events[kept]], "tag"), cuts)
+    flow |= found.flow
+    _, four = regroup(seen.jets, np.arange(len(seen.jets.px)), good[found.jets].reshape(-1))
+    _, fat = regroup(fat, np.arange(len(fat.px)), found.events)
+    kept, tau = kept[found.events], _tau(fat, cuts.tau_axes)
+    objects = _objects(events[kept], seen.lepton[kept], seen.met[kept], ht[kept], four, fat, tau)
+    return objects, found.weight, CutFlow(flow)
 
 
 def leading_fat_jets(momenta: FourVectors, keep: Array, cuts: EventSelection) -> tuple[Array, FourVectors]:
@@ -115,7 +115,8 @@ def leading_fat_jets(momenta: FourVectors, keep: Array, cuts: EventSelection) ->
     kept = np.flatnonzero(keep)
     _, compact = regroup(momenta, np.arange(len(momenta.px)), kept)
     row, _, jets = clustering.cluster(compact, cuts.fat_radius, cuts.fat_pt)
-    central = np.flatnonzero(np.abs(kinematics(jets.totals())["eta"]) < cuts.fat_eta)
+    p = kinematics(jets.totals())
+    central = np.flatnonzero((np.abs(p["eta"]) < cuts.fat_eta) & (p["mass"] >= cuts.fat_mass))
     leading = central[rank_of(row[central]) == 0]
     _, fat = regroup(jets, np.arange(len(jets.px)), leading)
     return kept[row[leading]], fat

@@ -78,22 +78,38 @@ def zbb(
 @click.option("--workers", type=click.IntRange(1), help="Worker processes at a time.  [default: one for each core]")
 @click.option("--processes", metavar="NAMES", help="Processes to generate, for example signal,tt1l.  [default: all]")
 @click.option("--card", "cards", multiple=True, metavar="NAME=FILE", help="Your own Pythia card for a process.")
+@click.option(
+    "--preset",
+    default="loose",
+    metavar="NAME",
+    help="Selection that the sample is meant for, loose, search or tight: it sets the thresholds of generation, and "
+    "which events are stored.  [default: loose]",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
 def vlq(
-    events: int, seed: int, workers: int | None, processes: str | None, cards: tuple[str, ...], output: Path
+    events: int,
+    seed: int,
+    workers: int | None,
+    processes: str | None,
+    cards: tuple[str, ...],
+    preset: str,
+    output: Path,
 ) -> JsonObject:
     """Generate pp -> b' b'bar -> (t W)(b Phi) and ten backgrounds of a search for it at 13 TeV, with Pythia 8.
 
-    Events without a lepton, or with little transverse energy, are not stored. The files hold the cross section (LO,
-    with the branching fractions of forced decays) and the sum of weights of all generated events.
+    Events without a lepton, or with little transverse energy, are not stored. Top pairs are filtered by the sum of the
+    pT of their partons; other backgrounds have thresholds on the pT of the hard process. The files hold the cross
+    section (LO, with the branching fractions of forced decays) and the sum of weights of all generated events.
 
     Example: python -m xaug.generate vlq --events 5000 --seed 1 -o vlq_files
     """
     from xaug.generate.vlq import generate
 
     chosen = option_list(processes) if processes else None
-    result = generate(output, events=events, seed=seed, workers=workers, cards=named_files(cards), processes=chosen)
+    result = generate(
+        output, events=events, seed=seed, workers=workers, cards=named_files(cards), processes=chosen, preset=preset
+    )
     summary = [
         f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "
         f"{t['events_stored']} stored"

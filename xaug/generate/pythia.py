@@ -14,7 +14,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -23,11 +22,13 @@ import pythia8mc
 from xaug.core.errors import ConfigurationError, XaugError
 from xaug.core.types import Array, Arrays
 from xaug.formats.momenta import FourVectors
+from xaug.generate.filters import EventFilter, Filter
 
 __all__ = ["MAX_SEED", "Batch", "Generator", "read_card", "seed_of", "subruns"]
 
 MAX_SEED = 900_000_000
 """Largest seed that Pythia takes."""
+EVERYTHING = Filter()
 BATCH = 500
 """Events per call of nextBatch: large enough to hide its overhead, small enough for memory and progress."""
 
@@ -94,21 +95,6 @@ class Batch:
         return FourVectors(px, py, pz, e, counts)
 
 
-class LeptonFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has no types
-    """Drop events without an electron, muon or tau in the hard process, before any shower.
-
-    The cross section and the sum of weights are then those of the events that remain.
-    """
-
-    def canVetoProcessLevel(self) -> bool:
-        """Tell Pythia to call `doVetoProcessLevel`."""
-        return True
-
-    def doVetoProcessLevel(self, process: Any) -> bool:
-        """Drop this event if it has no charged lepton."""
-        return not any(abs(process[i].id()) in (11, 13, 15) for i in range(process.size()))
-
-
 class Generator:
     """Pythia, initialised with settings and a seed.
 
@@ -118,8 +104,8 @@ class Generator:
         lines of a card
     seed
         from 1 to MAX_SEED
-    leptonic
-        keep only events with a charged lepton in the hard process
+    kept
+        the events to keep; by default all
 
     Raises
     ------
@@ -127,13 +113,14 @@ class Generator:
         if Pythia does not take a line of the card, or cannot start with it
     """
 
-    def __init__(self, settings: list[str], seed: int, leptonic: bool = False):
+    def __init__(self, settings: list[str], seed: int, kept: Filter = EVERYTHING):
         self.pythia = pythia8mc.Pythia("", False)
+        self.kept, settings = kept.with_settings(settings)
         for line in ["Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"]:
             if not self.pythia.readString(line):
                 raise ConfigurationError(f"Pythia does not accept the setting {line!r}; correct the card")
-        if leptonic:
-            self.filter = LeptonFilter()  # Pythia does not keep it alive
+        if self.kept:
+            self.filter = EventFilter(self.kept)  # Pythia does not keep it alive
             self.pythia.setUserHooksPtr(self.filter)
         if not self.pythia.init():
             raise ConfigurationError("Pythia could not start with this card; does it switch on a process?")

@@ -1,14 +1,15 @@
 """Generate the vlq sample: pp -> b' b'bar -> (t W)(b Phi), Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
 
-All events have an electron, muon or tau in the hard process, and cross sections are those of such events. The
-backgrounds are those that Pythia can generate alone. Three are left out: Z + jets, of which 0.1% pass a selection of
-one lepton; and t W and t tbar with W or Z, which Pythia does not have.
+The sample is generated for a selection: its thresholds are those of `xaug.generate.regimes`. All events have an
+electron, muon or tau in the hard process, and cross sections are those of such events. The backgrounds are those that
+Pythia can generate alone. Three are left out: Z + jets, of which 0.1% pass a selection of one lepton; and t W and
+t tbar with W or Z, which Pythia does not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from xaug.formats.tree_writer import EVENT_LAYOUT, Collection, TreeWriter
 from xaug.formats.xaug_tree import radiated_photons
 from xaug.generate import blocks
 from xaug.generate.blocks import BlockTask, Process
+from xaug.generate.filters import Filter
 from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
+from xaug.generate.regimes import Regime, Stored, Thresholds, regime
 from xaug.jets import clustering
 
-__all__ = ["PROCESSES", "STORED", "Stored", "generate", "generate_block"]
+__all__ = ["PROCESSES", "card_of", "generate", "generate_block"]
 
 PROCESSES = {
     "signal": 1,
@@ -48,22 +51,6 @@ MAX_ABS_ETA = 5.0
 """Pseudorapidity up to which a detector sees particles."""
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Cuts that an event must pass to be stored; looser than every selection that it is meant for."""
-
-    lepton_pt: float = 20.0  # one electron or muon, with all photons within `dress_radius` [GeV]
-    dress_radius: float = 0.1
-    lepton_eta: float = 2.7
-    ht: float = 250.0  # scalar sum of the pT of anti-kT jets, leptons among their constituents [GeV]
-    jet_radius: float = 0.4
-    jet_pt: float = 20.0  # [GeV]
-    jet_eta: float = 2.7
-
-
-STORED = Stored()
-
-
 def shipped_card(name: str) -> Path:
     """Path of a card file that comes with xaug."""
     return Path(str(resources.files("xaug.generate") / "cards" / f"vlq_{name}.cmnd"))
@@ -77,6 +64,7 @@ def generate(
     workers: int | None = None,
     cards: dict[str, str] | None = None,
     processes: list[str] | None = None,
+    preset: str = "loose",
 ) -> JsonObject:
     """Generate the sample as ROOT files.
 
@@ -94,6 +82,9 @@ def generate(
         process name -> path of a card to use instead of the one that comes with xaug
     processes : list of str, optional
         names of the processes to generate; default: all
+    preset : str
+        the selection that the sample is meant for, "loose", "search" or "tight": its thresholds go with the cards that
+        come with xaug, and only events that can pass it are stored; a card of your own is taken as it is
 
     Returns
     -------
@@ -105,7 +96,7 @@ def generate(
     ConfigurationError
         if an option cannot be used, or the directory holds other results
     """
-    cards = cards or {}
+    cards, own = cards or {}, regime(preset)
     chosen = list(PROCESSES) if processes is None else list(dict.fromkeys(processes))
     for kind, names in (("card", [*cards]), ("process", chosen)):
         for name in names:
@@ -115,13 +106,20 @@ def generate(
     streams = {name: stream for stream, name in enumerate(PROCESSES)}
     return blocks.run(
         "xaug.generate.vlq:generate_block",
-        [Process(n, PROCESSES[n], read_card(cards.get(n, shipped_card(n))), streams[n]) for n in chosen],
+        [Process(n, PROCESSES[n], read_card(cards[n]) if n in cards else card_of(n, own), streams[n]) for n in chosen],
         output,
         seed=seed,
         events=events,
         workers=workers,
         sample="vlq",
+        options={"preset": preset},
     )
+
+
+def card_of(name: str, own: Regime) -> list[str]:
+    """The settings of a process in a regime: its thresholds, and the card that comes with xaug."""
+    thresholds = own.thresholds.get(name, Thresholds())
+    return [*thresholds.card, *read_card(shipped_card(name))]
 
 
 def last_copies(batch: Batch, ids: tuple[int, ...]) -> Array:
@@ -133,7 +131,7 @@ def last_copies(batch: Batch, ids: tuple[int, ...]) -> Array:
     return last
 
 
-def stored_events(batch: Batch, cuts: Stored = STORED) -> tuple[Array, dict[str, Collection]]:
+def stored_events(batch: Batch, cuts: Stored) -> tuple[Array, dict[str, Collection]]:
     """Find the events of a batch that pass the cuts for storing.
 
     Returns
@@ -195,7 +193,8 @@ def generate_block(content: JsonObject, arrays: Arrays, report: Callable[..., No
     task = BlockTask.from_json(content)
     cards = subruns(list(task.card))
     seeds = [seed_of(task.seed, task.stream, task.block * len(cards) + k) for k in range(len(cards))]
-    generators = [Generator(card, seed, leptonic=True) for card, seed in zip(cards, seeds, strict=True)]
+    stored = regime(task.options["preset"]).stored
+    generators = [Generator(card, seed, Filter(leptonic=True)) for card, seed in zip(cards, seeds, strict=True)]
     share = -(-task.size // len(cards))  # events of a subrun, rounded up; the last subrun gets the rest
     left = [min(share, task.size - k * share) for k in range(len(cards))]
     generated, sum_weight = 0, 0.0
@@ -207,7 +206,7 @@ def generate_block(content: JsonObject, arrays: Arrays, report: Callable[..., No
                     continue
                 batch = generator.next(min(left[k], BATCH))
                 left[k] -= len(batch)
-                events, collections = stored_events(batch)
+                events, collections = stored_events(batch, stored)
                 scalars = {
                     "eventNum": generated + events.astype(np.int64),
                     "weight": batch.weight[events],
@@ -235,8 +234,8 @@ def generate_block(content: JsonObject, arrays: Arrays, report: Callable[..., No
             "events_failed": sum(generator.failed for generator in generators),
             "events_stored": writer.events,
             "sum_weight": sum_weight,
-            "filter": "an electron, muon or tau in the hard process",
-            "stored": asdict(STORED),
+            "filter": generators[0].kept.words,
+            "stored": asdict(stored),
             "card": list(task.card),
         }
         writer.close(metadata)

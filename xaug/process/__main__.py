@@ -33,17 +33,19 @@ def change_settings(
     detector: tuple[str, ...],
     conventions: str | None,
     choices: tuple[str, ...] = (),
+    preset: str | None = None,
     split_seed: int,
     split: str | None,
 ) -> PartSettings:
     """Change the default settings of a kind of dataset as the options of the command ask for."""
+    from xaug.events import presets
     from xaug.events.processor import EventSettings
     from xaug.jets.processor import JetSettings
 
-    changes: dict[str, Any] = {
-        "split_seed": split_seed,
-        "selection": settings.selection.changed(parse_settings(cuts)),
-    }
+    if preset is not None and not isinstance(settings, EventSettings):
+        raise ConfigurationError(f"--preset {preset} goes with events, not {settings.kind}")
+    selection = settings.selection if preset is None else presets.preset(preset)
+    changes: dict[str, Any] = {"split_seed": split_seed, "selection": selection.changed(parse_settings(cuts))}
     if detector:
         if not isinstance(settings, EventSettings):
             raise ConfigurationError(f"--detector goes with events, not {settings.kind}")
@@ -85,6 +87,18 @@ def change_settings(
     help="Address of a running Dask scheduler (tcp://...).  [default: a cluster on this machine]",
 )
 @click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events that are processed at once.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="Selection of events: loose; tight, which has harder cuts; or search, which also cuts on the mass of the fat "
+    "jet and its distance from the b jet.  [default: loose]",
+)
+@click.option(
+    "--least-effective",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Refuse a process with fewer effective selected events, (sum w)^2 / sum w^2.  [default: 0]",
+)
 @click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Change a cut, for example pt_min=300.")
 @click.option(
     "--detector", multiple=True, metavar="NAME=VALUE", help="Change the detector of events, for example smear=0."
@@ -125,6 +139,8 @@ def main(
     workers: int | None,
     scheduler: str | None,
     chunksize: int,
+    preset: str | None,
+    least_effective: float,
     cuts: tuple[str, ...],
     detector: tuple[str, ...],
     k_factors: str | None,
@@ -153,6 +169,8 @@ def main(
     Examples: python -m xaug.process zbb_files -o zbb_jets --executor dask --workers 4
 
     python -m xaug.process vlq_files -o vlq_events --set ht_min=500 --k-factors k.json
+
+    python -m xaug.process vlq_files -o vlq_tight --preset tight --least-effective 200
     """
     from xaug.process.kinds import processor_class
     from xaug.process.normalisation import read_k_factors
@@ -166,6 +184,7 @@ def main(
         detector=detector,
         conventions=options,
         choices=choices,
+        preset=preset,
         split_seed=split_seed,
         split=split,
     )
@@ -180,6 +199,7 @@ def main(
         strict=strict,
         dry_run=dry_run,
         k_factors=read_k_factors(k_factors) if k_factors else None,
+        least_effective=least_effective,
     )
     skips = result["skips"]
     lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]

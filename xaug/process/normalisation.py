@@ -11,7 +11,7 @@ from xaug.data.parts import PartSummary
 from xaug.data.weights import LUMINOSITY
 from xaug.process.inputs import InputFile
 
-__all__ = ["check_normalisation", "normalisation", "read_k_factors"]
+__all__ = ["check_normalisation", "normalisation", "read_k_factors", "refuse_few"]
 
 
 def read_k_factors(path: str) -> dict[str, float]:
@@ -119,3 +119,27 @@ def normalisation(
         if xsec is not None and generated:
             found[name]["expected_events"] = k * xsec * LUMINOSITY * selected / generated
     return found
+
+
+def refuse_few(processes: Mapping[str, JsonObject], least: float) -> None:
+    """Raise ConfigurationError if processes have fewer effective events than asked for.
+
+    Parameters
+    ----------
+    processes
+        what `normalisation` found
+    least
+        least effective number of selected events of each process
+    """
+    lines = []
+    for name, found in processes.items():
+        effective: float = found["effective_events"] if "effective_events" in found else found["rows"]
+        if effective < least:
+            generated = found["events_generated"]
+            enough = f"about {math.ceil(1.1 * generated * least / effective):,}" if effective else "many times more"
+            lines.append(
+                f"process {name} has {found['rows']} selected events, effectively {effective:.1f}; generate {enough} "
+                f"events of it instead of {generated:,}"
+            )
+    if lines:
+        raise ConfigurationError(f"fewer than {least:g} effective events: {'; '.join(lines)}")

@@ -26,7 +26,7 @@ from xaug.process.changes import Changes
 from xaug.process.chunks import LOST, Chunk, PartProcessor, control_histogram
 from xaug.process.inputs import InputFile, infer_kind, inspect, short_names
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
-from xaug.process.normalisation import check_normalisation, normalisation
+from xaug.process.normalisation import check_normalisation, normalisation, refuse_few
 from xaug.process.search import gather
 from xaug.process.skips import Skip
 
@@ -95,6 +95,7 @@ def process(
     strict: bool = False,
     dry_run: bool = False,
     k_factors: Mapping[str, float] | None = None,
+    least_effective: float = 0.0,
 ) -> JsonObject:
     """Make a dataset of files of events.
 
@@ -121,6 +122,8 @@ def process(
         check the inputs, and process nothing
     k_factors : dict, optional
         process name -> factor that multiplies the cross section in its files
+    least_effective : float
+        least effective number of selected events of each process, (sum w)^2 / sum w^2
 
     Returns
     -------
@@ -130,7 +133,8 @@ def process(
     Raises
     ------
     ConfigurationError
-        if settings or inputs cannot be used, or nothing is selected
+        if settings or inputs cannot be used, nothing is selected, or a process has fewer effective events than asked
+        for
     InputFileError
         if `strict` and a file cannot be used
     """
@@ -163,6 +167,7 @@ def process(
     finished = provenance.begin(output, "process", config)
     if finished:
         refuse_stale(output, finished, table_of(settings.kind), work.code)
+        refuse_few(finished["processes"], least_effective)
         return finished
     missing = [name for name in parts if not (output / name).exists()]  # damaged ones were removed
     if missing:
@@ -173,7 +178,11 @@ def process(
     for name, chunk in sorted(parts.items(), key=lambda item: (item[1].file.path, item[1].start)):
         if (output / name).exists():  # else it was skipped, and is listed
             report.add(output / name, chunk.file.path)
-    return report.write(output, config, work.code)
+    report.check_files()
+    found = normalisation(files, report.parts, k_factors)
+    report.check_processes(found)
+    refuse_few(found, least_effective)
+    return report.write(output, config, work.code, found)
 
 
 def _process_missing(
@@ -256,7 +265,11 @@ class _Report:
             if self.processor.weighted and not found["rows"]:
                 where = ", ".join(file.path for file in self.files if file.process == name)
                 row, flow = self.processor.row, self.flows[name]
-                self.skip(where, f"process {name}: no {row} passes the selection (cut flow: {flow}); generate more")
+                self.skip(
+                    where,
+                    f"process {name}: no {row} of {found['events_generated']} passes the selection "
+                    f"(cut flow: {flow}); generate several times as many, or with thresholds for this selection",
+                )
         if not any(part.rows for part in self.parts):
             reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
             flows = "; ".join(f"{name}: {flow}" for name, flow in self.flows.items())
@@ -264,11 +277,13 @@ class _Report:
                 f"no {self.processor.row} of {len(self.files)} files passes the selection (cut flow: {flows}){reasons}"
             )
 
-    def write(self, output: Path, config: JsonObject, code: Mapping[str, str]) -> JsonObject:
-        """Write control histograms and manifest; `code` has the digest of the code that read each format."""
-        self.check_files()
-        processes = normalisation(self.files, self.parts, config["k_factors"])
-        self.check_processes(processes)
+    def write(
+        self, output: Path, config: JsonObject, code: Mapping[str, str], processes: Mapping[str, JsonObject]
+    ) -> JsonObject:
+        """Write control histograms and manifest.
+
+        `code` has the digest of the code that read each format, `processes` the normalisation of each process.
+        """
         with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
             for name, histogram in sorted(self.control.items()):
                 root[name] = histogram
