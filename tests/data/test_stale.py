@@ -83,7 +83,7 @@ def digest_of(kind, form="xaug_tree"):
         ("jets", "jets.clustering:n_subjettiness"),
         ("jets", "jets.processor:make_list"),
         ("jets", "jets.processor:make_images"),
-        ("jets", "jets.selection:match_b_quarks"),
+        ("jets", "jets.selection:match_partons"),
         ("jets", "formats.momenta:FourVectors.sums"),
         ("jets", "formats.xaug_tree:refuse_momenta"),
         ("jets", "formats.xaug_tree:XaugTree.read_particles"),

@@ -132,7 +132,7 @@ class TestAddedFormat:
 
     def test_says_what_it_cannot_hold(self, npz_format, npz_file, tmp_path, process_command):
         given = fileset(tmp_path / "a.json", npz_file[0], label=1)
-        result = process_command(given, "-o", tmp_path / "out")
+        result = process_command(given, "-o", tmp_path / "out", "--set", "truth=z_bb")
         assert result.exit_code == 1
         assert "qcd.npz has neither partons nor further columns; give it label 0" in result.stderr
         result = process_command(given, "-o", tmp_path / "out", "--kind", "events")
@@ -189,7 +189,11 @@ class TestRecognise:
     @pytest.mark.parametrize(
         ("tree", "named", "reason"),
         [
-            ("Events", None, r"has no tree 'T' or 'Delphes' \(it holds: Events\); name it as treename in a fileset"),
+            (
+                "Events",
+                None,
+                r"has no tree 'T' or 'Delphes' or 'Events' \(it holds: Events\); name it as treename in a fileset",
+            ),
             ("Events", "Tree", r"has no tree 'Tree' \(it holds: Events\)"),
             ("Events", "Events", "has no branch of a known format in its tree 'Events'"),
         ],

@@ -6,8 +6,9 @@ from itertools import combinations
 
 import awkward as ak
 import numpy as np
+import pytest
 
-from xaug.jets.truth import match_b_quarks
+from xaug.jets.truth import TRUTH, match_partons
 
 
 def test_against_loops_over_pairs():
@@ -37,6 +38,39 @@ def test_against_loops_over_pairs():
                 near.append((columns["id"][k], columns["mother1"][k]))
         return any(a[0] == -b[0] and a[1] == b[1] for a, b in combinations(near, 2))
 
-    found = match_b_quarks(partons, event, eta, phi, 0.8)
+    found = match_partons(TRUTH["z_bb"], partons, event, eta, phi, 0.8)
     assert found.tolist() == [expected(jet) for jet in range(100)]
     assert 10 < found.sum() < 90
+
+
+def of(*partons):
+    """Events of partons (id, mother) at (eta, phi) = (0, 0), leaving the hard process, and one in front of it."""
+    columns = ("id", "mother1", "status", "eta", "phi")
+    return ak.Array([
+        [dict(zip(columns, (*parton, 23, 0.0, 0.0), strict=True)) for parton in event]
+        + [dict(zip(columns, (5, 0, -21, 0.0, 0.0), strict=True))]
+        for event in partons
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("truth", "matched"),
+    [
+        # Z -> bb, a b pair of two mothers, W -> ud, W -> cs, Z -> uu, t -> b u d, b u alone, a gluon, leptons
+        ("z_bb", [1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("h_bb", [1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("w_qq", [0, 0, 1, 1, 0, 1, 0, 0, 0]),
+        ("top", [0, 0, 0, 0, 0, 1, 0, 0, 0]),
+        ("parton", [1, 1, 1, 1, 1, 1, 1, 1, 0]),
+    ],
+)
+def test_partons_of_each_kind_of_jet_by_hand(truth, matched):
+    partons = of(
+        [(5, 3), (-5, 3)], [(5, 3), (-5, 4)], [(2, 3), (-1, 3)], [(-4, 3), (3, 3)], [(2, 3), (-2, 3)],
+        [(5, 3), (2, 4), (-1, 4)], [(5, 3), (2, 4)], [(21, 3)], [(11, 3), (-12, 3)],
+    )  # fmt: skip
+    event = np.arange(9)
+    found = match_partons(TRUTH[truth], partons, event, np.zeros(9), np.zeros(9), 0.8)
+    assert found.tolist() == [bool(one) for one in matched]
+    far = match_partons(TRUTH[truth], partons, event, np.ones(9), np.zeros(9), 0.8)
+    assert not far.any()

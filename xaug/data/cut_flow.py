@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["CutFlow"]
 
@@ -23,6 +24,18 @@ class CutFlow:
 
     def __str__(self) -> str:
         return ", ".join(f"{cut} {count}" for cut, count in self.counts.items())
+
+    def losses(self, name: str) -> list[str]:
+        """A sentence for each cut between jets or events of a class that more than half of them fail.
+
+        The step from events to the first cut is not one: an event need not have any jet.
+        """
+        steps = list(self.counts.items())[1:]
+        return [
+            f"{name} loses {100 * (1 - after / before):.0f}% to the cut {cut!r} ({before} to {after})"
+            for (_, before), (cut, after) in pairwise(steps)
+            if before and after < before / 2
+        ]
 
     @property
     def after_first_cut(self) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, TypeVar
 
 from xaug._version import __version__
 from xaug.core.errors import ConfigurationError
@@ -12,9 +12,12 @@ from xaug.core.files import digest_json
 from xaug.core.options import Options
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.cut_flow import CutFlow
+from xaug.data.records import CLASSES
 from xaug.data.variables import table_of
 
-__all__ = ["PartSettings", "PartSummary", "Rows", "part_name"]
+Own = TypeVar("Own", bound="PartSettings")
+
+__all__ = ["PartSettings", "PartSummary", "ProcessSummary", "Rows", "part_name"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class PartSettings:
     selection: Options
     split_seed: int = 0
     split_fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)  # train, validation, test
+    classes: tuple[str, ...] = CLASSES  # names of the classes by label
 
     def __post_init__(self) -> None:
         fractions = self.split_fractions
@@ -35,6 +39,10 @@ class PartSettings:
             raise ConfigurationError(
                 f"split fractions {fractions}: must be three numbers >= 0 (train, validation, test) that sum to 1"
             )
+
+    def for_given_jets(self: Own, given: bool) -> Own:
+        """The default settings for files that give their jets, or do not."""
+        return self
 
     def check(self, path: str, metadata: JsonObject) -> None:
         """Refuse a file that does not hold what these settings select, going by what it says of itself.
@@ -50,7 +58,9 @@ class PartSettings:
     @property
     def config(self) -> JsonObject:
         """The settings as plain data, with the version of the code that computes."""
-        return {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": self.version}
+        content = {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": self.version}
+        del content["classes"]
+        return content if self.classes == CLASSES else {**content, "classes": list(self.classes)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,31 @@ class Rows:
     control: Arrays  # (n,) values for the control histograms
     control_weight: Array | None  # (n,) their weights; None: 1
     cut_flow: CutFlow
+    split: Array | None = None  # (n,) split of each row, where the input has one
+
+
+@dataclass(frozen=True)
+class ProcessSummary:
+    """Rows of one process in a part."""
+
+    process: str
+    label: int
+    rows: int
+    splits: Mapping[str, int]  # split -> rows
+    cut_flow: CutFlow
+    sum_weight_read: float  # of all its entries that were read
+    sum_weights_selected: float  # of the rows
+    sum_squares_selected: float | None = None  # of their weights; older parts do not tell it
+
+    def to_json(self) -> JsonObject:
+        """The summary as plain data."""
+        return {**vars(self), "splits": dict(self.splits), "cut_flow": self.cut_flow.to_json()}
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> ProcessSummary:
+        """The summary that `to_json` gave."""
+        own = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        return cls(**{**own, "cut_flow": CutFlow(content["cut_flow"])})
 
 
 @dataclass(frozen=True)
@@ -73,23 +108,25 @@ class PartSummary:
     file: str  # input file
     start: int  # first entry of the input file
     stop: int  # end of its entries
-    process: str
-    label: int
-    rows: int
-    splits: Mapping[str, int]  # split -> rows
-    cut_flow: CutFlow
-    sum_weight_read: float  # of all entries from start to stop
-    sum_weights_selected: float  # of the rows
-    sum_squares_selected: float | None = None  # of their weights; older parts do not tell it
+    contents: tuple[ProcessSummary, ...]  # its processes
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(own.rows for own in self.contents)
 
     def to_json(self) -> JsonObject:
-        """The summary as plain data."""
-        return {**vars(self), "splits": dict(self.splits), "cut_flow": self.cut_flow.to_json()}
+        """The summary as plain data; that of a single process is not nested."""
+        place: JsonObject = {"part": self.part, "file": self.file, "start": self.start, "stop": self.stop}
+        if len(self.contents) == 1:
+            return place | self.contents[0].to_json()
+        return place | {"contents": [own.to_json() for own in self.contents]}
 
     @classmethod
     def from_json(cls, content: JsonObject) -> PartSummary:
         """The summary that `to_json` gave."""
-        return cls(**{**content, "cut_flow": CutFlow(content["cut_flow"])})
+        contents = tuple(ProcessSummary.from_json(own) for own in content.get("contents", [content]))
+        return cls(content["part"], content["file"], content["start"], content["stop"], contents)
 
 
 def part_name(key: Mapping[str, Any], settings: PartSettings, code: str, start: int, stop: int) -> str:

@@ -42,6 +42,8 @@ class Variable:
         value where there is no particle; None where every place has one
     code : str
         digest of the code that computed the values, for variables that are read from disk; "" if it is not known
+    needs : tuple of str
+        properties of `xaug.formats.base.PROPERTIES` without which it cannot be computed
     """
 
     name: str
@@ -52,6 +54,7 @@ class Variable:
     compute: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     padding: float | None = None
     code: str = field(default="", compare=False, repr=False)
+    needs: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def axis_label(self) -> str:
@@ -263,6 +266,18 @@ class Table:
             name: Block(name, tuple(known[column] for column in chosen), self.block(name).shape)
             for name, chosen in columns.items()
         }
+        return Table(self.kind, blocks)
+
+    def holding(self, properties: Iterable[str]) -> Table:
+        """The table of the variables that can be computed of these properties; blocks without any are left out."""
+        known = set(properties)
+        blocks = {}
+        for name, block in self.blocks.items():
+            kept = tuple(v for v in block.variables if known.issuperset(v.needs))
+            names = {v.name for v in kept}
+            chosen = {key: tuple(n for n in own if n in names) for key, own in block.selections.items()}
+            if kept:
+                blocks[name] = Block(name, kept, block.shape, chosen)
         return Table(self.kind, blocks)
 
     def without_code(self) -> Table:

@@ -22,7 +22,9 @@ from xaug.core.errors import BadValues, ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
 
 __all__ = [
+    "CONFIGURED",
     "FORMATS",
+    "PROPERTIES",
     "Collisions",
     "Contents",
     "FinalState",
@@ -38,6 +40,9 @@ __all__ = [
 ]
 
 Opened = TypeVar("Opened")
+PROPERTIES = frozenset(("id", "charge", "dxy", "dz", "phi", "vertex"))
+"""Properties that files of some formats lack: the kind of particles, their charge, transverse and longitudinal
+displacement, the azimuth of jets, and the vertex as a point in space."""
 
 
 class UnsuitableFile(ValueError):
@@ -50,18 +55,44 @@ class Wanted:
 
     columns: tuple[str, ...] = ()  # further columns of particles by our name: "status"
     partons: bool = False  # the partons of the hard process
+    classes: tuple[str, ...] = ()  # classes by label, for files that tell the class of each entry
 
 
 @dataclass(frozen=True)
 class FinalState:
-    """Final-state particles of n events, m in all, and the partons of their hard processes."""
+    """Final-state particles of n events, m in all, and the partons of their hard processes.
 
-    particles: Arrays  # (m,) each: pt eta phi mass [GeV], id (PDG), vx vy vz [mm]; status where it is wanted
-    counts: Array  # (n,) particles of each event
+    Files of jets have their particles grouped by jet, of which an event has any number.
+    """
+
+    particles: Arrays  # (m,) each: pt eta phi mass [GeV]; of id (PDG), charge [e], vx vy vz or dxy dz [mm] those that
+    # the file has; status where it is wanted
+    counts: Array  # (n,) particles of each event, or (jets,) of each jet
     partons: ak.Array | None = None  # (n, var) records id, status, mother1, eta, phi; None where they are not wanted
+    jet_event: Array | None = None  # (jets,) event of each jet, ascending; None where jets are to be clustered
+    events: int | None = None  # number of events, where particles are grouped by jet
+    label: Array | None = None  # (n,) label of each event, -1 for another class than the wanted ones
+    split: Array | None = None  # (n,) split of each event, where the file has one
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.counts) if self.events is None else self.events
+
+    def only(self, events: Array) -> FinalState:
+        """Some of the events, given by number, ascending."""
+        new = np.full(len(self), -1)
+        new[events] = np.arange(len(events))
+        of_group = np.arange(len(self)) if self.jet_event is None else self.jet_event
+        groups = new[of_group] >= 0
+        chosen = np.repeat(groups, self.counts)
+        return FinalState(
+            {name: values[chosen] for name, values in self.particles.items()},
+            self.counts[groups],
+            None if self.partons is None else self.partons[events],
+            None if self.jet_event is None else new[self.jet_event[groups]],
+            None if self.events is None else len(events),
+            None if self.label is None else self.label[events],
+            None if self.split is None else self.split[events],
+        )
 
 
 @dataclass(frozen=True)
@@ -152,6 +183,10 @@ class Format(ABC):
     """Noun that messages use, with its article."""
     suffixes: ClassVar[tuple[str, ...]]
     """Endings of the file names that are taken when a directory is searched."""
+    layout: ClassVar[str] = ""
+    """Contents of a file and their units, in a line, for lists of all formats."""
+    gives_jets: bool = False
+    """Whether files hold jets, which are not clustered again. They are then selected by no cut unless one is set."""
 
     @abstractmethod
     def likeness(self, source: Source) -> float:
@@ -164,7 +199,7 @@ class Format(ABC):
         """
 
     def mismatch(self, source: Source) -> str:
-        """Say why a file is not of this format, as the predicate of a sentence; its likeness is 0."""
+        """Say why a file is not of this format, as the predicate of a sentence, or nothing; its likeness is 0."""
         return f"is not {self.label}"
 
     @abstractmethod
@@ -180,6 +215,20 @@ class Format(ABC):
     @abstractmethod
     def open(self, path: str, tree: str, start: int, stop: int) -> AbstractContextManager[Any]:
         """Open the entries from `start` to `stop`; the methods below read from what this yields."""
+
+    def holds(self, columns: Collection[str]) -> frozenset[str]:
+        """Properties of particles, of `PROPERTIES`, that a file of these columns has beside momenta; default: all."""
+        return PROPERTIES
+
+    def classes(self, source: Source) -> dict[str, int]:
+        """Classes of a file that tells the class of each entry, and their entries; {} for other files.
+
+        Raises
+        ------
+        UnsuitableFile
+            if an entry has no class, or several
+        """
+        return {}
 
     def particle_columns(self, wanted: Wanted) -> Collection[str]:
         """Names of the columns that `read_particles` needs.
@@ -233,7 +282,9 @@ class Format(ABC):
 
 
 FORMATS: dict[str, Format] = {}
-"""All formats by name."""
+"""All formats by name, each of which recognises its files."""
+CONFIGURED: dict[str, Format] = {}
+"""Formats that a file of the user describes, by name; they recognise no file by themselves."""
 
 
 def register_format(added: Format) -> Format:
@@ -252,6 +303,8 @@ def register_format(added: Format) -> Format:
 
 def format_of(name: str) -> Format:
     """The format of a name."""
+    if name in CONFIGURED:
+        return CONFIGURED[name]
     if name not in FORMATS:
         raise unknown_name("file format", name, FORMATS)
     return FORMATS[name]
@@ -268,7 +321,7 @@ def recognise(source: Source) -> Format:
     found = {name: known.likeness(source) for name, known in FORMATS.items()}
     best = max(found, key=lambda name: found[name])
     if not found[best]:
-        reasons = dict.fromkeys(known.mismatch(source) for known in FORMATS.values())
+        reasons = dict.fromkeys(filter(None, (known.mismatch(source) for known in FORMATS.values())))
         labels = ", ".join(known.label for known in FORMATS.values())
         raise UnsuitableFile(f"{' and '.join(reasons)}; xaug reads {labels}")
     return FORMATS[best]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from xaug.core.errors import ConfigurationError, unknown_name
@@ -12,6 +12,7 @@ from xaug.core.types import Array
 from xaug.data.code import code_digest, content_digest
 from xaug.data.parts import PartSettings, Rows
 from xaug.data.splits import assign_split, event_ids
+from xaug.data.variables import Table, table_of
 from xaug.formats.base import Format
 
 __all__ = ["PROCESSORS", "AnyProcessor", "Processor", "default_settings", "processor_class", "register_processor"]
@@ -61,6 +62,14 @@ class Processor(ABC, Generic[Settings, Content]):
     @abstractmethod
     def default_settings(cls, kind: str) -> Settings:
         """The settings of a kind of dataset, where the user changes none."""
+
+    def table(self) -> Table:
+        """The variables of the dataset, with their functions."""
+        return table_of(self.settings.kind)
+
+    def for_inputs(self, formats: Sequence[tuple[Format, Collection[str]]]) -> Settings:
+        """The settings for files of some formats, each given with the properties that the file holds."""
+        return self.settings
 
     @abstractmethod
     def columns(self, source: Format, label: int) -> Collection[str]:

@@ -102,10 +102,10 @@ class XaugTree(RootFormat):
         if wanted.partons:
             columns, of_event = flat_columns(chunk, PARTONS)
             event = np.repeat(np.arange(len(of_event)), of_event)
-            # only outgoing b quarks are ever used; incoming partons have an infinite pseudorapidity
-            b = (np.abs(columns["id"]) == 5) & (np.abs(columns["status"]) == 23)
+            # only outgoing partons are ever used; incoming ones have an infinite pseudorapidity
+            outgoing = np.abs(columns["status"]) == 23
             for name in ("eta", "phi"):
-                refuse(PARTONS[name], columns[name], b & ~np.isfinite(columns[name]), event, first)
+                refuse(PARTONS[name], columns[name], outgoing & ~np.isfinite(columns[name]), event, first)
             partons = ak.unflatten(ak.zip(columns), of_event)
         return FinalState(particles, counts, partons)
 

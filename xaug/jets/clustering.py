@@ -20,13 +20,15 @@ import fastjet
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.formats.momenta import FourVectors
+from xaug.formats.momenta import FourVectors, delta_phi, kinematics
 from xaug.jets.jets import AXES, BETAS, MAX_AXES
 
 __all__ = [
+    "ALGORITHMS",
     "MEASURE",
     "cluster",
     "decluster",
+    "given",
     "groom",
     "n_subjettiness",
     "recluster",
@@ -56,8 +58,18 @@ def _sequence(particles: FourVectors, definition: Any) -> Any:
         os.close(quiet)
 
 
-def cluster(particles: FourVectors, radius: float, min_pt: float) -> tuple[Array, Array, FourVectors]:
-    """Cluster anti-kT jets in all events.
+ALGORITHMS = {
+    "antikt": fastjet.antikt_algorithm,
+    "ca": fastjet.cambridge_algorithm,
+    "kt": fastjet.kt_algorithm,
+}
+"""Algorithms of clustering by name."""
+
+
+def cluster(
+    particles: FourVectors, radius: float, min_pt: float, algorithm: str = "antikt"
+) -> tuple[Array, Array, FourVectors]:
+    """Cluster jets in all events.
 
     Parameters
     ----------
@@ -67,6 +79,8 @@ def cluster(particles: FourVectors, radius: float, min_pt: float) -> tuple[Array
         distance parameter R
     min_pt
         least jet pT [GeV]
+    algorithm
+        a name in ALGORITHMS: anti-kT by default
 
     Returns
     -------
@@ -83,7 +97,7 @@ def cluster(particles: FourVectors, radius: float, min_pt: float) -> tuple[Array
         return none, none, particles.take(none, none)
     starts = np.cumsum(particles.counts) - particles.counts
     compact = FourVectors(particles.px, particles.py, particles.pz, particles.e, particles.counts[filled])
-    sequence = _sequence(compact, fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
+    sequence = _sequence(compact, fastjet.JetDefinition(ALGORITHMS[algorithm], radius))
     found = sequence.constituent_index(min_pt=min_pt)
     jets_per_event = ak.to_numpy(ak.num(found, axis=1))
     event = np.repeat(np.flatnonzero(filled), jets_per_event)
@@ -93,6 +107,25 @@ def cluster(particles: FourVectors, radius: float, min_pt: float) -> tuple[Array
     p = momenta.totals()
     order = np.lexsort((-np.hypot(p[:, 0], p[:, 1]), event))
     return event[order], *regroup(momenta, index, order)
+
+
+def given(particles: FourVectors, event_of: Array, min_pt: float) -> tuple[Array, Array, FourVectors]:
+    """Take jets as a file gives them, in the form of `cluster`.
+
+    Parameters
+    ----------
+    particles
+        grouped by jet
+    event_of
+        event of each jet, (jets,), ascending
+    min_pt
+        least jet pT [GeV]
+    """
+    p = particles.totals()
+    pt = np.hypot(p[:, 0], p[:, 1])
+    kept = np.flatnonzero((particles.counts > 0) & (pt >= min_pt))
+    order = kept[np.lexsort((-pt[kept], event_of[kept]))]
+    return event_of[order], *regroup(particles, np.arange(len(particles.px)), order)
 
 
 def regroup(momenta: FourVectors, index: Array, groups: Array) -> tuple[Array, FourVectors]:
@@ -151,11 +184,21 @@ def branch_pt(jets: FourVectors, branch: Array) -> Array:
     return np.hypot(p[:, 0], p[:, 1]).reshape(-1, 2)
 
 
-def groom(jets: FourVectors, z_cut: float) -> tuple[Array, FourVectors, Array]:
-    """Groom jets with the modified mass-drop tagger (soft drop with beta = 0), and find their two subjets.
+def branch_distance(jets: FourVectors, branch: Array) -> Array:
+    """Distance (n,) in rapidity and azimuth of the two branches of each jet."""
+    p = kinematics(jets.sums(2 * jets.group + branch, 2 * len(jets)).reshape(-1, 2, 4))
+    distance: Array = np.hypot(p["rapidity"][:, 0] - p["rapidity"][:, 1], delta_phi(p["phi"][:, 0], p["phi"][:, 1]))
+    return distance
+
+
+def groom(jets: FourVectors, z_cut: float, beta: float = 0.0, radius: float = 0.8) -> tuple[Array, FourVectors, Array]:
+    """Groom jets with soft drop, and find their two subjets.
 
     Each jet is declustered with Cambridge-Aachen, always along the harder branch, until the softer branch carries
-    more than `z_cut` of the scalar pT sum of both. Dropped particles never change the tree of the remaining ones,
+    more than `z_cut` (Delta R / radius)^beta of the scalar pT sum of both, where Delta R is their distance in rapidity
+    and azimuth. With beta = 0 this is the modified mass-drop tagger; z_cut = 0 keeps all constituents.
+
+    Dropped particles never change the tree of the remaining ones,
     so each step reclusters the remaining constituents of all unfinished jets at once. The soft drop of fastjet
     gives the same jets, but its Python interface takes a time quadratic in the number of constituents to return
     them: ten times as long for 60 constituents.
@@ -181,7 +224,10 @@ def groom(jets: FourVectors, z_cut: float) -> tuple[Array, FourVectors, Array]:
             continue
         branch = decluster(rest)
         pt = branch_pt(rest, branch)
-        passed = pt[:, 1] > z_cut * pt.sum(axis=1)
+        threshold = z_cut * pt.sum(axis=1)
+        if beta:
+            threshold *= (branch_distance(rest, branch) / radius) ** beta
+        passed = pt[:, 1] > threshold
         ends = passed[rest.group]
         done.append((number[rest.group][ends], index[ends], branch[ends]))
         goes_on = ~ends & (branch == 0)

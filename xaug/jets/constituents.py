@@ -14,7 +14,7 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.formats.momenta import delta_phi
 from xaug.jets.jets import LIST_LENGTH, Jets, leading
-from xaug.jets.particle_kinds import KINDS, charge, log_displacement, longitudinal, transverse
+from xaug.jets.particle_kinds import KINDS, charge_of, log_displacement, longitudinal, transverse
 
 __all__ = ["LIST_LENGTH", "make_list"]
 
@@ -82,7 +82,7 @@ def delta_r_subjet(which: int) -> Callable[[Constituents], Array]:
 
 def charge_column(c: Constituents) -> Array:
     """Electric charge in units of e."""
-    return charge(c["id"])
+    return charge_of(c.values)
 
 
 def is_kind(kind: str) -> Callable[[Constituents], Array]:

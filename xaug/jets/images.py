@@ -36,7 +36,9 @@ def image_coordinates(jets: Jets) -> tuple[Array, Array]:
             delta_phi(jets.subjet_phi[:, 1], jets.subjet_phi[:, 0]),
         ]
     )
-    up = -along / (along**2).sum(axis=0)  # unit vector away from the subleading subjet, divided by the distance
+    square = (along**2).sum(axis=0)
+    along[:, square == 0] = np.array([[0.0], [-1.0]])  # a jet of one subjet is not turned, nor divided
+    up = -along / np.where(square > 0, square, 1.0)  # unit vector away from the subleading subjet, over the distance
     dy = particles["rapidity"] - jets.subjet_rapidity[jet_index, 0]
     dphi = delta_phi(particles["phi"], jets.subjet_phi[jet_index, 0])
     x = dy * up[1, jet_index] - dphi * up[0, jet_index]

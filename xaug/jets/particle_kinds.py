@@ -15,6 +15,7 @@ __all__ = [
     "MAX_DXY",
     "MIN_PT_TRACK",
     "charge",
+    "charge_of",
     "is_track",
     "log_displacement",
     "longitudinal",
@@ -48,6 +49,12 @@ def _by_id(rule: Callable[[int], float]) -> Callable[[Array], Array]:
 charge = _by_id(lambda i: pdgid.charge(i) or 0.0)
 """Electric charge in units of e, by PDG id."""
 
+
+def charge_of(particles: Arrays) -> Array:
+    """Electric charge (m,) in units of e, as the file has it, or by PDG id."""
+    return particles["charge"] if "charge" in particles else charge(particles["id"])
+
+
 KINDS: dict[str, Callable[[Array], Array]] = {
     "is_muon": lambda ids: (np.abs(ids) == 13).astype(float),
     "is_electron": lambda ids: (np.abs(ids) == 11).astype(float),
@@ -60,17 +67,20 @@ KINDS: dict[str, Callable[[Array], Array]] = {
 
 def transverse(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
     """Transverse distance dxy of the production vertex from the collision [mm]."""
+    if "dxy" in particles:
+        size: Array = np.abs(particles["dxy"])
+        return size
     distance: Array = np.hypot(particles["vx"], particles["vx" if conventions.dxy_from_x else "vy"])
     return distance
 
 
 def longitudinal(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
     """Position dz of the production vertex along the beam, from the collision [mm]."""
-    return particles["vz"]
+    return particles["dz"] if "dz" in particles else particles["vz"]
 
 
 def is_track(particles: Arrays, conventions: Conventions = DEFAULT) -> Array:
     """Mask (m,) of the candidates for displaced tracks: charged particles with pT > 1 GeV and dxy < 50 mm."""
-    charged = charge(particles["id"]) != 0
+    charged = charge_of(particles) != 0
     track: Array = charged & (particles["pt"] > MIN_PT_TRACK) & (transverse(particles, conventions) < MAX_DXY)
     return track

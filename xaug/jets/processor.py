@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hist
 import numpy as np
 
-from xaug.core.errors import BadValues, InputFileError
+import xaug.jets.table  # noqa: F401  # registers the variables
+from xaug.core.errors import BadValues, ConfigurationError, InputFileError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.parts import PartSettings, Rows
-from xaug.formats.base import FinalState, Format, UnsuitableFile, Wanted
+from xaug.data.variables import Table, table_of
+from xaug.formats.base import PROPERTIES, FinalState, Format, UnsuitableFile, Wanted
+from xaug.formats.labels import is_background
 from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
+from xaug.jets.cuts import OPEN, Selection
 from xaug.jets.images import make_images
 from xaug.jets.jets import Jets
-from xaug.jets.selection import Selection, select_jets
-from xaug.jets.table import JET_LIST, JET_XAUGS
+from xaug.jets.selection import select_jets
 
 __all__ = ["JetProcessor", "JetSettings"]
 
@@ -31,6 +34,11 @@ class JetSettings(PartSettings):
     kind: str = "jets"
     selection: Selection = field(default_factory=Selection)
     conventions: Conventions = DEFAULT
+    holds: tuple[str, ...] = tuple(sorted(PROPERTIES))  # properties of particles that all input files have
+
+    def for_given_jets(self, given: bool) -> JetSettings:
+        """The settings of version 0.1, or no cuts for jets that a file gives."""
+        return replace(self, selection=replace(self.selection, **OPEN)) if given else self
 
     def check(self, path: str, metadata: JsonObject) -> None:
         """Refuse files of `xaug.generate zbb` that were generated without the neutrinos that are to be clustered."""
@@ -40,15 +48,17 @@ class JetSettings(PartSettings):
     @property
     def config(self) -> JsonObject:
         """The settings as plain data; of the conventions, only those that are not the default."""
-        settings = super().config
-        del settings["conventions"]
+        settings = super().config | {"selection": self.selection.config}
+        del settings["conventions"], settings["holds"]
+        if set(self.holds) != PROPERTIES:
+            settings["holds"] = list(self.holds)
         return settings | ({"conventions": self.conventions.changes} if self.conventions.changes else {})
 
 
-def jet_columns(jets: Jets) -> Arrays:
-    """The blocks "image", "list", "mask" and "xaug" of selected jets, float32, with the columns of the table."""
-    lists, mask = make_list(jets, [variable.function for variable in JET_LIST])
-    xaugs = [variable.function(jets) for variable in JET_XAUGS]
+def jet_columns(jets: Jets, table: Table) -> Arrays:
+    """The blocks "image", "list", "mask" and "xaug" of selected jets, float32, with the columns of a table."""
+    lists, mask = make_list(jets, [variable.function for variable in table.variables("list")])
+    xaugs = [variable.function(jets) for variable in table.variables("xaug")]
     return {
         "image": make_images(jets),
         "list": lists,
@@ -57,7 +67,24 @@ def jet_columns(jets: Jets) -> Arrays:
     }
 
 
-class JetProcessor(Processor[JetSettings, FinalState]):
+@dataclass(frozen=True)
+class JetChunk:
+    """Events of a chunk, and the partons that their jets must contain."""
+
+    events: FinalState
+    truth: str
+
+    @property
+    def label(self) -> Array | None:
+        """Label (n,) of each event, where the file has one."""
+        return self.events.label
+
+    def only(self, events: Array) -> JetChunk:
+        """Some of the events, by number."""
+        return replace(self, events=self.events.only(events))
+
+
+class JetProcessor(Processor[JetSettings, JetChunk]):
     """Cluster, groom, select and describe the jets of a chunk."""
 
     row = "jet"
@@ -75,14 +102,44 @@ class JetProcessor(Processor[JetSettings, FinalState]):
         """The selection of arXiv:2011.13466, and the conventions of xaug."""
         return JetSettings(kind=kind)
 
-    def wanted(self, label: int) -> Wanted:
-        """The partons of signal, to match its b quarks; the status where a convention asks for it."""
+    def table(self) -> Table:
+        """The variables whose inputs all files have."""
+        return table_of(self.settings.kind).holding(self.settings.holds)
+
+    def for_inputs(self, formats: Sequence[tuple[Format, Collection[str]]]) -> JetSettings:
+        """The settings with the properties that all files have.
+
+        Raises
+        ------
+        ConfigurationError
+            if some files give jets and others do not, or a convention needs what a file lacks
+        """
+        given = {form.gives_jets: form for form, _ in formats}
+        if len(given) > 1:
+            raise ConfigurationError(
+                f"{given[True].label} gives jets, {given[False].label} gives particles of which jets are clustered; "
+                "make a dataset of each, or one of files of the same kind"
+            )
+        holds = frozenset(PROPERTIES).intersection(*(held for _, held in formats))
+        if self.settings.conventions.dxy_from_x and "vertex" not in holds:
+            raise ConfigurationError("--options paper-literal computes dxy of vertices, which these files do not have")
+        return replace(self.settings, holds=tuple(sorted(holds)))
+
+    def truth(self, source: Format, label: int) -> str:
+        """Name of the partons that jets of a class must contain."""
+        classes = self.settings.classes
+        background = label == 0 or (0 < label < len(classes) and is_background(classes[label]))
+        return self.settings.selection.match(label, background, source.name == "xaug_tree")
+
+    def wanted(self, source: Format, label: int) -> Wanted:
+        """The partons where jets are matched to them; the status where a convention asks for it."""
         status = () if self.settings.conventions.status is None else ("status",)
-        return Wanted(columns=status, partons=label == 1)
+        partons = self.truth(source, label) != "none"
+        return Wanted(columns=status, partons=partons, classes=self.settings.classes)
 
     def columns(self, source: Format, label: int) -> Collection[str]:
-        """Columns of particles and, for signal, of partons."""
-        wanted = self.wanted(label)
+        """Columns of particles and, where jets are matched to them, of partons."""
+        wanted = self.wanted(source, label)
         try:
             return source.particle_columns(wanted)
         except UnsuitableFile as error:
@@ -93,7 +150,7 @@ class JetProcessor(Processor[JetSettings, FinalState]):
 
     def remedy(self, source: Format, label: int, column: str) -> str:
         """The convention that needs the status of particles, and the way to do without."""
-        plain = source.particle_columns(replace(self.wanted(label), columns=()))
+        plain = source.particle_columns(replace(self.wanted(source, label), columns=()))
         return "" if column in plain else self._without_status()
 
     def _without_status(self) -> str:
@@ -104,24 +161,29 @@ class JetProcessor(Processor[JetSettings, FinalState]):
             "add --convention status=any"
         )
 
-    def read(self, source: Format, chunk: Any, label: int, first: int) -> FinalState:
-        """Read particles and, for signal, partons; refuse particles of which none has the status that is described."""
-        found = source.read_particles(chunk, self.wanted(label), first)
+    def read(self, source: Format, chunk: Any, label: int, first: int) -> JetChunk:
+        """Read particles and the partons to match; refuse particles of which none has the status that is described."""
+        found = source.read_particles(chunk, self.wanted(source, label), first)
         status = self.settings.conventions.status
         if status is not None and len(found.particles["pt"]) and not (found.particles["status"] == status).any():
             raise BadValues(f"no particle of its events from {first} on has status {status}{self._without_status()}")
-        return found
+        return JetChunk(found, self.truth(source, label))
 
-    def rows(self, content: FinalState, weights: Array, ids: Array) -> Rows:
+    def rows(self, content: JetChunk, weights: Array, ids: Array) -> Rows:
         """Images, lists and expert variables of the selected jets; control histograms are not weighted."""
-        jets, cut_flow = select_jets(content, self.settings.selection, conventions=self.settings.conventions)
+        found = content.events
+        jets, cut_flow = select_jets(
+            found, self.settings.selection, conventions=self.settings.conventions, truth=content.truth
+        )
         control = {
             "pt": jets.pt,
             "eta": jets.eta,
             "softdrop_mass": jets.softdrop_mass,
             "n_constituents": np.bincount(jets.jet_index, minlength=len(jets)),
         }
-        return Rows(jets.event, weights[jets.event], jet_columns(jets), control, None, cut_flow)
+        split = None if found.split is None else found.split[jets.event]
+        columns = jet_columns(jets, self.table())
+        return Rows(jets.event, weights[jets.event], columns, control, None, cut_flow, split)
 
 
 register_processor("jets", JetProcessor)

@@ -5,120 +5,121 @@ The processor selects the jets of files, and the generator counts those that it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
 import numpy as np
 
-from xaug.core.errors import ConfigurationError
-from xaug.core.options import Options
 from xaug.core.types import Array, Arrays
 from xaug.data.cut_flow import CutFlow
 from xaug.formats.base import FinalState
 from xaug.formats.momenta import NEUTRINOS, FourVectors, kinematics
 from xaug.jets import clustering
 from xaug.jets.conventions import DEFAULT, Conventions
+from xaug.jets.cuts import Selection
 from xaug.jets.jets import BETAS, MAX_AXES, Jets
-from xaug.jets.truth import match_b_quarks
+from xaug.jets.truth import TRUTH, match_partons
 
 __all__ = ["CUTS", "Selection", "select_jets"]
 
-CUTS = ("events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets", "b quarks matched")
-"""Steps of the cut flow. All but the first count jets."""
+KINDS = ("id", "charge", "vx", "vy", "vz", "dxy", "dz")
+"""Columns of particles beside their momenta, of which files have some."""
 
-
-@dataclass(frozen=True)
-class Selection(Options):
-    """Cuts that select jets. Defaults are those of arXiv:2011.13466, section 4."""
-
-    noun: ClassVar[str] = "selection"
-
-    radius: float = 0.8  # of anti-kT, and the largest distance of the b quarks from the jet axis
-    pt_min: float = 200.0  # [GeV]
-    eta_max: float = 2.4
-    mass_min: float = 50.0  # soft-drop mass [GeV]
-    mass_max: float = 150.0
-    z_cut: float = 0.1  # least pT fraction of the softer subjet, in the modified mass-drop tagger
-    jets_per_event: int = 1  # 1: the leading jet; 2: both leading jets
-
-    def __post_init__(self) -> None:
-        self.require_positive()
-        if not self.radius or self.z_cut >= 0.5:
-            raise ConfigurationError(
-                f"selection radius = {self.radius}, z_cut = {self.z_cut}: no jet can pass; the radius must be above 0 "
-                "and z_cut below 0.5"
-            )
-        if self.jets_per_event not in (1, 2):
-            raise ConfigurationError(f"selection jets_per_event = {self.jets_per_event}: must be 1 or 2")
-        if self.mass_min >= self.mass_max:
-            raise ConfigurationError(f"selection mass window ({self.mass_min}, {self.mass_max}) is empty")
+CUTS = ("events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets")
+"""Steps of the cut flow. All but the first count jets. A last one counts matched jets, where partons are given."""
 
 
 def select_jets(
-    events: FinalState, cuts: Selection, substructure: bool = True, conventions: Conventions = DEFAULT
+    events: FinalState,
+    cuts: Selection,
+    substructure: bool = True,
+    conventions: Conventions = DEFAULT,
+    truth: str = "z_bb",
 ) -> tuple[Jets, CutFlow]:
     """Cluster, groom and select the jets of a chunk of events.
 
     Parameters
     ----------
     events
-        final-state particles; jets are matched to b quarks where partons are given
+        final-state particles, or jets that the file gives
     cuts
         the selection
     substructure
         False skips N-subjettiness (nan), which is not needed to count jets
     conventions
         which particles are clustered, and which constituents describe the jets
+    truth
+        name in `xaug.jets.truth.TRUTH` of the partons that jets must contain, where partons are given
 
     Returns
     -------
     Jets, CutFlow
         the selected jets, and how many remain after each of CUTS
     """
-    # neutrinos are not seen, and a particle exactly along the beam has no direction in (eta, phi)
-    visible = events.particles["pt"] > 0
-    if not conventions.neutrinos:
-        visible &= ~np.isin(np.abs(events.particles["id"]), NEUTRINOS)
-    particles = {name: values[visible] for name, values in events.particles.items()}
-    event_of = np.repeat(np.arange(len(events)), events.counts)[visible]
-    counts = np.bincount(event_of, minlength=len(events))
-    momenta = FourVectors.of_particles(particles, counts)
-    flow = dict.fromkeys(CUTS, 0)
-    flow["events"] = len(events)
-
-    event, index, jets = clustering.cluster(momenta, cuts.radius, cuts.pt_min)
-    rank = np.arange(len(event)) - np.searchsorted(event, event)
-    chosen = np.flatnonzero(rank < cuts.jets_per_event)
-    flow["jet with pT"] = len(chosen)
-    p = kinematics(jets.totals())
-    chosen = chosen[np.abs(p["eta"][chosen]) < cuts.eta_max]
-    flow["|eta|"] = len(chosen)
-    # grooming can only lower the mass (all momenta are timelike), so light jets need not be groomed
-    chosen = chosen[p["mass"][chosen] > cuts.mass_min * (1 - 1e-9)]
-
-    event, p = event[chosen], {name: values[chosen] for name, values in p.items()}
-    index, jets = clustering.regroup(jets, index, chosen)
-    inside, groomed, subjet = clustering.groom(jets, cuts.z_cut)
+    particles, event, index, jets, p, flow = _found_jets(events, cuts, conventions)
+    inside, groomed, subjet = clustering.groom(jets, cuts.z_cut, cuts.soft_drop_beta, cuts.radius)
     subjet = np.stack([subjet, index[inside]], axis=1)  # beside the particle that each constituent is
     softdrop = kinematics(groomed.totals())["mass"]
-    window = (softdrop > cuts.mass_min) & (softdrop < cuts.mass_max)
+    window = ((softdrop > cuts.mass_min) | (cuts.mass_min == 0)) & (softdrop < cuts.mass_max)
     flow["soft-drop mass window"] = int(window.sum())
-    window &= groomed.counts >= 2
-    flow["two subjets"] = int(window.sum())
-    if events.partons is not None:
-        window &= match_b_quarks(events.partons, event, p["eta"], p["phi"], cuts.radius)
-    flow["b quarks matched"] = int(window.sum())
+    if cuts.subjets == "two":
+        window &= groomed.counts >= 2
+        flow["two subjets"] = int(window.sum())
+    match = TRUTH[truth]
+    if events.partons is not None and match is not None:
+        window &= match_partons(match, events.partons, event, p["eta"], p["phi"], cuts.radius)
+        flow[match.cut] = int(window.sum())
 
     chosen = np.flatnonzero(window)
     index, jets = clustering.regroup(jets, index, chosen)
     subjet, groomed = clustering.regroup(groomed, subjet, chosen)
     kept = {name: values[chosen] for name, values in p.items()}
     described = _described(particles, conventions)
-    kinds = {name: particles[name][index] for name in ("id", "vx", "vy", "vz")}
-    found = _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, subjet[:, 0], substructure)
+    kinds = {name: particles[name][index] for name in KINDS if name in particles}
+    axes = cuts.tau_axes if substructure else None
+    found = _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, subjet[:, 0], axes)
     if not described.all():
         found = _only(found, described[index], described[subjet[subjet[:, 0] == 0, 1]])
     return replace(found, conventions=conventions), CutFlow(flow)
+
+
+def _found_jets(
+    events: FinalState, cuts: Selection, conventions: Conventions
+) -> tuple[Arrays, Array, Array, FourVectors, Arrays, dict[str, int]]:
+    """The jets that are groomed: clustered or given, above the cut in pT and within that in eta.
+
+    Returns
+    -------
+    particles
+        columns of all particles that enter jets
+    event, index, jets, p
+        event of each jet, positions of the constituents among the particles, their momenta, and kinematics of the jets
+    flow
+        the cut flow so far
+    """
+    # neutrinos are not seen, and a particle exactly along the beam has no direction in (eta, phi)
+    visible = events.particles["pt"] > 0
+    if not conventions.neutrinos and "id" in events.particles:
+        visible &= ~np.isin(np.abs(events.particles["id"]), NEUTRINOS)
+    particles = {name: values[visible] for name, values in events.particles.items()}
+    group = np.repeat(np.arange(len(events.counts)), events.counts)[visible]
+    momenta = FourVectors.of_particles(particles, np.bincount(group, minlength=len(events.counts)))
+    flow = {"events": len(events)}
+    if events.jet_event is None:
+        event, index, jets = clustering.cluster(momenta, cuts.radius, cuts.pt_min, cuts.algorithm)
+    else:
+        event, index, jets = clustering.given(momenta, events.jet_event, cuts.pt_min)
+    chosen = np.arange(len(event))
+    if cuts.jets_per_event:
+        chosen = np.flatnonzero(chosen - np.searchsorted(event, event) < cuts.jets_per_event)
+    flow["jet with pT"] = len(chosen)
+    p = kinematics(jets.totals())
+    chosen = chosen[np.abs(p["eta"][chosen]) < cuts.eta_max]
+    flow["|eta|"] = len(chosen)
+    if cuts.mass_min:
+        # grooming can only lower the mass (all momenta are timelike), so light jets need not be groomed
+        chosen = chosen[p["mass"][chosen] > cuts.mass_min * (1 - 1e-9)]
+    index, jets = clustering.regroup(jets, index, chosen)
+    return particles, event[chosen], index, jets, {name: values[chosen] for name, values in p.items()}, flow
 
 
 def _described(particles: Arrays, conventions: Conventions) -> Array:
@@ -150,14 +151,25 @@ def _jets(
     kinds: Arrays,
     groomed: FourVectors,
     subjet: Array,
-    substructure: bool,
+    axes: str | None,
 ) -> Jets:
-    """Gather what describes n jets: `p` their kinematics, `kinds` ids and vertices of their constituents."""
+    """Gather what describes n jets: `p` their kinematics, `kinds` other columns of their constituents.
+
+    `axes` are those of N-subjettiness; None leaves it out. A jet that is groomed to one particle has a second subjet
+    without momentum in the place of the first.
+    """
     n = len(jets)
-    subjets = kinematics(groomed.sums(2 * groomed.group + subjet, 2 * n).reshape(n, 2, 4))
-    if n and substructure:
+    with np.errstate(divide="ignore", invalid="ignore"):  # of subjets without particles
+        subjets = kinematics(groomed.sums(2 * groomed.group + subjet, 2 * n).reshape(n, 2, 4))
+    alone = subjets["pt"][:, 1] == 0
+    for name in ("rapidity", "eta", "phi"):
+        subjets[name][alone, 1] = subjets[name][alone, 0]
+    if n and axes is not None:
         trees = clustering.recluster(jets), clustering.recluster(groomed)
-        tau = np.stack([clustering.n_subjettiness(tree) for tree in trees], axis=1) / p["pt"][:, None, None, None]
+        tau = (
+            np.stack([clustering.n_subjettiness(tree, axes=axes) for tree in trees], axis=1)
+            / p["pt"][:, None, None, None]
+        )
     else:
         tau = np.full((n, 2, len(BETAS), MAX_AXES), np.nan)
     each = kinematics(jets.components)

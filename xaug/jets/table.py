@@ -37,7 +37,7 @@ def _tau_rows() -> list[Variable]:
 
 
 def _multiplicity(name: str, label: str, kind: str) -> Variable:
-    return Variable(name, label, "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.multiplicity(kind))
+    return Variable(name, label, "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.multiplicity(kind), needs=("id",))
 
 
 def _kinematic(name: str, label: str, unit: str, compute: Callable[..., Any]) -> Variable:
@@ -48,14 +48,18 @@ def _substructure(name: str, label: str, reference: str, compute: Callable[..., 
     return Variable(name, label, unit, "substructure", reference, compute)
 
 
-def _column(name: str, label: str, compute: Callable[..., Any]) -> Variable:
-    return Variable(name, label, "", "list", f"{XAUG_LRP} table 2", compute, PADDING)
+def _displacement(name: str, label: str, compute: Callable[..., Any], *needs: str) -> Variable:
+    return Variable(name, label, "", "flavour", f"{XAUG_LRP} sec. 4.1", compute, needs=("charge", "dxy", *needs))
+
+
+def _column(name: str, label: str, compute: Callable[..., Any], *needs: str) -> Variable:
+    return Variable(name, label, "", "list", f"{XAUG_LRP} table 2", compute, PADDING, needs=needs)
 
 
 JET_XAUGS = (
     _kinematic("pt", r"$p_T$", "GeV", observables.pt),
     _kinematic("eta", r"$\eta$", "", observables.eta),
-    _kinematic("phi", r"$\phi$", "", observables.phi),
+    Variable("phi", r"$\phi$", "", "kinematic", f"{XAUG_LRP} sec. 4.1", observables.phi, needs=("phi",)),
     _kinematic("mass", r"$m$", "GeV", observables.mass),
     _kinematic("softdrop_mass", r"$m_\mathrm{SD}$", "GeV", observables.softdrop_mass),
     _kinematic("delta_r_subjets", r"$\Delta R_\mathrm{subjets}$", "", observables.delta_r_subjets),
@@ -70,8 +74,8 @@ JET_XAUGS = (
     _multiplicity("n_photons", r"$N_\gamma$", "is_photon"),
     _multiplicity("n_electrons", r"$N_e$", "is_electron"),
     _multiplicity("n_muons", r"$N_\mu$", "is_muon"),
-    Variable("dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.dxy_max),
-    Variable("dz_max", r"$\ln(d_{z,\max}/\mathrm{mm})$", "", "flavour", f"{XAUG_LRP} sec. 4.1", observables.dz_max),
+    _displacement("dxy_max", r"$\ln(d_{xy,\max}/\mathrm{mm})$", observables.dxy_max),
+    _displacement("dz_max", r"$\ln(d_{z,\max}/\mathrm{mm})$", observables.dz_max, "dz"),
 )
 
 JET_LIST = (
@@ -84,14 +88,14 @@ JET_LIST = (
     _column("delta_r", r"$\Delta R(\mathrm{jet})$", particles.delta_r_jet),
     _column("delta_r_subjet1", r"$\Delta R(\mathrm{subjet}_1)$", particles.delta_r_subjet(0)),
     _column("delta_r_subjet2", r"$\Delta R(\mathrm{subjet}_2)$", particles.delta_r_subjet(1)),
-    _column("charge", r"$q/e$", particles.charge_column),
-    _column("is_muon", r"is $\mu$", particles.is_kind("is_muon")),
-    _column("is_electron", r"is $e$", particles.is_kind("is_electron")),
-    _column("is_photon", r"is $\gamma$", particles.is_kind("is_photon")),
-    _column("is_charged_hadron", "is charged hadron", particles.is_kind("is_charged_hadron")),
-    _column("is_neutral_hadron", "is neutral hadron", particles.is_kind("is_neutral_hadron")),
-    _column("dxy", r"$\ln(d_{xy}/\mathrm{mm})$", particles.dxy),
-    _column("dz", r"$\ln(|d_z|/\mathrm{mm})$", particles.dz),
+    _column("charge", r"$q/e$", particles.charge_column, "charge"),
+    _column("is_muon", r"is $\mu$", particles.is_kind("is_muon"), "id"),
+    _column("is_electron", r"is $e$", particles.is_kind("is_electron"), "id"),
+    _column("is_photon", r"is $\gamma$", particles.is_kind("is_photon"), "id"),
+    _column("is_charged_hadron", "is charged hadron", particles.is_kind("is_charged_hadron"), "id"),
+    _column("is_neutral_hadron", "is neutral hadron", particles.is_kind("is_neutral_hadron"), "id"),
+    _column("dxy", r"$\ln(d_{xy}/\mathrm{mm})$", particles.dxy, "dxy"),
+    _column("dz", r"$\ln(|d_z|/\mathrm{mm})$", particles.dz, "dz"),
 )
 
 JET_IMAGE = (Variable("image", r"$p_T/p_T^\mathrm{jet}$", "", "image", f"{XAUG_LRP} sec. 4.4", make_images),)

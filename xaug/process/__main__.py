@@ -11,6 +11,7 @@ import click
 from xaug.core.command import xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
+from xaug.data.records import CLASSES
 from xaug.jets.conventions import OPTIONS, Conventions
 from xaug.process import EXECUTORS
 
@@ -24,6 +25,14 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
         if "=" not in pair:
             raise ConfigurationError(f"{pair!r} is not NAME=VALUE")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def left_out_text(left_out: dict[str, list[str]]) -> str:
+    """Variables that are left out, by what the files lack."""
+    groups: dict[str, list[str]] = {}
+    for name, lacking in left_out.items():
+        groups.setdefault(" and ".join(lacking), []).append(name)
+    return "; ".join(f"{', '.join(names)} (no {lacking})" for lacking, names in groups.items())
 
 
 def change_settings(
@@ -64,7 +73,7 @@ def change_settings(
     return replace(settings, **changes)
 
 
-@click.argument("inputs", nargs=-1, required=True, metavar="FILES|DIR|FILESET.json...")
+@click.argument("inputs", nargs=-1, required=True, metavar="FILES|DIR|FILESET.json|DATA.yaml...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Dataset directory to write.")
 @click.option(
     "--kind",
@@ -99,7 +108,13 @@ def change_settings(
     default=0.0,
     help="Refuse a process with fewer effective selected events, (sum w)^2 / sum w^2.  [default: 0]",
 )
-@click.option("--set", "cuts", multiple=True, metavar="NAME=VALUE", help="Change a cut, for example pt_min=300.")
+@click.option(
+    "--set",
+    "cuts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a cut, for example pt_min=300, mass_max=inf, algorithm=ca, truth=top (see notebooks/formats.md).",
+)
 @click.option(
     "--detector", multiple=True, metavar="NAME=VALUE", help="Change the detector of events, for example smear=0."
 )
@@ -120,6 +135,12 @@ def change_settings(
     metavar="NAME=VALUE",
     help="Change one convention, on top of --options where both are given, for example status=91: "
     f"{', '.join(Conventions.names())}.",
+)
+@click.option(
+    "--classes",
+    metavar="NAMES",
+    help="Names of classes in the order of their labels, separated by commas; entries of others are left out.  "
+    "[default: all classes of the files, those named background, bkg or QCD first]",
 )
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
@@ -146,6 +167,7 @@ def main(
     k_factors: str | None,
     options: str | None,
     choices: tuple[str, ...],
+    classes: str | None,
     split_seed: int,
     split: str | None,
     allow_skips: bool,
@@ -156,10 +178,11 @@ def main(
 
     The input is files, with the name of a tree behind a colon or without (FILE.root:TREE); directories of them,
     which are searched through links too; paths with wildcards; .txt files that list any of these; or filesets
-    of coffea (.json, .json.gz): {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}. Files
-    of a tree T (as `xaug.generate` writes them) and files of Delphes are recognised by their content. Files
-    that xaug wrote hold label and process inside. What cannot be used is left out and listed, and the command
-    exits with 3. Run a killed command again to resume it.
+    of coffea (.json, .json.gz): {"NAME": {"files": [...], "metadata": {"label": 1, "process": "zbb"}}}, where the
+    label is 0, 1 or the name of a class. The formats that `xaug inspect --presets` lists are recognised by their
+    content; a YAML describes any other file of columns (notebooks/formats.md). Files that xaug wrote hold label
+    and process inside. Jets that a file gives are not clustered again, and are cut only as --set says. What
+    cannot be used is left out and listed, and the command exits with 3. Run a killed command again to resume it.
 
     --options paper-literal uses all conventions of the authors of arXiv:2011.13466 at once, with which the lifetime
     of the Z boson leaks into the inputs (see xaug.jets.conventions). It is meant for files that were generated with
@@ -172,14 +195,16 @@ def main(
 
     python -m xaug.process vlq_files -o vlq_tight --preset tight --least-effective 200
     """
+    from xaug.process.inputs import infer_defaults
     from xaug.process.kinds import processor_class
     from xaug.process.normalisation import read_k_factors
-    from xaug.process.stage import default_settings, infer_kind, process
+    from xaug.process.stage import default_settings, process
 
     if strict and allow_skips:
         raise ConfigurationError("--strict and --allow-skips exclude each other; give one of them")
+    known, gives_jets = infer_defaults(inputs)
     settings = change_settings(
-        default_settings(kind or infer_kind(inputs)),
+        default_settings(kind or known).for_given_jets(gives_jets),
         cuts=cuts,
         detector=detector,
         conventions=options,
@@ -200,6 +225,7 @@ def main(
         dry_run=dry_run,
         k_factors=read_k_factors(k_factors) if k_factors else None,
         least_effective=least_effective,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
     )
     skips = result["skips"]
     lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]
@@ -215,6 +241,11 @@ def main(
         effective = result["processes"][name].get("effective_events") if processor.weighted else None
         ends = "" if effective is None else f" (effectively {effective:.1f})"
         lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()) + ends)
+    lines += [f"warning: {text}" for text in result.get("warnings", [])]
+    if result.get("left_out"):
+        lines.append("left out, since the files lack what they need: " + left_out_text(result["left_out"]))
+    if tuple(result["classes"]) != CLASSES:
+        lines.append("classes: " + ", ".join(f"{i} {name}" for i, name in enumerate(result["classes"])))
     rows = processor.rows_noun()
     return {
         **content,

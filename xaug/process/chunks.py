@@ -16,12 +16,11 @@ import uproot
 from coffea.processor import ProcessorABC
 
 from xaug.core.errors import BadValues, XaugError
-from xaug.core.types import Array
+from xaug.core.types import Array, Arrays
 from xaug.core.workers import end_with
-from xaug.data.part_files import write_part
-from xaug.data.parts import PartSummary, part_name
+from xaug.data.part_files import PROCESS_INDEX, write_part
+from xaug.data.parts import PartSummary, ProcessSummary, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
-from xaug.data.variables import table_of
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
 from xaug.process.inputs import InputFile
@@ -62,6 +61,15 @@ class Outcome:
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(self.skips + other.skips, self.failures + other.failures)
+
+
+@dataclass(frozen=True)
+class ProcessPart:
+    """Rows of one process in a part, their control histograms, and their summary."""
+
+    columns: Arrays
+    counts: Arrays
+    summary: ProcessSummary
 
 
 def control_histogram(axis: Any, name: str) -> Any:
@@ -159,24 +167,41 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
 
     def write(self, chunk: Chunk, name: str, content: Any, weights: Array) -> None:
         """Select and describe a chunk, and write its part."""
-        file, settings = chunk.file, self.processor.settings
+        file = chunk.file
         ids = event_ids(file.identity, np.arange(chunk.start, chunk.stop))
+        if not file.classes:
+            groups = [self._rows(content, weights, ids, file.process, file.label)]
+        else:
+            groups = [
+                self._rows(content.only(events), weights[events], ids[events], process, label)
+                for label, process in enumerate(self.processor.settings.classes)
+                if process in dict(file.classes)
+                for events in [np.flatnonzero(content.label == label)]
+            ]
+        columns = {key: np.concatenate([own.columns[key] for own in groups]) for key in groups[0].columns}
+        if len(groups) > 1:
+            columns[PROCESS_INDEX] = np.repeat(np.arange(len(groups)), [own.summary.rows for own in groups])
+        counts = {key: np.stack([own.counts[key] for own in groups]) for key in groups[0].counts}
+        summary = PartSummary(name, file.path, chunk.start, chunk.stop, tuple(own.summary for own in groups))
+        write_part(self.output / name, columns, counts, summary.to_json(), table=self.processor.table())
+
+    def _rows(self, content: Any, weights: Array, ids: Array, process: str, label: int) -> ProcessPart:
+        """Rows of one process in a chunk."""
+        settings = self.processor.settings
         rows = self.processor.rows(content, weights, ids)
-        split = assign_split(ids[rows.event], settings.split_seed, settings.split_fractions)
+        split = rows.split
+        if split is None:
+            split = assign_split(ids[rows.event], settings.split_seed, settings.split_fractions)
         columns = {
             **rows.columns,
-            "label": np.full(len(rows.event), file.label, np.int8),
+            "label": np.full(len(rows.event), label, np.int8),
             "weight": rows.weight,
             "event_id": ids[rows.event],
             "split": split,
         }
-        summary = PartSummary(
-            part=name,
-            file=file.path,
-            start=chunk.start,
-            stop=chunk.stop,
-            process=file.process,
-            label=file.label,
+        summary = ProcessSummary(
+            process=process,
+            label=label,
             rows=len(rows.event),
             splits={which: int((split == i).sum()) for i, which in enumerate(SPLITS)},
             cut_flow=rows.cut_flow,
@@ -190,4 +215,4 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             .values(flow=True)
             for axis_name, axis in self.processor.control.items()
         }
-        write_part(self.output / name, columns, counts, summary.to_json(), table=table_of(settings.kind))
+        return ProcessPart(columns, counts, summary)

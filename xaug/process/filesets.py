@@ -31,6 +31,7 @@ class FilesetEntry:
     metadata: JsonObject
     steps: Steps | None  # ranges of entries to read; None: all
     entries: int | None  # entries that the file had when the fileset was made
+    format: str | None = None  # name of its format, where it is not recognised by its content
 
 
 def is_fileset(path: str) -> bool:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xaug.core.errors import ConfigurationError, DatasetError, InputFileError
+from xaug.core.errors import ConfigurationError, DatasetError, InputFileError, unknown_name
 from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
+from xaug.data.records import CLASSES
 from xaug.formats.base import Contents, Source, UnsuitableFile
+from xaug.formats.labels import is_background, ordered_classes
 from xaug.formats.processor import AnyProcessor
-from xaug.formats.registry import recognise
+from xaug.formats.registry import format_of, recognise
 from xaug.process.filesets import Steps
 from xaug.process.search import Candidate, file_kind, gather, is_local, recorded
 
-__all__ = ["InputFile", "infer_kind", "inspect", "short_names"]
+__all__ = ["InputFile", "infer_defaults", "infer_kind", "inspect", "short_names", "with_classes"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,14 @@ class InputFile:
     digest: str
     identity: str  # the same for the same generated events, wherever they are stored
     steps: Steps  # ranges of entries to read
+    holds: tuple[str, ...] = ()  # properties of particles that it holds
+    class_name: str = ""  # name of the class of all its entries; "" where the file tells the class of each
+    classes: tuple[tuple[str, int], ...] = ()  # classes that it tells, and their entries
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Processes of the file, and their entries."""
+        return dict(self.classes) or {self.process: self.entries}
 
     @property
     def read(self) -> str:
@@ -60,6 +70,7 @@ class InputFile:
             "identity": self.identity,
             "label": self.label,
             "process": self.process,
+            **({"format": self.format} if self.classes or ":" in self.format else {}),
         }
 
 
@@ -76,15 +87,21 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
 
 def infer_kind(inputs: Iterable[str | os.PathLike[str]]) -> str:
     """Kind of dataset that these files are meant for, by the first of them that can be read."""
+    return infer_defaults(inputs)[0]
+
+
+def infer_defaults(inputs: Iterable[str | os.PathLike[str]]) -> tuple[str, bool]:
+    """Kind of dataset that these files are meant for, and whether they give jets, by the first that can be read."""
     for candidate in gather(inputs).found:
         if is_local(candidate.path) and file_kind(candidate.path):
             continue  # a pipe could be waited for without an end
         try:
             with candidate.opened() as source:
-                return recognise(source).contents(source).kind
+                form = recognise(source) if candidate.format is None else format_of(candidate.format)
+                return form.contents(source).kind, form.gives_jets
         except Exception:  # whatever it is, the inspection of the file will say
             continue
-    return "jets"
+    return "jets", False
 
 
 def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
@@ -138,21 +155,23 @@ def _check_readable(file: Path) -> None:
 
 
 def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcessor) -> InputFile:
-    found = recognise(source)
+    found = recognise(source) if candidate.format is None else format_of(candidate.format)
     contents = found.contents(source)
     metadata = {**contents.metadata, **candidate.metadata}
-    for name in ("label", "process"):
-        if name not in metadata:
-            raise UnsuitableFile(
-                f"has no {name}: list it in a fileset JSON whose metadata gives its {name} (label 1 is signal)"
-            )
-    label = metadata["label"]
-    if label not in (0, 1):
-        raise UnsuitableFile(f"has label {label!r}; must be 1 (signal) or 0 (background)")
-    _check_columns(contents, processor.columns(found, label), partial(processor.remedy, found, label))
-    processor.settings.check(candidate.path, metadata)
+    name = _class_name(metadata)
+    label = _label(name, processor)
     if contents.entries == 0:
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
+    _check_columns(contents, processor.columns(found, label), partial(processor.remedy, found, label))
+    processor.settings.check(candidate.path, metadata)
+    classes = {} if name else found.classes(source)
+    if classes:
+        metadata["process"] = ""
+    for needed in ("label", "process"):
+        if needed not in metadata and not classes:
+            raise UnsuitableFile(
+                f"has no {needed}: list it in a fileset JSON whose metadata gives its {needed} (label 1 is signal)"
+            )
     steps = _steps(candidate, contents)
     digest = str(record_of(Path(candidate.path))["digest"]) if source.is_local else contents.fingerprint
     return InputFile(
@@ -160,7 +179,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         path=candidate.path,
         tree=contents.tree,
         process=str(metadata["process"]),
-        label=int(label),
+        label=label,
         xsec=_number(metadata, "xsec"),
         xsec_error=_number(metadata, "xsec_error"),
         events_generated=metadata.get("events_generated"),
@@ -170,7 +189,62 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         digest=digest,
         identity=metadata.get("identity", digest),
         steps=steps,
+        holds=tuple(sorted(found.holds(contents.columns))),
+        class_name=name,
+        classes=tuple(classes.items()),
     )
+
+
+def _class_name(metadata: JsonObject) -> str:
+    """Name of the class that the metadata give a file; "" if they give none."""
+    label = metadata.get("label")
+    if label is None:
+        return ""
+    if isinstance(label, str) and label:
+        return label
+    if label not in (0, 1):
+        raise UnsuitableFile(f"has label {label!r}; must be 1 (signal) or 0 (background), or the name of a class")
+    return CLASSES[int(label)]
+
+
+def _label(name: str, processor: AnyProcessor) -> int:
+    """Label of a class before all classes are known: 0 for a background by name, -1 where the class is not known."""
+    if name in processor.settings.classes:
+        return int(processor.settings.classes.index(name))
+    return -1 if not name else 0 if is_background(name) else 1
+
+
+def with_classes(files: Sequence[InputFile], wanted: Sequence[str] | None) -> tuple[list[InputFile], tuple[str, ...]]:
+    """The files with their labels, and the names of all classes by label.
+
+    Parameters
+    ----------
+    files
+        input files
+    wanted
+        names of the classes by label, as the user orders them; None: all that occur, backgrounds by name first
+
+    Raises
+    ------
+    ConfigurationError
+        if a wanted class does not occur, a file is of another class, or there are less than two
+    """
+    names = [name for file in files for name in ([file.class_name] if file.class_name else dict(file.classes))]
+    known = tuple(dict.fromkeys(names))
+    if wanted is not None:
+        for name in wanted:
+            if name not in known:
+                raise unknown_name("class", name, known)
+        classes = tuple(wanted)
+    else:
+        classes = CLASSES if set(known) <= set(CLASSES) else ordered_classes(known)
+    for file in files:
+        if file.class_name and file.class_name not in classes:
+            raise ConfigurationError(
+                f"{file.path} is of the class {file.class_name!r}, which is none of {', '.join(classes)}"
+            )
+    label = {name: i for i, name in enumerate(classes)}
+    return [replace(file, label=label.get(file.class_name, -1)) for file in files], classes
 
 
 def _steps(candidate: Candidate, contents: Contents) -> Steps:

@@ -58,12 +58,12 @@ def cross_section(files: list[InputFile]) -> tuple[float | None, float | None]:
 
 def check_normalisation(files: list[InputFile], k_factors: Mapping[str, float]) -> None:
     """ConfigurationError if a k-factor names no process, or cross sections of a process contradict each other."""
-    names = sorted({file.process for file in files})
+    names = sorted({name for file in files for name in file.processes})
     for name in k_factors:
         if name not in names:
             raise unknown_name("process in the k-factors", name, names)
     for name in names:
-        cross_section([file for file in files if file.process == name])
+        cross_section([file for file in files if name in file.processes])
 
 
 def normalisation(
@@ -89,24 +89,27 @@ def normalisation(
     squares) of the rows (absent if an older part does not tell the squares), and expected_events: the number of events
     that pass the selection at `xaug.data.weights.LUMINOSITY` (absent without a cross section)
     """
-    names = list(dict.fromkeys(part.process for part in parts))
+    names = list(dict.fromkeys(own.process for part in parts for own in part.contents))
     found: dict[str, JsonObject] = {}
     for name in names:
-        own = [part for part in parts if part.process == name]
-        of_files = [file for file in files if file.process == name]
+        own = [(part, one) for part in parts for one in part.contents if one.process == name]
+        of_files = [file for file in files if name in file.processes]
         generated = events = 0.0
         for file in of_files:
-            read = [part for part in own if part.file == file.path]
-            share = sum(part.stop - part.start for part in read) / file.entries
-            weight = sum(part.sum_weight_read for part in read)
+            read = [(part, one) for part, one in own if part.file == file.path]
+            share = sum(part.stop - part.start for part, _ in read) / file.entries
+            weight = sum(one.sum_weight_read for _, one in read)
             generated += weight if file.sum_weight is None else share * file.sum_weight
-            events += share * (file.entries if file.events_generated is None else file.events_generated)
+            events += share * (file.processes[name] if file.events_generated is None else file.events_generated)
         k = k_factors.get(name, 1.0)
         xsec, error = cross_section(of_files)
-        selected, squares = sum(part.sum_weights_selected for part in own), [part.sum_squares_selected for part in own]
+        selected, squares = (
+            sum(one.sum_weights_selected for _, one in own),
+            [one.sum_squares_selected for _, one in own],
+        )
         found[name] = {
-            "label": own[0].label,
-            "rows": sum(part.rows for part in own),
+            "label": own[0][1].label,
+            "rows": sum(one.rows for _, one in own),
             **({} if xsec is None or error is None else {"xsec": k * xsec, "xsec_error": k * error}),
             "k_factor": k,
             "events_generated": round(events),

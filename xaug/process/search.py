@@ -22,6 +22,7 @@ from xaug.core.integrity import load_manifest, records
 from xaug.core.types import JsonObject
 from xaug.formats.base import Source
 from xaug.formats.registry import FORMATS
+from xaug.process.descriptions import is_description, read_description
 from xaug.process.filesets import FilesetEntry, Steps, is_fileset, read_fileset
 from xaug.process.skips import Skip
 
@@ -47,6 +48,7 @@ class Candidate:
     metadata: JsonObject
     steps: Steps | None = None  # ranges of entries to read; None: all
     entries: int | None = None  # entries that it should have; None: the user does not say
+    format: str | None = None  # name of its format; None: it is recognised by its content
 
     def opened(self) -> Source:
         """The file, for formats to look at; use it in a `with` statement."""
@@ -96,6 +98,9 @@ class FoundInputs:
             pass  # `DIR/*` names it too
         elif path.endswith(".txt"):
             self._add_list(path, given, lists)
+        elif is_description(path) and given is None:
+            for entry in read_description(Path(path)):
+                self.add(entry.path, Path(path).parent, entry)
         elif is_fileset(path) and given is None:
             for entry in read_fileset(Path(path)):
                 self.add(entry.path, Path(path).parent, entry)
@@ -112,7 +117,9 @@ class FoundInputs:
             self.found.append(Candidate(dataset or folder.name or "files", where, tree, {}))
         else:
             self.found.append(
-                Candidate(given.dataset, where, tree or given.tree, given.metadata, given.steps, given.entries)
+                Candidate(
+                    given.dataset, where, tree or given.tree, given.metadata, given.steps, given.entries, given.format
+                )
             )
 
     def _add_matches(
@@ -150,9 +157,10 @@ class FoundInputs:
             else:
                 self.skips.append(Skip(file, reason))
         if not files:
-            known = " or ".join(_suffixes())
+            first, *others = sorted(_suffixes(), key=lambda suffix: suffix != ".root")
+            known = f"{first} file (nor {', '.join(others)})" if others else f"{first} file"
             reasons = "".join(f"; {skip}" for skip in self.skips[skipped:])
-            raise ConfigurationError(f"{path} holds no {known} file{reasons}")
+            raise ConfigurationError(f"{path} holds no {known}{reasons}")
         taken: dict[str, str] = {}
         for file in files:
             place = os.path.realpath(file)

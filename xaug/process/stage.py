@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uproot
 
 from xaug.core import provenance
@@ -18,13 +19,13 @@ from xaug.core.types import Array, JsonObject
 from xaug.data.cut_flow import CutFlow
 from xaug.data.part_files import read_part_summary, refuse_stale
 from xaug.data.parts import PartSettings, PartSummary
-from xaug.data.records import CLASSES
 from xaug.data.variables import table_of
-from xaug.formats.registry import FORMATS
+from xaug.formats.base import PROPERTIES
+from xaug.formats.registry import format_of
 from xaug.process import executors
 from xaug.process.changes import Changes
 from xaug.process.chunks import LOST, Chunk, PartProcessor, control_histogram
-from xaug.process.inputs import InputFile, infer_kind, inspect, short_names
+from xaug.process.inputs import InputFile, infer_defaults, infer_kind, inspect, short_names, with_classes
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation, refuse_few
 from xaug.process.search import gather
@@ -34,6 +35,17 @@ __all__ = ["CHUNKSIZE", "default_settings", "infer_kind", "process"]
 
 CHUNKSIZE = 4000
 """Events per chunk: some seconds of work, which is all that a kill costs for each worker."""
+
+
+def left_out(processor: AnyProcessor) -> dict[str, list[str]]:
+    """Variables that cannot be computed of the input files -> what the files lack."""
+    now = processor.table().labels()
+    missing = set(PROPERTIES) - set(getattr(processor.settings, "holds", PROPERTIES))
+    return {
+        name: sorted(missing.intersection(v.needs))
+        for name, v in table_of(processor.settings.kind).labels().items()
+        if name not in now
+    }
 
 
 def chunks_of(file: InputFile, chunksize: int) -> list[Chunk]:
@@ -96,6 +108,7 @@ def process(
     dry_run: bool = False,
     k_factors: Mapping[str, float] | None = None,
     least_effective: float = 0.0,
+    classes: Sequence[str] | None = None,
 ) -> JsonObject:
     """Make a dataset of files of events.
 
@@ -124,6 +137,9 @@ def process(
         process name -> factor that multiplies the cross section in its files
     least_effective : float
         least effective number of selected events of each process, (sum w)^2 / sum w^2
+    classes : sequence of str, optional
+        names of the classes in the order of their labels, where the files or a fileset name classes; entries of other
+        classes are left out; default: all classes, backgrounds by name (background, bkg, QCD) first
 
     Returns
     -------
@@ -139,16 +155,23 @@ def process(
         if `strict` and a file cannot be used
     """
     inputs = list(inputs)
-    settings = settings or default_settings(infer_kind(inputs))
+    if settings is None:
+        kind, gives_jets = infer_defaults(inputs)
+        settings = default_settings(kind).for_given_jets(gives_jets)
     if chunksize < 1:
         raise ConfigurationError(f"--chunksize {chunksize}: must be at least 1")
     output = Path(output).resolve()
     processor = processor_class(settings.kind)(settings)
     changes = Changes()
     files, skips = inspect_all(inputs, strict, processor, changes)
+    files, names = with_classes(files, classes)
+    processor = processor_class(settings.kind)(replace(settings, classes=names))
+    formats = {file.format: format_of(file.format) for file in files}
+    settings = processor.for_inputs([(formats[file.format], file.holds) for file in files])
+    processor = processor_class(settings.kind)(settings)
     k_factors = dict(k_factors or {})
     check_normalisation(files, k_factors)
-    work = PartProcessor(output, processor, {file.format: FORMATS[file.format] for file in files})
+    work = PartProcessor(output, processor, formats)
     parts = {work.part(chunk): chunk for file in files for chunk in chunks_of(file, chunksize)}
     missing = [name for name in parts if not (output / name).exists()]
     if dry_run:
@@ -168,6 +191,7 @@ def process(
     if finished:
         refuse_stale(output, finished, table_of(settings.kind), work.code)
         refuse_few(finished["processes"], least_effective)
+        refuse_stale(output, finished, processor.table(), work.code)
         return finished
     missing = [name for name in parts if not (output / name).exists()]  # damaged ones were removed
     if missing:
@@ -238,9 +262,10 @@ class _Report:
         content, counts = read_part_summary(part)
         summary = PartSummary.from_json({**content, "file": place})
         self.parts.append(summary)
-        self.flows[summary.process] = self.flows.get(summary.process, CutFlow({})) + summary.cut_flow
-        for name, axis in self.processor.control.items():
-            self._add_control(f"{summary.process}_{name}", axis, name, counts[name])
+        for i, own in enumerate(summary.contents):
+            self.flows[own.process] = self.flows.get(own.process, CutFlow({})) + own.cut_flow
+            for name, axis in self.processor.control.items():
+                self._add_control(f"{own.process}_{name}", axis, name, np.atleast_2d(counts[name])[i])
 
     def _add_control(self, name: str, axis: Any, variable: str, counts: Array) -> None:
         histogram = self.control.setdefault(name, control_histogram(axis, variable))
@@ -256,14 +281,14 @@ class _Report:
         """Report the files of which nothing passes the first cut."""
         for file in self.files:
             own = [part for part in self.parts if part.file == file.path]
-            if own and not any(part.cut_flow.after_first_cut for part in own):
+            if own and not any(one.cut_flow.after_first_cut for part in own for one in part.contents):
                 self.skip(file.path, f"none of its {file.entries} events has {self.processor.needs}; is it in GeV?")
 
     def check_processes(self, processes: Mapping[str, JsonObject]) -> None:
         """Report the processes without a row, where their yields matter; ConfigurationError if there is no row."""
         for name, found in processes.items():
             if self.processor.weighted and not found["rows"]:
-                where = ", ".join(file.path for file in self.files if file.process == name)
+                where = ", ".join(file.path for file in self.files if name in file.processes)
                 row, flow = self.processor.row, self.flows[name]
                 self.skip(
                     where,
@@ -297,8 +322,10 @@ class _Report:
             "process",
             config,
             digest=digest_json({"settings": config, "parts": [part.part for part in self.parts]}),
-            classes=list(CLASSES),
-            table=table_of(config["kind"]).to_json(),
+            classes=list(self.processor.settings.classes),
+            table=self.processor.table().to_json(),
+            left_out=left_out(self.processor),
+            warnings=[text for name, flow in self.flows.items() for text in flow.losses(name)],
             code=dict(code),
             **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},
             processes=processes,

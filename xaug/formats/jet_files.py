@@ -1,0 +1,250 @@
+"""Base of all formats whose entries are jets with constituents, in any container of columns."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import awkward as ak
+import numpy as np
+
+from xaug.core.errors import BadValues
+from xaug.core.types import Array, Arrays
+from xaug.formats.base import Contents, FinalState, Format, Source, UnsuitableFile, Wanted, refuse
+from xaug.formats.containers import Container, container_of, open_container
+
+__all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massive", "refuse_unphysical"]
+
+BEAM = 14_000.0
+"""Energy of the LHC [GeV], which no particle exceeds."""
+LARGEST_ETA = 20.0
+LARGEST_VERTEX = 10_000.0
+"""Size of a detector [mm]."""
+
+
+class Jagged:
+    """Columns of the constituents of jets, without padding.
+
+    Rectangular arrays are padded: a particle whose momentum is 0, NaN or a negative code such as -999 in all columns
+    is none.
+
+    Parameters
+    ----------
+    columns
+        our name -> array (jets, var) or (jets, largest number of particles)
+    names
+        our name -> name in the file
+    momentum
+        our names of the columns of the momentum
+    """
+
+    CODES = (0.0, -99.0, -999.0, -9999.0)
+
+    def __init__(self, columns: Mapping[str, Any], names: Mapping[str, str], momentum: Collection[str]):
+        self.names = dict(names)
+        self.counts: Array = np.zeros(0, int)
+        self.flat: Arrays = {}
+        first = next(iter(columns))
+        if all(isinstance(values, np.ndarray) for values in columns.values()):
+            self._take_rectangular(columns, momentum)
+            return
+        for name, values in columns.items():
+            own: Array = ak.to_numpy(ak.num(values, axis=1))
+            if not self.flat:
+                self.counts = own
+            elif not np.array_equal(own, self.counts):
+                raise BadValues(f"{names[name]} has not as many values as {names[first]}")
+            self.flat[name] = ak.to_numpy(ak.flatten(values, axis=1))
+
+    def _take_rectangular(self, columns: Mapping[str, Array], momentum: Collection[str]) -> None:
+        shapes = {self.names[name]: values.shape for name, values in columns.items()}
+        if len(set(shapes.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
+            raise BadValues(f"columns have different shapes: {shapes}")
+        own = np.stack([columns[name] for name in momentum])
+        empty = np.isnan(own).all(axis=0)
+        for code in self.CODES:
+            empty |= (own == code).all(axis=0)
+        self.counts = (~empty).sum(axis=1)
+        self.flat = {name: values[~empty] for name, values in columns.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        return self.flat[name].astype(np.float64)
+
+    @property
+    def jet(self) -> Array:
+        """Jet of each particle."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def refuse_not_finite(self, first: int) -> None:
+        """BadValues where a number is NaN or infinite; `first` is the number of the first entry."""
+        for name, values in self.flat.items():
+            if values.dtype.kind == "f":
+                refuse(self.names[name], values, ~np.isfinite(values), self.jet, first)
+
+
+def cartesian(px: Array, py: Array, pz: Array, energy: Array) -> Arrays:
+    """Columns pt, eta, phi, mass of Cartesian momenta [GeV]; a rounded mass below 0 is 0."""
+    pt = np.hypot(px, py)
+    with np.errstate(divide="ignore", invalid="ignore"):  # along the beam, which a later check refuses
+        eta = np.where(pt > 0, np.arcsinh(pz / np.where(pt > 0, pt, 1.0)), np.inf)
+    square = energy**2 - pt**2 - pz**2
+    return {"pt": pt, "eta": eta, "phi": np.arctan2(py, px), "mass": np.sqrt(np.maximum(square, 0.0))}
+
+
+def massive(pt: Array, eta: Array, phi: Array, energy: Array) -> Arrays:
+    """Columns pt, eta, phi, mass of momenta with a given energy [GeV]."""
+    square = energy**2 - (pt * np.cosh(np.minimum(np.abs(eta), LARGEST_ETA))) ** 2
+    return {"pt": pt, "eta": eta, "phi": phi, "mass": np.sqrt(np.maximum(square, 0.0))}
+
+
+def kinds_to_ids(charge: Array, electron: Array, muon: Array, photon: Array, neutral: Array) -> Array:
+    """PDG ids of particles of which only the kind is known: all charged hadrons are pions, neutral ones K_L."""
+    sign = np.sign(charge).astype(int)
+    chosen = [electron > 0, muon > 0, photon > 0, neutral > 0]
+    return np.select(chosen, [-11 * sign, -13 * sign, 22, 130], 211 * sign)
+
+
+def refuse_unphysical(particles: Arrays, names: Mapping[str, str], jet: Array, first: int) -> None:
+    """BadValues for a number that no particle can have; `names` are those of the file."""
+    called = {name: names.get(name, name) for name in particles}
+    for name in ("pt", "eta", "phi", "mass"):
+        refuse(called[name], particles[name], ~np.isfinite(particles[name]), jet, first)
+    for name, limit, unit, remedy in (
+        ("pt", BEAM, "GeV", "; are momenta in MeV?"),
+        ("eta", LARGEST_ETA, "", ""),
+        ("dxy", LARGEST_VERTEX, "mm", "; is it in another unit?"),
+        ("dz", LARGEST_VERTEX, "mm", "; is it in another unit?"),
+    ):
+        if name in particles:
+            bad = np.abs(particles[name]) > limit
+            if bad.any():
+                where = int(np.argmax(bad))
+                raise BadValues(
+                    f"{called[name]} is {particles[name][where]:.6g} {unit}".rstrip()
+                    + f" in entry {first + int(jet[where])}, beyond {limit:g}{remedy}"
+                )
+    refuse(called["pt"], particles["pt"], particles["pt"] < 0, jet, first)
+
+
+def jets_of(
+    jagged: Jagged, particles: Arrays, first: int, label: Array | None = None, split: Array | None = None
+) -> FinalState:
+    """Jets, one for each entry, of the columns of their constituents, which are checked."""
+    refuse_unphysical(particles, jagged.names, jagged.jet, first)
+    n = len(jagged.counts)
+    return FinalState(particles, jagged.counts, None, np.arange(n), n, label, split)
+
+
+class JetFormat(Format):
+    """A format whose entries are jets with constituents. A subclass names its columns and reads them."""
+
+    gives_jets = True
+    signature: ClassVar[tuple[str, ...]]
+    """Columns that tell this format from others."""
+    tree: ClassVar[str | None] = None
+    """Tree of a ROOT file, or group of an HDF5 file; None: its only one."""
+    containers: ClassVar[tuple[str, ...]]
+    """Kinds of files (`containers.KINDS`) that it has."""
+
+    def likeness(self, source: Source) -> float:
+        """1 for a file that has all columns of the signature; where one lacks, a bit less than their share."""
+        container = self._opened(source)
+        if container is None:
+            return 0.0
+        shared = len(set(self.signature) & container.columns) / len(self.signature)
+        return shared if shared == 1.0 or shared >= 0.5 else 0.0
+
+    def mismatch(self, source: Source) -> str:
+        if source.is_local and container_of(source.first_bytes(8)) in ("ROOT", None):
+            return ""  # the formats of ROOT say what it holds
+        container = self._opened(source)
+        shown = ", ".join(sorted(container.columns)[:8]) if container else "nothing"
+        return f"holds {shown}, which is no known layout (describe it in a YAML of the format `columns`)"
+
+    def _opened(self, source: Source) -> Container | None:
+        if source.is_local and container_of(source.first_bytes(8)) not in self.containers:
+            return None
+        try:
+            found: Container = source.opened(Opener(source.tree or self.tree))
+            return found
+        except UnsuitableFile:
+            return None
+
+    def contents(self, source: Source) -> Contents:
+        container = source.opened(Opener(source.tree or self.tree))
+        return Contents(
+            container.tree, container.entries, container.columns, {}, kind="jets", fingerprint=container.fingerprint
+        )
+
+    @contextmanager
+    def open(self, path: str, tree: str, start: int, stop: int) -> Iterator[Any]:
+        """Columns of a range of entries, read at once."""
+        with open_container(path, tree or self.tree) as container:
+            yield Entries(container, start, stop)
+
+    @abstractmethod
+    def needed(self, columns: Collection[str]) -> tuple[str, ...]:
+        """Columns that a file of these columns must have, to be read."""
+
+    @abstractmethod
+    def read_jets(self, chunk: Entries, wanted: Wanted, first: int) -> FinalState:
+        """Read the jets of opened entries, in GeV and mm."""
+
+    def particle_columns(self, wanted: Wanted) -> Collection[str]:
+        if wanted.partons:
+            raise UnsuitableFile(f"is {self.label}, which holds no partons to match jets with; set truth=none")
+        if wanted.columns:
+            raise UnsuitableFile(f"is {self.label}, which has no {wanted.columns[0]} of particles")
+        return self.needed(())
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        return self.read_jets(chunk, wanted, first)
+
+
+class Opener:
+    """Opens a container with a tree; equal for equal trees, so that formats share the opened file."""
+
+    def __init__(self, tree: str | None):
+        self.tree = tree
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Opener) and other.tree == self.tree
+
+    def __hash__(self) -> int:
+        return hash(("container", self.tree))
+
+    def __call__(self, path: str) -> Any:
+        return open_container(path, self.tree)
+
+
+class Entries:
+    """A range of entries of a container, whose columns are read when they are asked for."""
+
+    def __init__(self, container: Container, start: int, stop: int):
+        self.container, self.start, self.stop = container, start, stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of all columns of the file."""
+        return self.container.columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.container.read([name], self.start, self.stop)[name]
+
+    def read(self, names: Collection[str]) -> dict[str, Any]:
+        """Some columns at once."""
+        return self.container.read(names, self.start, self.stop)
+
+    def numbers(self, name: str) -> Array:
+        """A column with one number for each entry (n,)."""
+        values: Array = np.asarray(ak.to_numpy(self[name]))
+        if values.ndim == 2 and values.shape[1] == 1:
+            values = values[:, 0]
+        if values.ndim != 1:
+            raise BadValues(f"{name} has {values.shape[1:]} values for each entry; name one of them")
+        return values

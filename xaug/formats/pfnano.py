@@ -1,0 +1,101 @@
+"""CMS NanoAOD with particle-flow candidates of large jets (PFNano; coffea's PFNanoAODSchema)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from coffea.nanoevents import PFNanoAODSchema
+
+from xaug.core.errors import BadValues
+from xaug.core.types import Array
+from xaug.formats.base import FinalState, Source, UnsuitableFile, Wanted, refuse, register_format
+from xaug.formats.jet_files import refuse_unphysical
+from xaug.formats.root import RootFormat, flat_columns
+
+__all__ = ["PFNANO"]
+
+CM = 10.0
+"""Millimetres in a centimetre: NanoAOD has displacements in cm."""
+CANDIDATES = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "id": "pdgId", "charge": "charge"}
+CANDIDATES |= {"dxy": "d0", "dz": "dz"}
+LINKS = {"candidate": "pFCandsIdx", "jet": "jetIdx"}
+
+
+class Schema(PFNanoAODSchema):  # type: ignore[misc]  # coffea has no types
+    """The schema of coffea, which does not warn of collections that a file does not have."""
+
+    warn_missing_crossrefs = False
+
+
+class PFNano(RootFormat):
+    """Large jets (`FatJet`) and their candidates (`FatJetPFCands`, `PFCands`), scaled by PUPPI weights where stored."""
+
+    name = "pfnano"
+    label = "a CMS NanoAOD file with particle-flow candidates (ROOT)"
+    layout = "FatJet, FatJetPFCands (pFCandsIdx, jetIdx), PFCands (pt ... mass [GeV], pdgId, charge, d0, dz [cm])"
+    tree = "Events"
+    schema = Schema
+    gives_jets = True
+    signature = (
+        "FatJet_pt",
+        *(f"FatJetPFCands_{name}" for name in LINKS.values()),
+        *(f"PFCands_{name}" for name in CANDIDATES.values()),
+    )
+
+    def likeness(self, source: Source) -> float:
+        """0 for other trees `Events`, as of NanoAOD without candidates."""
+        found = super().likeness(source)
+        return found if found > 0.1 else 0.0
+
+    def holds(self, columns: Collection[str]) -> frozenset[str]:
+        return frozenset(("id", "charge", "dxy", "dz", "phi"))
+
+    def particle_columns(self, wanted: Wanted) -> tuple[str, ...]:
+        if wanted.partons or wanted.columns:
+            what = "partons of the hard process" if wanted.partons else wanted.columns[0]
+            raise UnsuitableFile(f"is {self.label}, of which no {what} is read; leave that option out")
+        return self.signature
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        names = {own: f"PFCands.{branch}" for own, branch in CANDIDATES.items()}
+        particles, counts = flat_columns(chunk, names)
+        links, link_counts = flat_columns(chunk, {own: f"FatJetPFCands.{name}" for own, name in LINKS.items()})
+        jets = ak.to_numpy(ak.num(chunk["FatJet"]["pt"], axis=1))
+        event = np.repeat(np.arange(len(link_counts)), link_counts)
+        for own, sizes in (("candidate", counts), ("jet", jets)):
+            bad = (links[own] < 0) | (links[own] >= sizes[event])
+            refuse(f"FatJetPFCands.{LINKS[own]}", links[own], bad, event, first)
+        jet = (np.cumsum(jets) - jets)[event] + links["jet"]
+        order = np.argsort(jet, kind="stable")
+        place = ((np.cumsum(counts) - counts)[event] + links["candidate"])[order]
+        chosen: dict[str, Array] = {own: values[place].astype(np.float64) for own, values in particles.items()}
+        if "puppiWeight" in chunk["PFCands"].fields:
+            weight = ak.to_numpy(ak.flatten(chunk["PFCands"]["puppiWeight"], axis=1))[place]
+            bad = ~np.isfinite(weight) | (weight < 0)
+            refuse("PFCands.puppiWeight", weight, bad, event[order], first)
+            chosen |= {"pt": chosen["pt"] * weight, "mass": chosen["mass"] * weight}
+        track = chosen["charge"] != 0
+        for own in ("dxy", "dz"):  # neutral candidates have none, for which files have -1 or 0
+            chosen[own] = np.where(track, chosen[own] * CM, 0.0)
+            refuse(names[own], chosen[own], ~np.isfinite(chosen[own]), event[order], first)
+        chosen["mass"] = np.maximum(chosen["mass"], 0.0)
+        chosen["id"] = chosen["id"].astype(int)
+        refuse_unphysical(chosen, names, event[order], first)
+        number = np.bincount(jet, minlength=int(jets.sum()))
+        return FinalState(chosen, number, None, np.repeat(np.arange(len(jets)), jets), len(jets))
+
+    def weights(self, chunk: Any, first: int) -> Array:
+        """The branch `genWeight` of simulation; 1 for data."""
+        if "genWeight" not in chunk.fields:
+            return np.ones(len(chunk))
+        weights: Array = ak.to_numpy(chunk["genWeight"]).astype(np.float64)
+        if weights.ndim != 1:
+            raise BadValues("genWeight has several values for each event")
+        refuse("genWeight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
+        return weights
+
+
+PFNANO = register_format(PFNano())

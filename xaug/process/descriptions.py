@@ -1,0 +1,121 @@
+"""YAML files that describe input data: where the files are, of which classes, and what their columns are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xaug.core.errors import unknown_name
+from xaug.core.types import JsonObject
+from xaug.core.yaml_files import YamlMap, read_yaml
+from xaug.formats.base import UnsuitableFile
+from xaug.formats.columns import FLAGS, LENGTHS, MOMENTA, MOMENTUM_UNITS, OTHERS, ColumnSpec, configure
+from xaug.formats.registry import FORMATS
+from xaug.process.filesets import FilesetEntry
+
+__all__ = ["is_description", "read_description"]
+
+COLUMNS = "columns"
+KEYS = ("format", "files", "tree", "jets", "particles", "classes", "units", "padding")
+OWN_KEYS = ("jets", "particles", "classes", "units", "padding")
+"""Keys that go with the format `columns` only."""
+
+
+def is_description(path: str) -> bool:
+    """True if a path has the ending of a YAML file."""
+    return path.endswith((".yaml", ".yml"))
+
+
+def read_description(path: Path) -> list[FilesetEntry]:
+    """The files that a YAML names.
+
+    Raises
+    ------
+    ConfigurationError
+        with the line, for an unknown key, a value of the wrong type, or what contradicts itself
+    """
+    top = read_yaml(path)
+    top.check(KEYS)
+    name = top.get("format", str, "")
+    if not name:
+        raise top.error("format", f"no format; give `format: {COLUMNS}` or one of {', '.join(FORMATS)}")
+    if name == COLUMNS:
+        form = _configured(top)
+    elif name in FORMATS:
+        form = name
+        for key in OWN_KEYS:
+            if key in top:
+                raise top.error(key, f"{key} goes with `format: {COLUMNS}`; files of {name} say it themselves")
+    else:
+        raise top.error("format", str(unknown_name("format", name, (COLUMNS, *FORMATS))))
+    tree = top.get("tree", str, "") or None
+    files = top.get("files", (YamlMap, list, str), "")
+    if isinstance(files, YamlMap):
+        if "classes" in top:
+            raise top.error("classes", "files are listed by class already; list them without classes, or drop this key")
+        return [
+            FilesetEntry(key, file, tree, _metadata(key), None, None, form)
+            for key in files.values
+            for file in _paths(files, key)
+        ]
+    return [FilesetEntry(path.stem, file, tree, {}, None, None, form) for file in _paths(top, "files")]
+
+
+def _metadata(name: str) -> JsonObject:
+    """Label and process of the files of a class."""
+    return {"label": name, "process": name}
+
+
+def _paths(where: YamlMap, key: str) -> list[str]:
+    value = where.get(key, (str, list), "")
+    found = [value] if isinstance(value, str) else value
+    if not found or not all(isinstance(path, str) and path for path in found):
+        raise where.error(key, f"{key} is {value!r}; give a path, or a list of paths")
+    return list(found)
+
+
+def _configured(top: YamlMap) -> str:
+    """Name of the layout that the YAML describes, which is made known."""
+    nothing = YamlMap(top.path, "", {}, {})
+    jets = top.get("jets", YamlMap, nothing)
+    jets.check(("given", "weight"))
+    units = top.get("units", YamlMap, nothing)
+    units.check(("momentum", "length"))
+    for key, known in (("momentum", MOMENTUM_UNITS), ("length", LENGTHS)):
+        if key in units and units.get(key, str, "") not in known:
+            raise units.error(key, f"unit of {key} {units.values[key]!r}; known: {', '.join(known)}")
+    particles = top.get("particles", YamlMap, nothing)
+    particles.check((*dict.fromkeys(name for names in MOMENTA for name in names), *OTHERS, *FLAGS))
+    flags, label, numbers = _classes(top)
+    spec = ColumnSpec(
+        particles=top.texts("particles"),
+        given=jets.get("given", bool, True),
+        weight=jets.get("weight", str, "") or None,
+        flags=flags,
+        label=label,
+        numbers=numbers,
+        momentum=units.get("momentum", str, "GeV"),
+        length=units.get("length", str, "mm"),
+        padding=None if "padding" not in top else float(top.get("padding", (int, float), 0.0)),
+    )
+    try:
+        return configure(spec)
+    except UnsuitableFile as error:
+        raise top.error("particles", str(error)) from None
+
+
+def _classes(top: YamlMap) -> tuple[dict[str, str], str | None, dict[str, int]]:
+    """Columns of flags by class; or the column of the class's number, and the numbers by class."""
+    if "classes" not in top:
+        return {}, None, {}
+    classes = top.get("classes", YamlMap, YamlMap(top.path, "", {}, {}))
+    if set(classes.values) == {"column", "values"}:
+        values = classes.get("values", YamlMap, YamlMap(top.path, "", {}, {}))
+        numbers = {name: values.get(name, int, 0) for name in values.values}
+        if len(set(numbers.values())) < len(numbers):
+            raise classes.error("values", "two classes have the same number")
+        found: tuple[dict[str, str], str | None, dict[str, int]] = ({}, classes.get("column", str, ""), numbers)
+    else:
+        found = (top.texts("classes"), None, {})
+    if len(found[0] or found[2]) < 2:
+        raise top.error("classes", "give at least two classes")
+    return found
