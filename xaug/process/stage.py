@@ -189,7 +189,6 @@ def process(
     }
     finished = provenance.begin(output, "process", config)
     if finished:
-        refuse_stale(output, finished, table_of(settings.kind), work.code)
         refuse_few(finished["processes"], least_effective)
         refuse_stale(output, finished, processor.table(), work.code)
         return finished
