@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.data.weights import balanced, event_weights
+from xaug.data.weights import balanced, effective_number, event_weights
 
 WEIGHT = np.array([1.0, 3.0, 10.0, 30.0, 20.0])
 PROCESS = np.array(["a", "a", "b", "b", "b"])
@@ -37,7 +37,7 @@ def test_balanced_classes():
 @pytest.mark.parametrize(
     ("weight", "words"),
     [
-        (np.array([1, -2, 1, 1, 1.0]), "event 1 has weight -2"),
+        (np.array([1, -2, 1, 1, 1.0]), r"process 'a' has weights that add up to -1"),
         (np.array([1, np.nan, 1, 1, 1.0]), "event 1 has weight nan"),
         (np.array([0, 0, 1, 1, 1.0]), "process 'a' has only events of weight 0"),
         (np.zeros(5), "all 5 events have weight 0"),
@@ -55,3 +55,16 @@ def test_missing_cross_section_and_class():
         event_weights("events", WEIGHT, PROCESS)
     with pytest.raises(DatasetError, match="no signal events"):
         balanced(WEIGHT, np.zeros(5, int))
+
+
+def test_negative_weights_keep_their_sign():
+    """Weights +1 and -1 of a generator at next-to-leading order: the sums are those of the processes and classes."""
+    weight = np.array([1.0, -1, 1, 1, 1, -1, 1, 1])
+    process, label = np.repeat(["a", "b"], 4), np.repeat([0, 1], 4)
+    found = event_weights("event", weight, process)
+    np.testing.assert_allclose(found, 2 * weight)
+    assert balanced(found, label)[label == 0].sum() == pytest.approx(4)
+    np.testing.assert_allclose(event_weights("cross_section", weight, process, {"a": 2.0, "b": 1.0})[:2], [2, -2])
+    assert effective_number(weight[:4]) == pytest.approx(1.0)  # 2^2 / 4: of four events one is left
+    with pytest.raises(DatasetError, match="class 'background' has weights that add up to -2"):
+        balanced(np.where(label == 0, -0.5, 1.0), label)

@@ -9,14 +9,19 @@ import pytest
 from xaug.core import provenance
 
 
+def mirrored(branches, angle="phi"):
+    """Other events, as good as those that they are made of."""
+    branches.update({name: -branches[name] for name in (f"constituent_{angle}", f"gen_{angle}")})
+
+
 @pytest.fixture
 def generated(make_file, tmp_path):
-    """A directory as `xaug.generate` leaves it, with the same events in two files."""
+    """A directory as `xaug.generate` leaves it, with events in one file and their mirror images in another."""
     files = tmp_path / "files"
     files.mkdir()
     provenance.begin(files, "generate", {"seed": 1})
     make_file(files / "a.root")
-    make_file(files / "b.root", change=lambda branches: branches.update(weight=2 * branches["weight"]))
+    make_file(files / "b.root", change=mirrored)
     provenance.write(files, "generate", {"seed": 1})
     return files
 
@@ -65,6 +70,6 @@ def test_manifests_of_other_programs_are_left_alone(content, generated, tmp_path
 
 def test_files_that_the_manifest_does_not_know_are_processed(generated, make_file, tmp_path, process_command):
     shutil.copytree(generated, tmp_path / "copy")
-    make_file(tmp_path / "copy" / "c.root", change=lambda branches: branches.update(weight=3 * branches["weight"]))
+    make_file(tmp_path / "copy" / "c.root", change=lambda branches: mirrored(branches, "eta"))
     result = process_command(tmp_path / "copy", "-o", tmp_path / "out")
     assert result.exit_code == 0 and len(list((tmp_path / "out").glob("*.h5"))) == 3

@@ -5,7 +5,15 @@ import pytest
 
 from xaug.core.errors import DatasetError
 from xaug.data.weights import effective_number
-from xaug.training.metrics import SearchSample, best_threshold, compute_metrics, roc, significance
+from xaug.training.metrics import (
+    SearchSample,
+    background_efficiency,
+    best_threshold,
+    compute_metrics,
+    roc,
+    signal_efficiency,
+    significance,
+)
 
 
 def test_auc_is_the_probability_that_signal_scores_higher():
@@ -97,3 +105,52 @@ def test_threshold_needs_background():
     label = np.repeat([0, 1], [5, 5])
     with pytest.raises(DatasetError, match=r"5\.0 effective events, fewer than the 10"):
         best_threshold(SearchSample(label, np.linspace(0, 1, 10), np.ones(10)))
+
+
+class TestNegativeWeights:
+    """Weights of generators at next-to-leading order count with their sign."""
+
+    def sample(self):
+        rng = np.random.default_rng(5)
+        label = np.repeat([0, 1], [400, 300])
+        score = np.round(rng.normal(label, 1.0), 1)  # with ties
+        return label, score, rng.choice([1.0, 1.0, 1.0, -1.0], len(label)) * rng.uniform(0.5, 1.5, len(label))
+
+    def test_auc_counts_pairs_by_weight(self):
+        label, score, weight = self.sample()
+        s, b = score[label == 1], score[label == 0]
+        pairs = (s[:, None] > b[None]) + 0.5 * (s[:, None] == b[None])
+        ws, wb = weight[label == 1], weight[label == 0]
+        expected = ws @ pairs @ wb / (ws.sum() * wb.sum())
+        assert compute_metrics(label, score, weight).auc == pytest.approx(expected, abs=1e-12)
+
+    def test_cancelling_events_change_nothing(self):
+        """An event of weight w and one of weight -w with the same score are as if they were not there."""
+        label, score, _ = self.sample()
+        more = (np.append(label, [0, 0, 1, 1]), np.append(score, [2.05, 2.05, -3.0, -3.0]))
+        weight = np.append(np.ones(len(label)), [5, -5, 7, -7])
+        one, other = compute_metrics(label, score), compute_metrics(*more, weight)
+        assert other.auc == pytest.approx(one.auc, abs=1e-12)
+        assert other.accuracy == pytest.approx(one.accuracy, abs=1e-12)
+        assert other.rejections["rejection_50"] == pytest.approx(one.rejections["rejection_50"])
+
+    def test_efficiencies_by_hand(self):
+        """Efficiencies of signal that go 0.5, 1.0, 0.5, 1.0 reach 0.75 first at the second threshold."""
+        background, signal = np.array([0, 0.1, 0.2, 0.3, 1.0]), np.array([0, 0.5, 1.0, 0.5, 1.0])
+        assert background_efficiency(background, signal, 0.75) == 0.2
+        background, signal = np.array([0, 0.2, 0.1, 0.3, 1.0]), np.array([0, 0.3, 0.5, 0.8, 1.0])
+        assert signal_efficiency(background, signal, 0.25) == 0.5
+        assert signal_efficiency(background, signal, 0.15) == 0.0  # before the threshold where 0.2 was exceeded
+
+    def test_a_class_that_cancels_is_refused(self):
+        label = np.array([0, 0, 1, 1])
+        with pytest.raises(DatasetError, match="weights of background events add up to 0"):
+            roc(label, label * 0.5, np.array([1.0, -1.0, 1.0, 1.0]))
+
+    def test_no_threshold_keeps_negative_background(self):
+        """The hundred highest background events have weight -1: no threshold there keeps background."""
+        score = np.linspace(1, 0, 1000)
+        label = np.tile([0, 1], 500)
+        weight = np.where((label == 0) & (score > 0.8), -1.0, 2.0)
+        assert best_threshold(SearchSample(label, score, weight)) < 0.8
+        assert significance(-3.0, 10.0) == 0.0

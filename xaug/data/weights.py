@@ -47,15 +47,27 @@ def effective_number(weight: Array) -> float:
 
 
 def check_weights(weight: Array) -> None:
-    """Raise DatasetError unless all weights are finite, none is negative, and some are positive."""
-    bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    """Raise DatasetError unless all weights are finite and some are not 0.
+
+    Single weights may be negative, as those of generators at next-to-leading order are. They enter the loss, metrics
+    and sums with their sign. Errors follow from `effective_number`, which is then smaller than the number of events.
+    """
+    bad = np.flatnonzero(~np.isfinite(weight))
     if len(bad):
         raise DatasetError(
-            f"event {bad[0]} has weight {weight[bad[0]]}: weights must be finite and not negative. "
-            "Reweight the sample, or train with --weights unit"
+            f"event {bad[0]} has weight {weight[bad[0]]}: weights must be finite. Leave such events out, or train with "
+            "--weights unit"
         )
-    if not np.any(weight > 0):
+    if not np.any(weight):
         raise DatasetError(f"all {len(weight)} events have weight 0: there is nothing to count")
+
+
+def _check_sums(sums: Array, names: Sequence[str], what: str) -> None:
+    """Raise DatasetError if the weights of a process or class do not add up to a positive number."""
+    if (sums <= 0).any():
+        where = int(np.flatnonzero(sums <= 0)[-1])
+        reason = f"has weights that add up to {sums[where]:.4g}" if sums[where] else "has only events of weight 0"
+        raise DatasetError(f"{what} {names[where]!r} {reason}. Take more events, or train with --weights unit")
 
 
 def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, float] | None = None) -> Array:
@@ -79,8 +91,7 @@ def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, f
     names, index = np.unique(process, return_inverse=True)
     if how == "event":
         sums = np.bincount(index, weights=weight)
-        if (sums == 0).any():
-            raise DatasetError(f"process {names[np.argmin(sums)]!r} has only events of weight 0")
+        _check_sums(sums, names.tolist(), "process")
         shared: Array = weight * (np.bincount(index) / sums)[index]
         return shared
     known = scale or {}
@@ -97,9 +108,10 @@ def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, f
 def balanced(weight: Array, label: Array, classes: Sequence[str] = CLASSES) -> Array:
     """Weights (n,) scaled so that all classes have the same sum, and all together sum to n."""
     sums = np.bincount(label, weights=weight, minlength=len(classes))
-    if (sums == 0).any():
-        lacking = classes[int(np.flatnonzero(sums == 0)[-1])]
-        raise DatasetError(f"no {lacking} events of positive weight")
+    counts = np.bincount(label, minlength=len(classes))
+    if (counts == 0).any():
+        raise DatasetError(f"no {classes[int(np.flatnonzero(counts == 0)[-1])]} events of positive weight")
+    _check_sums(sums, classes, "class")
     scaled: Array = weight * (len(weight) / (len(classes) * sums))[label]
     return scaled
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.training.metrics import background_efficiency, roc
+from xaug.training.metrics import area, background_efficiency, roc
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -57,11 +57,9 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     RocBand
         Mean and spread over trainings.
     """
-    from sklearn.metrics import auc
-
     found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
-    areas = np.array([auc(*curve) for curve in found])
+    areas = np.array([area(*curve) for curve in found])
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))
 
 

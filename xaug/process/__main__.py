@@ -142,6 +142,11 @@ def change_settings(
     help="Names of classes in the order of their labels, separated by commas; entries of others are left out.  "
     "[default: all classes of the files, those named background, bkg or QCD first]",
 )
+@click.option(
+    "--weight",
+    metavar="COLUMN",
+    help="Column of the generator weights, or a component of it as LHEWeight[0].  [default: that of the format]",
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split",
@@ -168,6 +173,7 @@ def main(
     options: str | None,
     choices: tuple[str, ...],
     classes: str | None,
+    weight: str | None,
     split_seed: int,
     split: str | None,
     allow_skips: bool,
@@ -226,6 +232,7 @@ def main(
         k_factors=read_k_factors(k_factors) if k_factors else None,
         least_effective=least_effective,
         classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        weight=weight,
     )
     skips = result["skips"]
     lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]
@@ -237,6 +244,7 @@ def main(
         )
         return {**content, **result, "summary": lines}
     processor = processor_class(settings.kind)
+    lines += [f"warning: {text}" for text in result.get("warnings", [])]
     for name, flow in result["cut_flow"].items():
         effective = result["processes"][name].get("effective_events") if processor.weighted else None
         ends = "" if effective is None else f" (effectively {effective:.1f})"

@@ -23,7 +23,9 @@ from xaug.data.parts import PartSummary, ProcessSummary, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
+from xaug.process.identity import COLUMN, check_units, event_identities
 from xaug.process.inputs import InputFile
+from xaug.process.named_weights import named_weights, one_for_each_event
 from xaug.process.skips import Skip
 
 __all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
@@ -163,7 +165,9 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             except UNREADABLE as error:
                 raise FileNotFoundError(file.path) from error
             content = self.processor.read(form, opened, file.label, chunk.start)
-            return content, form.weights(opened, chunk.start)
+            check_units(content)
+            weights = form.weights(opened, chunk.start) if file.weight is None else named_weights(opened, file.weight)
+            return content, one_for_each_event(weights, len(content), file.weight)
 
     def write(self, chunk: Chunk, name: str, content: Any, weights: Array) -> None:
         """Select and describe a chunk, and write its part."""
@@ -197,6 +201,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             "label": np.full(len(rows.event), label, np.int8),
             "weight": rows.weight,
             "event_id": ids[rows.event],
+            COLUMN: event_identities(content)[rows.event],
             "split": split,
         }
         summary = ProcessSummary(

@@ -23,6 +23,7 @@ from xaug.formats.labels import is_background, ordered_classes
 from xaug.formats.processor import AnyProcessor
 from xaug.formats.registry import format_of, recognise
 from xaug.process.filesets import Steps
+from xaug.process.named_weights import WEIGHT
 from xaug.process.search import Candidate, file_kind, gather, is_local, recorded
 
 __all__ = ["InputFile", "infer_defaults", "infer_kind", "inspect", "short_names", "with_classes"]
@@ -49,6 +50,7 @@ class InputFile:
     holds: tuple[str, ...] = ()  # properties of particles that it holds
     class_name: str = ""  # name of the class of all its entries; "" where the file tells the class of each
     classes: tuple[tuple[str, int], ...] = ()  # classes that it tells, and their entries
+    weight: str | None = None  # column of the weights, where the user names one: "LHEWeight[0]"
 
     @property
     def processes(self) -> dict[str, int]:
@@ -71,6 +73,7 @@ class InputFile:
             "label": self.label,
             "process": self.process,
             **({"format": self.format} if self.classes or ":" in self.format else {}),
+            **({} if self.weight is None else {"weight": self.weight}),
         }
 
 
@@ -192,7 +195,21 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         holds=tuple(sorted(found.holds(contents.columns))),
         class_name=name,
         classes=tuple(classes.items()),
+        weight=_weight(metadata, contents),
     )
+
+
+def _weight(metadata: JsonObject, contents: Contents) -> str | None:
+    """The column of the weights that the user names; UnsuitableFile if the file does not have it."""
+    name = metadata.get("weight")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not WEIGHT.fullmatch(name):
+        raise UnsuitableFile(f"has weight {name!r}; must name a column, or a component of it as LHEWeight[0]")
+    column = name.partition("[")[0]
+    if "." not in column:  # the fields of collections are checked where they are read
+        _check_columns(contents, [column], lambda name: "")
+    return name
 
 
 def _class_name(metadata: JsonObject) -> str:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import uproot
 
 from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, InputFileError, XaugError
-from xaug.core.files import atomic_path, digest_json
-from xaug.core.types import Array, JsonObject
-from xaug.data.cut_flow import CutFlow
-from xaug.data.part_files import read_part_summary, refuse_stale
-from xaug.data.parts import PartSettings, PartSummary
-from xaug.data.variables import table_of
-from xaug.formats.base import PROPERTIES
+from xaug.core.types import JsonObject
+from xaug.data.part_files import refuse_stale
+from xaug.data.parts import PartSettings
 from xaug.formats.registry import format_of
 from xaug.process import executors
 from xaug.process.changes import Changes
-from xaug.process.chunks import LOST, Chunk, PartProcessor, control_histogram
+from xaug.process.chunks import LOST, Chunk, PartProcessor
+from xaug.process.identity import find_copies
 from xaug.process.inputs import InputFile, infer_defaults, infer_kind, inspect, short_names, with_classes
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation, refuse_few
+from xaug.process.results import Results
 from xaug.process.search import gather
 from xaug.process.skips import Skip
 
@@ -35,17 +29,6 @@ __all__ = ["CHUNKSIZE", "default_settings", "infer_kind", "process"]
 
 CHUNKSIZE = 4000
 """Events per chunk: some seconds of work, which is all that a kill costs for each worker."""
-
-
-def left_out(processor: AnyProcessor) -> dict[str, list[str]]:
-    """Variables that cannot be computed of the input files -> what the files lack."""
-    now = processor.table().labels()
-    missing = set(PROPERTIES) - set(getattr(processor.settings, "holds", PROPERTIES))
-    return {
-        name: sorted(missing.intersection(v.needs))
-        for name, v in table_of(processor.settings.kind).labels().items()
-        if name not in now
-    }
 
 
 def chunks_of(file: InputFile, chunksize: int) -> list[Chunk]:
@@ -58,7 +41,11 @@ def chunks_of(file: InputFile, chunksize: int) -> list[Chunk]:
 
 
 def inspect_all(
-    inputs: Iterable[str | os.PathLike[str]], strict: bool, processor: AnyProcessor, changes: Changes
+    inputs: Iterable[str | os.PathLike[str]],
+    strict: bool,
+    processor: AnyProcessor,
+    changes: Changes,
+    weight: str | None = None,
 ) -> tuple[list[InputFile], list[Skip]]:
     """Check all input files: those that can be used, and those that are left out.
 
@@ -71,6 +58,8 @@ def inspect_all(
     """
     search = gather(inputs)
     candidates, skips = search.found, search.skips
+    if weight is not None:  # metadata of a fileset is stronger
+        candidates = [replace(each, metadata={"weight": weight, **each.metadata}) for each in candidates]
     for skip in skips:
         if strict:
             raise InputFileError(skip.file, skip.reason)
@@ -109,6 +98,7 @@ def process(
     k_factors: Mapping[str, float] | None = None,
     least_effective: float = 0.0,
     classes: Sequence[str] | None = None,
+    weight: str | None = None,
 ) -> JsonObject:
     """Make a dataset of files of events.
 
@@ -140,6 +130,8 @@ def process(
     classes : sequence of str, optional
         names of the classes in the order of their labels, where the files or a fileset name classes; entries of other
         classes are left out; default: all classes, backgrounds by name (background, bkg, QCD) first
+    weight : str, optional
+        column of the generator weights, or a component of it as "LHEWeight[0]"; default: that of the format
 
     Returns
     -------
@@ -163,7 +155,7 @@ def process(
     output = Path(output).resolve()
     processor = processor_class(settings.kind)(settings)
     changes = Changes()
-    files, skips = inspect_all(inputs, strict, processor, changes)
+    files, skips = inspect_all(inputs, strict, processor, changes, weight)
     files, names = with_classes(files, classes)
     processor = processor_class(settings.kind)(replace(settings, classes=names))
     formats = {file.format: format_of(file.format) for file in files}
@@ -197,13 +189,21 @@ def process(
         with executors.watched(output, missing, len(parts)):
             skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
         _refuse_changed(changes, output, {name: parts[name] for name in missing})
-    report = _Report(processor, files, skips, strict)
-    for name, chunk in sorted(parts.items(), key=lambda item: (item[1].file.path, item[1].start)):
-        if (output / name).exists():  # else it was skipped, and is listed
-            report.add(output / name, chunk.file.path)
+    present = sorted((chunk.file.path, chunk.start, output / name) for name, chunk in parts.items())
+    present = [each for each in present if each[2].exists()]  # others were skipped, and are listed
+    made_of: dict[str, list[Path]] = {}
+    for place, _, part in present:
+        made_of.setdefault(place, []).append(part)
+    copies = find_copies(made_of, processor.rows_noun())
+    skips += [Skip(place, reason) for place, reason in copies.left_out.items()]
+    report = Results(processor, files, skips, strict, list(copies.warnings))
+    for place, _, part in present:
+        if place not in copies.left_out:
+            report.add(part, place)
     report.check_files()
     found = normalisation(files, report.parts, k_factors)
     report.check_processes(found)
+    report.check_classes()
     refuse_few(found, least_effective)
     return report.write(output, config, work.code, found)
 
@@ -237,99 +237,3 @@ def _refuse_changed(changes: Changes, output: Path, made: dict[str, Chunk]) -> N
     raise InputFileError(
         path, f"{changed[path]}{others}. Run the command again once it is complete: parts of other files are kept"
     )
-
-
-@dataclass
-class _Report:
-    """Sums over the parts of a dataset, from which control histograms and manifest are written."""
-
-    processor: AnyProcessor
-    files: list[InputFile]
-    skips: list[Skip]
-    strict: bool
-    parts: list[PartSummary] = field(default_factory=list)
-    flows: dict[str, CutFlow] = field(default_factory=dict)
-    control: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.strict:
-            for skip in self.skips:
-                raise InputFileError(skip.file, skip.reason)
-
-    def add(self, part: Path, place: str) -> None:
-        """Add a part, whose input file lies in a place that may have changed since the part was written."""
-        content, counts = read_part_summary(part)
-        summary = PartSummary.from_json({**content, "file": place})
-        self.parts.append(summary)
-        for i, own in enumerate(summary.contents):
-            self.flows[own.process] = self.flows.get(own.process, CutFlow({})) + own.cut_flow
-            for name, axis in self.processor.control.items():
-                self._add_control(f"{own.process}_{name}", axis, name, np.atleast_2d(counts[name])[i])
-
-    def _add_control(self, name: str, axis: Any, variable: str, counts: Array) -> None:
-        histogram = self.control.setdefault(name, control_histogram(axis, variable))
-        histogram.view(flow=True)[...] += counts
-
-    def skip(self, file: str, reason: str) -> None:
-        """Leave out a file, or stop if that is not allowed."""
-        if self.strict:
-            raise InputFileError(file, reason)
-        self.skips.append(Skip(file, reason))
-
-    def check_files(self) -> None:
-        """Report the files of which nothing passes the first cut."""
-        for file in self.files:
-            own = [part for part in self.parts if part.file == file.path]
-            if own and not any(one.cut_flow.after_first_cut for part in own for one in part.contents):
-                self.skip(file.path, f"none of its {file.entries} events has {self.processor.needs}; is it in GeV?")
-
-    def check_processes(self, processes: Mapping[str, JsonObject]) -> None:
-        """Report the processes without a row, where their yields matter; ConfigurationError if there is no row."""
-        for name, found in processes.items():
-            if self.processor.weighted and not found["rows"]:
-                where = ", ".join(file.path for file in self.files if name in file.processes)
-                row, flow = self.processor.row, self.flows[name]
-                self.skip(
-                    where,
-                    f"process {name}: no {row} of {found['events_generated']} passes the selection "
-                    f"(cut flow: {flow}); generate several times as many, or with thresholds for this selection",
-                )
-        if not any(part.rows for part in self.parts):
-            reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
-            flows = "; ".join(f"{name}: {flow}" for name, flow in self.flows.items())
-            raise ConfigurationError(
-                f"no {self.processor.row} of {len(self.files)} files passes the selection (cut flow: {flows}){reasons}"
-            )
-
-    def write(
-        self, output: Path, config: JsonObject, code: Mapping[str, str], processes: Mapping[str, JsonObject]
-    ) -> JsonObject:
-        """Write control histograms and manifest.
-
-        `code` has the digest of the code that read each format, `processes` the normalisation of each process.
-        """
-        with atomic_path(output / "control.root") as path, uproot.recreate(path) as root:
-            for name, histogram in sorted(self.control.items()):
-                root[name] = histogram
-        flows = self.flows
-        if self.processor.weighted:
-            flows = {
-                name: CutFlow({"generated": processes[name]["events_generated"]}) + flow for name, flow in flows.items()
-            }
-        return provenance.write(
-            output,
-            "process",
-            config,
-            digest=digest_json({"settings": config, "parts": [part.part for part in self.parts]}),
-            classes=list(self.processor.settings.classes),
-            table=self.processor.table().to_json(),
-            left_out=left_out(self.processor),
-            warnings=[text for name, flow in self.flows.items() for text in flow.losses(name)],
-            code=dict(code),
-            **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},
-            processes=processes,
-            cut_flow={name: flow.to_json() for name, flow in flows.items()},
-            skips=[skip.to_json() for skip in self.skips],
-            inputs=[asdict(file) for file in self.files],
-            parts=[part.to_json() for part in self.parts],
-        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.types import Array, JsonObject
-from xaug.training.metrics import Metrics, compute_metrics, roc
+from xaug.training.metrics import Metrics, area, compute_metrics, roc
 
 __all__ = ["ClassMetrics", "class_metrics", "judge", "one_vs_rest", "pair_score"]
 
@@ -83,19 +83,17 @@ def class_metrics(
     DatasetError
         if a class has no events
     """
-    from sklearn.metrics import auc
-
     own = np.ones(len(label)) if weight is None else weight
     n = np.bincount(label, minlength=len(classes))
     if (n == 0).any():
         raise DatasetError(f"no {classes[int(np.argmin(n))]} events among {len(label)}; take more events")
-    against_rest = {name: float(auc(*roc(*one_vs_rest(label, probability, i), own))) for i, name in enumerate(classes)}
+    against_rest = {name: area(*roc(*one_vs_rest(label, probability, i), own)) for i, name in enumerate(classes)}
     pairwise = {}
     for minus, plus in combinations(range(len(classes)), 2):
         chosen = (label == plus) | (label == minus)
         score = pair_score(probability[chosen], plus, minus)
         curve = roc((label[chosen] == plus).astype(np.int8), score, own[chosen])
-        pairwise[f"{classes[plus]}-{classes[minus]}"] = float(auc(*curve))
+        pairwise[f"{classes[plus]}-{classes[minus]}"] = area(*curve)
     k = len(classes)
     taken = np.bincount(label * k + probability.argmax(axis=1), own, k * k).reshape(k, k)
     confusion = taken / taken.sum(axis=1, keepdims=True)

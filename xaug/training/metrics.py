@@ -14,8 +14,8 @@ from xaug.core.types import Array, JsonObject
 from xaug.data.weights import effective_number
 
 __all__ = [
-    "EFFICIENCIES", "Metrics", "Search", "SearchSample", "background_efficiency", "best_threshold", "compute_metrics",
-    "roc", "search", "signal_efficiency", "significance",
+    "EFFICIENCIES", "Metrics", "Search", "SearchSample", "area", "background_efficiency", "best_threshold",
+    "compute_metrics", "roc", "search", "signal_efficiency", "significance",
 ]  # fmt: skip
 
 EFFICIENCIES = (0.3, 0.5, 0.7)
@@ -103,6 +103,8 @@ class Search:
 def roc(label: Array, score: Array, weight: Array | None = None) -> tuple[Array, Array]:
     """Background and signal efficiency at every threshold, from (0, 0) to (1, 1).
 
+    With negative weights neither of them need rise from one threshold to the next, or stay between 0 and 1.
+
     Parameters
     ----------
     label : array (n,)
@@ -110,20 +112,41 @@ def roc(label: Array, score: Array, weight: Array | None = None) -> tuple[Array,
     score : array (n,)
         output of the network
     weight : array (n,), optional
-        weights of the events; default: one each
+        weights of the events, which may be negative; default: one each
 
     Raises
     ------
     DatasetError
-        if a class has no events
+        if a class has no events, or its weights do not add up to a positive number
     """
     from sklearn.metrics import roc_curve
 
     for value, name in ((0, "background"), (1, "signal")):
         if not (label == value).any():
             raise DatasetError(f"no {name} events among {len(label)}: there is no ROC curve. Take more events")
+        if weight is not None and weight[label == value].sum() <= 0:
+            total = weight[label == value].sum()
+            raise DatasetError(f"the weights of {name} events add up to {total:.4g}: there is no ROC curve")
     background, signal, _ = roc_curve(label, score, sample_weight=weight, drop_intermediate=False)
     return background, signal
+
+
+def area(background: Array, signal: Array) -> float:
+    """Area under a ROC curve by the trapezoidal rule.
+
+    It is the weighted share of pairs of a signal and a background event in which the signal event has the larger score,
+    ties counted as one half. This holds for negative weights too, where a curve goes back and forth.
+
+    Parameters
+    ----------
+    background, signal : array (thresholds,)
+        efficiencies, see `roc`
+
+    References
+    ----------
+    D. Bamber, J. Math. Psych. 12 (1975) 387.
+    """
+    return float(np.sum(np.diff(background) * (signal[1:] + signal[:-1]) / 2))
 
 
 def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:
@@ -140,7 +163,7 @@ def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -
     -------
     array, of the shape of `at`
     """
-    found: Array = background[np.searchsorted(signal, np.asarray(at) - 1e-12, side="left")]
+    found: Array = background[np.searchsorted(np.maximum.accumulate(signal), np.asarray(at) - 1e-12, side="left")]
     return found
 
 
@@ -158,7 +181,7 @@ def signal_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Ar
     -------
     array, of the shape of `at`
     """
-    found: Array = signal[np.searchsorted(background, np.asarray(at) + 1e-12, side="right") - 1]
+    found: Array = signal[np.searchsorted(np.maximum.accumulate(background), np.asarray(at) + 1e-12, side="right") - 1]
     return found
 
 
@@ -182,8 +205,6 @@ def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> 
     DatasetError
         if a class has no events
     """
-    from sklearn.metrics import auc
-
     own = np.ones(len(label)) if weight is None else weight
     background, signal = roc(label, score, own)
     right = (score >= 0.5) == (label == 1)
@@ -197,7 +218,7 @@ def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> 
         if left < (1.0 - 1e-12) / effective:
             limits.append(name)
     return Metrics(
-        auc=float(auc(background, signal)),
+        auc=area(background, signal),
         accuracy=float(accuracy),
         n_signal=int((label == 1).sum()),
         n_background=int((label == 0).sum()),
@@ -222,6 +243,7 @@ def significance(signal: npt.ArrayLike, background: npt.ArrayLike) -> Array:
     """
     s, b = np.asarray(signal, float), np.asarray(background, float)
     # log1p and the difference below lose no digits while S << B, where Z -> S / sqrt(B)
+    s = np.maximum(s, 0.0)  # negative weights may outweigh the others, and there is no excess then
     found: Array = np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0.0))
     return found
 
@@ -246,7 +268,7 @@ def best_threshold(sample: SearchSample, least: float = 10.0) -> float:
     background, squares = np.cumsum(own), np.cumsum(own**2)
     signal = np.cumsum(np.where(label == 1, expected, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        enough = np.where(squares > 0, background**2 / squares, 0.0) >= least
+        enough = (np.where(squares > 0, background**2 / squares, 0.0) >= least) & (background > 0)
     last = np.append(score[1:] != score[:-1], True)  # a threshold takes all events of its score
     allowed = enough & last
     if not allowed.any():
@@ -279,7 +301,7 @@ def search(validation: SearchSample, test: SearchSample, least: float = 10.0) ->
     signal = test.expected[passed & (test.label == 1)]
     background = test.expected[passed & (test.label == 0)]
     # where the test split keeps no background, one event of mean weight bounds it
-    bound = background.sum() or test.expected[test.label == 0].mean()
+    bound = background.sum() if background.sum() > 0 else np.abs(test.expected[test.label == 0]).mean()
     return Search(
         significance=float(significance(signal.sum(), bound)),
         threshold=threshold,

@@ -17,7 +17,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array
 from xaug.explain.analysis.relevance import signed_relevance, summary, trainings_of
 from xaug.explain.attribution import Attribution
-from xaug.training.metrics import roc, signal_efficiency
+from xaug.training.metrics import area, roc, signal_efficiency
 
 __all__ = ["BACKGROUND_EFFICIENCIES", "Uncertainty", "operating_points", "stability", "uncertainty"]
 
@@ -168,11 +168,10 @@ def operating_points(label: Array, scores: Sequence[Array], weight: Array | None
         one row for "auc" and one for each of BACKGROUND_EFFICIENCIES: `mean` and `rms` over trainings, and
         `mean_score`, the value for the mean of the scores
     """
-    from sklearn.metrics import auc
 
     def values(score: Array) -> list[float]:
         curve = roc(label, score, weight)
-        return [float(auc(*curve)), *signal_efficiency(*curve, np.array(BACKGROUND_EFFICIENCIES))]
+        return [area(*curve), *signal_efficiency(*curve, np.array(BACKGROUND_EFFICIENCIES))]
 
     single = np.array([values(score) for score in scores])
     table = {"mean": single.mean(axis=0), "rms": single.std(axis=0), "mean_score": values(np.mean(scores, axis=0))}
