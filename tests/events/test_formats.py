@@ -100,45 +100,52 @@ def fileset(path: Path, **datasets) -> Path:
 
 @pytest.fixture(scope="module")
 def made(mixed, tmp_path_factory, write_root_file):
-    """The same events from our tree (as background) and from Delphes (as signal), in one dataset."""
+    """The same events from our tree and from Delphes; together they would be taken for copies of each other."""
     directory = tmp_path_factory.mktemp("formats")
     events, weights = mixed
-    tree = write_root_file(directory / "tree.root", tree_branches(events, weights))
-    delphes = write_delphes(directory / "delphes.root", events, weights)
-    both = fileset(
-        directory / "both.json", tree=(tree, {"label": 0, "xsec": 2.0}), delphes=(delphes, {"label": 1, "xsec": 0.5})
-    )
-    manifest = process([both], directory / "out", SETTINGS, executor="iterative", chunksize=15)
-    return directory, manifest, Dataset.open(directory / "out")
+    files = {
+        "tree": (write_root_file(directory / "tree.root", tree_branches(events, weights)), {"label": 0, "xsec": 2.0}),
+        "delphes": (write_delphes(directory / "delphes.root", events, weights), {"label": 1, "xsec": 0.5}),
+    }
+    for name, file in files.items():
+        one = fileset(directory / f"{name}.json", **{name: file})
+        process([one], directory / name, SETTINGS, executor="iterative", chunksize=15)
+    return directory, {name: Dataset.open(directory / name) for name in files}
 
 
 def test_delphes_gives_the_same_as_our_tree(made, mixed):
-    _, _, dataset = made
-    arrays = dataset.load()
-    of = {name: arrays["process"] == name for name in ("tree", "delphes")}
-    assert of["tree"].sum() == of["delphes"].sum() == len(mixed[0])
-    for i, name in enumerate(dataset.names("event")):
-        one, two = (arrays["event"][rows][:, i] for rows in of.values())
-        assert_allclose(two, one, rtol=1e-3, atol=2e-4, err_msg=name)
-    assert_allclose(arrays["weight"][of["delphes"]], arrays["weight"][of["tree"]])
-    assert_allclose(arrays["weight"][of["tree"]], mixed[1])
+    _, datasets = made
+    tree, delphes = (datasets[name].load() for name in ("tree", "delphes"))
+    assert len(tree["label"]) == len(delphes["label"]) == len(mixed[0])
+    for i, name in enumerate(datasets["tree"].names("event")):
+        assert_allclose(delphes["event"][:, i], tree["event"][:, i], rtol=1e-3, atol=2e-4, err_msg=name)
+    assert_allclose(delphes["weight"], tree["weight"])
+    assert_allclose(tree["weight"], mixed[1])
+
+
+def test_both_together_count_once(made, tmp_path):
+    directory, datasets = made
+    files = {"tree": (directory / "tree.root", {"label": 0}), "delphes": (directory / "delphes.root", {"label": 0})}
+    manifest = process([fileset(tmp_path / "f.json", **files)], tmp_path / "o", SETTINGS)
+    (skip,) = manifest["skips"]
+    assert skip["file"] == str(directory / "tree.root") and "holds the same events as" in skip["reason"]
+    assert len(Dataset.open(tmp_path / "o")) == len(datasets["tree"])
 
 
 def test_both_give_what_plain_arrays_give(made, mixed, tools):
-    _, _, dataset = made
-    arrays = dataset.load()
+    _, datasets = made
     objects, _, _ = tools.run(*mixed[0], **CERTAIN)
     expected = tools.features(objects, "events")
-    rows = arrays["event"][arrays["process"] == "tree"]
-    for i, name in enumerate(dataset.names("event")):
+    rows = datasets["tree"].load()["event"]
+    for i, name in enumerate(datasets["tree"].names("event")):
         assert_allclose(rows[:, i], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_normalisation_of_foreign_files(made, mixed):
     """Without a generator's word all entries are what was generated."""
-    _, manifest, _ = made
+    _, datasets = made
     for name, xsec in (("tree", 2.0), ("delphes", 0.5)):
-        found = manifest["processes"][name]
+        found = datasets[name].manifest["processes"][name]
         assert found["xsec"] == xsec
         assert found["events_generated"] == len(mixed[0])
         assert found["sum_weights_generated"] == pytest.approx(mixed[1].sum())
@@ -185,15 +192,18 @@ def test_process_without_a_selected_event_is_listed(mixed, tmp_path, write_root_
     weak = tree_branches(*mixed)
     weak["particle_pt"] = ak.where(ak.local_index(weak["particle_pt"]) == 0, weak["particle_pt"], 0.01)
     weak = write_root_file(tmp_path / "weak.root", weak)
-    both = fileset(tmp_path / "f.json", full=(full, {"label": 1}), weak=(weak, {"label": 0}))
-    manifest = process([both], tmp_path / "o", light)
+    mirrored = tree_branches(*mixed)
+    mirrored |= {name: -mirrored[name] for name in ("particle_eta", "gen_eta")}
+    mirrored = write_root_file(tmp_path / "mirrored.root", mirrored)
+    files = {"full": (full, {"label": 1}), "weak": (weak, {"label": 0}), "mirrored": (mirrored, {"label": 0})}
+    manifest = process([fileset(tmp_path / "f.json", **files)], tmp_path / "o", light)
     (skip,) = manifest["skips"]
     assert skip["file"] == str(weak) and "process weak: no event passes the selection" in skip["reason"]
     assert manifest["processes"]["weak"]["rows"] == 0
 
 
 def test_delphes_needs_no_kind(made, tmp_path, process_command):
-    directory, _, _ = made
+    directory, _ = made
     both = fileset(tmp_path / "f.json", delphes=(directory / "delphes.root", {"label": 1, "xsec": 0.5}))
     result = process_command(both, "-o", tmp_path / "o", "--executor", "iterative", "--detector", "smear=0")
     assert result.exit_code == 0, result.stderr
