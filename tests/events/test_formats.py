@@ -198,7 +198,7 @@ def test_process_without_a_selected_event_is_listed(mixed, tmp_path, write_root_
     files = {"full": (full, {"label": 1}), "weak": (weak, {"label": 0}), "mirrored": (mirrored, {"label": 0})}
     manifest = process([fileset(tmp_path / "f.json", **files)], tmp_path / "o", light)
     (skip,) = manifest["skips"]
-    assert skip["file"] == str(weak) and "process weak: no event passes the selection" in skip["reason"]
+    assert skip["file"] == str(weak) and "process weak: no event of 40 passes the selection" in skip["reason"]
     assert manifest["processes"]["weak"]["rows"] == 0
 
 

@@ -76,6 +76,10 @@ class EventProcessor(Processor[EventSettings, Collisions]):
         """Read particles, leptons and heavy quarks."""
         return source.read_collisions(chunk, first)
 
+    def particles(self, content: Collisions) -> Collisions:
+        """The visible particles."""
+        return content
+
     def rows(self, content: Collisions, weights: Array, ids: Array) -> Rows:
         """Features of the selected events; control histograms are weighted."""
         objects, tag_weight, flow = select_events(content, ids, self.settings.selection, self.settings.detector)

@@ -13,7 +13,7 @@ from xaug.data.code import code_digest, content_digest
 from xaug.data.parts import PartSettings, Rows
 from xaug.data.splits import assign_split, event_ids
 from xaug.data.variables import Table, table_of
-from xaug.formats.base import Format
+from xaug.formats.base import Collisions, FinalState, Format
 
 __all__ = ["PROCESSORS", "AnyProcessor", "Processor", "default_settings", "processor_class", "register_processor"]
 
@@ -94,6 +94,10 @@ class Processor(ABC, Generic[Settings, Content]):
         BadValues
             if a number is one that no event can have
         """
+
+    @abstractmethod
+    def particles(self, content: Content) -> FinalState | Collisions:
+        """The particles of what `read` gave, by which events are told apart."""
 
     @abstractmethod
     def rows(self, content: Content, weights: Array, ids: Array) -> Rows:

@@ -169,6 +169,10 @@ class JetProcessor(Processor[JetSettings, JetChunk]):
             raise BadValues(f"no particle of its events from {first} on has status {status}{self._without_status()}")
         return JetChunk(found, self.truth(source, label))
 
+    def particles(self, content: JetChunk) -> FinalState:
+        """All particles, those of given jets or of events."""
+        return content.events
+
     def rows(self, content: JetChunk, weights: Array, ids: Array) -> Rows:
         """Images, lists and expert variables of the selected jets; control histograms are not weighted."""
         found = content.events

@@ -165,9 +165,10 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             except UNREADABLE as error:
                 raise FileNotFoundError(file.path) from error
             content = self.processor.read(form, opened, file.label, chunk.start)
-            check_units(content)
+            particles = self.processor.particles(content)
+            check_units(particles)
             weights = form.weights(opened, chunk.start) if file.weight is None else named_weights(opened, file.weight)
-            return content, one_for_each_event(weights, len(content), file.weight)
+            return content, one_for_each_event(weights, len(particles), file.weight)
 
     def write(self, chunk: Chunk, name: str, content: Any, weights: Array) -> None:
         """Select and describe a chunk, and write its part."""
@@ -201,7 +202,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             "label": np.full(len(rows.event), label, np.int8),
             "weight": rows.weight,
             "event_id": ids[rows.event],
-            COLUMN: event_identities(content)[rows.event],
+            COLUMN: event_identities(self.processor.particles(content))[rows.event],
             "split": split,
         }
         summary = ProcessSummary(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from xaug.core.errors import BadValues, DatasetError
 from xaug.core.types import Array
+from xaug.formats.base import Collisions, FinalState
 
 __all__ = ["COLUMN", "Copies", "check_units", "event_identities", "find_copies"]
 
@@ -23,7 +23,7 @@ TOLERATED = 0.01
 """Share of repeated events up to which a file is kept: public samples hold a few events twice."""
 
 
-def event_identities(content: Any) -> Array:
+def event_identities(content: FinalState | Collisions) -> Array:
     """Numbers (n,) that are the same for events of the same particles, in any order; 0 for fewer than two particles.
 
     Weights, vertices and kinds of particles do not enter.
@@ -43,10 +43,10 @@ def event_identities(content: Any) -> Array:
     return np.where(count < 2, np.uint64(0), _scrambled(sums + count.astype(np.uint64)))
 
 
-def _event_of_particles(content: Any) -> tuple[Array, int]:
+def _event_of_particles(content: FinalState | Collisions) -> tuple[Array, int]:
     """The event of each particle, and the number of events; particles may be grouped by jet first."""
     group = np.repeat(np.arange(len(content.counts)), content.counts)
-    of_group = getattr(content, "jet_event", None)
+    of_group = content.jet_event if isinstance(content, FinalState) else None
     return (group if of_group is None else of_group[group]), len(content)
 
 
@@ -63,7 +63,7 @@ def _scrambled(x: Array) -> Array:
     return x ^ (x >> np.uint64(31))
 
 
-def check_units(content: Any) -> None:
+def check_units(content: FinalState | Collisions) -> None:
     """Raise BadValues if momenta cannot be in GeV.
 
     Parameters
