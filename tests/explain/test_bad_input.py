@@ -24,7 +24,6 @@ def shared():
     return [layers.Dense(2, name="twice")] * 2
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("middle", "culprit"),
     [
@@ -34,42 +33,40 @@ def shared():
         (lambda: [layers.LeakyReLU(name="leaky")], r"'leaky' \(LeakyReLU\)"),
         (lambda: [lambda v: v[:, :4]], r"SlicingOpLambda"),
         (lambda: [keras.Sequential([keras.Input((8, 2)), layers.Dense(2)], name="inner")], r"'inner' \(Sequential\)"),
-        (shared, r"'twice' \(Dense\) is used 2 times"),
+        (shared, r"'twice' \(Dense\) cannot be explained: it is used 2 times"),
+        (lambda: [lambda v: layers.Concatenate(name="double")([v, v])], r"'double' \(Concatenate\).*one tensor twice"),
         (lambda: [layers.Dense(3, "gelu", name="bent")], r"'bent' \(Dense\) has activation 'gelu'"),
+        (lambda: [layers.ReLU(max_value=6, name="cut")], r"'cut' \(ReLU\).*not the plain max\(x, 0\)"),
+        (lambda: [layers.Conv1D(2, 2, dilation_rate=2, name="wide")], r"'wide' \(Conv1D\).*dilated"),
+        (lambda: [layers.Conv1D(2, 2, padding="causal", name="late")], r"'late' \(Conv1D\).*causal"),
+        (lambda: [layers.Conv1D(2, 2, groups=2, name="parts")], r"'parts' \(Conv1D\).*groups"),
     ],
 )
-def test_layers_without_a_rule_are_named(middle, culprit, engine):
+def test_innvestigate_is_taken_for_what_it_explains_rightly_alone(middle, culprit):
+    """It refuses the rest by name; the native engine explains all of it, and the settings say why it was taken."""
+    model, x = model_with(*middle()), np.random.default_rng(0).normal(size=(2, 8, 2))
     with pytest.raises(ModelError, match=culprit):
-        xaug.explain.lrp(model_with(*middle()), np.zeros((2, 8, 2)), engine=engine)
+        xaug.explain.lrp(model, x, engine="innvestigate")
+    found = xaug.explain.lrp(model, x, engine="auto")
+    assert np.isfinite(found.relevance["list"]).all()
+    assert found.settings["engine"] == "native"
+    assert "iNNvestigate is not used" in found.settings["engine_reason"]
 
 
-@pytest.mark.parametrize(
-    ("layer", "remedy"),
-    [
-        (layers.LSTM(3), "of the recurrent layers GRU has one.*integrated_gradients"),
-        (layers.LayerNormalization(), "train with BatchNormalization"),
-        (layers.PReLU(), "train with ReLU or swish"),
-        (layers.TimeDistributed(layers.LeakyReLU()), "only Dense has a rule there"),
-        (layers.Conv1D(2, 2, dilation_rate=2), "dilated"),
-        (layers.Conv1D(2, 2, padding="causal"), "causal padding"),
-        (layers.GRU(2, go_backwards=True), "go_backwards=True"),
-    ],
-)
-def test_what_would_do_is_said(layer, remedy):
-    with pytest.raises(ModelError, match=remedy):
-        xaug.explain.lrp(model_with(layer), np.zeros((2, 8, 2)), engine="native")
+def test_a_model_without_softmax_gives_logits():
+    model, x = model_with(activation="linear"), np.ones((2, 8, 2))
+    found = xaug.explain.lrp(model, x, target=1)
+    np.testing.assert_allclose(found.logit, model(x)[:, 1], rtol=1e-5)
+    assert found.settings["engine"] == "native"
 
 
-def test_a_relu_that_is_cut_off_is_no_relu_for_either_engine():
-    for engine in ("auto", *ENGINES):
-        with pytest.raises(ModelError, match=r"'cut' \(ReLU\) is not the plain max\(x, 0\)"):
-            xaug.explain.lrp(model_with(layers.ReLU(max_value=6, name="cut")), np.zeros((2, 8, 2)), engine=engine)
-
-
-@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
-def test_a_model_whose_softmax_is_gone(activation):
-    with pytest.raises(ModelError, match=rf"'out' \(Dense, activation '{activation}'\).*append keras.layers.Softmax"):
-        xaug.explain.lrp(model_with(activation=activation), np.zeros((2, 8, 2)))
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_an_output_of_another_kind_is_explained_as_it_is(activation):
+    model, x = model_with(activation=activation), np.random.default_rng(0).normal(size=(4, 8, 2)).astype(np.float32)
+    with pytest.raises(ModelError, match=rf"'out' \(Dense, activation '{activation}'\).*output='value'"):
+        xaug.explain.lrp(model, x)
+    found = xaug.explain.lrp(model, x, output="value", target=0)
+    np.testing.assert_allclose(found.logit, model.predict(x, verbose=0)[:, 0], atol=1e-6)
 
 
 def test_models_that_are_not_functional():
@@ -85,7 +82,7 @@ def test_models_that_are_not_functional():
     with pytest.raises(ModelError, match="known input shapes"):
         xaug.explain.lrp(keras.Sequential([layers.Dense(2, "softmax")]), np.zeros((2, 3)))
     x = inputs = keras.Input((3,))
-    with pytest.raises(ModelError, match="2 outputs; exactly one"):
+    with pytest.raises(ConfigurationError, match=r"2 outputs.*Name one"):
         xaug.explain.lrp(keras.Model(inputs, [layers.Dense(2, "softmax")(x) for _ in range(2)]), np.zeros((2, 3)))
 
 
@@ -107,7 +104,7 @@ def test_values_that_are_not_finite(value):
     weights = model.get_layer("out").get_weights()
     weights[1][0] = value
     model.get_layer("out").set_weights(weights)
-    with pytest.raises(ModelError, match="'out' has weights that are not finite"):
+    with pytest.raises(ModelError, match=r"'out' .*weights that are not finite"):
         xaug.explain.lrp(model, np.zeros((5, 8, 2)))
 
 

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.graph import make_graph
-from xaug.explain.targets import logits_of
 
 SAFE = 1e-7
 """Stands for a denominator of exactly zero: all shares of it are zero."""
@@ -75,7 +73,7 @@ def share():
 @pytest.fixture(scope="session")
 def graph_of():
     """Canonical graph of a model."""
-    return lambda model: make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
+    return make_graph
 
 
 @pytest.fixture
@@ -105,9 +103,10 @@ def _matrix_of(layer, shape):
         zero = twin(np.zeros((1, *shape))).numpy().reshape(-1)
         return twin(np.eye(size).reshape(size, *shape)).numpy().reshape(size, -1) - zero, zero
 
-    kernel, *bias = layer.get_weights()
-    exists, _ = matrix([np.ones_like(kernel), *(np.zeros_like(v) for v in bias)])
-    w, b = matrix([kernel, *bias])
+    weights = layer.get_weights()
+    kernels = weights[: 2 if "Separable" in type(layer).__name__ else 1]
+    exists, _ = matrix([np.ones_like(v) for v in kernels] + [np.zeros_like(v) for v in weights[len(kernels) :]])
+    w, b = matrix(weights)
     return w, exists, b
 
 

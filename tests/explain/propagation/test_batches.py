@@ -8,9 +8,9 @@ import pytest
 
 import xaug
 from xaug import variables
+from xaug.explain.keras_models import read_output
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import choose
-from xaug.explain.targets import logits_of
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build
 
@@ -44,7 +44,7 @@ def test_batch_keeps_the_largest_layer_in_the_cache(pixels, expected):
     image = Input((pixels, pixels, 1), name="image")
     x = layers.GlobalMaxPooling2D()(layers.Conv2D(32, 3, padding="same")(image))
     model = Model(image, layers.Dense(2, activation="softmax")(x))
-    propagate = batches.propagator(model, logits_of(model), choose("preset_a"), "innvestigate")
+    propagate = batches.propagator(read_output(model), batches.How(choose("preset_a"), "innvestigate"))
     assert batches.batch_size(propagate) == expected
 
 

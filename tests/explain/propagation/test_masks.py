@@ -9,7 +9,6 @@ from keras import layers
 import xaug
 from xaug.explain.propagation.composites import choose
 from xaug.explain.propagation.engine import Propagator
-from xaug.explain.propagation.layers.base import KerasLayer, entry_of, known_layers
 
 STEPS, FEATURES = 5, 3
 LENGTHS = np.array([5, 3, 1, 4, 2, 5, 1])
@@ -112,40 +111,6 @@ def test_masks_change_the_function(randomised, middle):
     plain = keras.Model(inputs, model.layers[-1](unmasked(tf.identity(hidden(inputs)))))
     padded = LENGTHS < STEPS
     assert np.abs(plain.predict(x, verbose=0) - model.predict(x, verbose=0))[padded].max() > 1e-3
-
-
-def test_every_layer_says_what_keras_says_of_a_mask():
-    """`compute_mask` of Keras, for each class of the registry that takes a list."""
-    x = tf.constant(np.random.default_rng(1).normal(size=(4, STEPS, FEATURES)).astype(np.float32))
-    mask = tf.constant(np.arange(STEPS) < np.array([5, 2, 1, 3])[:, None])
-    of_lists = {
-        "Activation": layers.Activation("relu"), "ActivityRegularization": layers.ActivityRegularization(),
-        "AlphaDropout": layers.AlphaDropout(0.1), "AveragePooling1D": layers.AveragePooling1D(2),
-        "BatchNormalization": layers.BatchNormalization(), "Conv1D": layers.Conv1D(2, 2), "Dense": layers.Dense(2),
-        "Dropout": layers.Dropout(0.1), "Flatten": layers.Flatten(), "GRU": layers.GRU(2),
-        "GaussianDropout": layers.GaussianDropout(0.1), "GaussianNoise": layers.GaussianNoise(0.1),
-        "GlobalAveragePooling1D": layers.GlobalAveragePooling1D(), "GlobalMaxPooling1D": layers.GlobalMaxPooling1D(),
-        "Masking": layers.Masking(0.0), "MaxPooling1D": layers.MaxPooling1D(2), "Permute": layers.Permute((2, 1)),
-        "ReLU": layers.ReLU(), "Reshape": layers.Reshape((3, 5)), "SpatialDropout1D": layers.SpatialDropout1D(0.1),
-        "TimeDistributed": layers.TimeDistributed(layers.Dense(2)),
-    }  # fmt: skip
-    several = {"Add", "Concatenate"}  # in the networks above
-    images = {kind for kind in known_layers() if kind.endswith("2D")} | {"InputLayer"}
-    known = {kind for kind, entry in known_layers().items() if entry.layer is not None}
-    assert set(of_lists) == known - several - images
-    for kind, layer in of_lists.items():
-        inputs = keras.Input((STEPS, FEATURES))
-        y = layer(inputs)
-        weights = tuple(w.astype(np.float64) for w in layer.get_weights())
-        described = KerasLayer(layer.name, kind, layer.get_config(), weights, tuple(y.shape[1:]), ((STEPS, FEATURES),))
-        if kind == "TimeDistributed":
-            described.config["layer"] = {"class_name": "Dense", "config": layer.layer.get_config()}
-        found = entry_of(kind).lower(described).mask([x], [mask])
-        passes = layer.supports_masking and kind != "GRU"
-        expected = layer.compute_mask(x, mask) if passes or kind == "GRU" else None
-        assert (found is None) == (expected is None), kind
-        if found is not None:
-            np.testing.assert_array_equal(found, expected, err_msg=kind)
 
 
 def test_padded_steps_get_exactly_nothing(chain):

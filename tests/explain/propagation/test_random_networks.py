@@ -15,10 +15,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.composites import COMPOSITES, Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.rules import BIAS, Role
+
+
+def output_shape(layer):
+    """Shape of a layer's output without the event axis."""
+    shape = layer.output_shape[0] if isinstance(layer.output_shape, list) else layer.output_shape
+    return tuple(shape[1:])
 
 
 def windows(length, size, stride, padding):

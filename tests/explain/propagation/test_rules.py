@@ -10,7 +10,6 @@ from keras import layers
 
 import xaug
 from xaug.core.errors import ConfigurationError
-from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.composites import COMPOSITES, Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.linear_maps import LinearMap, LinearStep
@@ -51,6 +50,23 @@ LINEAR = {
 }
 
 
+OTHERS = {
+    "dilated": ((7, 2), lambda: [layers.Conv1D(3, 3, dilation_rate=2, activation="relu")]),
+    "causal": ((6, 2), lambda: [layers.Conv1D(3, 2, padding="causal", dilation_rate=2, activation="relu")]),
+    "groups": ((5, 4), lambda: [layers.Conv1D(6, 2, groups=2, activation="relu", padding="same")]),
+    "dilated images": ((5, 5, 2), lambda: [layers.Conv2D(2, 2, dilation_rate=(2, 1), activation="relu")]),
+    "depthwise 1d": ((6, 2), lambda: [layers.DepthwiseConv1D(3, strides=2, depth_multiplier=2, activation="relu")]),
+    "depthwise 2d": ((5, 4, 2), lambda: [layers.DepthwiseConv2D(2, padding="same", activation="relu")]),
+    "separable 1d": ((6, 3), lambda: [layers.SeparableConv1D(2, 2, depth_multiplier=2, activation="relu")]),
+    "separable 2d": ((5, 4, 2), lambda: [layers.SeparableConv2D(3, 2, strides=2, activation="relu")]),
+    "transposed 1d": ((4, 2), lambda: [layers.Conv1DTranspose(3, 3, strides=2, activation="relu")]),
+    "transposed 2d": ((3, 3, 2), lambda: [layers.Conv2DTranspose(2, 2, strides=2, padding="same", activation="relu")]),
+    "cubes": ((3, 3, 3, 2), lambda: [layers.Conv3D(2, 2, activation="relu")]),
+    "named axes": ((4, 3), lambda: [layers.EinsumDense("abc,cde->abde", (None, 2, 3), "relu", bias_axes="de")]),
+}
+"""Other linear layers, which the engine knows by their action alone."""
+
+
 @pytest.fixture(autouse=True)
 def _without_tracing():
     """The same operations, one by one: to trace and compile them for a few events takes longer than to run them."""
@@ -68,14 +84,14 @@ def numpy_lrp(share, matrix_of):
         for layer in model.layers[1:]:
             shape = a.shape[1:]
             if isinstance(layer, (layers.Flatten, layers.Reshape)):
-                a = a.reshape(len(a), *output_shape(layer))
+                a = a.reshape(len(a), *layer.output_shape[1:])
                 continue
             w, exists, b = matrix_of(layer, shape)
             role = Role.CONVOLUTION if "Conv" in type(layer).__name__ else Role.DENSE
             flat = a.reshape(len(a), -1)
             steps.append((composite.rule_of(role, not steps), flat, w, exists, b))
             z = flat @ w + b
-            a = (np.maximum(z, 0) if layer is not model.layers[-1] else z).reshape(len(a), *output_shape(layer))
+            a = (np.maximum(z, 0) if layer is not model.layers[-1] else z).reshape(len(a), *layer.output_shape[1:])
         found = []
         for n, logits in enumerate(a):
             relevance = np.where(np.arange(len(logits)) == logits.argmax(), logits, 0.0)
@@ -114,11 +130,11 @@ def test_every_composite_on_every_linear_layer(chain, graph_of, numpy_lrp, name,
         assert_equal(engine({"x": x})[0]["x"], numpy_lrp(model, x, COMPOSITES[name], convention))
 
 
-@pytest.mark.parametrize("kind", LINEAR)
+@pytest.mark.parametrize("kind", [*LINEAR, *OTHERS])
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_on_first_layers(chain, graph_of, numpy_lrp, name, kind):
     """A composite with a rule of its own for the layer that reads the inputs."""
-    shape, make = LINEAR[kind]
+    shape, make = {**LINEAR, **OTHERS}[kind]
     model, x = chain(shape, *make()), np.random.default_rng(2).normal(size=(6, *shape))
     composite = COMPOSITES["preset_a"].with_first(EXAMPLES[name])
     engine = Propagator(graph_of(model), composite, "split", "float64")

@@ -10,9 +10,7 @@ from xaug.core.errors import ModelError
 from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem
 from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
-from xaug.explain.propagation.batches import output_shape
 from xaug.explain.propagation.graph import make_graph
-from xaug.explain.targets import logits_of
 
 __all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats"]
 
@@ -68,13 +66,12 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
 
 def cut_model(network: ModelOutput) -> LinearStem | None:
     """The model cut behind its linear stem; None if it has none, or LRP does not know all of its layers."""
-    model = network.model
     if network.kind == "value":
         return None
     try:
-        if network.head == "linear":
-            model = keras.Model(model.inputs, keras.layers.Softmax(name="taken_off_again")(model.outputs[0]))
-        graph = make_graph(logits_of(model), {layer.name: output_shape(layer) for layer in model.layers})
+        graph = make_graph(network.model)
+        if not all(node.layer.is_keras and node.mask is None for node in graph.nodes):
+            return None
         return cut_behind_linear_stem(graph)
     except (ModelError, NotImplementedError, ValueError, TypeError, KeyError, AttributeError):
         return None  # the general way is always open

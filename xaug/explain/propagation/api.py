@@ -9,6 +9,7 @@ AI, Springer (2019) 193; arXiv:2011.13466, section 2 (the rules for jet taggers)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -17,13 +18,15 @@ from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, Arrays
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
+from xaug.explain.keras_models import ModelOutput, read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
+from xaug.explain.propagation.guard import ExplainedGuard
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 from xaug.explain.propagation.layers.base import entry_of
 from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
-from xaug.explain.targets import CLASSES, Logits, Target, described, functional, logits_of
+from xaug.explain.targets import CLASSES, Logits, Target, described, logits_of
 
 __all__ = ["ENGINES", "lrp"]
 
@@ -33,33 +36,54 @@ MANY_INPUTS = 4
 """Above so many inputs "auto" takes the native engine: iNNvestigate needs minutes to begin with 17 towers."""
 
 
-def default_rule(model: Logits) -> str:
+def default_rule(model: keras.Model) -> str:
     """Preset A for networks with convolutions, epsilon for all others."""
-    roles = {entry_of(layer["class_name"]).role for layer in model.config["config"]["layers"]}
+    roles = {entry_of(type(layer).__name__).role for layer in model._flatten_layers()}
     return "preset_a" if Role.CONVOLUTION in roles else "epsilon"
 
 
-def choose_engine(engine: str, model: Logits, composite: Composite, bias: str, force: bool, dtype: str) -> str:
+@dataclass(frozen=True)
+class _Chosen:
+    """The engine that is used, why, and the model as iNNvestigate takes it, if it does."""
+
+    engine: str
+    reason: str
+    logits: Logits | None = None
+
+
+def choose_engine(engine: str, network: ModelOutput, how: batches.How, force: bool) -> _Chosen:
     """The engine that is used; an error where iNNvestigate is asked for what it does wrong, unless forced."""
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
     if engine == "native":
-        return engine
+        return _Chosen(engine, "asked for")
+    composite = how.composite
     try:
-        if composite.innvestigate is None or bias != "innvestigate":
+        if composite.innvestigate is None or how.bias != "innvestigate":
             raise ConfigurationError(
-                f"iNNvestigate does not support the rule ({composite.summary}) with bias {bias!r}; use engine='native'"
+                f"iNNvestigate does not support the rule ({composite.summary}) with bias {how.bias!r}; use "
+                "engine='native'"
             )
-        if dtype != "float32":
-            raise ConfigurationError(f"iNNvestigate computes in float32, not {dtype}; use engine='native'")
+        if how.dtype != "float32":
+            raise ConfigurationError(f"iNNvestigate computes in float32, not {how.dtype}; use engine='native'")
+        logits = _for_innvestigate(network)
         if not force:
-            innvestigate_engine.refuse(model)
-    except (ConfigurationError, ModelError):
+            innvestigate_engine.refuse(logits)
+    except (ConfigurationError, ModelError) as error:
         if engine == "innvestigate":
             raise
-        return "native"
-    many = len(model.input_names) > MANY_INPUTS
-    return "native" if engine == "auto" and many else "innvestigate"
+        return _Chosen("native", f"iNNvestigate is not used: {error}")
+    if engine == "auto" and len(logits.input_names) > MANY_INPUTS:
+        return _Chosen("native", f"iNNvestigate takes minutes to begin with {len(logits.input_names)} inputs")
+    reason = "asked for" if engine == "innvestigate" else "iNNvestigate explains all layers of this model rightly"
+    return _Chosen("innvestigate", reason, logits)
+
+
+def _for_innvestigate(network: ModelOutput) -> Logits:
+    """The model as iNNvestigate takes it; ModelError where its output is none that it can explain."""
+    if network.kind != "logit":
+        raise ConfigurationError(f"iNNvestigate explains logits, not output={network.output!r}; use engine='native'")
+    return logits_of(network.model)
 
 
 def lrp(
@@ -73,18 +97,20 @@ def lrp(
     force: bool = False,
     *,
     classes: Sequence[str] = CLASSES,
+    output: str = "logit",
     dtype: str = "float32",
     variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> Attribution:
     """Explain a model by layer-wise relevance propagation (LRP).
 
-    Every input element gets its relevance for the explained neuron, which is the one before the softmax or sigmoid.
+    Every input element gets its relevance for the explained neuron, which is the one before the softmax or sigmoid. The
+    explained outputs are compared with those of the Keras model on events of every batch.
 
     Parameters
     ----------
     model : keras.Model
-        functional or Sequential, ending in softmax or sigmoid; it is not changed
+        functional or Sequential, with any number of outputs; it is not changed
     x : dict of arrays, list of arrays, or array
         scaled inputs of n events: arrays (n, ...) by input name, or a list of them in the model's order
     rule : str, Rule or Composite, optional
@@ -104,6 +130,9 @@ def lrp(
         let iNNvestigate explain layers that it explains wrongly (recurrent layers, BatchNormalization)
     classes : sequence of str, optional
         names of the outputs, in their order; for a single output, the names of -logit and +logit
+    output : str, optional
+        "logit": the neuron before the softmax or sigmoid, or the output of a network without one; "value": the output
+        as it is, whatever the last layer; or the name of one of several outputs
     dtype : str, optional
         "float32", or "float64" to see what rounding does (native engine)
     variables : dict of lists of str, optional
@@ -140,34 +169,44 @@ def lrp(
     >>> bounded = COMPOSITES["preset_a"].with_first(ZBoxRule(0, 1))
     >>> found = xaug.explain.lrp(model, x, rule=bounded)  # doctest: +SKIP
     """
-    network = functional(model)
-    logits = logits_of(network)
-    rule = default_rule(logits) if rule is None else rule
-    composite = choose(rule, epsilon)
+    network = read_output(model, output)
+    rule = default_rule(network.model) if rule is None else rule
     bias = bias or "innvestigate"
     if bias not in BIAS:
         raise unknown_name("bias convention", str(bias), BIAS)
     if dtype not in DTYPES:
         raise unknown_name("dtype", str(dtype), DTYPES)
-    engine = choose_engine(engine, logits, composite, bias, force, dtype)
-    inputs = named_inputs(network, x, dtype)
+    how = batches.How(choose(rule, epsilon), bias, dtype)
+    chosen = choose_engine(engine, network, how, force)
+    inputs = named_inputs(network.source, x, dtype)
     names = named_columns(inputs, variables)
     n = len(next(iter(inputs.values())))
-    choice = Target.choose(target, logits.units, classes, n)
-    if engine == "native":
-        relevance, logit = batches.explain(network, logits, inputs, composite, bias, choice, on_events, dtype)
+    choice = Target.choose(target, network.units, classes, n)
+    if chosen.logits is None:
+        relevance, logit = batches.explain(network, inputs, how, choice, on_events)
     else:
-        relevance, logit = _by_innvestigate(logits, inputs, composite, choice, force, on_events)
+        relevance, logit = _by_innvestigate(chosen.logits, inputs, how.composite, choice, force, on_events)
+        _check_innvestigate(network, inputs, choice, logit)
     settings = {
         "method": "lrp",
-        "rule": rule if isinstance(rule, str) else composite.summary,
-        "epsilon": composite.epsilon,
+        "rule": rule if isinstance(rule, str) else how.composite.summary,
+        "epsilon": how.composite.epsilon,
         "bias": bias,
         "target": described(target),
-        "engine": engine,
+        "output": output,
+        "engine": chosen.engine,
+        "engine_reason": chosen.reason,
         "dtype": dtype,
     }
     return Attribution(relevance, logit, names, settings)
+
+
+def _check_innvestigate(network: ModelOutput, inputs: Arrays, target: Target, explained: Array) -> None:
+    """Compare what iNNvestigate explained (n,) with the Keras model, on events of every batch."""
+    guard = ExplainedGuard(network, inputs, target)
+    for start in range(0, len(explained), innvestigate_engine.BATCH):
+        guard.see(start, explained[start : start + innvestigate_engine.BATCH, None])
+    guard.finish()
 
 
 def _by_innvestigate(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
+from xaug.explain.keras_models import ModelOutput, weights_digest
 from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.engine import Propagator
-from xaug.explain.propagation.graph import make_graph
-from xaug.explain.propagation.innvestigate.client import model_key
-from xaug.explain.targets import Logits, Target
+from xaug.explain.propagation.graph import Graph, difference, make_graph
+from xaug.explain.propagation.guard import Guard
+from xaug.explain.targets import Target
 
-__all__ = ["batch_size", "explain", "propagator"]
+__all__ = ["How", "batch_size", "explain", "propagator"]
 
 CACHE = 2**22
 """Bytes that the largest output of a layer may take in a batch: about what stays in a processor's caches [bytes]."""
@@ -24,28 +25,86 @@ SMALLEST, LARGEST = 8, 512
 """Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
-_kept: OrderedDict[tuple[object, ...], Propagator] = OrderedDict()
+_kept: OrderedDict[tuple[object, ...], tuple[ModelOutput, Propagator]] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class How:
+    """By which rules and in which precision events are explained.
+
+    Attributes
+    ----------
+    composite : Composite
+    bias : str
+        one of `xaug.explain.propagation.rules.BIAS`
+    dtype : str
+        "float32" or "float64"
+    """
+
+    composite: Composite
+    bias: str
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """SampleFacts about a sample of events that the compiled graph depends on.
+
+    Attributes
+    ----------
+    shapes : tuple of (str, tuple of int)
+        shapes of the inputs, without the event axis, if the model leaves a length open
+    nonnegative, binary : frozenset of str
+        names of inputs without negative values, and of those that hold nothing but 0 and 1
+    """
+
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    nonnegative: frozenset[str] = frozenset()
+    binary: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, network: ModelOutput, inputs: Arrays) -> SampleFacts:
+        """The facts about a sample of events."""
+        is_open = any(size is None for tensor in network.model.inputs for size in tensor.shape[1:])
+        shapes = tuple((name, values.shape[1:]) for name, values in inputs.items()) if is_open else ()
+        nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
+        return cls(shapes, nonnegative, frozenset(name for name in nonnegative if _is_binary(inputs[name])))
+
+
+def _is_binary(values: Array) -> bool:
+    """Whether all values are 0 or 1; one event mostly shows that they are not."""
+    return all(bool(((part == 0) | (part == 1)).all()) for part in (values[:1], values))
 
 
 def propagator(
-    model: keras.Model,
-    logits: Logits,
-    composite: Composite,
-    bias: str,
-    dtype: str = "float32",
-    nonnegative: frozenset[str] = frozenset(),
+    network: ModelOutput, how: How, pair: tuple[int, int] | None = None, facts: SampleFacts | None = None
 ) -> Propagator:
-    """The compiled graph of a model, made at its first use."""
-    key = (model_key(logits), composite, bias, dtype, nonnegative)
+    """The compiled graph of a model, made at its first use; `pair` are two outputs whose difference is explained."""
+    facts = facts or SampleFacts()
+    key = (_key(network), how, pair, facts)
     if key not in _kept:
-        shapes = {layer.name: output_shape(layer) for layer in model.layers}
-        for name in (logits.head, logits.end):  # one unit, where a difference is explained
-            shapes[name] = (*shapes[name][:-1], logits.units)
-        _kept[key] = Propagator(make_graph(logits, shapes), composite, bias, dtype, nonnegative)
+        graph = graph_of(network, facts)
+        if pair is not None:
+            graph = difference(graph, *pair)
+        _kept[key] = network, Propagator(graph, how.composite, how.bias, how.dtype, facts.nonnegative, facts.binary)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
-    return _kept[key]
+    return _kept[key][1]
+
+
+def graph_of(network: ModelOutput, facts: SampleFacts) -> Graph:
+    """The canonical graph of a model for events of these shapes."""
+    return make_graph(network.model, value=network.kind == "value", shapes=dict(facts.shapes))
+
+
+def _key(network: ModelOutput) -> tuple[object, ...]:
+    """The identity of a model with its weights and the output that is explained."""
+    try:
+        described: object = json.dumps(network.model.get_config(), sort_keys=True, default=str)
+    except (NotImplementedError, TypeError, ValueError):  # a layer of one's own that says nothing about itself
+        described = id(network.source)
+    return described, weights_digest(network.model), network.output, network.kind
 
 
 def batch_size(propagate: Propagator) -> int:
@@ -54,69 +113,36 @@ def batch_size(propagate: Propagator) -> int:
     return int(np.clip(CACHE // largest, SMALLEST, LARGEST))
 
 
-def output_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
-    """Shape of a layer's output without the event axis."""
-    shape = layer.output_shape[0] if isinstance(layer.output_shape, list) else layer.output_shape
-    return tuple(shape[1:])
-
-
-def check(propagate: Propagator, model: keras.Model, inputs: Arrays) -> None:
-    """Assert, once for a graph, that it gives the model's outputs on some events, before anything is explained.
+def explain(
+    network: ModelOutput, inputs: Arrays, how: How, target: Target, on_events: Callable[[int], None] = lambda n: None
+) -> tuple[Arrays, Array]:
+    """Relevance by input name, and the explained output (n,).
 
     Raises
     ------
+    ConfigurationError
+        if the rule of a first layer cannot be used on the values of its inputs
     ModelError
-        if they differ by more than float32 rounding can explain
+        if a layer has no rule, or the graph gives other logits than the model
     """
-    some = {name: values[:32] for name, values in inputs.items()}
-    logits = propagate.logits(some).astype(np.float64)
-    if logits.shape[1] == 1:
-        expected = 1.0 / (1.0 + np.exp(-logits))
-    else:
-        expected = np.exp(logits - logits.max(axis=1, keepdims=True))
-        expected /= expected.sum(axis=1, keepdims=True)
-    found = np.asarray(model([some[name] for name in model.input_names], training=False))
-    worst = float(np.abs(found - expected).max(initial=0.0))
-    if not worst < 1e-4:
-        raise ModelError(
-            f"model {model.name!r}: its canonical form gives other outputs (by {worst:.2g}); "
-            "this is a mistake of xaug, please report the model"
-        )
-    propagate.checked = True
-
-
-def explain(
-    model: keras.Model,
-    logits: Logits,
-    inputs: Arrays,
-    composite: Composite,
-    bias: str,
-    target: Target,
-    on_events: Callable[[int], None] = lambda n: None,
-    dtype: str = "float32",
-) -> tuple[Arrays, Array]:
-    """Relevance by input name, and the explained output (n,)."""
-    nonnegative = frozenset(name for name, values in inputs.items() if values.size and values.min() >= 0)
-    propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
+    pair = None if target.minus is None else target.pair
+    propagate = propagator(network, how, pair, SampleFacts.of(network, inputs))
     propagate.check_inputs(inputs)
-    n = len(next(iter(inputs.values())))
-    relevance = {name: np.empty(values.shape, dtype) for name, values in inputs.items()}
-    explained = np.empty(n, dtype)
-    if n and not propagate.checked:
-        check(propagate, model, inputs)
-    if target.minus is not None:
-        logits, target = logits.difference(*target.pair), Target(0)
-        propagate = propagator(model, logits, composite, bias, dtype, nonnegative)
-    direction = target.direction(logits.units)
+    n, units = len(next(iter(inputs.values()))), propagate.graph.units
+    relevance = {name: np.empty(values.shape, how.dtype) for name, values in inputs.items()}
+    explained = np.empty(n, how.dtype)
+    direction = (Target(0) if pair else target).direction(units)
     if direction is not None:
-        direction = np.broadcast_to(direction, (n, logits.units))
-    batch = batch_size(propagate)
+        direction = np.broadcast_to(direction, (n, units))
+    batch, guard = batch_size(propagate), Guard(network, inputs, pair)
     for start in range(0, n, batch):
         rows = slice(start, start + batch)
-        found, explained[rows], _ = propagate(
-            {name: values[rows] for name, values in inputs.items()}, None if direction is None else direction[rows]
-        )
-        for name, values in found.items():
+        some = {name: values[rows] for name, values in inputs.items()}
+        found = propagate.explain(some, None if direction is None else direction[rows])
+        guard.see(start, found.logits)
+        explained[rows] = found.explained
+        for name, values in found.relevance.items():
             relevance[name][rows] = values
-        on_events(len(explained[rows]))
+        on_events(len(found.explained))
+    guard.finish()
     return relevance, explained

@@ -14,7 +14,7 @@ from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation.api import default_rule, lrp
-from xaug.explain.targets import CLASSES, functional, logits_of
+from xaug.explain.targets import CLASSES, functional
 
 __all__ = ["EngineComparison", "compare_engines"]
 
@@ -145,7 +145,7 @@ def compare_engines(
     """
     network = functional(model)
     if rules is None:
-        rules = default_rule(logits_of(network))
+        rules = default_rule(network)
     names = [rules] if isinstance(rules, str) else list(rules)
     x = named_inputs(network, inputs)
     if not names or not len(next(iter(x.values()))):

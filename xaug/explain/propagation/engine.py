@@ -8,7 +8,7 @@ gradient as a pair (`xaug.explain.propagation.linear_maps`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,12 +17,33 @@ from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.graph import Graph, Node
-from xaug.explain.propagation.layers.base import Backward, Moving, Treatment
+from xaug.explain.propagation.layers.base import Backward, Treatment
 from xaug.explain.propagation.layers.identity import Input, Masking
 from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.rules import Rule
 
-__all__ = ["Propagator"]
+__all__ = ["Explained", "Propagator"]
+
+
+class Explained(NamedTuple):
+    """The explanation of n events by the engine.
+
+    Attributes
+    ----------
+    relevance : dict of arrays (n, ...)
+        by input name
+    explained : array (n,)
+        explained output
+    elsewhere : array (n,)
+        relevance that reached no input but initial states of recurrent layers and constants of a softmax
+    logits : array (n, units)
+        output of the graph
+    """
+
+    relevance: Arrays
+    explained: Array
+    elsewhere: Array
+    logits: Array
 
 
 class Propagator:
@@ -40,6 +61,8 @@ class Propagator:
         "float32" or "float64"
     nonnegative : frozenset of str
         names of inputs without negative values, for which half of alpha-beta need not be computed
+    binary : frozenset of str
+        names of inputs whose values are all 0 or 1: masks, which get no relevance of a product
 
     Raises
     ------
@@ -54,18 +77,22 @@ class Propagator:
         bias: str = "innvestigate",
         dtype: str = "float32",
         nonnegative: frozenset[str] = frozenset(),
+        binary: frozenset[str] = frozenset(),
     ):
         self.graph = graph
         self.dtype = tf.as_dtype(dtype)
-        self.checked = False  # whether its outputs were compared with those of the model
         self._first = _first_layers(graph)
-        self._how = self._treatments(composite, bias, nonnegative)
+        self._how = self._treatments(composite, bias, nonnegative, binary)
         signature = [tf.TensorSpec((None, *graph.by_name[name].shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
         self._explain = tf.function(self._run, input_signature=[signature, rows], autograph=False)
 
     def __call__(self, x: Arrays, direction: Array | None = None) -> tuple[Arrays, Array, Array]:
+        """Relevance, explained output and relevance that went elsewhere, see `explain`."""
+        return self.explain(x, direction)[:3]
+
+    def explain(self, x: Arrays, direction: Array | None = None) -> Explained:
         """Explain events.
 
         Parameters
@@ -78,26 +105,28 @@ class Propagator:
 
         Returns
         -------
-        dict of arrays (n, ...)
-            relevance by input name
-        array (n,)
-            explained output
-        array (n,)
-            relevance that reached no input but the initial states of recurrent layers
+        Explained
         """
         n = len(next(iter(x.values())))
         units = self.graph.output.shape[-1]
         rows = np.full((n, units), np.nan) if direction is None else np.broadcast_to(direction, (n, units))
-        tensors = [tf.convert_to_tensor(x[name], self.dtype) for name in self.graph.input_names]
-        relevance, explained, elsewhere = self._explain(tensors, tf.convert_to_tensor(rows, self.dtype))
+        tensors = list(self._tensors(x).values())
+        relevance, *rest = self._explain(tensors, tf.convert_to_tensor(rows, self.dtype))
         found = {name: r.numpy() for name, r in zip(self.graph.input_names, relevance, strict=True)}
-        return found, explained.numpy(), elsewhere.numpy()
+        return Explained(found, *(tensor.numpy() for tensor in rest))
 
     def logits(self, x: Arrays) -> Array:
         """Output of the graph (n, units)."""
-        tensors = {name: tf.convert_to_tensor(x[name], self.dtype) for name in self.graph.input_names}
-        found: Array = self._forward(tensors)[0][self.graph.output.name].numpy()
-        return found
+        return self.values(x)[self.graph.output.name]
+
+    def values(self, x: Arrays) -> Arrays:
+        """Output of every node (n, ...), by its name."""
+        return {name: value.numpy() for name, value in self._forward(self._tensors(x))[0].items()}
+
+    def _tensors(self, x: Arrays) -> dict[str, Tensor]:
+        """The inputs in the precision of the engine; tokens and masks become numbers too."""
+        dtype = self.dtype.as_numpy_dtype
+        return {name: tf.convert_to_tensor(np.asarray(x[name], dtype)) for name in self.graph.input_names}
 
     def check_inputs(self, x: Arrays) -> None:
         """Raise ConfigurationError if the rule of a first layer cannot be used on the values of its inputs."""
@@ -105,9 +134,12 @@ class Propagator:
             for source in sources:
                 self._how[name].chosen.check_input(source, x[source])
 
-    def _treatments(self, composite: Composite, bias: str, nonnegative: frozenset[str]) -> dict[str, Treatment]:
+    def _treatments(
+        self, composite: Composite, bias: str, nonnegative: frozenset[str], binary: frozenset[str]
+    ) -> dict[str, Treatment]:
         """How each node is explained."""
         never = {name: name in nonnegative for name in self.graph.input_names}
+        gate = {name: name in binary for name in self.graph.input_names}
         found = {}
         for node in self.graph.nodes:
             if isinstance(node.layer, Input):
@@ -115,14 +147,16 @@ class Propagator:
                 continue
             signs = [never[name] for name in node.inputs]
             never[node.name] = node.layer.never_negative(signs)
+            gates = tuple(gate[name] for name in node.inputs)
+            gate[node.name] = node.layer.is_gate(gates)
             rule = None
             if node.layer.role is not None:
                 rule = composite.rule_of(node.layer.role, node.name in self._first)
                 _refuse_rule(node, rule)
-            found[node.name] = Treatment(rule, bias, signs[0])
+            found[node.name] = Treatment(rule, bias, all(signs[:1]), gates)
         return found
 
-    def _run(self, tensors: list[Tensor], rows: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    def _run(self, tensors: list[Tensor], rows: Tensor) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         values, records = self._forward(dict(zip(self.graph.input_names, tensors, strict=True)))
         output = values[self.graph.output.name]
         if output.shape[-1] == 1:
@@ -139,12 +173,14 @@ class Propagator:
                 [values[name] for name in node.inputs], values[node.name], records[node.name], waiting.pop(node.name)
             )
             shares = node.layer.backward(seen, self._how[node.name])
-            if shares.elsewhere is not None:
-                elsewhere += shares.elsewhere
+            if shares.elsewhere is not None:  # (n,), or one number for each step of each event
+                elsewhere += tf.reduce_sum(tf.reshape(shares.elsewhere, (tf.shape(elsewhere)[0], -1)), axis=1)
             for name, share in zip(node.inputs, shares.inputs, strict=True):
+                if share is None:
+                    continue
                 waiting[name] = waiting[name] + share if name in waiting else share
         found = [waiting.get(name, tf.zeros_like(x)) for name, x in zip(self.graph.input_names, tensors, strict=True)]
-        return found, tf.reduce_sum(output * rows, axis=1), elsewhere
+        return found, tf.reduce_sum(output * rows, axis=1), elsewhere, output
 
     def _forward(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Output of every node, and what its backward pass needs beside it."""
@@ -156,7 +192,10 @@ class Propagator:
                 values[node.name], masks[node.name] = inputs[node.name], None
                 continue
             x, own = [values[name] for name in node.inputs], [masks[name] for name in node.inputs]
-            values[node.name], records[node.name] = node.layer.forward(x, own, self._how[node.name])
+            if node.mask is not None:
+                own[0] = tf.cast(values[node.mask], tf.bool)
+            y, records[node.name] = node.layer.forward(x, own, self._how[node.name])
+            values[node.name] = tf.cast(y, self.dtype) if y.dtype.is_floating else y
             masks[node.name] = node.layer.mask(x, own)
         return values, records
 
@@ -170,7 +209,7 @@ def _first_layers(graph: Graph) -> dict[str, set[str]]:
         sources = set().union(*known) if len(known) == len(node.inputs) else set()
         if isinstance(node.layer, Input):
             moved[node.name] = {node.name}
-        elif sources and isinstance(node.layer, (Moving, Masking)):
+        elif sources and (node.layer.moves or isinstance(node.layer, Masking)):
             moved[node.name] = sources
         elif sources and node.layer.role is not None:
             first[node.name] = sources

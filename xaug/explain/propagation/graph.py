@@ -2,32 +2,38 @@
 
 The model is brought to a canonical form, on a copy (the user's model is never touched):
 
-- the softmax or sigmoid of the head is taken off (`xaug.explain.targets`);
+- nested models are taken apart, and a shared layer stands once for each of its calls
+  (`xaug.explain.propagation.unroll`);
+- the softmax or sigmoid of the head is taken off (`xaug.explain.propagation.heads`);
 - dropout and other layers that do nothing at inference disappear;
 - BatchNormalization becomes the affine layer y = scale x + shift that it is, and is folded into the linear layer
   before or behind it where that is exact; elsewhere it stays, as a layer with a rule of its own.
 
-This module only walks the graph; what a layer is, and what can be folded into it, is known to its class
-(`xaug.explain.propagation.layers`). Each step is listed in `Graph.steps`. The outputs of graph and model are compared
-before anything is explained.
+What a layer is, and what can be folded into it, is known to its class (`xaug.explain.propagation.layers`). Each step is
+listed in `Graph.steps`. The outputs of graph and model are compared on events of every batch that is explained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
-from xaug.core.types import JsonObject
-from xaug.explain.propagation.layers.activation import refuse_other_relu
-from xaug.explain.propagation.layers.base import KerasLayer, Layer, entry_of
+from xaug.explain.propagation.expansions import take_apart
+from xaug.explain.propagation.heads import HEADS, take_off
+from xaug.explain.propagation.layers.base import KerasLayer, Layer, Treatment, entry_of, shape_of
 from xaug.explain.propagation.layers.identity import Input
+from xaug.explain.propagation.layers.linear import Dense
 from xaug.explain.propagation.layers.norm import Affine
-from xaug.explain.targets import Logits
+from xaug.explain.propagation.layers.shape import Reshape
+from xaug.explain.propagation.rules import EpsilonRule
+from xaug.explain.propagation.unroll import Call
 
-__all__ = ["Graph", "Node", "make_graph", "refuse_use"]
+__all__ = ["Graph", "Node", "difference", "make_graph"]
 
 Shape = tuple[int, ...]
 
@@ -46,12 +52,15 @@ class Node:
         names of the nodes that it reads, in order
     shape : tuple of int
         shape of its output, without the event axis
+    mask : str or None
+        name of the node whose output was given as the mask of steps
     """
 
     name: str
     layer: Layer[Any]
     inputs: tuple[str, ...]
     shape: Shape
+    mask: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +74,19 @@ class Graph:
         inputs in the order of the model
     steps : tuple of str
         what was changed on the model, in words
+    head : str
+        what was taken off: "softmax", "sigmoid", or "linear" for nothing; "value" if the head was to stay
     """
 
     nodes: tuple[Node, ...]
     input_names: tuple[str, ...]
     steps: tuple[str, ...]
+    head: str
+
+    @property
+    def units(self) -> int:
+        """Number of explained outputs."""
+        return self.output.shape[0]
 
     @property
     def output(self) -> Node:
@@ -83,18 +100,28 @@ class Graph:
 
     def consumers(self, name: str) -> list[Node]:
         """Nodes that read a node."""
-        return [node for node in self.nodes if name in node.inputs]
+        return [node for node in self.nodes if name in (*node.inputs, node.mask)]
 
 
-def make_graph(logits: Logits, shapes: Mapping[str, Shape]) -> Graph:
-    """The canonical graph of a model whose head was taken off.
+def make_graph(
+    model: keras.Model,
+    *,
+    value: bool = False,
+    shapes: Mapping[str, Shape] | None = None,
+    fold: bool = True,
+) -> Graph:
+    """The canonical graph of a model of one output.
 
     Parameters
     ----------
-    logits : Logits
-        the model
-    shapes : mapping of str to tuple of int
-        output shape of every layer, without the event axis
+    model : keras.Model
+        a functional model
+    value : bool
+        explain the output as it is: a softmax or sigmoid of the head stays
+    shapes : mapping of str to tuple of int, optional
+        shapes of the inputs without the event axis, where the model leaves a length open
+    fold : bool
+        False: keep every normalisation as a node of its own
 
     Returns
     -------
@@ -103,74 +130,87 @@ def make_graph(logits: Logits, shapes: Mapping[str, Shape]) -> Graph:
     Raises
     ------
     ModelError
-        naming a layer that has no rule, is used twice, or is set up in a way that is not supported
+        naming a layer that has no rule, or is set up in a way that is not supported
     """
-    nodes = [_node(layer, logits, shapes) for layer in logits.config["config"]["layers"]]
-    ordered = _reachable(_sorted(nodes), logits.end)
-    graph = Graph(ordered, tuple(logits.input_names), ("head: softmax or sigmoid taken off",))
-    return _fold(_without_identities(graph))
+    unrolled = take_apart(model)
+    inputs, end = unrolled.inputs, unrolled.end
+    calls: Mapping[str, Call] = unrolled.calls
+    head = None if value else take_off(calls, end)
+    if head is not None:
+        end, calls = head.end, head.calls
+    nodes: dict[str, Node] = {}
+    for call in _reachable(calls, inputs, end):
+        nodes[call.name] = _node(call, nodes, shapes or {})
+    step = "head: softmax or sigmoid taken off" if head is not None and head.kind in HEADS else "head: as it is"
+    kind = "value" if head is None else head.kind
+    graph = _as_row(Graph((*(n for n in nodes.values() if n.name != end), nodes[end]), tuple(inputs), (step,), kind))
+    graph = _without_identities(graph)
+    return _fold(graph) if fold else graph
 
 
-def refuse_use(layer: JsonObject) -> None:
-    """Raise ModelError if a layer is used more than once, as a shared one, or is a ReLU that is not max(x, 0)."""
-    calls, described = layer["inbound_nodes"], KerasLayer(layer["config"]["name"], layer["class_name"], layer["config"])
-    if described.kind == "ReLU":
-        refuse_other_relu(described)
-    if len(calls) > 1:
-        raise described.error(
-            f"is used {len(calls)} times", "give each use a layer of its own, with the same weights (set_weights)"
+def difference(graph: Graph, plus: int, minus: int) -> Graph:
+    """The graph with one output, the difference of two: a dense unit of weights w_plus - w_minus.
+
+    For a softmax of two this is the log-odds ln(p_plus / p_minus). The rules see the difference as one neuron, so that
+    relevance does not change when a function common to both logits is added to them, to which the softmax is blind.
+    """
+    end = graph.output
+    if isinstance(end.layer, Dense) and end.layer.function == "linear":
+        kernel, bias = (w[..., plus : plus + 1] - w[..., minus : minus + 1] for w in (end.layer.kernel, end.layer.bias))
+        layer: Layer[Any] = replace(end.layer, kernel=kernel, bias=bias)
+        return replace(graph, nodes=(*graph.nodes[:-1], Node(end.name, layer, end.inputs, (1,))))
+    kernel = np.zeros((end.shape[0], 1))
+    kernel[plus], kernel[minus] = 1.0, -1.0
+    name = f"{end.name}_difference"
+    source = KerasLayer(name, "Dense", {"units": 1, "activation": "linear"}, (), (1,), (end.shape,))
+    node = Node(name, Dense(source, kernel, np.zeros(1), "linear"), (end.name,), (1,))
+    return replace(graph, nodes=(*graph.nodes, node))
+
+
+def _node(call: Call, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> Node:
+    """The node of a call, whose inputs are nodes already."""
+    entry, source = entry_of(call.layer.kind), call.layer
+    shape = shapes.get(call.name, source.shape)
+    source = replace(source, shape=shape, input_shapes=tuple(nodes[name].shape for name in call.inputs))
+    layer = entry.lower(source)
+    if isinstance(layer, Input) and -1 in shape:
+        raise source.error(f"has the open length {shape}, and no data to take it from", "give the shapes of the inputs")
+    if -1 in shape:
+        shape = _shape_for(layer, call, nodes)
+        layer = entry.lower(replace(source, shape=shape))
+    return Node(call.name, layer, call.inputs, shape, call.mask)
+
+
+def _shape_for(layer: Layer[Any], call: Call, nodes: Mapping[str, Node]) -> Shape:
+    """Shape of a layer's output for inputs of the given shapes, where Keras knows it only in part: by doing it once."""
+    x = [tf.zeros((1, *nodes[name].shape)) for name in call.inputs]
+    return shape_of(layer.forward(x, [None] * len(x), Treatment(EpsilonRule(1e-7), "ignore", False)).y)
+
+
+def _reachable(calls: Mapping[str, Call], inputs: Sequence[str], end: str) -> list[Call]:
+    """Calls that the output depends on, and all inputs, in order."""
+    needed = {end}
+    for call in reversed(list(calls.values())):
+        if call.name in needed:
+            needed |= {*call.inputs, *([] if call.mask is None else [call.mask])}
+    return [call for call in calls.values() if call.name in needed or call.name in inputs]
+
+
+def _as_row(graph: Graph) -> Graph:
+    """The graph with an output (n, units): one number an event counts as one unit."""
+    end = graph.output
+    units = [size for size in end.shape if size != 1]
+    if len(units) > 1:
+        raise end.layer.source.error(
+            f"gives an output of shape (n, {', '.join(map(str, end.shape))}); one number for each class is needed",
+            "explain one part of it: keras.Model(model.inputs, model.output[:, i])",
         )
-
-
-def _node(layer: JsonObject, logits: Logits, shapes: Mapping[str, Shape]) -> Node:
-    kind, config = layer["class_name"], layer["config"]
-    name = config["name"]
-    entry = entry_of(kind)
-    if entry.layer is not None:
-        refuse_use(layer)
-    calls = layer["inbound_nodes"]
-    inputs: tuple[str, ...] = ()
-    if calls and entry.layer is not None:
-        inputs = tuple(_inbound(KerasLayer(name, kind, config), calls[0]))
-    weights = tuple(np.asarray(w, dtype=np.float64) for w in logits.weights.get(name, ()))
-    described = KerasLayer(name, kind, config, weights, shapes[name], tuple(shapes[source] for source in inputs))
-    return Node(name, entry.lower(described), inputs, shapes[name])
-
-
-def _inbound(layer: KerasLayer, call: Any) -> list[str]:
-    """Names of the layers that one call of a layer reads."""
-    if isinstance(call, dict) or not all(isinstance(entry, list) for entry in call):
-        raise layer.error("is called in a way that is not supported; plain calls on tensors are")
-    for entry in call:
-        if len(entry) > 3 and entry[3]:
-            raise layer.error(f"is called with {', '.join(entry[3])}, which has no rule")
-    return [entry[0] for entry in call]
-
-
-def _sorted(nodes: list[Node]) -> list[Node]:
-    by_name = {node.name: node for node in nodes}
-    order: dict[str, Node] = {}
-
-    def visit(node: Node) -> None:
-        if node.name in order:
-            return
-        for name in node.inputs:
-            visit(by_name[name])
-        order[node.name] = node
-
-    for node in nodes:
-        visit(node)
-    return list(order.values())
-
-
-def _reachable(nodes: list[Node], end: str) -> tuple[Node, ...]:
-    """Nodes up to the output, and all inputs."""
-    needed, by_name = {end}, {node.name: node for node in nodes}
-    for node in reversed(nodes):
-        if node.name in needed:
-            needed |= set(node.inputs)
-    kept = [n for n in nodes if (n.name in needed or isinstance(n.layer, Input)) and n.name != end]
-    return (*kept, by_name[end])
+    if len(end.shape) == 1:
+        return graph
+    shape = (units[0] if units else 1,)
+    name = f"{end.name}_row"
+    row = Reshape(KerasLayer(name, "Reshape", {"target_shape": shape}, (), shape, (end.shape,)), shape)
+    return replace(graph, nodes=(*graph.nodes, Node(name, row, (end.name,), shape)))
 
 
 def _without(graph: Graph, drop: Node, changed: Mapping[str, Layer[Any]], step: str) -> Graph:
@@ -180,12 +220,13 @@ def _without(graph: Graph, drop: Node, changed: Mapping[str, Layer[Any]], step: 
     for node in graph.nodes:
         if node.name != drop.name:
             inputs = tuple(by if name == drop.name else name for name in node.inputs)
-            nodes.append(replace(node, layer=changed.get(node.name, node.layer), inputs=inputs))
+            mask = by if node.mask == drop.name else node.mask
+            nodes.append(replace(node, layer=changed.get(node.name, node.layer), inputs=inputs, mask=mask))
     return replace(graph, nodes=tuple(nodes), steps=(*graph.steps, step))
 
 
 def _without_identities(graph: Graph) -> Graph:
-    for name in [node.name for node in graph.nodes if node.layer.is_identity]:
+    for name in [node.name for node in graph.nodes if node.layer.is_identity and node.mask is None]:
         node = graph.by_name[name]
         graph = _without(graph, node, {}, f"{name}: {node.layer.source.kind} does nothing here")
     return graph
@@ -193,7 +234,8 @@ def _without_identities(graph: Graph) -> Graph:
 
 def _fold(graph: Graph) -> Graph:
     """Fold every affine layer into a neighbour where that changes no output."""
-    for name in [node.name for node in graph.nodes if isinstance(node.layer, Affine)]:
+    affine = [n.name for n in graph.nodes if isinstance(n.layer, Affine) and n.layer.is_per_channel and n.mask is None]
+    for name in affine:
         node = graph.by_name[name]
         found = _neighbour_with(node, graph)
         if found is not None:

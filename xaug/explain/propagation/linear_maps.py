@@ -20,6 +20,7 @@ import tensorflow as tf
 from xaug.core.types import Array
 
 __all__ = [
+    "Activate",
     "ConvolutionMap",
     "DenseMap",
     "ElementwiseMap",

@@ -12,38 +12,55 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import Worker
-from xaug.explain.propagation.graph import refuse_use
-from xaug.explain.propagation.layers.activation import POINTWISE
-from xaug.explain.propagation.layers.base import entry_of
+from xaug.explain.propagation.layers.base import KerasLayer, entry_of
 from xaug.explain.targets import Logits
 
 __all__ = ["BATCH", "explain", "refuse"]
 
 BATCH = 64
 """Events per call of iNNvestigate: its intermediate results then stay in the processor's caches."""
+ACCEPTED = ("linear", "relu")
+"""Activations for which LRP in iNNvestigate was compared with the formula."""
 
 
 def refuse(model: Logits) -> None:
-    """Raise ModelError, naming the layer, if iNNvestigate cannot explain the model rightly."""
+    """Raise ModelError, naming the layer, unless iNNvestigate is known to explain the model rightly."""
     for layer in model.config["config"]["layers"]:
-        kind, name = layer["class_name"], layer["config"]["name"]
-        reason = entry_of(kind).innvestigate
+        described = KerasLayer(layer["config"]["name"], layer["class_name"], layer["config"])
+        reason = entry_of(described.kind).innvestigate
+        reason = reason(described) if callable(reason) else reason
+        if reason is None:
+            reason = _unfit_use(layer["inbound_nodes"])
         if reason is not None:
-            raise ModelError(f"layer {name!r} ({kind}) cannot be explained: {reason}")
-        refuse_use(layer)
-        activation = layer["config"].get("activation", "linear")
-        if activation not in POINTWISE or not POINTWISE[activation].innvestigate:
-            accepted = " or ".join(name for name, function in POINTWISE.items() if function.innvestigate)
+            raise ModelError(f"layer {described.name!r} ({described.kind}) cannot be explained: {reason}")
+        activation = described.config.get("activation", "linear")
+        if activation not in ACCEPTED:
             raise ModelError(
-                f"layer {name!r} ({kind}) has activation {activation!r}; LRP in iNNvestigate needs {accepted} in all "
-                "layers but the last"
+                f"layer {described.name!r} ({described.kind}) has activation {activation!r}; LRP in iNNvestigate needs "
+                f"{' or '.join(ACCEPTED)} in all layers but the last"
             )
+
+
+def _unfit_use(calls: list[Any]) -> str | None:
+    """Why a layer that is called so is not explained rightly; None if it is."""
+    if len(calls) > 1:
+        return f"it is used {len(calls)} times, and iNNvestigate gives the relevance of one use to the other"
+    for call in calls:
+        if isinstance(call, dict) or not all(isinstance(entry, list) for entry in call):
+            return "it is called in a way that iNNvestigate's rules were never compared for"
+        if any(len(entry) > 3 and entry[3] for entry in call):
+            return "it is called with arguments that iNNvestigate does not know"
+        sources = [(entry[0], *entry[1:3]) for entry in call]
+        if len(set(sources)) < len(sources):
+            return "it reads one tensor twice, which iNNvestigate counts double"
+    return None
 
 
 _lock = threading.Lock()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
+from xaug.core.types import Array
 from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
+from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
 
-__all__ = ["POINTWISE", "Activation", "Pointwise", "pointwise_of"]
+__all__ = ["POINTWISE", "Activation", "Parametric", "Pointwise", "pointwise_of"]
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,40 @@ class Pointwise:
         of a tensor
     never_negative : bool
         whether its values are never negative
-    innvestigate : bool
-        whether iNNvestigate's LRP accepts it
+    is_gate : bool
+        whether its values lie in [0, 1], so that it is used to say how much of a signal passes
     """
 
     function: Callable[[Tensor], Tensor]
     never_negative: bool = False
-    innvestigate: bool = False
+    is_gate: bool = False
+
+
+def _gelu(z: Tensor) -> Tensor:
+    return tf.nn.gelu(z, approximate=False)
+
+
+def _hard_sigmoid(z: Tensor) -> Tensor:
+    return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
 POINTWISE = {
-    "linear": Pointwise(lambda z: z, innvestigate=True),
-    "relu": Pointwise(tf.nn.relu, never_negative=True, innvestigate=True),
+    "linear": Pointwise(lambda z: z),
+    "relu": Pointwise(tf.nn.relu, never_negative=True),
+    "relu6": Pointwise(tf.nn.relu6, never_negative=True),
+    "leaky_relu": Pointwise(lambda z: tf.nn.leaky_relu(z, 0.2)),
     "swish": Pointwise(tf.nn.silu),
     "silu": Pointwise(tf.nn.silu),
+    "gelu": Pointwise(_gelu),
+    "mish": Pointwise(lambda z: z * tf.tanh(tf.math.softplus(z))),
+    "elu": Pointwise(tf.nn.elu),
+    "selu": Pointwise(tf.nn.selu),
+    "softplus": Pointwise(tf.math.softplus, never_negative=True),
+    "softsign": Pointwise(tf.nn.softsign),
     "tanh": Pointwise(tf.tanh),
-    "sigmoid": Pointwise(tf.sigmoid, never_negative=True),
+    "exponential": Pointwise(tf.exp, never_negative=True),
+    "sigmoid": Pointwise(tf.sigmoid, never_negative=True, is_gate=True),
+    "hard_sigmoid": Pointwise(_hard_sigmoid, never_negative=True, is_gate=True),
 }
 """Activations by their names in Keras. A new entry is tested by existing."""
 
@@ -46,21 +69,36 @@ POINTWISE = {
 def pointwise_of(layer: KerasLayer) -> str:
     """Name of the activation of a layer; ModelError if it has no rule."""
     name = layer.config.get("activation", "linear")
-    if name not in POINTWISE:
+    name = "linear" if name is None else name
+    if not isinstance(name, str) or name not in POINTWISE:
         raise layer.error(f"has activation {name!r}, which has no rule; those with one are {', '.join(POINTWISE)}")
-    return str(name)
+    return name
+
+
+@dataclass(frozen=True, eq=False)
+class _ElementByElement(Layer[None]):
+    """y = f(x), element by element; relevance passes unchanged, and so does a mask."""
+
+    faster_compiled = True
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([seen.relevance])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return masks[0]
 
 
 @register("Activation", innvestigate=None)
 @dataclass(frozen=True, eq=False)
-class Activation(Layer[None]):
-    """y = f(x), element by element; relevance passes unchanged."""
+class Activation(_ElementByElement):
+    """An activation by its name."""
 
     name: str
-    faster_compiled = True
 
     @classmethod
-    def lower(cls, layer: KerasLayer) -> Activation:
+    def lower(cls, layer: KerasLayer) -> Layer[Any]:
+        if layer.config.get("activation") == "softmax":
+            return Softmax(layer, (-1,))
         return cls(layer, pointwise_of(layer))
 
     @property
@@ -70,28 +108,63 @@ class Activation(Layer[None]):
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
         return Passed(POINTWISE[self.name].function(x[0]), None)
 
-    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
-        return Shares([seen.relevance])
-
-    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return masks[0]
-
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return POINTWISE[self.name].never_negative
 
-
-@register("ReLU", innvestigate=None)
-class Relu(Activation):
-    """max(x, 0) as a layer of its own."""
-
-    @classmethod
-    def lower(cls, layer: KerasLayer) -> Relu:
-        refuse_other_relu(layer)
-        return cls(layer, "relu")
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return POINTWISE[self.name].is_gate or (self.name in ("linear", "relu") and all(inputs))
 
 
-def refuse_other_relu(layer: KerasLayer) -> None:
-    """Raise ModelError if a ReLU layer is not max(x, 0)."""
+def _is_other_relu(layer: KerasLayer) -> str | None:
+    """Why iNNvestigate does not explain a ReLU rightly."""
     plain = {"max_value": (None,), "negative_slope": (None, 0), "threshold": (None, 0)}
     for option, values in plain.items():
-        layer.require(option, *values, reason=f"is not the plain max(x, 0): {option}={layer.config.get(option)}")
+        if layer.config.get(option) not in values:
+            return f"it is not the plain max(x, 0): {option}={layer.config[option]}; use engine='native'"
+    return None
+
+
+@register("ReLU", innvestigate=_is_other_relu)
+@register("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU")
+@dataclass(frozen=True, eq=False)
+class Parametric(_ElementByElement):
+    """An activation with parameters of its own, as a layer: the Keras layer computes it.
+
+    Attributes
+    ----------
+    slopes : array or None
+        slopes of a PReLU at negative values, which broadcast over its input
+    """
+
+    slopes: Array | None
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> Parametric:
+        return cls(layer, layer.weights[0] if layer.weights else None)
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        return () if self.slopes is None else (self.slopes,)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.source.kind == "ReLU" and _is_other_relu(self.source) is None
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        if self.slopes is not None:
+            return Passed(tf.nn.relu(x[0]) - tf.constant(self.slopes, x[0].dtype) * tf.nn.relu(-x[0]), None)
+        return Passed(tf.nn.relu(x[0]) if self._is_plain else self._by_keras(x[0]), None)
+
+    def _by_keras(self, x: Tensor) -> Tensor:
+        config, kind = self.source.config, self.source.kind
+        if kind == "ReLU":
+            options = {"max_value": config["max_value"], "threshold": config["threshold"] or 0.0}
+            return keras.backend.relu(x, alpha=config["negative_slope"] or 0.0, **options)
+        if kind == "ThresholdedReLU":
+            return x * tf.cast(x > tf.cast(np.asarray(config["theta"]), x.dtype), x.dtype)
+        alpha = tf.cast(np.asarray(config["alpha"]), x.dtype)
+        negative = x if kind == "LeakyReLU" else tf.math.expm1(tf.minimum(x, 0))
+        return tf.where(x > 0, x, alpha * negative)
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return self._is_plain

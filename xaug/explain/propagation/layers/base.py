@@ -12,9 +12,9 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
@@ -25,6 +25,8 @@ from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.rules import Role, Rule
 
 __all__ = [
+    "GRADIENTS",
+    "NUMBER",
     "Backward",
     "Entry",
     "KerasLayer",
@@ -32,6 +34,7 @@ __all__ = [
     "Moving",
     "Passed",
     "Shares",
+    "TensorOf",
     "Treatment",
     "entry_of",
     "known_layers",
@@ -42,6 +45,9 @@ __all__ = [
 UNTESTED = "iNNvestigate's rule for it was never compared with the formula"
 GRADIENTS = "explain the trained model as it is by xaug.explain.integrated_gradients"
 """A remedy for every layer that has a gradient."""
+
+NUMBER = "number of the output"
+"""Option of a call with several outputs: which of them is meant."""
 
 Record = TypeVar("Record")
 
@@ -62,6 +68,12 @@ class KerasLayer:
         shape of the output, without the event axis
     input_shapes : tuple of tuples of int
         shapes of the inputs, without the event axis
+    passes_mask : bool
+        whether Keras hands a mask of steps on (`supports_masking`)
+    arguments, options
+        what this call of the layer was given, by position and by name, with `TensorOf` for each of its inputs
+    function : callable, optional
+        the function of an operation on tensors (TFOpLambda) or of an initialiser without weights
     """
 
     name: str
@@ -70,6 +82,10 @@ class KerasLayer:
     weights: tuple[Array, ...] = ()
     shape: tuple[int, ...] = ()
     input_shapes: tuple[tuple[int, ...], ...] = ()
+    passes_mask: bool = False
+    arguments: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    function: Callable[..., Any] | None = None
 
     def error(self, reason: str, remedy: str = GRADIENTS) -> ModelError:
         """The error that refuses the layer: it names the layer, the reason and a remedy."""
@@ -79,6 +95,17 @@ class KerasLayer:
         """Raise ModelError if an option of the configuration has none of the allowed values."""
         if option in self.config and self.config[option] not in allowed:
             raise self.error(reason)
+
+
+Unfit: TypeAlias = str | Callable[[KerasLayer], str | None] | None
+"""Why iNNvestigate does not explain a layer rightly."""
+
+
+@dataclass(frozen=True)
+class TensorOf:
+    """Stands for an input of a call in its arguments: the number of the input."""
+
+    index: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +120,14 @@ class Treatment:
         one of `xaug.explain.propagation.rules.BIAS`
     never_negative : bool
         whether no element of its first input can be negative
+    gates : tuple of bool
+        which inputs only say how much of the others passes, see `Layer.is_gate`
     """
 
     rule: Rule | None
     bias: str
     never_negative: bool
+    gates: tuple[bool, ...] = ()
 
     @property
     def chosen(self) -> Rule:
@@ -137,9 +167,12 @@ class Backward(Generic[Record]):
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """Relevance of the inputs of a layer, in their order, and the part (n,) that went to no input."""
+    """Relevance of the inputs of a layer, in their order, and the part (n,) that went to no input.
 
-    inputs: list[Tensor]
+    An input that can have no relevance, such as a mask, has None.
+    """
+
+    inputs: Sequence[Tensor | None]
     elsewhere: Tensor | None = None
 
 
@@ -157,12 +190,18 @@ class Layer(ABC, Generic[Record]):
         whether it does nothing at inference, so that it is left out
     faster_compiled : bool
         whether XLA makes it faster on a processor
+    moves : bool
+        whether each of its outputs is one of its inputs, or zero
+    is_keras : bool
+        whether `as_keras` can build it again
     """
 
     source: KerasLayer
     role: ClassVar[Role | None] = None
     is_identity: ClassVar[bool] = False
     faster_compiled: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
+    is_keras: ClassVar[bool] = True
     overrides: ClassVar[JsonObject] = {}
     """Options in which a Keras layer of the same function differs from the configuration of the source."""
 
@@ -197,6 +236,14 @@ class Layer(ABC, Generic[Record]):
         """Whether no output can be negative, if that is known of the inputs."""
         return False
 
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        """Whether its output is a gate: a number in [0, 1], or a count of these, that says how much of a signal passes.
+
+        A product gives all relevance to the signal and none to a gate (L. Arras et al., arXiv:1706.07206). Gates are
+        comparisons, masks, sigmoids, and what is computed of gates alone.
+        """
+        return False
+
     def refuses(self, rule: Rule) -> str | None:
         """Why a rule cannot be used on it, and what to do; None if it can."""
         return None
@@ -225,11 +272,16 @@ class Layer(ABC, Generic[Record]):
 class Moving(Layer[None]):
     """A layer each of whose outputs is one of its inputs: it only moves values, without a rule."""
 
+    moves = True
+
     @abstractmethod
     def move(self, parts: Sequence[Array]) -> Array:
         """The output of one event from the arrays that stand for its inputs, all without the event axis."""
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return all(inputs)
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
         return all(inputs)
 
 
@@ -245,8 +297,8 @@ class Entry:
         None if the class is refused
     reason, remedy : str
         why it is refused, and what works instead
-    innvestigate : str or None
-        why iNNvestigate does not explain it rightly; None if it does
+    innvestigate : str, callable or None
+        why iNNvestigate does not explain it rightly, or a function that says so of one layer; None if it does
     role : Role or None
         role of the layer, known also of one that is refused
     """
@@ -255,7 +307,7 @@ class Entry:
     layer: type[Layer[Any]] | None
     reason: str = "has no rule"
     remedy: str = GRADIENTS
-    innvestigate: str | None = UNTESTED
+    innvestigate: Unfit = UNTESTED
     role: Role | None = None
 
     def lower(self, layer: KerasLayer) -> Layer[Any]:
@@ -278,7 +330,7 @@ def _add(entry: Entry) -> None:
     _LAYERS[entry.kind] = entry
 
 
-def register(*kinds: str, innvestigate: str | None = UNTESTED) -> Callable[[LayerClass], LayerClass]:
+def register(*kinds: str, innvestigate: Unfit = UNTESTED) -> Callable[[LayerClass], LayerClass]:
     """Decorator: the class serves these Keras classes; say why iNNvestigate does not explain them, None if it does."""
 
     def add(cls: LayerClass) -> LayerClass:

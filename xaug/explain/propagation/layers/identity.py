@@ -26,8 +26,8 @@ __all__ = ["Identity", "Input", "Masking"]
 
 
 @register("Dropout", innvestigate=None)
-@register("SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianNoise", "GaussianDropout")
-@register("ActivityRegularization")
+@register("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout")
+@register("GaussianNoise", "GaussianDropout", "ActivityRegularization")
 @dataclass(frozen=True, eq=False)
 class Identity(Moving):
     """Regularisation in training; at inference the output is the input, and so is its mask."""

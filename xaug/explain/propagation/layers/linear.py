@@ -12,14 +12,12 @@ import numpy as np
 from xaug.core.types import Array, JsonObject
 from xaug.explain.propagation.layers.activation import POINTWISE, pointwise_of
 from xaug.explain.propagation.layers.base import (
-    GRADIENTS,
     Backward,
     KerasLayer,
     Layer,
     Passed,
     Shares,
     Treatment,
-    entry_of,
     register,
 )
 from xaug.explain.propagation.linear_maps import ConvolutionMap, DenseMap, LinearMap, LinearStep, Tensor
@@ -74,6 +72,9 @@ class LinearLayer(Layer[Tensor | None]):
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return POINTWISE[self.function].never_negative
 
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return POINTWISE[self.function].is_gate
+
     def with_affine_behind(self: Own, scale: Array, shift: Array) -> Own | None:
         if self.function != "linear":
             return None
@@ -85,9 +86,9 @@ class LinearLayer(Layer[Tensor | None]):
         return replace(self, kernel=self.kernel * scale[:, None], bias=bias)
 
 
-def _kernel_and_bias(layer: KerasLayer) -> tuple[Array, Array]:
-    kernel = layer.weights[0]
-    return kernel, layer.weights[1] if layer.config["use_bias"] else np.zeros(kernel.shape[-1])
+def kernel_and_bias(layer: KerasLayer) -> tuple[Array, Array]:
+    """Weights of a layer, and its bias, zeros where it has none."""
+    return layer.weights[0], layer.weights[1] if layer.config["use_bias"] else np.zeros(layer.shape[-1])
 
 
 @register("Dense", innvestigate=None)
@@ -100,7 +101,7 @@ class Dense(LinearLayer):
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Dense:
-        return cls(layer, *_kernel_and_bias(layer), pointwise_of(layer))
+        return cls(layer, *kernel_and_bias(layer), pointwise_of(layer))
 
     def linear_map(self, x: Tensor) -> DenseMap:
         return DenseMap(self.kernel, self.bias)
@@ -109,23 +110,6 @@ class Dense(LinearLayer):
         return masks[0]
 
 
-@register("TimeDistributed")
-class TimeDistributed(Dense):
-    """A dense layer applied to every step, which is the dense layer itself; masks pass."""
-
-    @classmethod
-    def lower(cls, layer: KerasLayer) -> Dense:
-        inner = layer.config["layer"]
-        kind, config = inner["class_name"], inner["config"]
-        if entry_of(kind).layer is not Dense:
-            raise layer.error(
-                f"wraps a layer {config['name']!r} ({kind}); only Dense has a rule there",
-                f"{GRADIENTS}, or call the layer without TimeDistributed if it acts on every step by itself",
-            )
-        return Dense.lower(replace(layer, kind=kind, config=config))
-
-
-@register("Conv1D", "Conv2D", innvestigate=None)
 @dataclass(frozen=True, eq=False)
 class Convolution(LinearLayer):
     """A convolution along one or two axes, of stride and padding "same" or "valid"; masks end here, as in Keras."""
@@ -136,12 +120,8 @@ class Convolution(LinearLayer):
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Convolution:
-        layer.require("groups", 1, reason=f"has {layer.config.get('groups')} groups; one has a rule")
-        if set(np.atleast_1d(layer.config["dilation_rate"])) != {1}:
-            raise layer.error("is dilated, which has no rule")
-        layer.require("padding", "same", "valid", reason="has causal padding, which has no rule")
         strides = tuple(int(step) for step in layer.config["strides"])
-        return cls(layer, *_kernel_and_bias(layer), pointwise_of(layer), strides, layer.config["padding"])
+        return cls(layer, *kernel_and_bias(layer), pointwise_of(layer), strides, layer.config["padding"])
 
     def linear_map(self, x: Tensor) -> ConvolutionMap:
         space = tuple(int(size) for size in x.shape[1:-1])

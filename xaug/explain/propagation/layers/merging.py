@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +21,27 @@ from xaug.explain.propagation.layers.base import (
     all_of,
     register,
 )
+from xaug.explain.propagation.layers.operation import Operation, Share
 from xaug.explain.propagation.linear_maps import Tensor, divided
 
-__all__ = ["Add", "Concatenate"]
+__all__ = ["Add", "Concatenate", "SumOfShapes"]
+
+
+def _sum(x: list[Tensor]) -> Tensor:
+    """Sum of tensors with events first; one of fewer axes counts as the same for all places of the other axes."""
+    axes = max(len(one.shape) for one in x)
+    places = [tf.reshape(v, [-1, *[1] * (axes - len(v.shape)), *v.shape[1:]]) for v in x]
+    return sum(places[1:], start=places[0])
+
+
+class SumOfShapes(Operation):
+    """The sum of inputs of different shapes, which are repeated to fit."""
+
+    is_keras = True
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> SumOfShapes:
+        return cls(layer, _sum, Share.LINEAR, all)
 
 
 @register("Add")
@@ -33,10 +52,9 @@ class Add(Layer[None]):
     faster_compiled = True
 
     @classmethod
-    def lower(cls, layer: KerasLayer) -> Add:
+    def lower(cls, layer: KerasLayer) -> Layer[Any]:
         if len(set(layer.input_shapes)) != 1:
-            shapes = ", ".join(map(str, layer.input_shapes))
-            raise layer.error(f"adds inputs of the different shapes {shapes}; equal ones have a rule")
+            return SumOfShapes.lower(layer)
         return cls(layer)
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:

@@ -1,25 +1,37 @@
-"""Normalisation layers that are affine at inference."""
+"""Normalisation layers: affine ones, by numbers that are fixed at inference, and ones by moments of each event."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from xaug.core.types import Array
-from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
+from xaug.explain.propagation.layers.base import (
+    Backward,
+    KerasLayer,
+    Layer,
+    Passed,
+    Shares,
+    Treatment,
+    register,
+    shape_of,
+)
 from xaug.explain.propagation.linear_maps import ElementwiseMap, LinearStep, Tensor
 from xaug.explain.propagation.rules import Role
 
-__all__ = ["Affine"]
+__all__ = ["Affine", "EventNormalization"]
 
 
 @register("BatchNormalization", innvestigate="iNNvestigate fuses it with the wrong formula; use engine='native'")
+@register("Normalization", "Rescaling")
 @dataclass(frozen=True, eq=False)
 class Affine(Layer[Tensor]):
-    """y = scale x + shift for each channel; masks pass.
+    """y = scale x + shift, with numbers for each channel, or along other axes; masks pass.
 
     Each output has one input, which gets all relevance but what a rule gives to the shift. The layer disappears
     where a neighbour can take it in (`xaug.explain.propagation.graph`). The record is y.
@@ -32,16 +44,13 @@ class Affine(Layer[Tensor]):
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Affine:
-        """From a BatchNormalization: scale = gamma / sqrt(variance + epsilon), shift = beta - scale mean."""
-        axis = [int(a) for a in np.atleast_1d(layer.config["axis"])]
-        if axis not in ([-1], [len(layer.shape)]):
-            raise layer.error(f"normalises axis {axis}; only the last one has a rule")
-        rest = list(layer.weights)
-        gamma = rest.pop(0) if layer.config["scale"] else 1.0
-        beta = rest.pop(0) if layer.config["center"] else 0.0
-        mean, variance = rest
-        scale = gamma / np.sqrt(variance + layer.config["epsilon"])
-        return cls(layer, scale * np.ones_like(mean), beta - scale * mean)
+        scale, shift = _PARTS[layer.kind](layer)
+        return cls(layer, *np.broadcast_arrays(scale, shift))
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether there is one scale for each element of the last axis, as a neighbour can take in."""
+        return self.scale.shape == self.source.shape[-1:]
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -59,7 +68,81 @@ class Affine(Layer[Tensor]):
         return Shares([how.chosen.relevance(step)])
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return masks[0]
+        return masks[0] if self.source.passes_mask else None
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return all(inputs)
 
     def as_keras(self, name: str, tensors: list[Any]) -> Any:
         return keras.layers.Rescaling(self.scale.tolist(), self.shift.tolist(), name=name)(tensors[0])
+
+
+def _batch_normalization(layer: KerasLayer) -> tuple[Array, Array]:
+    """scale = gamma / sqrt(variance + epsilon), shift = beta - scale mean."""
+    rest = list(layer.weights)
+    gamma = rest.pop(0) if layer.config["scale"] else 1.0
+    beta = rest.pop(0) if layer.config["center"] else 0.0
+    mean, variance = rest
+    scale = gamma / np.sqrt(variance + layer.config["epsilon"]) * np.ones_like(mean)
+    shape = _along(layer)
+    return scale.reshape(shape), (beta - scale * mean).reshape(shape)
+
+
+def _normalization(layer: KerasLayer) -> tuple[Array, Array]:
+    """scale = 1 / sqrt(variance), shift = -mean / sqrt(variance), adapted to data; inverted if asked for."""
+    mean, variance = (np.asarray(layer.config[option]) for option in ("mean", "variance"))
+    if mean.dtype == object:  # adapted: they are weights
+        mean, variance = (w.reshape(_along(layer)) for w in layer.weights[:2])
+    deviation = np.maximum(np.sqrt(variance), 1e-7)  # as Keras bounds it
+    return (deviation, mean) if layer.config.get("invert") else (1 / deviation, -mean / deviation)
+
+
+def _along(layer: KerasLayer) -> tuple[int, ...]:
+    """Shape in which the numbers of a layer broadcast over an event: full along its axes, 1 along all others."""
+    axis = layer.config["axis"]
+    ndim = len(layer.shape) + 1
+    axes = [] if axis is None else [int(a) % ndim for a in np.atleast_1d(axis)]
+    shape = tuple(size if i + 1 in axes else 1 for i, size in enumerate(layer.shape))
+    return shape[-1:] if axes == [ndim - 1] else shape
+
+
+_PARTS: dict[str, Callable[[KerasLayer], tuple[Array, Array]]] = {
+    "BatchNormalization": _batch_normalization,
+    "Normalization": _normalization,
+    "Rescaling": lambda layer: (np.asarray(layer.config["scale"], float), np.asarray(layer.config["offset"], float)),
+}
+
+
+@register("LayerNormalization")
+@dataclass(frozen=True, eq=False)
+class EventNormalization(Layer[None]):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta with mean and variance of the event itself.
+
+    Relevance passes unchanged, element by element (R. Achtibat et al., arXiv:2402.05602, proposition 3.4).
+    """
+
+    gamma: Array | None
+    beta: Array | None
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> EventNormalization:
+        config, rest = layer.config, list(layer.weights)
+        return cls(layer, rest.pop(0) if config["scale"] else None, rest.pop(0) if config["center"] else None)
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        return tuple(w for w in (self.gamma, self.beta) if w is not None)
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        axes = [int(axis) for axis in np.atleast_1d(self.source.config["axis"])]
+        mean, variance = tf.nn.moments(x[0], axes, keepdims=True)
+        y = (x[0] - mean) * tf.math.rsqrt(variance + tf.cast(self.source.config["epsilon"], x[0].dtype))
+        shape = [size if i + 1 in [a % len(x[0].shape) for a in axes] else 1 for i, size in enumerate(shape_of(x[0]))]
+        y = y if self.gamma is None else y * tf.constant(self.gamma.reshape(shape), y.dtype)
+        return Passed(y if self.beta is None else y + tf.constant(self.beta.reshape(shape), y.dtype), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([seen.relevance])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return masks[0]

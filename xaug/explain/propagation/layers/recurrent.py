@@ -1,4 +1,4 @@
-"""Recurrent layers: LRP through gated recurrent units by signal-take-all.
+"""The gated recurrent unit (GRU): LRP by signal-take-all.
 
 In h_t = z h_{t-1} + (1 - z) c the gates z (and r in the candidate c) only say how much passes. Relevance goes through
 the signals h_{t-1} and c, none of it to the gates. With the epsilon rule at every sum it is conserved, up to biases and
@@ -19,89 +19,49 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.types import Array, JsonObject
-from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
-from xaug.explain.propagation.linear_maps import Tensor, stabilised
-from xaug.explain.propagation.rules import Role, Rule
+from xaug.explain.propagation.layers.base import KerasLayer, register
+from xaug.explain.propagation.layers.recurrence import NO_RECURRENCE, Recurrent, read_recurrent
+from xaug.explain.propagation.linear_maps import Activate, Tensor, stabilised
 
 __all__ = ["Gru", "GruRecord", "gru_forward", "gru_relevance"]
 
 
-@register("GRU", innvestigate="iNNvestigate has no rule for recurrent layers: it would give the plain gradient")
+@register("GRU", innvestigate=NO_RECURRENCE)
 @dataclass(frozen=True, eq=False)
-class Gru(Layer["GruRecord"]):
-    """A GRU (tanh, sigmoid gates). It consumes the mask of steps, and hands it on if it returns sequences.
+class Gru(Recurrent["GruRecord"]):
+    """A GRU; `bias` (2, 3 units) is for the input and the recurrent part; gates in the order z, r, candidate.
 
     Attributes
     ----------
-    kernel, recurrent, bias : arrays, float64
-        (features, 3 units), (units, 3 units), and (2, 3 units) for the input and the recurrent part; gates in the
-        order z, r, candidate
-    reset_after, sequences : bool
-        as `reset_after` and `return_sequences` of Keras
+    reset_after : bool
+        as in Keras
     """
 
-    kernel: Array
-    recurrent: Array
-    bias: Array
     reset_after: bool
-    sequences: bool
-    role = Role.RECURRENT
     overrides: ClassVar[JsonObject] = {"use_bias": True}
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Gru:
-        if len(layer.input_shapes) != 1:
-            raise layer.error("is called with an initial state, which has no rule")
-        layer.require("activation", "tanh", reason=f"has activation {layer.config['activation']!r}; tanh has a rule")
-        layer.require(
-            "recurrent_activation",
-            "sigmoid",
-            reason=f"has recurrent activation {layer.config['recurrent_activation']!r}; sigmoid has a rule",
-        )
-        for option in ("go_backwards", "stateful", "return_state", "time_major", "zero_output_for_mask"):
-            layer.require(option, False, None, reason=f"has {option}=True, which has no rule")
+        own = read_recurrent(layer)
         kernel, recurrent = layer.weights[:2]
         bias = layer.weights[2] if layer.config["use_bias"] else np.zeros(kernel.shape[1])
         if bias.ndim == 1:
             bias = np.stack([bias, np.zeros_like(bias)])
-        return cls(
-            layer, kernel, recurrent, bias, bool(layer.config["reset_after"]), bool(layer.config["return_sequences"])
-        )
+        return cls(layer, kernel, recurrent, bias, own, bool(layer.config["reset_after"]))
 
     @property
     def weights(self) -> tuple[Array, ...]:
         return self.kernel, self.recurrent, self.bias if self.reset_after else self.bias.sum(axis=0)
 
-    @property
-    def activation(self) -> str:
-        return "tanh"
+    def run(self, x: Tensor, mask: Tensor | None) -> GruRecord:
+        kernel, recurrent, bias = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent, self.bias))
+        return gru_forward(x, kernel, recurrent, bias, self.reset_after, mask=mask, functions=self.own.functions)
 
-    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[GruRecord]:
-        kernel, recurrent, bias = (tf.constant(w, x[0].dtype) for w in (self.kernel, self.recurrent, self.bias))
-        record = gru_forward(x[0], kernel, recurrent, bias, self.reset_after, mask=masks[0])
-        return Passed(tf.stack(record.states[1:], axis=1) if self.sequences else record.states[-1], record)
-
-    def backward(self, seen: Backward[GruRecord], how: Treatment) -> Shares:
-        epsilon = how.chosen.stabiliser
-        assert epsilon is not None, "`refuses` was asked before"
-        kernel, recurrent = (tf.constant(w, seen.y.dtype) for w in (self.kernel, self.recurrent))
-        if self.sequences:
-            by_step: list[Tensor | None] = tf.unstack(seen.relevance, axis=1)
-        else:
-            by_step = [*[None] * (len(seen.record.states) - 2), seen.relevance]
-        share, initial = gru_relevance(seen.x[0], kernel, recurrent, seen.record, by_step, self.reset_after, epsilon)
-        return Shares([share], tf.reduce_sum(initial, axis=1))
-
-    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return masks[0] if self.sequences else None
-
-    def refuses(self, rule: Rule) -> str | None:
-        if rule.stabiliser is not None:
-            return None
-        return (
-            "a recurrent layer shares relevance by epsilon at every sum; use rule='epsilon', or a composite with an "
-            "epsilon rule for recurrent layers: Composite(..., special={'recurrent': EpsilonRule(1e-7)})"
-        )
+    def relevance(
+        self, x: Tensor, record: GruRecord, by_step: list[Tensor | None], epsilon: float
+    ) -> tuple[Tensor, Tensor]:
+        kernel, recurrent = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent))
+        return gru_relevance(x, kernel, recurrent, record, by_step, self.reset_after, epsilon)
 
     def with_affine_in_front(self, scale: Array, shift: Array) -> Gru:
         bias = self.bias.copy()
@@ -141,8 +101,9 @@ def gru_forward(
     reset_after: bool,
     initial: Tensor | None = None,
     mask: Tensor | None = None,
+    functions: tuple[Activate, Activate] = (tf.tanh, tf.sigmoid),
 ) -> GruRecord:
-    """Run a Keras GRU (tanh, sigmoid gates; gates in the order z, r, candidate).
+    """Run a Keras GRU (gates in the order z, r, candidate).
 
     Each gate is one product of (x_t, h) with its two kernels, one below the other, which TensorFlow joins with bias
     and sigmoid.
@@ -158,8 +119,10 @@ def gru_forward(
         h_0; zeros if not given
     mask : (n, steps) booleans, optional
         False where a step is padding
+    functions : tuple of callable
+        activation of the candidate, and that of the gates
     """
-    units = recurrent.shape[0]
+    units, (activate, gate) = recurrent.shape[0], functions
     w_z, w_r, w_c = tf.split(tf.concat([kernel, recurrent], 0), 3, axis=1)
     b_z, b_r, b_c = tf.split(bias[0] + bias[1], 3)
     if reset_after:
@@ -168,7 +131,7 @@ def gru_forward(
     record = GruRecord([], [], [], [], [h], None if mask is None else [])
     for t, step in enumerate(tf.unstack(x, axis=1)):
         both = tf.concat([step, h], axis=1)
-        z, r = (tf.sigmoid(tf.nn.bias_add(both @ w, b)) for w, b in ((w_z, b_z), (w_r, b_r)))
+        z, r = (gate(tf.nn.bias_add(both @ w, b)) for w, b in ((w_z, b_z), (w_r, b_r)))
         if reset_after:
             g = tf.nn.bias_add(step @ w_in, b_in) + r * tf.nn.bias_add(h @ w_c, b_c)
         else:
@@ -179,7 +142,7 @@ def gru_forward(
             assert record.mask is not None
             record.mask.append(real)
         record.kept.append(z * h)
-        record.added.append((1 - z) * tf.tanh(g))
+        record.added.append((1 - z) * activate(g))
         h = record.kept[-1] + record.added[-1]
         record.reset.append(r)
         record.preactivation.append(g)

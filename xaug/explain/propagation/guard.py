@@ -1,0 +1,188 @@
+"""The guard: numbers are given out only if the logits that were explained are those of the Keras model.
+
+Logits are compared, not probabilities, which a saturated network hides behind; and events of every batch, because
+padded events may come late. In each batch the events with most and least padding are among those that are compared.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from xaug.core.errors import ModelError
+from xaug.core.types import Array, Arrays
+from xaug.explain.keras_models import ModelOutput, plain_errors
+from xaug.explain.propagation.composites import COMPOSITES
+from xaug.explain.propagation.engine import Propagator
+from xaug.explain.propagation.expansions import take_apart
+from xaug.explain.propagation.graph import make_graph
+from xaug.explain.propagation.layers.base import GRADIENTS
+from xaug.explain.targets import Target
+
+__all__ = ["ExplainedGuard", "Guard", "model_logits", "tolerance"]
+
+FIRST, SHARE = 64, 32
+"""Events of the first batch that are compared, and the number of events for each one that is compared later."""
+CHUNK = 256
+"""Events for which the Keras model is run at a time."""
+RELATIVE, ROUNDING = 1e-3, 3e-5
+"""Largest difference: a part of the spread of the logits over events, and a part of the largest logit."""
+FEW = 8
+"""With fewer events than this the largest logit stands for their spread."""
+
+
+def model_logits(network: ModelOutput, inputs: Arrays) -> Array:
+    """Logits (n, units) float64 by the layers of the Keras model itself."""
+    tensors = [
+        tf.cast(tf.convert_to_tensor(inputs[name]), own.dtype)
+        for name, own in zip(network.model.input_names, network.model.inputs, strict=True)
+    ]
+    with plain_errors(network.name):
+        found: Array = network.function(tensors).numpy().astype(np.float64)
+    return found
+
+
+def tolerance(values: Array) -> Array:
+    """Largest difference (units,) that rounding may make, from numbers (n, ...), for each element."""
+    largest = np.abs(values).max(initial=0.0)
+    spread = values.std(axis=0) if len(values) >= FEW else np.broadcast_to(largest, values.shape[1:])
+    found: Array = RELATIVE * spread + ROUNDING * largest
+    return found
+
+
+class Guard:
+    """Compares logits of events of every batch with those of the Keras model.
+
+    Parameters
+    ----------
+    network : ModelOutput
+    inputs : dict of arrays (n, ...)
+        all events that are explained
+    pair : tuple of int, optional
+        outputs whose difference is explained
+    """
+
+    def __init__(self, network: ModelOutput, inputs: Arrays, pair: tuple[int, int] | None = None):
+        self.network, self.inputs, self.pair = network, inputs, pair
+        self.all: list[Array] = []
+        self.rows: list[Array] = []
+        self.found: list[Array] = []
+
+    def see(self, start: int, logits: Array) -> None:
+        """Take the logits (n, units) of a batch that begins with event `start`."""
+        count = FIRST if not self.all else max(2, -(-len(logits) // SHARE))
+        chosen = self._chosen(start, len(logits), count)
+        self.rows.append(start + chosen)
+        self.found.append(logits[chosen].astype(np.float64))
+        self.all.append(logits)
+        if len(self.all) == 1 or sum(map(len, self.rows)) >= CHUNK:
+            self.finish()
+
+    def finish(self) -> None:
+        """Compare what was taken and not compared yet.
+
+        Raises
+        ------
+        ModelError
+            naming the first layer that differs
+        """
+        if not self.rows:
+            return
+        rows, found = np.concatenate(self.rows), np.concatenate(self.found)
+        self.rows, self.found = [], []
+        self._compare(rows, found, self.expected(rows))
+
+    def expected(self, rows: Array) -> Array:
+        """The numbers (n, units) that Keras gives for some events."""
+        logits = model_logits(self.network, {name: values[rows] for name, values in self.inputs.items()})
+        return logits if self.pair is None else logits[:, self.pair[:1]] - logits[:, self.pair[1:]]
+
+    def _compare(self, rows: Array, found: Array, expected: Array) -> None:
+        """Raise ModelError if numbers (n, units) that were found for some events are not those expected."""
+        allowed = tolerance(np.concatenate(self.all).astype(np.float64)) if self.all else tolerance(expected)
+        errors = np.abs(found - expected)
+        bad = ~(errors <= allowed)
+        if not bad.any():
+            return
+        event = int(rows[np.where(np.isnan(errors), np.inf, errors).max(axis=1).argmax()])
+        raise ModelError(
+            f"model {self.network.name!r}: the logits that would be explained differ from those of Keras by "
+            f"{np.nanmax(errors):.2g} (allowed {allowed.max():.1g}), most in event {event}; "
+            f"{self._culprit(event)}. This is a mistake of xaug: please report the model. Remedy: {GRADIENTS}"
+        )
+
+    def _chosen(self, start: int, size: int, count: int) -> Array:
+        """Events of a batch, from the one with least padding to the one with most."""
+        if size <= count:
+            return np.arange(size)
+        padded = sum(_padding(values[start : start + size]) for values in self.inputs.values())
+        order = np.argsort(padded, kind="stable")
+        found: Array = order[np.linspace(0, size - 1, count).astype(int)]
+        return found
+
+    def _culprit(self, event: int) -> str:
+        """The first layer whose output differs from that of Keras, in words."""
+        x = {name: values[event : event + 1] for name, values in self.inputs.items()}
+        model = self.network.model
+        shapes = {name: values.shape[1:] for name, values in x.items()}
+        graph = make_graph(model, value=self.network.kind == "value", shapes=shapes, fold=False)
+        found = Propagator(graph, COMPOSITES["epsilon"]).values(x)
+        tensors = {name: tensor for name, tensor in take_apart(model).tensors.items() if name in found}
+        tensors.pop(graph.output.name, None)
+        expected = _outputs(self.network, list(tensors.values()), x)
+        for name, values in zip(tensors, expected, strict=True):
+            own = found[name].astype(np.float64).reshape(values.shape)
+            if not np.abs(own - values).max(initial=0.0) <= 1e-4 * max(np.abs(values).max(initial=0.0), 1e-3):
+                return f"the first layer that differs is {name!r} ({graph.by_name[name].layer.source.kind})"
+        return f"the first layer that differs is the last one, {graph.output.name!r}"
+
+
+class ExplainedGuard(Guard):
+    """Compares explained outputs (n, 1) of an engine whose layers cannot be seen with those of the Keras model.
+
+    Parameters
+    ----------
+    network, inputs
+        as for `Guard`
+    target : Target
+        what is explained
+    """
+
+    def __init__(self, network: ModelOutput, inputs: Arrays, target: Target):
+        super().__init__(network, inputs)
+        self.target = target
+
+    def expected(self, rows: Array) -> Array:
+        logits = super().expected(rows)
+        target = self.target.at(rows, len(rows))
+        if target.minus is not None:
+            logits, target = logits[:, target.pair[:1]] - logits[:, target.pair[1:]], Target(0)
+        direction = target.direction(logits.shape[1])
+        if direction is None:
+            direction = np.sign(logits) if logits.shape[1] == 1 else np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        found: Array = (logits * direction).sum(axis=1, keepdims=True)
+        return found
+
+    def _culprit(self, event: int) -> str:
+        return "iNNvestigate was given a copy of the model that computes something else; use engine='native'"
+
+
+def _padding(values: Array) -> Array:
+    """A number for each event that grows with its padding: steps that equal the last one, or elements that are zero."""
+    if values.ndim > 2:
+        same: Array = (values == values[:, -1:]).reshape(*values.shape[:2], -1).all(axis=2).sum(axis=1)
+        return same
+    zeros: Array = (values.reshape(len(values), -1) == 0).sum(axis=1)
+    return zeros
+
+
+def _outputs(network: ModelOutput, tensors: list[object], x: Arrays) -> list[Array]:
+    """Values of Keras tensors of the model for events x, as float64."""
+    inside = keras.Model(network.model.inputs, tensors)
+    given = [
+        tf.cast(tf.convert_to_tensor(x[name]), own.dtype)
+        for name, own in zip(network.model.input_names, network.model.inputs, strict=True)
+    ]
+    found = tf.nest.flatten(inside(given, training=False))
+    return [values.numpy().astype(np.float64) for values in found]

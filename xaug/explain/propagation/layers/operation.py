@@ -1,0 +1,113 @@
+"""Operations without weights, whatever they compute: how their relevance is shared depends on their kind alone.
+
+The shares of a linear operation y = f(x_1, x_2, ...) need no formula of their own: the transpose of f is its
+vector-Jacobian product, which TensorFlow has.
+
+References
+----------
+S. Bach et al., PLOS ONE 10 (2015) e0130140, equation 56 (linear); L. Arras et al., arXiv:1706.07206 (gates);
+R. Achtibat et al., arXiv:2402.05602, propositions 3.3 and 3.4 (products of signals, quotients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import tensorflow as tf
+
+from xaug.explain.propagation.layers.base import (
+    Backward,
+    Layer,
+    Passed,
+    Shares,
+    Treatment,
+    all_of,
+)
+from xaug.explain.propagation.linear_maps import Tensor, divided
+
+__all__ = ["Operation", "Share"]
+
+
+class Share(str, Enum):
+    """How an operation shares its relevance R among its inputs.
+
+    MOVED: each element of y is an element of an input, which gets its R. LINEAR: x_j df/dx_j R / y, for sums with any
+    factors. PRODUCT: the same, with equal parts for all factors that are signals and nothing for gates. UNCHANGED: y_j
+    is a function of x_j alone, which gets all of it. NUMERATOR: as LINEAR, by the first input alone; the others are a
+    scale. NOTHING: no input gets anything, as of a comparison.
+    """
+
+    MOVED = "moved"
+    LINEAR = "linear"
+    PRODUCT = "product"
+    UNCHANGED = "unchanged"
+    NUMERATOR = "numerator"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Operation(Layer[None]):
+    """y = f(x_1, x_2, ...).
+
+    Attributes
+    ----------
+    function : callable
+        f, of a list of tensors
+    share : Share
+        how relevance is shared
+    sign : callable
+        whether y is never negative, from which inputs are never negative
+    """
+
+    function: Callable[[list[Tensor]], Tensor]
+    share: Share
+    sign: Callable[[Sequence[bool]], bool] = lambda inputs: False
+    is_keras = False
+
+    @property
+    def moves(self) -> bool:  # type: ignore[override]  # constant for other classes
+        """Whether each output is one of the inputs."""
+        return self.share is Share.MOVED and len(self.source.input_shapes) == 1
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(self.function(x), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        x, relevance = seen.x, seen.relevance
+        if self.share is Share.NOTHING:
+            lost = tf.reduce_sum(relevance, tuple(range(1, len(relevance.shape))))
+            return Shares([None] * len(x), lost)
+        if self.share is Share.UNCHANGED:
+            return Shares([relevance if x[0].dtype.is_floating else None, *[None] * (len(x) - 1)])
+        if self.share is Share.MOVED:
+            return Shares(self._gradients(x, relevance))
+        found = self._gradients(x, divided(relevance, seen.y))
+        shares = [None if g is None else own * g for own, g in zip(x, found, strict=True)]
+        if self.share is Share.NUMERATOR:
+            return Shares([shares[0], *[None] * (len(x) - 1)])
+        return Shares(self._factors(shares, how) if self.share is Share.PRODUCT else shares)
+
+    def _factors(self, shares: list[Tensor | None], how: Treatment) -> list[Tensor | None]:
+        """Shares of a product, which are alike for each factor: equal parts for the signals, nothing for gates."""
+        gates = how.gates if how.gates and not all(how.gates) else (False,) * len(shares)
+        number = sum(s is not None and not gate for s, gate in zip(shares, gates, strict=True))
+        return [None if gate or s is None else s / number for s, gate in zip(shares, gates, strict=True)]
+
+    def _gradients(self, x: list[Tensor], factors: Tensor) -> list[Tensor | None]:
+        """The sum over outputs k of dy_k/dx_j factor_k; None for inputs without a gradient."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([one for one in x if one.dtype.is_floating])
+            y = self.function(x)
+        found: list[Tensor | None] = tape.gradient(y, x, tf.cast(factors, y.dtype))
+        return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return all_of(masks) if self.source.passes_mask else None
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return self.sign(inputs)
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return self.share is Share.NOTHING or all(inputs)

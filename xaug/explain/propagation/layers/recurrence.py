@@ -1,0 +1,151 @@
+"""Properties of all recurrent layers: the order of the steps, masks, and which of the states are read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import tensorflow as tf
+
+from xaug.core.types import Array
+from xaug.explain.propagation.layers.activation import POINTWISE
+from xaug.explain.propagation.layers.base import (
+    NUMBER,
+    Backward,
+    KerasLayer,
+    Layer,
+    Passed,
+    Shares,
+    Treatment,
+)
+from xaug.explain.propagation.linear_maps import Activate, Tensor
+from xaug.explain.propagation.rules import Role, Rule
+
+__all__ = ["NO_RECURRENCE", "Recurrent", "RecurrentOptions", "States", "read_recurrent"]
+
+NO_RECURRENCE = "iNNvestigate has no rule for recurrent layers: it would give the plain gradient"
+UNFIT = ("stateful", "time_major", "zero_output_for_mask")
+GATES = ("sigmoid", "hard_sigmoid")
+
+
+class States(Protocol):
+    """The record of a forward pass: `states` are h_0, ..., h_T, one more than there are steps."""
+
+    @property
+    def states(self) -> list[Tensor]: ...
+
+
+StatesOf = TypeVar("StatesOf", bound=States)
+
+
+@dataclass(frozen=True)
+class RecurrentOptions:
+    """Options of a recurrent layer.
+
+    Attributes
+    ----------
+    sequences : bool
+        whether all states are read, not the last one alone
+    backwards : bool
+        whether the steps are read from the last to the first
+    activation, gate : str
+        names of the activations of the signal and of the gates
+    """
+
+    sequences: bool
+    backwards: bool
+    activation: str
+    gate: str
+
+    @property
+    def functions(self) -> tuple[Activate, Activate]:
+        """The activations of the signal and of the gates."""
+        return POINTWISE[self.activation].function, POINTWISE[self.gate].function
+
+
+def read_recurrent(layer: KerasLayer) -> RecurrentOptions:
+    """The options of a recurrent layer; ModelError where they are not supported."""
+    config = layer.config
+    if len(layer.input_shapes) != 1:
+        raise layer.error("is called with an initial state, which has no rule")
+    activation, gate = config.get("activation") or "linear", config.get("recurrent_activation", "sigmoid")
+    if activation not in POINTWISE:
+        raise layer.error(f"has activation {activation!r}; those with a rule are {', '.join(POINTWISE)}")
+    if gate not in GATES:
+        raise layer.error(f"has recurrent activation {gate!r}; a gate is one of {', '.join(GATES)}")
+    for option in UNFIT:
+        layer.require(option, False, None, reason=f"has {option}=True, which has no rule")
+    number = layer.options.get(NUMBER, 0)
+    if number > 1:
+        raise layer.error("has its cell state read, which has no rule")
+    sequences = bool(config["return_sequences"]) and number == 0
+    return RecurrentOptions(sequences, bool(config.get("go_backwards", False)), activation, gate)
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent(Layer[StatesOf]):
+    """A recurrent layer. It consumes the mask of steps, and hands it on if it returns sequences.
+
+    Gates only say how much passes: relevance goes through the signals, and none to the gates (L. Arras et al.,
+    arXiv:1706.07206). With the epsilon rule at every sum it is conserved, up to biases and epsilon, once the share that
+    reaches the initial state is counted.
+
+    Attributes
+    ----------
+    kernel, recurrent, bias : arrays, float64
+        weights for the input (features, parts units) and for the state (units, parts units), and the bias
+    own : RecurrentOptions
+    """
+
+    kernel: Array
+    recurrent: Array
+    bias: Array
+    own: RecurrentOptions
+    role = Role.RECURRENT
+
+    @property
+    def activation(self) -> str:
+        return self.own.activation
+
+    @abstractmethod
+    def run(self, x: Tensor, mask: Tensor | None) -> StatesOf:
+        """All states for steps x (n, steps, features), in the order in which they are read."""
+
+    @abstractmethod
+    def relevance(
+        self, x: Tensor, record: StatesOf, by_step: list[Tensor | None], epsilon: float
+    ) -> tuple[Tensor, Tensor]:
+        """Relevance of the steps x, and of the initial state (n, units), from that of the states that are read."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[StatesOf]:
+        mask = masks[0]
+        if self.own.backwards and mask is not None:
+            mask = tf.reverse(mask, [1])
+        record = self.run(self._ordered(x[0]), mask)
+        return Passed(tf.stack(record.states[1:], axis=1) if self.own.sequences else record.states[-1], record)
+
+    def backward(self, seen: Backward[StatesOf], how: Treatment) -> Shares:
+        epsilon = how.chosen.stabiliser
+        assert epsilon is not None, "`refuses` was asked before"
+        if self.own.sequences:
+            by_step: list[Tensor | None] = tf.unstack(seen.relevance, axis=1)
+        else:
+            by_step = [*[None] * (len(seen.record.states) - 2), seen.relevance]
+        share, initial = self.relevance(self._ordered(seen.x[0]), seen.record, by_step, epsilon)
+        return Shares([self._ordered(share)], tf.reduce_sum(initial, axis=1))
+
+    def _ordered(self, x: Tensor) -> Tensor:
+        """Steps in the order in which they are read, and back."""
+        return tf.reverse(x, [1]) if self.own.backwards else x
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return masks[0] if self.own.sequences else None
+
+    def refuses(self, rule: Rule) -> str | None:
+        if rule.stabiliser is not None:
+            return None
+        return (
+            "a recurrent layer shares relevance by epsilon at every sum; use rule='epsilon', or a composite with an "
+            "epsilon rule for recurrent layers: Composite(..., special={'recurrent': EpsilonRule(1e-7)})"
+        )

@@ -1,0 +1,94 @@
+"""Steps of a list as events of their own and back, steps in reversed order, and masks handed around a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from xaug.explain.propagation.layers.base import (
+    Backward,
+    KerasLayer,
+    Layer,
+    Passed,
+    Shares,
+    Treatment,
+    register,
+    shape_of,
+)
+from xaug.explain.propagation.linear_maps import Tensor
+
+__all__ = ["EventsToSteps", "MaskOf", "ReversedSteps", "StepsToEvents"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rearranged(Layer[None]):
+    """Values at other places."""
+
+    moves = True
+    is_keras = False
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> _Rearranged:
+        return cls(layer)
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return inputs[0]
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return inputs[0]
+
+
+@register("StepsToEvents")
+class StepsToEvents(_Rearranged):
+    """(n, steps, ...) to (n steps, ...)."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(tf.reshape(x[0], (-1, *shape_of(x[0])[1:])), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([tf.reshape(seen.relevance, (-1, *shape_of(seen.x[0])))])
+
+
+@register("EventsToSteps")
+class EventsToSteps(_Rearranged):
+    """(n steps, ...) to (n, steps, ...), with the mask of the second input."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        steps = x[1].shape[1]
+        return Passed(tf.reshape(x[0], (-1, steps, *shape_of(x[0]))), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([tf.reshape(seen.relevance, (-1, *shape_of(seen.x[0]))), None])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return tf.cast(x[1], tf.bool) if self.source.config["explicit"] else masks[1]
+
+
+@register("MaskOf")
+class MaskOf(_Rearranged):
+    """The first input as it is, with the mask of the second."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(x[0], None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([seen.relevance, None])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return masks[1]
+
+
+@register("ReversedSteps")
+class ReversedSteps(_Rearranged):
+    """Steps from the last to the first, and so their mask."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(tf.reverse(x[0], [1]), None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([tf.reverse(seen.relevance, [1])])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return None if masks[0] is None else tf.reverse(masks[0], [1])

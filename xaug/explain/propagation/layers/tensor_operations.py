@@ -1,0 +1,144 @@
+"""Operations on tensors that stand in a model as they are written: `h + x`, `x[:, 0]`, `tf.reduce_sum(h, 1)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from xaug.explain.propagation.layers.base import GRADIENTS, NUMBER, KerasLayer, Layer, TensorOf, register
+from xaug.explain.propagation.layers.operation import Operation, Share
+from xaug.explain.propagation.layers.softmax import Softmax
+from xaug.explain.propagation.linear_maps import Tensor
+
+__all__ = ["SHARES", "TensorOperation"]
+
+SHARES = {
+    Share.MOVED: (
+        "__operators__.getitem", "reshape", "transpose", "expand_dims", "squeeze", "concat", "stack", "unstack",
+        "split", "gather", "gather_nd", "boolean_mask", "identity", "reverse", "repeat", "tile", "broadcast_to", "pad",
+        "roll", "slice", "strided_slice", "where", "math.maximum", "math.minimum", "math.reduce_max", "math.reduce_min",
+        "backend.reshape", "backend.concatenate", "backend.expand_dims", "backend.squeeze", "backend.reverse",
+        "backend.max", "backend.min", "backend.maximum", "backend.minimum", "backend.flatten", "backend.batch_flatten",
+        "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile", "clip_by_value",
+        "backend.clip", "compat.v1.transpose", "compat.v1.gather", "image.flip_left_right", "linalg.matrix_transpose",
+        "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2",
+    ),
+    Share.LINEAR: (
+        "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",
+        "math.reduce_sum", "math.reduce_mean", "math.cumsum", "backend.sum", "backend.mean", "backend.cumsum",
+        "math.accumulate_n", "backend.bias_add", "nn.bias_add", "nn.avg_pool",
+    ),
+    Share.PRODUCT: (
+        "math.multiply", "__operators__.mul", "__operators__.matmul", "linalg.matmul", "matmul", "einsum", "tensordot",
+        "backend.dot", "backend.batch_dot", "linalg.matvec", "math.multiply_no_nan", "math.scalar_mul",
+    ),
+    Share.NUMERATOR: (
+        "math.truediv", "math.divide", "__operators__.truediv", "math.divide_no_nan", "realdiv", "math.xdivy",
+    ),
+    Share.UNCHANGED: (
+        "nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.selu", "nn.gelu", "nn.silu", "nn.swish", "nn.softplus",
+        "math.softplus", "math.tanh", "nn.tanh", "math.sigmoid", "nn.sigmoid", "math.exp", "math.log", "math.log1p",
+        "math.expm1", "math.sqrt", "math.rsqrt", "math.square", "math.abs", "math.pow", "__operators__.pow", "math.erf",
+        "math.reciprocal", "math.asinh", "math.sinh", "math.cosh", "math.sin", "math.cos", "math.atan", "math.sign",
+        "keras.activations.relu", "keras.activations.gelu", "keras.activations.swish", "keras.activations.tanh",
+        "keras.activations.sigmoid", "keras.activations.elu", "keras.activations.selu", "keras.activations.softplus",
+        "backend.relu", "backend.sigmoid", "backend.tanh", "backend.exp", "backend.log", "backend.sqrt",
+        "backend.square", "backend.abs", "backend.l2_normalize", "math.l2_normalize", "stop_gradient", "backend.pow",
+        "backend.elu", "backend.softplus", "backend.hard_sigmoid",
+    ),
+    Share.NOTHING: (
+        "math.equal", "math.not_equal", "math.greater", "math.greater_equal", "math.less", "math.less_equal",
+        "__operators__.eq", "__operators__.ne", "__operators__.gt", "__operators__.ge", "__operators__.lt",
+        "__operators__.le", "math.logical_and", "math.logical_or", "math.logical_not", "math.logical_xor",
+        "math.reduce_any", "math.reduce_all", "backend.any", "backend.all", "backend.equal", "backend.not_equal",
+        "backend.greater", "backend.greater_equal", "backend.less", "backend.less_equal", "math.is_nan",
+        "math.is_finite", "shape", "zeros_like", "ones_like", "backend.zeros_like", "backend.ones_like", "argsort",
+        "math.argmax", "math.argmin", "math.count_nonzero", "sequence_mask", "backend.argmax", "size", "rank",
+        "compat.v1.shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv",
+        "math.floormod", "__operators__.logical_and", "__operators__.logical_or", "__operators__.and",
+        "__operators__.or", "__operators__.invert", "compat.v1.zeros_like", "compat.v1.ones_like",
+    ),
+}  # fmt: skip
+"""Names of operations by how they share relevance."""
+_SHARE_OF = {name: share for share, names in SHARES.items() for name in names}
+SOFTMAX = ("nn.softmax", "backend.softmax", "activations.softmax")
+SIGMOIDS = ("math.sigmoid", "nn.sigmoid", "activations.sigmoid", "backend.sigmoid", "backend.hard_sigmoid")
+SIGN_KEPT = (
+    "math.add", "__operators__.add", "math.reduce_sum", "math.reduce_mean", "math.multiply", "linalg.matmul", "concat",
+    "reshape", "expand_dims", "squeeze", "transpose", "__operators__.getitem", "stack", "math.reduce_max", "gather",
+)  # fmt: skip
+"""Operations whose result is not negative if none of their inputs is, and that are given no negative constant."""
+
+
+@register("TFOpLambda", "SlicingOpLambda", "ClassMethod")
+@dataclass(frozen=True, eq=False)
+class TensorOperation(Operation):
+    """One operation of TensorFlow, with the constants that it was given."""
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> Layer[Any]:
+        name = str(layer.config.get("function", layer.kind)).removeprefix("tf.").removeprefix("keras.")
+        options = dict(layer.options)
+        if name in SOFTMAX:
+            axis = options.get("axis", layer.arguments[1] if len(layer.arguments) > 1 else -1)
+            return Softmax(layer, (int(axis),))
+        share = _SHARE_OF.get(name) or _SHARE_OF.get(f"keras.{name}")
+        if share is None or layer.function is None:
+            raise layer.error(f"is the operation {name}, which has no rule", f"{GRADIENTS}, or write it by others")
+        if share is Share.NUMERATOR and not isinstance(layer.arguments[0], TensorOf):
+            share = Share.UNCHANGED  # a number over a signal
+        signs = name in SIGN_KEPT and not _has_negative(layer)
+        return cls(layer, _function(layer), share, (lambda inputs: all(inputs)) if signs else (lambda inputs: False))
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        name = str(self.source.config.get("function")).removeprefix("tf.").removeprefix("keras.")
+        return name in SIGMOIDS or super().is_gate(inputs)
+
+
+def _constants(layer: KerasLayer) -> list[Any]:
+    return [one for one in tf.nest.flatten((layer.arguments, dict(layer.options))) if not isinstance(one, TensorOf)]
+
+
+def _has_negative(layer: KerasLayer) -> bool:
+    """Whether a number below zero is among what an operation is given; an axis counts as one, to no harm."""
+    found = [np.asarray(one) for one in _constants(layer) if isinstance(one, (int, float, np.ndarray, tf.Tensor))]
+    return any(values.dtype.kind in "iuf" and (values < 0).any() for values in found)
+
+
+def _function(layer: KerasLayer) -> Any:
+    """The operation as a function of the list of its tensors, in the type of these."""
+    call, index = layer.function, layer.options.get(NUMBER)
+    options = {key: value for key, value in layer.options.items() if key != NUMBER}
+    assert call is not None
+
+    def compute(x: list[Tensor]) -> Tensor:
+        floating = [one.dtype for one in x if one.dtype.is_floating]
+
+        def placed(value: Any) -> Any:
+            if isinstance(value, TensorOf):
+                return x[value.index]
+            is_array = isinstance(value, (np.ndarray, tf.Tensor, tf.Variable))
+            if floating and is_array and tf.as_dtype(value.dtype).is_floating:
+                return tf.cast(value, floating[0])
+            return value
+
+        arguments, named = _slices(tf.nest.map_structure(placed, (layer.arguments, options)))
+        found = call(*arguments, **named)
+        return found if index is None else tf.nest.flatten(found)[index]
+
+    return compute
+
+
+def _slices(value: Any) -> Any:
+    """The arguments of a call, with slices where Keras has stored their parts."""
+    if isinstance(value, dict):
+        if value.keys() == {"start", "stop", "step"}:
+            return slice(value["start"], value["stop"], value["step"])
+        return {key: _slices(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_slices(one) for one in value)
+    return value

@@ -1,0 +1,76 @@
+"""Layers without weights that Keras computes: padding, cropping, up-sampling, merging, pooling in three dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from xaug.explain.propagation.layers.base import KerasLayer, register
+from xaug.explain.propagation.layers.operation import Operation, Share
+from xaug.explain.propagation.linear_maps import Tensor
+
+__all__ = ["Weightless", "keras_function"]
+
+SHARES = {
+    Share.MOVED: (
+        "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D",
+        "UpSampling2D", "UpSampling3D", "RepeatVector", "MaxPooling3D", "GlobalMaxPooling3D", "Maximum", "Minimum",
+    ),
+    Share.LINEAR: ("AveragePooling3D", "GlobalAveragePooling3D", "Average", "Subtract"),
+    Share.PRODUCT: ("Multiply", "Dot"),
+}  # fmt: skip
+"""Keras classes by how they share relevance."""
+_SHARE_OF = {kind: share for share, kinds in SHARES.items() for kind in kinds}
+CHANGES_SIGN = ("Subtract",)
+
+
+def keras_function(layer: KerasLayer) -> keras.layers.Layer:
+    """A Keras layer of the same kind and options, whose `call` takes tensors of any precision."""
+    twin = getattr(keras.layers, layer.kind).from_config({**layer.config, "dtype": "float32"})
+    shapes = [(None, *shape) for shape in layer.input_shapes]
+    twin.build(shapes[0] if len(shapes) == 1 else shapes)
+    return twin
+
+
+@register(*_SHARE_OF)
+@dataclass(frozen=True, eq=False)
+class Weightless(Operation):
+    """A layer without weights; Keras says whether it hands on a mask."""
+
+    is_keras = True
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> Weightless:
+        share = _SHARE_OF[layer.kind]
+        layer.require("normalize", False, reason="divides by the lengths of its inputs, which has no rule")
+        if layer.config.get("interpolation", "nearest") != "nearest":
+            share = Share.LINEAR
+        twin = keras_function(layer)
+
+        def compute(x: list[Tensor]) -> Tensor:
+            if layer.kind == "AveragePooling3D":
+                return _mean_of_cubes(layer, x[0])
+            if layer.kind == "MaxPooling3D":  # TensorFlow has it in float32 alone
+                return tf.cast(twin.call(tf.cast(x[0], tf.float32)), x[0].dtype)
+            return twin.call(x[0] if len(x) == 1 else x)
+
+        keeps = layer.kind not in CHANGES_SIGN
+        return cls(layer, compute, share, lambda inputs: keeps and all(inputs))
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return None if self.source.kind == "Dot" else super().mask(x, masks)
+
+
+def _mean_of_cubes(layer: KerasLayer, x: Tensor) -> Tensor:
+    """The mean of each window by a convolution, since TensorFlow pools cubes in float32 alone."""
+    size, strides = (np.atleast_1d(layer.config[option]).astype(int) for option in ("pool_size", "strides"))
+    ones = tf.ones((*size, 1, 1), x.dtype)
+
+    def total(v: Tensor) -> Tensor:
+        return tf.nn.convolution(v, ones, list(strides), layer.config["padding"].upper(), "NDHWC")
+
+    sums = tf.concat([total(channel) for channel in tf.split(x, x.shape[-1], -1)], -1)
+    return sums / total(tf.ones((1, *x.shape[1:-1], 1), x.dtype))

@@ -1,0 +1,337 @@
+"""Every call of a layer in a Keras model, in order: nested models are taken apart, shared layers stand once per call.
+
+The walk goes back from an output over the tensors of the live model, so that nothing is read from a configuration that
+may say less than the layer does. A layer that is a small network of its own (TimeDistributed, Bidirectional, attention,
+Lambda) is replaced by the calls that it consists of (`xaug.explain.propagation.expansions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
+
+__all__ = ["Call", "Expansion", "Unrolled", "Unroller", "unroll"]
+
+NO_EFFECT = ("name", "training")
+"""Arguments of a call that change nothing at inference."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer.
+
+    Attributes
+    ----------
+    layer : KerasLayer
+        what was called, with the arguments of this call
+    inputs : tuple of str
+        names of the calls whose outputs it reads, in order; one may stand there more than once
+    mask : str or None
+        name of the call whose output was given as the mask of steps
+    """
+
+    layer: KerasLayer
+    inputs: tuple[str, ...]
+    mask: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other call has."""
+        return self.layer.name
+
+
+TensorKey: TypeAlias = tuple[int, int, int]
+Expansion: TypeAlias = Callable[["Unroller", keras.layers.Layer, KerasLayer, tuple[str, ...], str | None], str]
+"""Adds calls in place of a layer, and returns the name of the last one. It is given the layer, this call of it, and the
+names of its inputs and of the mask that it is given explicitly."""
+
+
+@dataclass(eq=False)
+class _Scope:
+    """A model whose tensors are looked up: the outermost one, or one call of a nested one.
+
+    `path` are the names of the nested models, each with a slash behind it; `known` the names of calls by tensor,
+    `inner` the scopes of calls of nested models, `tensors` the tensors by name of the call.
+    """
+
+    path: str
+    known: dict[TensorKey, str] = field(default_factory=dict)
+    inner: dict[tuple[int, int], _Scope] = field(default_factory=dict)
+    tensors: dict[str, Any] = field(default_factory=dict)
+
+
+class Unroller:
+    """Calls of layers, collected from the inputs on.
+
+    Attributes
+    ----------
+    calls : dict of Call
+        by name, each after those that it reads
+    """
+
+    def __init__(self, expansions: Mapping[str, Expansion]) -> None:
+        self._expansions = expansions
+        self.calls: dict[str, Call] = {}
+        self._dtypes: dict[str, str] = {}
+        self._alive: list[Any] = []  # placeholders, which are known by their identity
+
+    def add(
+        self, layer: keras.layers.Layer, inputs: Sequence[str], name: str, shape: Sequence[int | None] | None = None,
+        call: KerasLayer | None = None, mask: str | None = None,
+    ) -> str:  # fmt: skip
+        """Add a call of a Keras layer; return its name.
+
+        `call` has the arguments, where they are not just the inputs.
+        """
+        inputs = tuple(inputs)
+        shapes = tuple(self.calls[source].layer.shape for source in inputs)
+        if shape is None:
+            full = [(None, *own) for own in shapes]
+            shape = tuple(layer.compute_output_shape(full[0] if len(full) == 1 else full))[1:]
+        if isinstance(getattr(layer, "activation", None), keras.layers.Layer) or _is_inner_softmax(layer):
+            linear, last = _split(layer)
+            before = self.add(linear, inputs, name, shape, call, mask)
+            return self.call(last, (before,), f"{before}_{last.name}")
+        weights = tuple(np.asarray(w, dtype=np.float64) for w in layer.get_weights())
+        if not all(np.isfinite(w).all() for w in weights):
+            broken = KerasLayer(name, type(layer).__name__, {})
+            raise broken.error("has weights that are not finite", "train the model again; this one gives no numbers")
+        described = KerasLayer(
+            self._free(name), type(layer).__name__, layer.get_config(),
+            weights, _sizes(shape), shapes,
+            bool(layer.supports_masking), () if call is None else call.arguments,
+            {} if call is None else call.options, getattr(layer, "function", None),
+        )  # fmt: skip
+        return self.put(Call(described, inputs, mask))
+
+    def make(self, kind: str, inputs: Sequence[str], name: str, shape: Sequence[int], **config: Any) -> str:
+        """Add a call of a kind that xaug has and Keras has not; return its name."""
+        shapes = tuple(self.calls[source].layer.shape for source in inputs)
+        return self.put(Call(KerasLayer(self._free(name), kind, config, (), tuple(shape), shapes), tuple(inputs)))
+
+    def put(self, call: Call) -> str:
+        """Add a call as it is."""
+        self.calls[call.name] = call
+        return call.name
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the output of a call."""
+        return self.calls[name].layer.shape
+
+    def open_shape(self, name: str) -> tuple[int | None, ...]:
+        """Shape of the output of a call as Keras writes it: None for an unknown length."""
+        return tuple(None if size < 0 else size for size in self.shape(name))
+
+    def dtype(self, name: str) -> str:
+        """Type of the output of a call."""
+        return self._dtypes.get(name, "float32")
+
+    def call(self, layer: keras.layers.Layer, inputs: Sequence[str], name: str) -> str:
+        """Add a plain call of any layer or model of one output on outputs of other calls; return its name."""
+        if isinstance(layer, keras.Model):
+            known = {_key(tensor): source for tensor, source in zip(layer.inputs, inputs, strict=True)}
+            return self.name_of(layer.outputs[0], _Scope(f"{name}/", known))
+        kind = type(layer).__name__
+        if kind in self._expansions:
+            arguments = tuple(TensorOf(i) for i in range(len(inputs)))
+            call = KerasLayer(name, kind, layer.get_config(), arguments=arguments)
+            return self._expansions[kind](self, layer, call, tuple(inputs), None)
+        return self.add(layer, inputs, name)
+
+    def trace(self, placeholders: Sequence[Any], output: Any, inputs: Sequence[str], name: str) -> str:
+        """Add the calls that lead from placeholders, which stand for outputs of other calls, to a Keras tensor."""
+        known = {_key(one): source for one, source in zip(placeholders, inputs, strict=True)}
+        self._alive += [*placeholders, output]
+        return self.name_of(output, _Scope(f"{name}/", known))
+
+    def name_of(self, tensor: Any, scope: _Scope) -> str:
+        """Name of the call that gives a Keras tensor; the calls up to it are added."""
+        for waiting in _in_order(tensor, scope.known):
+            name = self._called(waiting, scope)
+            scope.known[_key(waiting)] = name
+            scope.tensors.setdefault(name, waiting)
+        return scope.known[_key(tensor)]
+
+    def _called(self, tensor: Any, scope: _Scope) -> str:
+        history = tensor._keras_history
+        layer, node = history.layer, history.layer._inbound_nodes[history.node_index]
+        name = scope.path + layer.name
+        if isinstance(layer, keras.layers.InputLayer):
+            name = self.add(layer, (), name, tensor.shape[1:])
+            self._dtypes[name] = tensor.dtype.name
+            return name
+        call = _described(layer, node, name)
+        inputs = tuple(scope.known[_key(source)] for source in node.keras_inputs)
+        if isinstance(layer, keras.Model):
+            return self._inside(layer, history, call, inputs, scope)
+        mask, masked = call.options.get("mask"), None
+        if isinstance(mask, TensorOf):
+            masked, inputs = inputs[mask.index], (*inputs[: mask.index], *inputs[mask.index + 1 :])
+            call = _without_input(call, mask.index, "mask")
+        if type(layer).__name__ in self._expansions:
+            return self._expansions[type(layer).__name__](self, layer, call, inputs, masked)
+        if len(tf.nest.flatten(node.outputs)) > 1:
+            call = replace(call, options={**call.options, NUMBER: history.tensor_index})
+        name = self.add(layer, inputs, name, tensor.shape[1:], call, masked)
+        self._dtypes[name] = tensor.dtype.name
+        return name
+
+    def _inside(
+        self, model: keras.Model, history: Any, call: KerasLayer, inputs: tuple[str, ...], scope: _Scope
+    ) -> str:
+        """The output of a model inside the model, taken apart once for each of its calls."""
+        if not model._is_graph_network:
+            raise call.error("is a model of a class of its own, whose layers cannot be followed")
+        key = (id(model), history.node_index)
+        if key not in scope.inner:
+            count = sum(1 for known, _ in scope.inner if known == id(model))
+            scope.inner[key] = _Scope(f"{call.name}{f'_{count + 1}' if count else ''}/")
+            given = zip(_by_argument(model, call), model.inputs, strict=True)
+            scope.inner[key].known = {_key(tensor): inputs[index] for index, tensor in given}
+        return self.name_of(model.outputs[history.tensor_index], scope.inner[key])
+
+    def _free(self, name: str) -> str:
+        """The name, with a number behind it where another call has it."""
+        if name not in self.calls:
+            return name
+        return next(found for i in range(2, 10**6) if (found := f"{name}_{i}") not in self.calls)
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """Every call that the output of a model depends on.
+
+    Attributes
+    ----------
+    calls : dict of Call
+        by name, in an order in which each comes after those that it reads; all inputs of the model come first
+    inputs : list of str
+        names of the calls of the inputs, in the order of the model
+    end : str
+        name of the call that gives the output
+    tensors : dict
+        Keras tensors of the model by the name of the call that gives them; those inside of nested models are not there
+    """
+
+    calls: dict[str, Call]
+    inputs: list[str]
+    end: str
+    tensors: dict[str, Any]
+
+
+def unroll(model: keras.Model, expansions: Mapping[str, Expansion]) -> Unrolled:
+    """Take a model apart.
+
+    Parameters
+    ----------
+    model : keras.Model
+        a functional model of one output
+    expansions : mapping of str to callable
+        by Keras class, what takes a layer apart
+
+    Returns
+    -------
+    Unrolled
+
+    Raises
+    ------
+    ModelError
+        if a part of the model cannot be followed
+    """
+    unroller, scope = Unroller(expansions), _Scope("")
+    inputs = [unroller.name_of(tensor, scope) for tensor in model.inputs]
+    end = unroller.name_of(model.outputs[0], scope)
+    return Unrolled(unroller.calls, inputs, end, scope.tensors)
+
+
+def _is_inner_softmax(layer: keras.layers.Layer) -> bool:
+    """Whether a layer ends in a softmax and is not one by itself."""
+    activation = getattr(layer, "activation", None)
+    return type(layer).__name__ != "Activation" and getattr(activation, "__name__", "") == "softmax"
+
+
+def _split(layer: keras.layers.Layer) -> tuple[keras.layers.Layer, keras.layers.Layer]:
+    """A copy of a layer without its activation, and the activation as a layer."""
+    is_layer = isinstance(layer.activation, keras.layers.Layer)
+    last = layer.activation if is_layer else keras.layers.Softmax(name="softmax")
+    bare = copy(layer)
+    bare.activation = keras.activations.linear
+    return bare, last
+
+
+def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:
+    """The Keras tensors that a tensor depends on and that are not known, each after those that it depends on."""
+    stack, seen = [tensor], set()
+    while stack:
+        current = stack[-1]
+        if _key(current) in known:
+            stack.pop()
+            continue
+        history = current._keras_history
+        sources = history.layer._inbound_nodes[history.node_index].keras_inputs
+        waiting = [source for source in sources if _key(source) not in known]
+        if _key(current) in seen or not waiting:
+            stack.pop()
+            yield current
+        else:
+            seen.add(_key(current))
+            stack += waiting
+
+
+def _described(layer: keras.layers.Layer, node: Any, name: str) -> KerasLayer:
+    """A call by its arguments, with `TensorOf` for each input; arguments without effect are left out."""
+    call = KerasLayer(name, type(layer).__name__, layer.get_config())
+    numbers = iter(range(len(node.keras_inputs)))  # in the order in which nest goes through the arguments
+
+    def placed(value: Any) -> Any:
+        return TensorOf(next(numbers)) if hasattr(value, "_keras_history") else value
+
+    arguments, options = tf.nest.map_structure(placed, (tuple(node.call_args), dict(node.call_kwargs)))
+    if options.get("training") not in (None, False, 0):
+        raise call.error("is called with training=True, so that its output is random or depends on the batch")
+    kept = {key: value for key, value in options.items() if key not in NO_EFFECT and value is not None}
+    return replace(call, arguments=arguments, options=kept)
+
+
+def _without_input(call: KerasLayer, index: int, option: str) -> KerasLayer:
+    """A call without one of its inputs, which an option holds."""
+
+    def placed(value: Any) -> Any:
+        return TensorOf(value.index - 1) if isinstance(value, TensorOf) and value.index > index else value
+
+    options = {key: value for key, value in call.options.items() if key != option}
+    arguments, options = tf.nest.map_structure(placed, (call.arguments, options))
+    return replace(call, arguments=arguments, options=options)
+
+
+def _key(tensor: Any) -> TensorKey:
+    """The identity of a Keras tensor: layer, call, and number of the output."""
+    history = tensor._keras_history
+    return id(history.layer), history.node_index, history.tensor_index
+
+
+def _by_argument(model: keras.Model, call: KerasLayer) -> list[int]:
+    """For each input of a nested model, the number of the input of its call that it is given."""
+    given = call.arguments[0] if call.arguments else next(iter(call.options.values()))
+    if isinstance(given, dict):
+        own = model._nested_inputs
+        flat = [given[name] for name in (sorted(own) if isinstance(own, dict) else model.input_names)]
+    else:
+        flat = tf.nest.flatten(given)
+    extra = [name for name in call.options if call.arguments]
+    if extra or not all(isinstance(one, TensorOf) for one in flat):
+        raise call.error(f"is a model that is called with {', '.join(extra) or 'a constant'}, which has no rule")
+    return [one.index for one in flat]
+
+
+def _sizes(shape: Sequence[int | None]) -> tuple[int, ...]:
+    """A shape with -1 for an unknown length."""
+    return tuple(-1 if size is None else int(size) for size in shape)
