@@ -12,6 +12,7 @@ setup(
         "xaug": ["py.typed"],
         "xaug.data": ["tables_0_1.json"],
         "xaug.generate": ["cards/*.cmnd"],
+        "xaug.report": ["templates/*"],
         "xaug.models": ["*.md", "*/*", "*/*/*"],
     },
 )

@@ -182,7 +182,7 @@ def test_attributions_of_another_dataset_are_refused(toy, tmp_path):
         report([toy / "cnn1d"], tmp_path / "r", [tmp_path / "lrp"])
 
 
-def test_the_general_report_shows_what_the_data_allow(toy, tmp_path):
+def test_the_general_report_shows_what_the_data_allow(toy, tmp_path, read_page):
     """Without --study there are no numbers of papers, for the same runs and attributions."""
     names = ("cnn2d", "half", "cnn1d")
     arguments = [str(toy / name) for name in names] + [f"--attributions={toy / f'{name}_lrp'}" for name in names]
@@ -192,6 +192,12 @@ def test_the_general_report_shows_what_the_data_allow(toy, tmp_path):
     expected = {f"{kind}_{name}" for kind in each for name in ("cnn2d", "cnn1d")}
     expected |= {"distributions", "images", "roc", "learning_curve", "heatmaps_cnn2d", "uncertainty_cnn2d"}
     assert {path.stem for path in (tmp_path / "r").glob("*.png")} == expected
+    page = read_page(tmp_path / "r" / "report.html")
+    assert "No rank is called stable with fewer than 4 trainings; this concerns cnn2d (2) and cnn1d (1)." in page.text
+    assert {one["alt"].split(".")[0] for one in page.all("img")} >= {
+        "Mean relevance of each feature, cnn2d",
+        "Loss by epoch, cnn1d",
+    }
     general, of_paper = tmp_path / "r" / "relevance_cnn1d.csv", toy / "report" / "fig16_relevance_cnn1d.csv"
     assert general.read_text() == of_paper.read_text()
     best = json.loads((tmp_path / "r" / "distributions.json").read_text())

@@ -8,6 +8,7 @@ from typing import Any
 
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import digest_json
+from xaug.core.latex import to_text
 from xaug.core.types import JsonObject
 from xaug.data.code import code_digest
 
@@ -55,6 +56,11 @@ class Variable:
     padding: float | None = None
     code: str = field(default="", compare=False, repr=False)
     needs: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Label as plain text, for captions and tables."""
+        return to_text(self.label)
 
     @property
     def axis_label(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.data.variables import Variable
+from xaug.plots.figures import literal
 from xaug.plots.relevance import feature_label
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def plot_agreement(matrix: pd.DataFrame, ax: Axes, most: float, text: str) -> Ax
     for i, row in enumerate(matrix.to_numpy(float)):
         for j, value in enumerate(row):
             ax.text(j, i, text.format(value), ha="center", va="center", color="w" if value > 0.6 * most else "k")
-    ax.set_xticks(range(len(matrix)), matrix.columns, rotation=30, ha="right")
-    ax.set_yticks(range(len(matrix)), matrix.index)
+    ax.set_xticks(range(len(matrix)), [literal(str(name)) for name in matrix.columns], rotation=30, ha="right")
+    ax.set_yticks(range(len(matrix)), [literal(str(name)) for name in matrix.index])
     ax.tick_params(length=0)
     return artist

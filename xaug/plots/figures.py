@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "save", "save_frame", "save_numbers", "save_table", "without_nan",
+    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "literal", "save", "save_frame", "save_numbers", "save_table",
+    "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
@@ -102,6 +103,22 @@ def save(fig: Figure, stem: str | Path) -> list[Path]:
             fig.savefig(temporary, metadata=metadata)
         written.append(path)
     return written
+
+
+def literal(name: str) -> str:
+    """A name as matplotlib shows it unchanged, and not as a formula, where it has a `$`.
+
+    Parameters
+    ----------
+    name : str
+        Name that a user has chosen, such as that of a run.
+
+    Returns
+    -------
+    str
+        The name with its `$` escaped.
+    """
+    return name.replace("$", r"\$")
 
 
 def save_table(stem: str | Path, columns: Mapping[str, Sequence[Any] | Array]) -> Path:

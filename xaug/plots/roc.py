@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Array
+from xaug.plots.figures import literal
 from xaug.training.metrics import area, background_efficiency, roc
+from xaug.training.metrics import background_efficiency, roc
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -85,7 +87,7 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Co
     artists: list[Artist] = []
     for i, (name, band) in enumerate(bands.items()):
         spread = "" if name in untrained else f" ± {band.auc_rms:.4f}"
-        label = f"{name}: AUC {band.auc:.4f}{spread}"
+        label = f"{literal(name)}: AUC {band.auc:.4f}{spread}"
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
         artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))
@@ -120,7 +122,7 @@ def plot_learning_curve(points: Mapping[str, Sequence[tuple[int, float, float]]]
     artists: list[Artist] = []
     for i, (name, values) in enumerate(points.items()):
         events, mean, rms = np.array(sorted(values)).T
-        points_of_one = ax.errorbar(events, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=name)
+        points_of_one = ax.errorbar(events, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=literal(name))
         artists += points_of_one.get_children()
     ax.set_xscale("log")
     ticks = sorted({events for values in points.values() for events, _, _ in values})

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from xaug.plots.figures import literal
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -59,7 +61,7 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
         body = mean.index[:-1] if far else mean.index
         x, middle, half = [places[k] for k in body], mean[body], rms[body]
         artists += ax.plot(
-            x, middle, label=name, marker="o", ms=width + 1, lw=width, color=color,
+            x, middle, label=literal(name), marker="o", ms=width + 1, lw=width, color=color,
             ls="--" if name in CONTROL_COLORS else "-",
         )  # fmt: skip
         artists.append(ax.fill_between(x, middle - half, middle + half, color=color, alpha=0.2, lw=0))

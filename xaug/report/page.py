@@ -1,73 +1,210 @@
-"""One self-contained HTML page: figures inside, no scripts, nothing fetched."""
+"""One self-contained HTML page of a report: tables, figures, events, and where all of it comes from.
+
+The page is made of the templates in `templates/`. Everything that is not markup of ours is escaped by Jinja2, and a
+content security policy in the page forbids it to fetch anything.
+"""
 
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from xaug.core.latex import to_markup
+from xaug.core.types import JsonObject
+from xaug.report.origin import Origin
 from xaug.report.tables import NamedTable
 
-__all__ = ["DrawnFigure", "make_page"]
+__all__ = ["DrawnFigure", "Page", "make_page"]
 
 LONG = 60
-"""A table with a cell of more characters than this has broken lines."""
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-figure { margin: 1.5rem 0; } img { max-width: min(100%, 52rem); height: auto; }
-figcaption { color: #444; font-size: .9rem; }
-table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .2rem .8rem; text-align: right; }
-th { border-bottom: 1px solid #888; } td:first-child, th:first-child { text-align: left; }
-td { white-space: nowrap; } td, th { padding: .2rem .5rem; vertical-align: bottom; }
-.words td, .words th { white-space: normal; text-align: left; vertical-align: top; }
-.wide { overflow-x: auto; } code { background: #f3f3f3; padding: 0 .2rem; }
-"""
+"""A table with a cell of more characters than this holds statements: its cells are broken at semicolons."""
+LEADING_NUMBER = re.compile(r"[<>≥≤≈=~ ]*([-+−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?)")
+FILES = {".pdf": "PDF", ".png": "PNG", ".csv": "data (CSV)", ".json": "data (JSON)"}
+"""Files that a figure may have, by their suffix, and how the page calls them."""
 
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure on disk: its files without their suffix, and its caption."""
+    """A figure on disk.
+
+    Attributes
+    ----------
+    stem
+        its files without their suffix
+    caption
+        the text below it
+    shows
+        what figures of its kind show, in a line
+    seen
+        what is seen in it, for readers who do not see it
+    """
 
     stem: Path
     caption: str
+    shows: str = ""
+    seen: str = ""
 
 
-def make_page(
-    title: str, introduction: Sequence[str], tables: Sequence[NamedTable], figures: Sequence[DrawnFigure]
-) -> str:
-    """The page as text."""
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        *(f"<p>{escape(text)}</p>" for text in introduction),
-        *(_table(table) for table in tables),
-        "<h2>Figures</h2>",
-        *(_figure(figure) for figure in figures),
+@dataclass(frozen=True)
+class Page:
+    """The content of a page.
+
+    Attributes
+    ----------
+    title
+        title of the page
+    summary
+        sentences of the opening paragraph
+    tables
+        tables, in order
+    figures
+        figures, in order; those that show the same stand together
+    origin
+        where the numbers come from
+    explored
+        events of explained runs, as `xaug.report.explored_events` packs them
+    """
+
+    title: str
+    summary: Sequence[str]
+    tables: Sequence[NamedTable]
+    figures: Sequence[DrawnFigure]
+    origin: Origin
+    explored: Sequence[JsonObject] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: its lines, the number by which it is sorted, and whether it is a number."""
+
+    lines: Sequence[str]
+    order: float | None
+
+    @property
+    def css(self) -> str:
+        return "n" if self.order is not None else ""
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as the template shows it."""
+
+    anchor: str
+    heading: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    file: str
+    of_words: bool
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure as the template shows it: its picture as a data URL, and links to its files."""
+
+    name: str
+    caption: str
+    seen: str
+    picture: str
+    files: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class FigureGroup:
+    """The figures that show the same, of several subjects."""
+
+    anchor: str
+    heading: str
+    figures: Sequence[ShownFigure]
+
+
+def make_page(page: Page) -> str:
+    """Fill the template.
+
+    Parameters
+    ----------
+    page : Page
+        the content; the PNG files of its figures are read
+
+    Returns
+    -------
+    str
+        the page, which needs no other file and no network
+    """
+    environment = Environment(
+        loader=PackageLoader("xaug.report", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["maths"] = lambda label: Markup(to_markup(label))
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        page=page,
+        tables=[_shown_table(table) for table in page.tables],
+        groups=_groups(page.figures),
+        source=lambda name: Markup(_source(environment, name)),
+    )
+
+
+def _source(environment: Environment, name: str) -> str:
+    """The text of a style sheet or a script of the page."""
+    assert environment.loader is not None
+    text: str = environment.loader.get_source(environment, name)[0]
+    return text
+
+
+def _shown_table(table: NamedTable) -> ShownTable:
+    content = table.content if table.shown is None else table.shown
+    texts = [[_text(value) for value in row] for row in content.itertuples(index=False)]
+    of_words = any(len(text) > LONG for row in texts for text in row)
+    rows = [
+        [_cell(value, text, of_words) for value, text in zip(row, shown, strict=True)]
+        for row, shown in zip(content.itertuples(index=False), texts, strict=True)
     ]
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+    columns = [table.headings.get(str(column), str(column)) for column in content.columns]
+    return ShownTable(f"table-{table.name}", table.heading, table.note, columns, rows, f"{table.name}.csv", of_words)
 
 
-def _table(table: NamedTable) -> str:
-    content = table.content.rename(columns=dict(table.headings))
-    words = any(content[column].astype(str).str.len().max() > LONG for column in content)
-    html: str = content.to_html(
-        index=False, border=0, float_format=lambda value: f"{value:.4g}", classes="words" if words else None
-    )
-    if words:  # each statement begins a line; entities end in a semicolon too
-        html = re.sub(r"(&\w+)?; ", lambda end: end[0] if end[1] else ";<br>", html)
-    return f'<h2>{escape(table.heading)}</h2><div class="wide">{html}</div>'
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return "" if value is None or value is pd.NA else str(value)
 
 
-def _figure(figure: DrawnFigure) -> str:
-    image = base64.b64encode(figure.stem.with_name(figure.stem.name + ".png").read_bytes()).decode()
-    return (
-        f'<figure><img alt="{escape(figure.caption, quote=True)}" src="data:image/png;base64,{image}">'
-        f"<figcaption><b>{escape(figure.stem.name)}</b>. {escape(figure.caption)}</figcaption></figure>"
-    )
+def _cell(value: object, text: str, of_words: bool) -> Cell:
+    lines = [line if i == 0 else line.lstrip() for i, line in enumerate(text.split("; "))] if of_words else [text]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell(lines, None if math.isnan(value) else float(value))
+    found = LEADING_NUMBER.match(text) if len(text) <= LONG else None
+    return Cell(lines, float(found[1].replace(",", "").replace("−", "-")) if found and _is_number(text) else None)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number with its errors or limits, and not a name that begins with a digit."""
+    return not re.search(r"[^\W\d_]{2,}", re.sub(r"\b(CL|inf|nan|over|trainings?)\b", "", text))
+
+
+def _groups(figures: Sequence[DrawnFigure]) -> list[FigureGroup]:
+    found: dict[str, list[DrawnFigure]] = {}
+    for figure in figures:
+        found.setdefault(figure.shows or figure.stem.name, []).append(figure)
+    return [
+        FigureGroup(f"figure-{i}", heading, [_shown_figure(figure) for figure in own])
+        for i, (heading, own) in enumerate(found.items(), start=1)
+    ]
+
+
+def _shown_figure(figure: DrawnFigure) -> ShownFigure:
+    name = figure.stem.name
+    files = {suffix: figure.stem.with_name(name + suffix) for suffix in FILES}
+    picture = base64.b64encode(files[".png"].read_bytes()).decode()
+    links = [(quote(path.name), FILES[suffix]) for suffix, path in files.items() if path.exists()]
+    return ShownFigure(name, figure.caption, figure.seen or figure.caption, f"data:image/png;base64,{picture}", links)

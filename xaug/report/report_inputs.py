@@ -43,6 +43,12 @@ class Sources:
     topk: Path | None = None
     ablation: Path | None = None
 
+    @property
+    def directories(self) -> list[Path]:
+        """All directories, in the order in which they are made."""
+        further = [path for path in (self.topk, self.ablation) if path]
+        return [*self.runs, *self.attributions, *further]
+
 
 @dataclass(frozen=True)
 class OpenedSources:

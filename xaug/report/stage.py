@@ -12,14 +12,16 @@ from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.types import JsonObject
+from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
 from xaug.report.figures import GENERIC
-from xaug.report.page import DrawnFigure, make_page
+from xaug.report.opening import summary_sentences
+from xaug.report.origin import origin_of
+from xaug.report.page import DrawnFigure, Page, make_page
 from xaug.report.report_inputs import Sources, open_inputs
 from xaug.report.subjects import ReportInputs, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
-from xaug.report.words import noun
 
 __all__ = ["ReportExtension", "report"]
 
@@ -109,12 +111,11 @@ def report(
     """
     figures = extension.figures if extension else GENERIC
     entries = figures.chosen(keys)
-    opened = open_inputs(
-        Sources(
-            [Path(run) for run in runs], [Path(path) for path in attributions], Path(topk) if topk else None,
-            Path(ablation) if ablation else None,
-        )
+    sources = Sources(
+        [Path(run) for run in runs], [Path(path) for path in attributions], Path(topk) if topk else None,
+        Path(ablation) if ablation else None,
     )  # fmt: skip
+    opened = open_inputs(sources)
     output = Path(output)
     inputs = opened.inputs
     if extension:
@@ -139,22 +140,14 @@ def report(
     for table in tables:
         with atomic_path(output / f"{table.name}.csv") as path:
             table.content.to_csv(path, index=False)
-    page = make_page(title, [_introduction(inputs)], tables, drawn)
+    origin = origin_of([inputs.data.path, *sources.directories])
+    page = Page(title, summary_sentences(inputs), tables, drawn, origin)
     with atomic_path(output / "report.html") as path:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(make_page(page), encoding="utf-8")
     return provenance.write(
         output, "report", config,
         figures={figure.stem.name: figure.caption for figure in drawn}, performance=performance.to_dict("records"),
     )  # fmt: skip
-
-
-def _introduction(inputs: ReportInputs) -> str:
-    counts = ", ".join(f"{n} {name}" for name, n in inputs.data.counts.items())
-    rows = noun(inputs.data.kind)
-    return (
-        f"The dataset has {counts} {rows}, of which {inputs.data.size('test')} are in the test split. Errors are "
-        "standard deviations over trainings."
-    )
 
 
 def _jobs(entries: Sequence[AnyEntry], inputs: ReportInputs, output: Path, asked: bool) -> list[Job]:
@@ -183,12 +176,14 @@ def _draw(jobs: Sequence[Job], inputs: ReportInputs) -> list[DrawnFigure]:
         run = job.subject.arrays_of
         return explained.index(run) if run else -1
 
-    captions: dict[Path, str] = {}
+    drawn: dict[Path, DrawnFigure] = {}
     last = None
     for job in bar(None, "report", "figures", iterable=sorted(jobs, key=place)):
         if last is not None and job.subject.arrays_of is not last:
             for one in explained:
                 one.release()
         last = job.subject.arrays_of
-        captions[job.stem] = job.entry.draw(job.subject, job.stem)
-    return [DrawnFigure(job.stem, captions[job.stem]) for job in jobs]
+        caption = job.entry.draw(job.subject, job.stem)
+        seen = describe(job.entry.shows, job.subject.name, job.stem)
+        drawn[job.stem] = DrawnFigure(job.stem, caption, job.entry.shows, seen)
+    return [drawn[job.stem] for job in jobs]

@@ -53,12 +53,18 @@ class NamedTable:
         the table
     headings
         columns that the page calls otherwise than the file
+    shown
+        what the page shows in place of the content of the file
+    note
+        sentence above the table on the page
     """
 
     name: str
     heading: str
     content: pd.DataFrame
     headings: Mapping[str, str] = field(default_factory=dict)
+    shown: pd.DataFrame | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

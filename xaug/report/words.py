@@ -1,8 +1,10 @@
-"""Words that captions and tables choose by the kind of dataset."""
+"""Words that captions and tables choose by the kind of dataset, and lists of words."""
 
 from __future__ import annotations
 
-__all__ = ["noun"]
+from collections.abc import Sequence
+
+__all__ = ["counted", "listed", "noun"]
 
 OF_JETS = ("jets", "toy")
 """Kinds of datasets whose rows are jets."""
@@ -11,3 +13,13 @@ OF_JETS = ("jets", "toy")
 def noun(kind: str) -> str:
     """The noun by which a page calls the rows of a kind of dataset."""
     return "jets" if kind in OF_JETS else "events"
+
+
+def counted(n: int, word: str) -> str:
+    """`1 training`, `2 trainings`."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

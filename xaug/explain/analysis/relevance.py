@@ -108,13 +108,15 @@ def feature_relevance(attribution: Attribution, list_relevance: str = "absolute"
     return found
 
 
-def signed_relevance(attribution: Attribution) -> pd.DataFrame:
+def signed_relevance(attribution: Attribution, normalize: bool = True) -> pd.DataFrame:
     """Normalised signed relevance of each feature in each event: plain sums over the elements of a feature.
 
     Parameters
     ----------
     attribution : Attribution
         the scores of n events
+    normalize : bool
+        whether the scores of each event are divided by the largest absolute score of any input element
 
     Returns
     -------
@@ -123,7 +125,7 @@ def signed_relevance(attribution: Attribution) -> pd.DataFrame:
     """
     unique = unique_names(attribution.variables)
     columns: Arrays = {}
-    for name, values in normalized(attribution).items():
+    for name, values in (normalized(attribution) if normalize else attribution.relevance).items():
         if values.ndim == 2:
             columns |= dict(zip(vector_names(name, values, unique), values.T, strict=True))
         elif values.ndim == 4 or not unique.get(name):

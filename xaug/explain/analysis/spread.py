@@ -19,10 +19,15 @@ from xaug.explain.analysis.relevance import signed_relevance, summary, trainings
 from xaug.explain.attribution import Attribution
 from xaug.training.metrics import area, roc, signal_efficiency
 
-__all__ = ["BACKGROUND_EFFICIENCIES", "Uncertainty", "operating_points", "stability", "uncertainty"]
+__all__ = [
+    "BACKGROUND_EFFICIENCIES", "ENOUGH_TRAININGS", "Uncertainty", "operating_points", "stability", "stable_features",
+    "uncertainty",
+]  # fmt: skip
 
 BACKGROUND_EFFICIENCIES = (0.001, 0.01, 0.1)
 """Background efficiencies at which the signal efficiency is quoted."""
+ENOUGH_TRAININGS = 4
+"""Trainings that there must be at least before reports call a rank stable: two or three agree by chance too often."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,26 @@ def stability(attributions: Sequence[Attribution], list_relevance: str = "absolu
     ----------
     arXiv:2011.13466, section 5.2
     """
-    table = summary(_several(attributions), list_relevance)
+    return stable_features(summary(_several(attributions), list_relevance))
+
+
+def stable_features(table: pd.DataFrame) -> pd.DataFrame:
+    """Find out which ranks of a ranking are the same in all trainings.
+
+    Parameters
+    ----------
+    table : DataFrame
+        result of `xaug.explain.summary` of at least two trainings
+
+    Returns
+    -------
+    DataFrame
+        as `stability` gives it
+
+    References
+    ----------
+    arXiv:2011.13466, section 5.2
+    """
     trainings = [name for name in table if str(name).startswith("training_")]
     ranks = table[trainings].rank(ascending=False, method="min").astype(int)
     mean, rms = table["mean"].to_numpy(), table["rms"].to_numpy()

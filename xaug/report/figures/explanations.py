@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from xaug.core.types import Array
 from xaug.explain.analysis.binned import profiles
 from xaug.explain.analysis.ranks import rank_fractions
-from xaug.explain.analysis.spread import stability, uncertainty
+from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stability, uncertainty
 from xaug.plots import figures
 from xaug.plots.binned import plot_profile
 from xaug.plots.ranking import plot_ranks
@@ -19,7 +20,7 @@ from xaug.plots.spread import plot_feature_spread, plot_score_spread
 from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes
-from xaug.report.words import noun
+from xaug.report.words import counted, noun
 
 __all__ = [
     "PAGE", "SHOWN_TRAININGS", "SIDE_BY_SIDE", "draw_first_profiles", "draw_profiles", "draw_ranks", "draw_relevance",
@@ -43,7 +44,7 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     attributions, table = explained.attributions, explained.ranking
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
-        ax.set_title(f"{explained.name}, {counted(len(attributions), 'training')}")
+        ax.set_title(f"{figures.literal(explained.name)}, {counted(len(attributions), 'training')}")
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
@@ -159,7 +160,9 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     tables = {_sample_name(explained): found.features}
     tables |= {_sample_name(one): stability(one.attributions, LIST_RELEVANCE) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
-        fig.suptitle(f"{explained.name}, {counted(len(explained.attributions), 'training')}", fontsize=10)
+        fig.suptitle(
+            f"{figures.literal(explained.name)}, {counted(len(explained.attributions), 'training')}", fontsize=10
+        )
         plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
         plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
         figures.save(fig, stem)
@@ -170,8 +173,6 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     for name in found.features.columns:
         columns[str(name)] = np.concatenate([table[name].to_numpy() for table in tables.values()])
     figures.save_table(stem, columns)
-    stable = [explained.labels[name].label if name in explained.labels else name
-              for name in found.features.index[found.features["stable"]]]  # fmt: skip
     rows = noun(explained.data.kind)
     performance = ""
     if found.performance is not None:
@@ -183,15 +184,20 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     return (
         f"{explained.name}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
         f"feature (left; the lines are 100% and 10% of the mean), and of the score of each event (right; median and "
-        "central 68%). A rank is stable if all trainings agree on it and the mean of no other feature is within the "
-        f"RMS of both: this is so for {len(stable)} of {len(found.features)} features ({', '.join(stable) or 'none'})."
-        f"{performance}"
+        f"central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )
 
 
-def counted(n: int, word: str) -> str:
-    """`1 training`, `2 trainings`."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+def _stable_ranks(explained: ExplainedRun, features: pd.DataFrame) -> str:
+    """Sentences for the caption that say which ranks are stable."""
+    if len(explained.attributions) < ENOUGH_TRAININGS:
+        return f"No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings."
+    labels = explained.labels
+    stable = [labels[name].text if name in labels else name for name in features.index[features["stable"]]]
+    return (
+        "A rank is stable if all trainings agree on it and the mean of no other feature is within the RMS of both: "
+        f"this is so for {len(stable)} of {len(features)} features ({', '.join(stable) or 'none'})."
+    )
 
 
 def _of_list(explained: ExplainedRun) -> str:

@@ -45,7 +45,7 @@ def draw_histories(subject: SingleRun, stem: Path) -> str:
     values = [run.history(i) for i in range(len(run))]
     with figures.figure() as (fig, ax):
         plot_history(values, ax)
-        ax.set_title(run.name)
+        ax.set_title(figures.literal(run.name))
         figures.save(fig, stem)
     figures.save_numbers(stem, {str(i): v for i, v in enumerate(values)})
     return f"{run.name}: training and validation loss by epoch."

@@ -91,6 +91,6 @@ def _draw(
 def _caption(explained: ExplainedRun, quantity: str, x: str, y: str, averaged: str) -> str:
     labels = explained.labels
     return (
-        f"{explained.name}: mean {quantity} over {labels[x].label} and {labels[y].label}{averaged}. Blue is towards "
+        f"{explained.name}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. Blue is towards "
         f"signal, orange towards background, grey where there are no {noun(explained.data.kind)}."
     )

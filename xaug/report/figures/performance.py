@@ -56,7 +56,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
             counts[i, label] = np.histogram(found["score"][chosen], SCORE_EDGES, weights=found["weight"][chosen])[0]
     with figures.figure() as (fig, ax):
         plot_scores(counts, ax)
-        ax.set_title(run.name)
+        ax.set_title(figures.literal(run.name))
         figures.save(fig, stem)
     columns: dict[str, Array] = {"low": SCORE_EDGES[:-1], "high": SCORE_EDGES[1:]}
     for label, name in enumerate(figures.CLASS_NAMES):

@@ -1,0 +1,115 @@
+"""The opening paragraph of a report: the sample, how well networks separate, stable ranks, and where methods differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from xaug.data.dataset import Dataset
+from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
+from xaug.report.explained_run import ExplainedRun
+from xaug.report.subjects import ReportInputs
+from xaug.report.words import counted, listed, noun
+from xaug.training.runs import Run
+
+__all__ = ["summary_sentences"]
+
+FIRST = 5
+"""First features that two explanations of a run are compared by."""
+
+
+def summary_sentences(inputs: ReportInputs) -> list[str]:
+    """Describe a report in a few sentences.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        what the report draws; the rankings of its explained runs are computed where they are not yet
+
+    Returns
+    -------
+    list of str
+        paragraphs: sample and selection, separation, stable ranks, differences between methods
+    """
+    told = [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind))]
+    if inputs.explained:
+        told += [_stable(inputs.explained), *_differences(inputs.explained)]
+    return [text for text in told if text]
+
+
+def _sample(data: Dataset) -> str:
+    rows = noun(data.kind)
+    counts = listed([f"{n:,} {name}" for name, n in data.counts.items()])
+    processes = list(data.processes)
+    of = f" (processes: {', '.join(processes)})" if 1 < len(processes) <= 20 else ""
+    cuts = _selection(data)
+    selected = f" Selection: {cuts}." if cuts else ""
+    return (
+        f"The sample has {counts} {rows}{of}; {data.size('test'):,} of them are in the test split, on which "
+        f"all numbers below are measured.{selected}"
+    )
+
+
+def _selection(data: Dataset) -> str:
+    """The cuts of a dataset as its manifest records them; "" where there are none."""
+    cuts = data.manifest.get("config", {}).get("selection") or {}
+    return ", ".join(f"{name} {value}" for name, value in cuts.items() if value not in (None, "", [], {}))
+
+
+def _separation(runs: Sequence[Run], rows: str) -> str:
+    """The best and the worst AUC, as means over trainings."""
+    means = {run.name: float(np.mean([m["auc"] for m in run.metrics])) for run in runs}
+    order = sorted(means, key=lambda name: -means[name])
+    best = next(run for run in runs if run.name == order[0])
+    over = f"mean over {counted(len(best), 'training')}" if len(best) > 1 else "one training"
+    text = f"{best.name} separates the classes with an AUC of {means[best.name]:.4f} on test {rows} ({over})"
+    if len(order) == 1:
+        return f"{text}."
+    return f"{text}, the best of {len(order)} networks; the worst is {order[-1]} with {means[order[-1]]:.4f}."
+
+
+def _stable(explained: Sequence[ExplainedRun]) -> str:
+    """Which ranks are the same in all trainings, for each explained run that was trained often enough."""
+    texts, few = [], []
+    for one in explained:
+        trainings = one.explanation.trainings
+        if trainings < ENOUGH_TRAININGS:
+            few.append(f"{one.name} ({trainings})")
+            continue
+        found = stable_features(one.ranking)
+        named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
+        texts.append(f"{one.name}: {', '.join(named) or 'none'}")
+    told = f"Ranks that are the same in all trainings and beyond their spread: {'; '.join(texts)}." if texts else ""
+    if few:
+        told += f" No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."
+    return told.strip()
+
+
+def _differences(explained: Sequence[ExplainedRun]) -> list[str]:
+    """For each run that was explained more than once, how far the explanations agree, and where they differ most."""
+    groups: dict[str, list[ExplainedRun]] = {}
+    for one in explained:
+        groups.setdefault(str(one.run.path), []).append(one)
+    return [
+        _difference(own[0], other) for own in groups.values() if len(own) > 1 for other in own[1:]
+    ]  # fmt: skip
+
+
+def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
+    ranks = pd.DataFrame({"one": one.ranking["rank"], "other": other.ranking["rank"]}).dropna().astype(int)
+    first = [set(table.index[:FIRST]) for table in (one.ranking, other.ranking)]
+    of = min(FIRST, len(one.ranking), len(other.ranking))
+    text = f"{one.name} and {other.name} explain the same network ({one.run.name}) and share "
+    text += f"{len(first[0] & first[1])} of their first {of} features"
+    if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
+        return f"{text}; all ranks agree." if len(ranks) else f"{text}."
+    name = (ranks["one"] - ranks["other"]).abs().idxmax()
+    row = ranks.loc[name]
+    return f"{text}; they differ most about {_label(one, str(name))} (rank {row['one']} and {row['other']})."
+
+
+def _label(explained: ExplainedRun, name: str) -> str:
+    known = explained.labels.get(name)
+    return known.text if known else name
