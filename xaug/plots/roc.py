@@ -11,7 +11,6 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.plots.figures import literal
 from xaug.training.metrics import area, background_efficiency, roc
-from xaug.training.metrics import background_efficiency, roc
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
