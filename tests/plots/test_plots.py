@@ -14,6 +14,7 @@ from xaug.plots.images import FRAMES, PIXELS, frame_of, plot_heatmap, plot_image
 from xaug.plots.relevance import plot_relevance
 from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
 from xaug.plots.scores import plot_scores
+from xaug.training.learning_curve import Extrapolation
 
 
 def test_distributions_have_unit_area():
@@ -142,6 +143,17 @@ def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
     with figure() as (_, ax):
         plot_learning_curve({"a": [(100, 0.8, 0.01), (50, 0.7, 0.02)]}, ax)
         assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "100"]
+    with figure() as (_, ax):
+        history = {"loss": [3.0, 2.0], "val_loss": [1.5, 2.0], "steps": [40.0, 55.0]}
+        artists = plot_history([history], ax, "step")
+        assert list(artists[-1].get_xdata()) == [40] and list(artists[0].get_xdata()) == [40, 55]
+        assert ax.get_xlabel() == "step"
+    with figure() as (_, ax):
+        fit = Extrapolation(0.1, 1.0, 0.5, 400.0, 0.85, 0.02)
+        artists = plot_learning_curve({"a": [(100, 0.8, 0.01), (50, 0.75, 0.02)]}, ax, {"a": fit})
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "100", "400"]
+        (dashed,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+        np.testing.assert_allclose(dashed.get_ydata()[[0, -1]], [0.9 - 50**-0.5, 0.9 - 400**-0.5])
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):

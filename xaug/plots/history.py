@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["plot_history"]
 
 
-def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes) -> list[Artist]:
-    """Draw training and validation loss by epoch; dots mark the epochs whose weights were kept.
+def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes, unit: str = "epoch") -> list[Artist]:
+    """Draw training and validation loss by epoch or by step; dots mark those whose weights were kept.
 
     Parameters
     ----------
     histories : sequence of mapping
-        For each training "loss" and "val_loss", a number for each epoch.
+        For each training "loss" and "val_loss", a number for each epoch or validation; for steps also "steps", the
+        number of steps before it.
     ax : matplotlib.axes.Axes
         Where to draw.
+    unit : str
+        "epoch" or "step", the unit of the horizontal axis.
 
     Returns
     -------
@@ -31,20 +34,20 @@ def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes) -
     """
     artists: list[Artist] = []
     for i, history in enumerate(histories):
-        epochs = np.arange(1, len(history["loss"]) + 1)
+        places = np.arange(1, len(history["loss"]) + 1) if unit == "epoch" else np.array(history["steps"])
         first = i == 0
-        artists += ax.plot(epochs, history["loss"], "--", color="tab:gray", lw=1, label="training" if first else None)
-        artists += ax.plot(epochs, history["val_loss"], color=f"C{i}", lw=1.4, label=f"validation, training {i + 1}")
+        artists += ax.plot(places, history["loss"], "--", color="tab:gray", lw=1, label="training" if first else None)
+        artists += ax.plot(places, history["val_loss"], color=f"C{i}", lw=1.4, label=f"validation, training {i + 1}")
         best = int(np.argmin(history["val_loss"]))
         artists += ax.plot(
-            best + 1,
+            places[best],
             history["val_loss"][best],
             "o",
             color=f"C{i}",
             ms=5,
             label="kept weights" if i == len(histories) - 1 else None,
         )
-    ax.set_xlabel("epoch")
+    ax.set_xlabel(unit)
     ax.set_ylabel("cross-entropy")
     ax.legend()
     return artists

@@ -10,6 +10,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.plots.figures import literal
+from xaug.training.learning_curve import Extrapolation
 from xaug.training.metrics import area, background_efficiency, roc
 
 if TYPE_CHECKING:
@@ -103,8 +104,12 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Co
     return artists
 
 
-def plot_learning_curve(points: Mapping[str, Sequence[tuple[int, float, float]]], ax: Axes) -> list[Artist]:
-    """Draw the AUC against the number of training events.
+def plot_learning_curve(
+    points: Mapping[str, Sequence[tuple[int, float, float]]],
+    ax: Axes,
+    fits: Mapping[str, Extrapolation] | None = None,
+) -> list[Artist]:
+    """Draw the AUC against the number of training events, or of steps.
 
     Parameters
     ----------
@@ -112,6 +117,8 @@ def plot_learning_curve(points: Mapping[str, Sequence[tuple[int, float, float]]]
         For each network the number of training events, and mean and standard deviation over trainings of the AUC.
     ax : matplotlib.axes.Axes
         Where to draw; its horizontal axis becomes logarithmic.
+    fits : mapping of str to Extrapolation, optional
+        Fits of `xaug.training.learning_curve.extrapolate`, by network: drawn dashed, with a point where they lead to.
 
     Returns
     -------
@@ -123,8 +130,15 @@ def plot_learning_curve(points: Mapping[str, Sequence[tuple[int, float, float]]]
         events, mean, rms = np.array(sorted(values)).T
         points_of_one = ax.errorbar(events, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=literal(name))
         artists += points_of_one.get_children()
+        fit = (fits or {}).get(name)
+        if fit is not None:
+            sizes = np.geomspace(events.min(), fit.at, 100)
+            artists += ax.plot(sizes, fit.curve(sizes), "--", color=f"C{i}", lw=1)
+            end = ax.errorbar([fit.at], [fit.auc], [fit.error], fmt="o", mfc="none", color=f"C{i}", capsize=3, ms=5)
+            artists += end.get_children()
     ax.set_xscale("log")
     ticks = sorted({events for values in points.values() for events, _, _ in values})
+    ticks += sorted({round(fit.at) for fit in (fits or {}).values()} - set(ticks))
     ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
     ax.set_xlabel("training events")

@@ -16,6 +16,7 @@ from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.explain.explanation import Explanation
 from xaug.report.explained_run import ExplainedRun
+from xaug.report.run_series import runs_by_size
 from xaug.report.subjects import AblationCurves, ReportInputs, TopKCurves
 from xaug.training.runs import Run, load_run
 
@@ -103,7 +104,7 @@ def open_inputs(sources: Sources) -> OpenedSources:
     whole = [one for one in explained if one.run in full]
     smaller = [one for one in explained if one.run not in full]
     return OpenedSources(
-        ReportInputs(data, full, _by_size(full, runs), whole, smaller, topk, ablation), runs, config
+        ReportInputs(data, full, runs_by_size(full, runs), whole, smaller, topk, ablation), runs, config
     )  # fmt: skip
 
 
@@ -130,12 +131,6 @@ def _open_runs(directories: Sequence[Path]) -> list[Run]:
         if names.count(name) > 1:
             raise ConfigurationError(f"two runs of this report are called {name!r}; name each once, or rename one")
     return runs
-
-
-def _by_size(full: Sequence[Run], runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """For each run on the full sample, all runs of the same network, if there are others."""
-    groups = {run.name: [other for other in runs if other.input_spec == run.input_spec] for run in full}
-    return {name: group for name, group in groups.items() if len(group) > 1}
 
 
 def _explained_runs(directories: Sequence[Path], runs: Sequence[Run], data: Dataset) -> list[ExplainedRun]:

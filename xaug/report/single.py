@@ -32,7 +32,7 @@ def draw_history(directory: str | Path) -> None:
         return
     run = load_run(directory)
     with figure() as (fig, ax):
-        plot_history([run.history(training) for training in range(len(run))], ax)
+        plot_history([run.history(training) for training in range(len(run))], ax, run.unit)
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
 

@@ -282,6 +282,11 @@ class Run:
         # the scaling of the paper's authors is fitted on others as well
         return len(self.dataset().load(["label"], "train", self.record.max_jets)["label"])
 
+    @property
+    def unit(self) -> str:
+        """Unit in which the length of its trainings is counted: "epoch" or "step"."""
+        return "step" if self.record.config.get("steps") else "epoch"
+
     def steps(self, training: int) -> tuple[int, int]:
         """Count the steps of one training, one batch each.
 

@@ -10,10 +10,12 @@ from xaug.report.explained_run import Shape
 from xaug.report.figures import GENERIC
 from xaug.report.figures.events import draw_heatmaps
 from xaug.report.figures.explanations import PAGE, draw_first_profiles, draw_profiles, draw_relevance
+from xaug.report.figures.learning import size_curve, step_curve
 from xaug.report.figures.maps import draw_relevance_map
 from xaug.report.figures.performance import draw_rocs
 from xaug.report.figures.samples import draw_distributions, draw_images
-from xaug.report.subjects import AllRuns, ExplainedEvents, WholeDataset
+from xaug.report.run_series import RunSteps
+from xaug.report.subjects import AllRuns, ExplainedEvents, RunSizes, WholeDataset
 
 __all__ = ["FIGURES"]
 
@@ -22,6 +24,9 @@ IMAGE_FIRST = ("cnn2d", "cnn1d", "rnn", "mlp")
 """Figures 18 and 26 to 31 are of the 2D CNN in the paper, and of the next of these where a report has no run of it."""
 LIST_FIRST = ("cnn1d", "cnn2d", "rnn", "mlp")
 """Figures 20 to 22 are of the 1D CNN in the paper."""
+PAPER_JETS, PAPER_STEPS = 1_990_000, 124_000
+"""Jets that the final networks of the paper saw in training, and steps (of 32 jets) until those on images were best,
+from the code and the stored outputs of its authors."""
 PAGES = range(6)
 """The 36 expert variables fill figures 26 to 31, six variables each."""
 
@@ -119,4 +124,17 @@ for _page in PAGES:
     )(page_of_profiles(_page))  # fmt: skip
 
 FIGURES.add(GENERIC["relevance"].only_for("rnn", "mlp"))
-FIGURES.add(*(GENERIC[key] for key in ("uncertainty", "learning_curve", "history")))
+FIGURES.add(GENERIC["uncertainty"])
+
+
+@FIGURES.figure("learning_curve", "AUC against the size of the training sample", RunSizes)
+def draw_sizes(subject: RunSizes, stem: Path) -> str:
+    return size_curve(subject, stem, at=PAPER_JETS)
+
+
+@FIGURES.figure("step_curve", "AUC against the number of training steps", RunSteps)
+def draw_steps(subject: RunSteps, stem: Path) -> str:
+    return step_curve(subject, stem, at=PAPER_STEPS)
+
+
+FIGURES.add(GENERIC["history"])
