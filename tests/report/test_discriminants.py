@@ -8,8 +8,12 @@ from sklearn.metrics import roc_auc_score
 
 import xaug
 from xaug.data.dataset import Dataset
+from xaug.formats.base import Source
+from xaug.formats.registry import recognise
 from xaug.jets.conventions import DEFAULT
-from xaug.jets.processor import JetSettings
+from xaug.jets.cuts import Selection
+from xaug.jets.images import image_coordinates, make_images
+from xaug.jets.processor import JetProcessor, JetSettings
 from xaug.jets.selection import select_jets
 from xaug.process.stage import process
 from xaug.report.discriminants import scored
@@ -28,36 +32,22 @@ def status_91(zbb_files, tmp_path_factory):
     return Dataset.open(path)
 
 
-def test_f91_is_the_fraction_of_status_91(status_91, zbb_files, read_root_file, monkeypatch):
-    """Of the jet pT, as far as it lies in the window of the image; from the constituents of the files again."""
-    from xaug.jets import images, processor
-
-    seen = []
-
-    def spy(jets):
-        x, y = images.image_coordinates(jets)
-        inside = (np.abs(x) < 2) & (np.abs(y) < 2)
-        own = np.bincount(jets.jet_index[inside], jets.constituents["pt"][inside], len(jets)) / jets.pt
-        seen.append(own)
-        return images.make_images(jets)
-
-    from xaug.formats.base import Source
-    from xaug.formats.registry import recognise
-
+def test_f91_is_the_fraction_of_status_91(zbb_files):
+    """Of the jet pT, as far as it lies in the window of the image; from the particles of the jets again."""
     conventions = DEFAULT.changed({"status": "91"})
-    settings = JetSettings(conventions=conventions)
-    jet_processor = processor.JetProcessor(settings)
-    monkeypatch.setattr(processor, "make_images", spy)
+    processor = JetProcessor(JetSettings(conventions=conventions))
     path = str(zbb_files / "zbb_qcd_00000.root")
     with Source(path) as source:
         form = recognise(source)
-        contents = form.contents(source)
-    with form.open(path, contents.tree, 0, 300) as chunk:
-        content = jet_processor.read(form, chunk, 0, 0)
-    jets, _ = select_jets(content, settings.selection, conventions=conventions)
-    columns = processor.jet_columns(jets)
-    found = DISCRIMINANTS["f91"].compute(columns)
-    np.testing.assert_allclose(found, seen[0], rtol=1e-5)
+        tree = form.contents(source).tree
+    with form.open(path, tree, 0, 300) as chunk:
+        content = processor.read(form, chunk, 0, 0)
+    jets, _ = select_jets(content.events, Selection(), conventions=conventions, truth=content.truth)
+    x, y = image_coordinates(jets)
+    inside = (np.abs(x) < 2) & (np.abs(y) < 2)
+    expected = np.bincount(jets.jet_index[inside], jets.constituents["pt"][inside], len(jets)) / jets.pt
+    found = DISCRIMINANTS["f91"].compute({"image": make_images(jets)})
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert 0.2 < found.mean() < 0.95 and (found < 1 + 1e-6).all(), "primary hadrons are left out"
 
 

@@ -93,7 +93,7 @@ class Filter:
 
     @property
     def words(self) -> str:
-        """What the events that remain have."""
+        """Properties of the events that remain."""
         words = ["an electron, muon or tau in the hard process"] if self.leptonic else []
         if self.parton_ht:
             words.append(

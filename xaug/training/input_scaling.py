@@ -73,10 +73,11 @@ def displacement_zeros(data: Dataset) -> dict[str, float]:
         for name, block in data.table.blocks.items()
         if DISPLACEMENTS in block.selections
     }
-    if not named:
+    if not any(named.values()):
         raise ConfigurationError(
             f"{data.path}: its variables ({data.kind}) name no displacements, so --displacement-scaling unclipped "
-            "finds none. It is for datasets of jets; process one of an older version again, into a new directory"
+            "finds none. It is for datasets of jets whose files have them; process one of an older version again, into "
+            "a new directory"
         )
     zero = Conventions.of_dataset(data.manifest["config"]).log_floor
     return {variable: zero for chosen in named.values() for variable in chosen}
