@@ -3,6 +3,7 @@
 import pytest
 
 from xaug.explain.gradients.integrator import integrator_of
+from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import input_shapes
 from xaug.explain.keras_models import read_output
@@ -16,6 +17,6 @@ def kept_integrator():
     def find(model):
         network = read_output(model)
         readout = Readout.of(network, Target.choose("signal", network.units))
-        return integrator_of(network, readout, input_shapes(model))
+        return integrator_of(network, readout, Paths(input_shapes(model)))
 
     return find

@@ -22,7 +22,9 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.integrator import MAX_NODES, integrator_of
+from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements
+from xaug.explain.gradients.integrator import MAX_NODES
+from xaug.explain.gradients.jumps import PathChoice
 from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
@@ -56,6 +58,8 @@ class IntegrationJob:
         max_nodes: int,
         *,
         classes: Sequence[str] = CLASSES,
+        frozen: Sequence[str] = (),
+        padding: PaddingLike = PADDING,
         fast: bool = True,
         variables: Mapping[str, Sequence[str]] | None = None,
     ):
@@ -68,9 +72,12 @@ class IntegrationJob:
         self.target = Target.choose(target, network.units, classes, len(self))
         readout = Readout.of(network, self.target)
         self.variables = named_columns(self.inputs, variables)
-        self.sample = sample_of(baseline, network.model, self.inputs, variables)
         shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
-        self.integrator = integrator_of(network, readout, shapes, fast)
+        fixed = frozen_elements(frozen, shapes, self.variables) if len(frozen) else {}
+        whole = [name for name, elements in fixed.items() if elements.all()]
+        self.sample = sample_of(baseline, functional(network.source), self.inputs, variables, whole)
+        choice = PathChoice(self.inputs, self.sample.arrays, self.target, fixed, tolerance)
+        self.integrator, path_settings = choice.integrator(network, readout, padding, fast)
         self.tolerance, self.max_nodes = tolerance, max_nodes
         self.settings: JsonObject = {
             "method": "integrated_gradients", "target": described(target), "output": output, "head": network.head,
@@ -78,6 +85,7 @@ class IntegrationJob:
             "baseline": self.sample.provenance,
             "effective_baselines": round(self.sample.effective, 3),
             "linear_stem": list(self.integrator.stem.linear),
+            **({"frozen": list(frozen)} if len(frozen) else {}), **path_settings,
         }  # fmt: skip
         self._pairs, self._within = 0, 0
         self._nodes: dict[int, int] = {}
@@ -136,6 +144,8 @@ def integrated_gradients(
     baselines_per_event: int | None = None,
     max_nodes: int = 128,
     seed: int = 1,
+    frozen: Sequence[str] = (),
+    padding: PaddingLike = PADDING,
     fast: bool = True,
     variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
@@ -174,6 +184,14 @@ def integrated_gradients(
         falls as 1 / nodes
     seed : int
         seed of the drawing of baselines
+    frozen : sequence of str, optional
+        inputs and columns that have the values of the event all along the path, so that nothing is attributed to them:
+        names of inputs (as a mask), names of columns, `input.column`, or `input[i]`. A baseline may lack frozen inputs
+    padding : str or dict, optional
+        "event": steps of a list that a Masking layer finds padded in the event stay so on the path, and those that only
+        the event has begin as blank particles (zero in all columns), which exist; `reference` is f of such baselines.
+        A dict says the value of padded steps of an input, for networks that make their mask otherwise. "free": straight
+        lines between all values
     fast : bool
         False: do not make use of the first layers being linear along a path
     variables : dict of list of str, optional
@@ -207,7 +225,7 @@ def integrated_gradients(
     """
     job = IntegrationJob(
         model, inputs, baseline, target, output, tolerance, max_nodes,
-        classes=classes, fast=fast, variables=variables,
+        classes=classes, frozen=frozen, padding=padding, fast=fast, variables=variables,
     )  # fmt: skip
     drawn = None
     if baselines_per_event is not None:

@@ -20,6 +20,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.api import IntegrationJob, TargetLike
+from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.pairs import Pairs
 from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes
 from xaug.explain.targets import CLASSES
@@ -71,6 +72,8 @@ def class_attribution(
     replicas: int = 200,
     max_nodes: int = 128,
     seed: int = 1,
+    frozen: Sequence[str] = (),
+    padding: PaddingLike = PADDING,
     variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> ClassAttribution:
@@ -101,6 +104,8 @@ def class_attribution(
         largest number of nodes of the quadrature
     seed : int
         seed of the bootstrap and of the drawing
+    frozen, padding
+        what does not move along the paths, as for `xaug.explain.integrated_gradients`
     variables : dict of list of str, optional
         names of the columns of each input
     on_events : callable, optional
@@ -128,7 +133,17 @@ def class_attribution(
     if precision is not None and not precision > 0:
         raise ConfigurationError(f"precision {precision}: must be positive")
     job = IntegrationJob(
-        model, inputs, baseline, target, output, tolerance, max_nodes, classes=classes, variables=variables
+        model,
+        inputs,
+        baseline,
+        target,
+        output,
+        tolerance,
+        max_nodes,
+        classes=classes,
+        frozen=frozen,
+        padding=padding,
+        variables=variables,
     )
     if len(job) < 2:
         raise ConfigurationError(f"{len(job)} events: at least 2 make a class")

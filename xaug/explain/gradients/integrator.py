@@ -19,9 +19,9 @@ import tensorflow as tf
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.explain.gradients.linear_stem import without_linear_stem
+from xaug.explain.gradients.paths import Line, Paths
 from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats
 from xaug.explain.gradients.readout import Readout
-from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors, weights_digest
 from xaug.explain.targets import Target
 
@@ -52,7 +52,7 @@ def gauss_legendre(nodes: int) -> tuple[tf.Tensor, ...]:
     return tf.constant(nodes), *map(tf.constant, padded)
 
 
-def integrator_of(network: ModelOutput, readout: Readout, shapes: Shapes, fast: bool = True) -> Integrator:
+def integrator_of(network: ModelOutput, readout: Readout, paths: Paths, fast: bool = True) -> Integrator:
     """The integrator of a model, which is made at its first use and kept.
 
     Parameters
@@ -61,15 +61,15 @@ def integrator_of(network: ModelOutput, readout: Readout, shapes: Shapes, fast: 
         the model
     readout : Readout
         the explained output
-    shapes : dict
-        by input name, the shape of an event's input
+    paths : Paths
+        what moves on the way from a baseline to an event
     fast : bool
         False: never cut the network behind its linear stem
     """
     digest = weights_digest(network.model)
-    key = (id(network.source), digest, readout, network.output, tuple(shapes.items()), fast)
+    key = (id(network.source), digest, readout, network.output, tuple(paths.shapes.items()), paths.key, fast)
     if key not in _kept:
-        _kept[key] = Integrator(network, readout, shapes, fast)
+        _kept[key] = Integrator(network, readout, paths, fast)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -94,10 +94,11 @@ class Integrator:
         if a layer has no gradient, or the model cannot be evaluated
     """
 
-    def __init__(self, network: ModelOutput, readout: Readout, shapes: Shapes, fast: bool = True):
-        self.network, self.readout, self.shapes = network, readout, shapes
+    def __init__(self, network: ModelOutput, readout: Readout, paths: Paths, fast: bool = True):
+        self.network, self.readout, self.paths, self.shapes = network, readout, paths, paths.shapes
+        shapes = paths.shapes
         with float32_layers(), plain_errors(network.name):
-            check_inputs(network)
+            check_inputs(network, paths)
             check_layers(network, shapes)
             cut = cut_model(network) if fast else None
             self.stem = cut or without_linear_stem(network.function, list(shapes), largest_floats(network, shapes))
@@ -109,7 +110,9 @@ class Integrator:
         self.batch = int(np.clip(fitting, 16, 4096))
         self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
-        self._values = tf.function(lambda x: network.function(x), reduce_retracing=True)
+        types = [tf.float32 if t.dtype.is_floating else t.dtype for t in network.model.inputs]
+        signature = [tf.TensorSpec((None, *shape), kind) for shape, kind in zip(shapes.values(), types, strict=True)]
+        self._values = tf.function(lambda x: network.function(x), input_signature=[signature])
 
     def _check_stem(self) -> None:
         """Compare the logits of the cut network with those of the model."""
@@ -185,28 +188,79 @@ class Integrator:
         self, ends: Table, starts: Table, direction: tf.Tensor, nodes: tf.Tensor, alphas: tf.Tensor, weights: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
         """Attributions of pairs in float32, and the completeness error, f(x) and f(x') of each pair."""
-        logit, reference = self.explained(ends.pop(), direction), self.explained(starts.pop(), direction)
-        flat = ends.pop(1) - starts.pop(1) if self.stem.linear else None
-        steps = [end - start for end, start in zip(ends, starts, strict=True)]
+        logit, line = self.explained(ends[-1], direction), self._line(ends, starts)
+        reference = self._reference(line, starts[-1], direction)
+        moving = line.moving
 
         def add_node(k: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            points = [start + alphas[k] * step for start, step in zip(starts, steps, strict=True)]
+            points = line.at(alphas[k])
+            watched = [points[i] for i in moving]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(points)
+                tape.watch(watched)
                 value = self.explained(self.stem.behind(points), direction)
-            gradients = tape.gradient(value, points, unconnected_gradients="zero")
+            gradients = tape.gradient(value, watched, unconnected_gradients="zero")
             return (k + 1, *(s + weights[k] * g for s, g in zip(sums, gradients, strict=True)))
 
-        zeros = [tf.zeros_like(step) for step in steps]
+        zeros = [tf.zeros_like(line.steps[i]) for i in moving]
         _, *sums = tf.while_loop(lambda k, *_: k < nodes, add_node, (0, *zeros), parallel_iterations=1)
+        by_place = dict(zip(moving, sums, strict=True))
         found = []
-        if self.stem.linear:
+        if line.flat is not None:
             kernel = tf.constant(self.stem.kernel, tf.float32)
-            found.append(flat * tf.matmul(sums.pop(0), kernel, transpose_b=True))
-            steps.pop(0)
-        found += [step * s for step, s in zip(steps, sums, strict=True)]
+            found.append(line.flat * tf.matmul(by_place.pop(0), kernel, transpose_b=True))
+        for i in range(len(found), len(line.steps)):
+            found.append(line.steps[i] * by_place[i] if i in by_place else tf.zeros_like(line.steps[i], tf.float32))
         total = tf.add_n([tf.reduce_sum(f, axis=list(range(1, len(f.shape)))) for f in found])
         return found, total - (logit - reference), logit, reference
+
+    def _line(self, ends: Table, starts: Table) -> Line:
+        """The paths of pairs, as the network behind the stem reads them."""
+        x, b = list(ends[:-1]), list(starts[:-1])
+        if not self.paths.are_straight:
+            b = self._begun(x, b)
+        flat = x.pop(1) - b.pop(1) if self.stem.linear else None
+        frozen = [self.paths.is_frozen(name) for name in self.stem.others]
+        moving = [i for i, fixed in enumerate([False] * (len(x) - len(frozen)) + frozen) if not fixed]
+        return Line(b, [end - start for end, start in zip(x, b, strict=True)], flat, moving)
+
+    def _begun(self, x: Table, b: Table) -> Table:
+        """The beginnings of the paths of pairs, from the columns of events and baselines."""
+        places, start = {}, 0
+        for name in self.stem.linear:
+            size = int(np.prod(self.shapes[name]))
+            places[name], start = slice(start, start + size), start + size
+        first = 2 if self.stem.linear else 0
+
+        def by_name(columns: Table) -> dict[str, tf.Tensor]:
+            known = {name: columns[1][:, place] for name, place in places.items()}
+            for name, column in zip(self.stem.others, columns[first:], strict=True):
+                known[name] = tf.reshape(column, (-1, int(np.prod(self.shapes[name]))))
+            return known
+
+        begun = self.paths.starts(by_name(x), by_name(b))
+        others = [tf.reshape(begun[name], (-1, *self.shapes[name])) for name in self.stem.others]
+        if not self.stem.linear:
+            return others
+        flat = tf.concat([begun[name] for name in self.stem.linear], axis=1)
+        return [x[0] - tf.matmul(x[1] - flat, tf.constant(self.stem.kernel, tf.float32)), flat, *others]
+
+    def _reference(self, line: Line, z: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
+        """f where the paths of pairs begin; `z` are the logits of the baselines as they were given."""
+        if self.paths.are_straight:
+            return self.explained(z, direction)
+        return self.explained(self.stem.behind(line.at(self.paths.begin)), direction)
+
+    def along(self, events: Table, baselines: Table, directions: tf.Tensor, alphas: Sequence[float]) -> Array:
+        """(alphas, pairs) f at places of the paths of pairs that are given row by row."""
+        with plain_errors(self.network.name):
+            line = self._line(events, baselines)
+            return np.stack([self.explained(self.stem.behind(line.at(a)), directions).numpy() for a in alphas])
+
+    def ends(self, events: Table, baselines: Table, directions: tf.Tensor) -> tuple[Array, Array]:
+        """(pairs,) f of the baselines, where paths begin, and f of the events, for pairs row by row."""
+        with plain_errors(self.network.name):
+            begin = self._reference(self._line(events, baselines), baselines[-1], directions)
+            return begin.numpy(), self.explained(events[-1], directions).numpy()
 
     def _columns(self, x: Arrays) -> list[Array]:
         """Arrays that the integral reads of some inputs, without the logits."""

@@ -11,6 +11,7 @@ from xaug.core.files import atomic_path, digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.baselines import PER_PROCESS
+from xaug.explain.gradients.conventions import PADDING
 from xaug.explain.gradients.named_baselines import CHOICES, named_baseline
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
 from xaug.explain.targets import labels_of
@@ -46,6 +47,17 @@ class IntegratedGradientsOptions:
     )
     tolerance: float = option(1e-3, "Allowed error of the sum of attributions, for 95% of events x baselines.")
     max_nodes: int = option(128, "Largest number of nodes of the quadrature.")
+    frozen: str = option(
+        "",
+        "Inputs and columns, as list.charge,dxy, that have the values of the event all along the path: masks, one-hot "
+        "columns, azimuths.",
+        default_text="none",
+    )
+    padding: str = option(
+        PADDING,
+        "Padded steps on the path: event (as Masking layers find them in the event), INPUT=VALUE for masks that the "
+        "network makes otherwise, or free (straight lines).",
+    )
 
 
 class IntegratedGradients(Method[IntegratedGradientsOptions]):
@@ -66,12 +78,17 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
 
     def prepare(self, job: ExplainJob[IntegratedGradientsOptions]) -> ExplainJob[IntegratedGradientsOptions]:
         """Draw the baselines, and find out how far they are from the data."""
+        from xaug.explain.gradients.conventions import frozen_elements, read_padding
         from xaug.explain.gradients.distance import distance_from_data
-        from xaug.explain.gradients.samples import sample_of
+        from xaug.explain.gradients.samples import input_shapes, sample_of
 
         run, data = job.run, job.data
         baseline = named_baseline(job.options.baseline, run, data, job.seed, job.options.per_process)
-        sample = sample_of(baseline, run.model(0), {}, run.variables)
+        shapes = input_shapes(run.model(0))
+        fixed = frozen_elements(job.options.frozen, shapes, run.variables)
+        read_padding(job.options.padding, shapes)
+        whole = [name for name, elements in fixed.items() if elements.all()]
+        sample = sample_of(baseline, run.model(0), {}, run.variables, whole)
         near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
         distance = distance_from_data(sample, near, run.variables)
         return replace(job, baseline=replace(sample, provenance={**sample.provenance, "distance": distance}))
@@ -85,7 +102,8 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         assert job.baseline is not None, "prepare() draws the baselines"
         integration = IntegrationJob(
             events.model, events.x, job.baseline, options.target, options.output_kind, options.tolerance,
-            options.max_nodes, variables=job.run.variables, classes=job.run.classes,
+            options.max_nodes, variables=job.run.variables, classes=job.run.classes, frozen=options.frozen,
+            padding=options.padding,
         )  # fmt: skip
         of_class = np.isin(events.label, labels_of(options.target, job.run.classes))
         if of_class.sum() < 2:

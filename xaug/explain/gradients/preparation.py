@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from xaug.core.errors import ModelError
 from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem
+from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
 from xaug.explain.propagation.graph import make_graph
@@ -15,13 +16,13 @@ from xaug.explain.propagation.graph import make_graph
 __all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats"]
 
 
-def check_inputs(network: ModelOutput) -> None:
-    """Refuse inputs of integers, between which there is no path."""
-    for tensor in network.model.inputs:
-        if not tensor.dtype.is_floating:
+def check_inputs(network: ModelOutput, paths: Paths) -> None:
+    """Refuse inputs of integers that are not frozen: there is no path between integers."""
+    for name, tensor in zip(paths.shapes, network.model.inputs, strict=True):
+        if not tensor.dtype.is_floating and not paths.is_frozen(name):
             raise ModelError(
-                f"input {tensor.name!r} is of type {tensor.dtype.name}: there is no path between integers. "
-                "Explain the network behind its embedding, or make the input one of floats"
+                f"input {name!r} is of type {tensor.dtype.name}: there is no path between integers. Freeze it, with "
+                f"frozen=[{name!r}], or explain the network behind its embedding"
             )
 
 

@@ -147,6 +147,7 @@ def sample_of(
     model: keras.Model,
     inputs: Arrays,
     variables: Mapping[str, Sequence[str]] | None = None,
+    frozen: Sequence[str] = (),
 ) -> Sample:
     """Make a sample of a baseline that fits the model and, in scale, its inputs.
 
@@ -160,6 +161,8 @@ def sample_of(
         scaled inputs by input name, each (n, ...), with which the range of the baseline is compared
     variables : dict of list of str, optional
         names of the columns of each input, for messages
+    frozen : sequence of str, optional
+        inputs that do not move from the baseline to the event, which the baseline may lack
 
     Returns
     -------
@@ -184,8 +187,9 @@ def sample_of(
     for name in made.arrays:
         if name not in shapes:
             raise unknown_name("input of the baseline", name, shapes)
+    missing = {name: np.zeros((len(made), *shapes[name])) for name in frozen if name not in made.arrays}
     try:
-        arrays = named_inputs(model, made.arrays)
+        arrays = named_inputs(model, {**made.arrays, **missing})
     except ConfigurationError as error:
         raise ConfigurationError(f"baseline: {error}") from None
     for name, values in inputs.items():
@@ -194,7 +198,7 @@ def sample_of(
                 f"baseline: input {name!r} has shape {arrays[name].shape}; the inputs to explain have "
                 f"(n events, {', '.join(map(str, shapes[name]))})"
             )
-        if values.size:
+        if values.size and name not in frozen:
             _check_scale(name, arrays[name], values, list((variables or {}).get(name, [])))
     return Sample(arrays, made.weights, made.process, made.provenance)
 
