@@ -105,7 +105,22 @@ class Attribution:
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {values.shape}" for name, values in self.relevance.items())
-        return f"<Attribution by {self.settings.get('method')} of {len(self)} events: {shapes}>"
+        lost = f", {self.lost} lost" if self.lost else ""
+        return f"<Attribution by {self.settings.get('method')} of {len(self)} events{lost}: {shapes}>"
+
+    @property
+    def is_lost(self) -> Array:
+        """(n,) whether an event has a relevance or an explained output that is no finite number."""
+        finite = np.isfinite(self.explained)
+        for values in self.relevance.values():
+            finite &= np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        lost: Array = ~finite
+        return lost
+
+    @property
+    def lost(self) -> int:
+        """Number of events with a relevance or an explained output that is no finite number; summaries omit them."""
+        return int(np.count_nonzero(self.is_lost))
 
     @property
     def explained(self) -> Array:

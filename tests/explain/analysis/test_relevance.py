@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from xaug.core.errors import ConfigurationError
-from xaug.explain import Attribution, feature_relevance, summary
+from xaug.explain import Attribution, feature_relevance, profile, rank_fractions, relevance_map, summary
 from xaug.explain.analysis.relevance import normalized
 
 
@@ -138,3 +138,37 @@ def test_inputs_with_equal_column_names():
     assert table.iloc[0].to_dict() == {"jet1.pt": 1.0, "jet1.eta": 0.5, "jet2.pt": 0.25, "jet2.eta": 0.75}
     assert list(summary([found]).index) == ["jet1.pt", "jet2.eta", "jet1.eta", "jet2.pt"]
     assert summary([found]).loc["jet2.pt", "signed_share"] == pytest.approx(-1 / 10)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["xaug", "image", "logit"])
+def test_lost_events_are_counted_and_left_out(value, where):
+    """One event of three is no number: every summary is that of the other two."""
+    rng = np.random.default_rng(1)
+    image, xaug, logit = rng.normal(size=(3, 2, 2, 1)), rng.normal(size=(3, 2)), np.ones(3, np.float32)
+    {"xaug": xaug, "image": image, "logit": logit}[where].reshape(3, -1)[1, 0] = value
+    names = {"image": ["image"], "xaug": ["a", "b"]}
+    label = np.array([0, 1, 1])
+
+    def made(rows):
+        relevance = {"image": image[rows].astype(np.float32), "xaug": xaug[rows].astype(np.float32)}
+        return Attribution(relevance, logit[rows], names, {"method": "lrp", "target": "signal"}, label=label[rows])
+
+    found, kept = made(np.arange(3)), made(np.array([0, 2]))
+    assert found.lost == 1
+    assert kept.lost == 0
+    np.testing.assert_array_equal(found.is_lost, [False, True, False])
+    assert "3 events, 1 lost" in repr(found)
+    pd.testing.assert_frame_equal(summary([found]), summary([kept]))
+    pd.testing.assert_frame_equal(rank_fractions(found), rank_fractions(kept))
+    values = {"a": np.array([0.0, 0.5, 1.0]), "b": np.array([0.0, 0.5, 1.0])}
+    of_kept = {name: column[[0, 2]] for name, column in values.items()}
+    edges = [0.0, 0.4, 1.1]
+    one, other = profile(found, values, "a", bins=edges), profile(kept, of_kept, "a", bins=edges)
+    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_allclose(one.mean, other.mean)
+    one, other = (relevance_map(a, v, "a", "b", bins=edges) for a, v in ((found, values), (kept, of_kept)))
+    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_allclose(one.mean, other.mean)
+    with pytest.raises(ConfigurationError, match="all 1 events of an attribution are lost"):
+        summary([made(np.array([1]))])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from xaug.core.errors import ConfigurationError
-from xaug.explain import Sample, class_attribution
+from xaug.core.errors import ConfigurationError, ModelError
+from xaug.explain import Sample, class_attribution, integrated_gradients
 
 W = np.array([2.0, -1.0, 0.5, 0.0])
 NAMES = {"x": ["a", "b", "c", "d"]}
@@ -118,3 +118,26 @@ def test_inputs_with_equal_column_names():
     np.testing.assert_allclose(table.loc[rows, "mean"], (W * x).mean(axis=0), atol=1e-5)
     with pytest.raises(ConfigurationError, match="variables has 1 names for the 2 columns of input 'jet2'"):
         class_attribution(model, [x[:, :2], x[:, 2:]], baseline, variables={**names, "jet2": ["pt"]})
+
+
+def test_lost_events_are_left_out(events):
+    """f = 1 / x0 + x1 is no number at x0 = 0: the class is that of all other events."""
+    x = keras.Input((4,), name="x")
+    f = 1 / x[:, :1] + x[:, 1:2]
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(f))
+    model.layers[-1].set_weights([np.ones((1, 1)), np.zeros(1)])
+    some, baseline = np.abs(events[:20]) + 1, {"x": np.full((3, 4), 2.0)}
+    some[[3, 7], 0] = 0.0
+    with pytest.warns(UserWarning, match="2 of 20 events are lost"):
+        found = integrated_gradients(model, [some], baseline)
+    assert found.lost == 2
+    np.testing.assert_array_equal(np.flatnonzero(found.is_lost), [3, 7])
+    kept = np.delete(some, [3, 7], axis=0)
+    for precision in (None, 1.0):
+        table = class_attribution(model, [some], baseline, precision=precision)
+        expected = class_attribution(model, [kept], baseline, precision=precision)
+        assert table.settings["lost"] == 2
+        np.testing.assert_allclose(table.table["mean"].sort_index(), expected.table["mean"].sort_index(), atol=2e-3)
+        assert np.isnan(table.by_event).all(axis=1).sum() == 2
+    with pytest.raises(ModelError, match="all events of the class are lost"):
+        class_attribution(model, [some[[3, 7]]], baseline)

@@ -210,8 +210,10 @@ def _profile(
     edges = bin_edges(column, bins)
     n = len(edges) - 1
     cell = label * n + np.clip(bin_index(column, edges), 0, n - 1)
-    counts = np.bincount(cell, minlength=2 * n)
     relevance = [_relevance(table, feature) for table in tables]
+    kept = np.isfinite(relevance).all(axis=0)  # events that no training has lost
+    cell, relevance = cell[kept], [r[kept] for r in relevance]
+    counts = np.bincount(cell, minlength=2 * n)
     sums = np.array([np.bincount(cell, r, minlength=2 * n) for r in relevance])
     mean = ratio(sums.mean(axis=0), counts)
     # about the mean of the bin: the difference of the mean square and the squared mean loses all digits
@@ -349,7 +351,7 @@ def _map(
     x_edges, y_edges = bin_edges(columns[x], x_bins), bin_edges(columns[y], y_bins)
     shape = (len(x_edges) - 1, len(y_edges) - 1)
     i, j = bin_index(columns[x], x_edges), bin_index(columns[y], y_edges)
-    inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
+    inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1]) & np.isfinite(of_events).all(axis=0)
     cell, n = (i * shape[1] + j)[inside], shape[0] * shape[1]
     counts = np.bincount(label[inside] * n + cell, minlength=2 * n).reshape(2, *shape)
     sums = np.array([np.bincount(cell, q[inside], minlength=n) for q in of_events]).reshape(-1, *shape)

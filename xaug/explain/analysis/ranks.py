@@ -45,7 +45,7 @@ def rank_fractions(attributions: Attribution | Sequence[Attribution], list_relev
     ----------
     arXiv:2011.13466, figure 12
     """
-    tables = [feature_relevance(a, list_relevance) for a in trainings_of(attributions)]
+    tables = [feature_relevance(a, list_relevance).dropna() for a in trainings_of(attributions)]  # lost events
     features = tables[0].shape[1]
     shares = np.zeros((features, features))
     for table in tables:

@@ -48,7 +48,8 @@ def normalized(attribution: Attribution) -> Arrays:
     Returns
     -------
     dict of arrays
-        by input name, each (n, ...); an event whose scores are all zero stays zero
+        by input name, each (n, ...); an event whose scores are all zero stays zero, and all scores of a lost event
+        (`Attribution.is_lost`) are nan
 
     References
     ----------
@@ -57,6 +58,9 @@ def normalized(attribution: Attribution) -> Arrays:
     per_input = [np.abs(r).max(axis=tuple(range(1, r.ndim)), initial=0.0) for r in attribution.relevance.values()]
     largest = np.max(per_input, axis=0).astype(np.float64)  # and so are the scores below
     scale = 1.0 / np.where(largest > 0, largest, 1.0)
+    lost = attribution.is_lost
+    if lost.any():  # one infinite score would make all others of its event zero
+        scale[lost] = np.nan
     return {
         name: values * scale.reshape(-1, *[1] * (values.ndim - 1)) for name, values in attribution.relevance.items()
     }
@@ -78,7 +82,8 @@ def feature_relevance(attribution: Attribution, list_relevance: str = "absolute"
     Returns
     -------
     DataFrame
-        (n events, features); names of columns that several inputs have get the name of the input in front (`jet1.pt`)
+        (n events, features); names of columns that several inputs have get the name of the input in front (`jet1.pt`).
+        The rows of lost events (`Attribution.is_lost`) are nan, which means over events leave out
 
     Raises
     ------
@@ -187,7 +192,7 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
         One row for each feature, largest mean first. `mean`: mean over trainings of the mean normalised absolute
         relevance; `rms`: its standard deviation over trainings (ddof 0); `rank`: 1 for the largest; `signed_share`:
         mean over trainings of the feature's mean signed relevance, as a fraction of the sum of the absolute values of
-        all features; `training_0`, ...: relevance in each training.
+        all features; `training_0`, ...: relevance in each training. Lost events (`Attribution.is_lost`) are left out.
 
     Raises
     ------
@@ -201,6 +206,11 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
     if not attributions:
         raise ConfigurationError("summary needs at least one attribution")
     per_training = pd.DataFrame([feature_relevance(a, list_relevance).mean() for a in attributions])
+    whole = [a for a in attributions if len(a) and a.lost == len(a)]
+    if whole:
+        raise ConfigurationError(
+            f"all {len(whole[0])} events of an attribution are lost: no relevance of theirs is finite"
+        )
     if per_training.isna().any(axis=None):
         raise ConfigurationError(
             "the attributions have different features, or no events; give those of one run, with at least one event"

@@ -286,10 +286,18 @@ def attribute(
             for name, square in squares.items()
         }
     relevance = {name: values.astype(np.float32) for name, values in sums.items()}
-    return Attribution(
+    found = Attribution(
         relevance, logit, job.variables, job.report(),
         reference=reference, within_tolerance=within.round(12), standard_error=errors,
     )  # fmt: skip
+    if found.lost:
+        warnings.warn(
+            f"{found.lost} of {n} events are lost: f is no finite number at the event, at one of its baselines, or on "
+            "the way. Their relevance is not finite, and summaries leave them out (see Attribution.is_lost)",
+            UserWarning,
+            stacklevel=3,
+        )
+    return found
 
 
 def weighted(w: Array, values: Array) -> Array:

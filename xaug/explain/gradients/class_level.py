@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, ModelError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.api import IntegrationJob, TargetLike
@@ -46,7 +46,7 @@ class ClassAttribution:
         largest). With sampled pairs also `mean_error_pairs`, and `mean_absolute_excess`, an upper limit on the bias of
         `mean_absolute`
     by_event : (events, features) array
-        attributions averaged over baselines
+        attributions averaged over baselines; nan for lost events, one of whose attributions is no finite number
     by_baseline : (baselines, features) array
         attributions averaged over events; nan for a baseline that no event has
     settings : dict
@@ -104,8 +104,10 @@ def class_attribution(
         largest number of nodes of the quadrature
     seed : int
         seed of the bootstrap and of the drawing
-    frozen, padding
-        what does not move along the paths, as for `xaug.explain.integrated_gradients`
+    frozen : sequence of str, optional
+        inputs and columns that do not move along the paths, as for `xaug.explain.integrated_gradients`
+    padding : str or dict, optional
+        padded steps on the paths, as for `xaug.explain.integrated_gradients`
     variables : dict of list of str, optional
         names of the columns of each input
     on_events : callable, optional
@@ -212,6 +214,11 @@ def _names(shapes: Shapes, variables: Mapping[str, Sequence[str]]) -> list[str]:
     return names
 
 
+def _spread(rows: Array, like: Array) -> Array:
+    """An array (n,) with as many axes as another (n, ...)."""
+    return rows.reshape(-1, *[1] * (like.ndim - 1))
+
+
 class ClassSums:
     """Sums over the pairs of a class: by event, by baseline, and by replica of the baselines.
 
@@ -248,6 +255,7 @@ class ClassSums:
         self.place = np.cumsum(self.chosen) - 1
         n, features = int(self.chosen.sum()), len(self.names)
         self.by_event, self.by_event_absolute = np.zeros((n, features)), np.zeros((n, features))
+        self.lost = np.zeros(n, bool)  # events with an attribution that is no finite number
         self.moments = np.zeros((2, n, features))  # sums over the drawn baselines of an event, and of squares
         self.replica = np.zeros((2, len(weights), features))
         self.baseline_sums, self.baseline_counts = np.zeros((m, features)), np.zeros(m)
@@ -261,13 +269,18 @@ class ClassSums:
             return
         place, columns = self.place[pairs.rows][inside], pairs.columns[inside]
         attribution = {name: values[inside] for name, values in pairs.attribution.items()}
+        fine = np.all([np.isfinite(v).all(axis=tuple(range(1, v.ndim))) for v in attribution.values()], axis=0)
+        fine &= np.isfinite(pairs.logit[inside]) & np.isfinite(pairs.reference[inside]).all(axis=1)
+        if not fine.all():
+            self.lost[place[~fine]] = True
+            attribution = {name: np.where(_spread(fine, v), v, 0) for name, v in attribution.items()}
         signed, _ = _features(attribution, self.shapes)
         if self.drawn is None:
             self.baseline_sums[columns[0]] += signed.sum(axis=0)
-            self.baseline_counts[columns[0]] += len(columns)
+            self.baseline_counts[columns[0]] += np.count_nonzero(fine)
         else:
             np.add.at(self.baseline_sums, columns.ravel(), signed.reshape(columns.size, -1))
-            np.add.at(self.baseline_counts, columns.ravel(), 1)
+            np.add.at(self.baseline_counts, columns[fine].ravel(), 1)
             self.moments[:, place] += signed.sum(axis=1), (signed.astype(np.float64) ** 2).sum(axis=1)
         w = self.weights[:, columns].transpose(1, 0, 2)  # (events, replicas, baselines)
         averaged = {
@@ -280,7 +293,7 @@ class ClassSums:
         if self._seen < (self.weights.shape[1] if self.drawn is None else self.drawn.shape[1]):
             return
         self._waiting, self._seen = None, 0
-        of_class, absolute = _features(averaged, self.shapes)
+        of_class, absolute = (np.where(_spread(~self.lost[place], v), v, 0) for v in _features(averaged, self.shapes))
         self.by_event[place], self.by_event_absolute[place] = of_class[:, 0], absolute[:, 0]
         self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
         self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
@@ -290,25 +303,29 @@ class ClassSums:
         with np.errstate(invalid="ignore", divide="ignore"):
             by_baseline = self.baseline_sums / self.baseline_counts[:, None]
         n, replicas = len(self.by_event), len(self.weights) - 1
-        return ClassAttribution(
-            self._table(), self.by_event, by_baseline, {**settings, "events": n, "replicas": replicas}
-        )
+        by_event = np.where(_spread(self.lost, self.by_event), np.nan, self.by_event)
+        known = {"events": n, "lost": int(self.lost.sum()), "replicas": replicas}
+        return ClassAttribution(self._table(), by_event, by_baseline, {**settings, **known})
 
     def _table(self) -> pd.DataFrame:
         """The table of `ClassAttribution`."""
-        n, replicas = len(self.by_event), len(self.weights) - 1
+        kept = ~self.lost
+        n, replicas = int(kept.sum()), len(self.weights) - 1
+        if n == 0:
+            raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
         events = self.rng.multinomial(n, np.full(n, 1 / n), size=replicas) / n
         columns = {}
         for name, values, replica in (
-            ("mean", self.by_event, self.replica[0] / n),
-            ("mean_absolute", self.by_event_absolute, self.replica[1] / n),
+            ("mean", self.by_event[kept], self.replica[0] / n),
+            ("mean_absolute", self.by_event_absolute[kept], self.replica[1] / n),
         ):
             columns[name] = values.mean(axis=0)
             columns[f"{name}_error_events"] = (events @ values).std(axis=0, ddof=1)
             columns[f"{name}_error_baselines"] = replica[1:].std(axis=0, ddof=1)
         if self.drawn is not None:
             k = self.drawn.shape[1]
-            variance = np.maximum(self.moments[1] / k - (self.moments[0] / k) ** 2, 0) / (k - 1)  # of an event's mean
+            first, second = self.moments[:, kept] / k
+            variance = np.maximum(second - first**2, 0) / (k - 1)  # of an event's mean
             columns["mean_error_pairs"] = np.sqrt(variance.sum(axis=0)) / n
             columns["mean_absolute_excess"] = np.sqrt(variance).mean(axis=0)
         table = pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))

@@ -19,13 +19,14 @@ import tensorflow as tf
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.explain.gradients.linear_stem import without_linear_stem
-from xaug.explain.gradients.paths import Line, Paths
+from xaug.explain.gradients.path_kernel import PathKernel, Table
+from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors, weights_digest
 from xaug.explain.targets import Target
 
-__all__ = ["MAX_NODES", "Integrator", "Table", "integrator_of"]
+__all__ = ["MAX_NODES", "Integrator", "PairTerms", "integrator_of"]
 
 MAX_NODES = 1024
 """Largest number of nodes that may be asked for."""
@@ -36,8 +37,6 @@ DENSE_MEMORY = 40 * 2**20
 that with 10 MiB everything takes 1.5 times as long; more than 40 MiB gain nothing."""
 KEPT = 16
 """Number of compiled networks that are kept; the one that was not used for longest is dropped first."""
-Table = list[tf.Tensor]
-"""All that the integral reads of n events or baselines, see `Integrator.table`."""
 PairTerms = tuple[list[Array], Array, Array, Array]
 """Attributions of pairs by input, as `Integrator.by_name` takes them; sum of attributions - (f(x) - f(x')); f(x);
 f(x')."""
@@ -76,7 +75,7 @@ def integrator_of(network: ModelOutput, readout: Readout, paths: Paths, fast: bo
     return _kept[key]
 
 
-class Integrator:
+class Integrator(PathKernel):
     """Path integrals of one model's gradient.
 
     Attributes
@@ -110,9 +109,12 @@ class Integrator:
         self.batch = int(np.clip(fitting, 16, 4096))
         self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
+        self._evaluate = tf.function(self._points, reduce_retracing=True)
         types = [tf.float32 if t.dtype.is_floating else t.dtype for t in network.model.inputs]
         signature = [tf.TensorSpec((None, *shape), kind) for shape, kind in zip(shapes.values(), types, strict=True)]
-        self._values = tf.function(lambda x: network.function(x), input_signature=[signature])
+        values = tf.function(lambda x: network.function(x), input_signature=[signature])
+        with plain_errors(network.name):
+            self._values = values.get_concrete_function()  # a call would count as a retracing among all models
 
     def _check_stem(self) -> None:
         """Compare the logits of the cut network with those of the model."""
@@ -133,10 +135,6 @@ class Integrator:
     def directions(self, target: Target, z: Array) -> Array:
         """The explained outputs of events with logits z (n, units), see `Readout.directions`."""
         return self.readout.directions(target, z)
-
-    def explained(self, z: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
-        """The explained output f (n,), see `Readout`."""
-        return self.readout(z, direction)
 
     def logits(self, x: Arrays) -> Array:
         """Logits (n, units) float32 of the network, computed batch by batch."""
@@ -184,77 +182,42 @@ class Integrator:
         starts = [spread(table, of_baseline, m, 0) for table in baselines]
         return self._kernel(ends[:-1], starts, ends[-1], *quadrature)
 
-    def _kernel(
-        self, ends: Table, starts: Table, direction: tf.Tensor, nodes: tf.Tensor, alphas: tf.Tensor, weights: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Attributions of pairs in float32, and the completeness error, f(x) and f(x') of each pair."""
-        logit, line = self.explained(ends[-1], direction), self._line(ends, starts)
-        reference = self._reference(line, starts[-1], direction)
-        moving = line.moving
-
-        def add_node(k: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            points = line.at(alphas[k])
-            watched = [points[i] for i in moving]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(watched)
-                value = self.explained(self.stem.behind(points), direction)
-            gradients = tape.gradient(value, watched, unconnected_gradients="zero")
-            return (k + 1, *(s + weights[k] * g for s, g in zip(sums, gradients, strict=True)))
-
-        zeros = [tf.zeros_like(line.steps[i]) for i in moving]
-        _, *sums = tf.while_loop(lambda k, *_: k < nodes, add_node, (0, *zeros), parallel_iterations=1)
-        by_place = dict(zip(moving, sums, strict=True))
-        found = []
-        if line.flat is not None:
-            kernel = tf.constant(self.stem.kernel, tf.float32)
-            found.append(line.flat * tf.matmul(by_place.pop(0), kernel, transpose_b=True))
-        for i in range(len(found), len(line.steps)):
-            found.append(line.steps[i] * by_place[i] if i in by_place else tf.zeros_like(line.steps[i], tf.float32))
-        total = tf.add_n([tf.reduce_sum(f, axis=list(range(1, len(f.shape)))) for f in found])
-        return found, total - (logit - reference), logit, reference
-
-    def _line(self, ends: Table, starts: Table) -> Line:
-        """The paths of pairs, as the network behind the stem reads them."""
-        x, b = list(ends[:-1]), list(starts[:-1])
-        if not self.paths.are_straight:
-            b = self._begun(x, b)
-        flat = x.pop(1) - b.pop(1) if self.stem.linear else None
-        frozen = [self.paths.is_frozen(name) for name in self.stem.others]
-        moving = [i for i, fixed in enumerate([False] * (len(x) - len(frozen)) + frozen) if not fixed]
-        return Line(b, [end - start for end, start in zip(x, b, strict=True)], flat, moving)
-
-    def _begun(self, x: Table, b: Table) -> Table:
-        """The beginnings of the paths of pairs, from the columns of events and baselines."""
-        places, start = {}, 0
-        for name in self.stem.linear:
-            size = int(np.prod(self.shapes[name]))
-            places[name], start = slice(start, start + size), start + size
-        first = 2 if self.stem.linear else 0
-
-        def by_name(columns: Table) -> dict[str, tf.Tensor]:
-            known = {name: columns[1][:, place] for name, place in places.items()}
-            for name, column in zip(self.stem.others, columns[first:], strict=True):
-                known[name] = tf.reshape(column, (-1, int(np.prod(self.shapes[name]))))
-            return known
-
-        begun = self.paths.starts(by_name(x), by_name(b))
-        others = [tf.reshape(begun[name], (-1, *self.shapes[name])) for name in self.stem.others]
-        if not self.stem.linear:
-            return others
-        flat = tf.concat([begun[name] for name in self.stem.linear], axis=1)
-        return [x[0] - tf.matmul(x[1] - flat, tf.constant(self.stem.kernel, tf.float32)), flat, *others]
-
-    def _reference(self, line: Line, z: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
-        """f where the paths of pairs begin; `z` are the logits of the baselines as they were given."""
-        if self.paths.are_straight:
-            return self.explained(z, direction)
-        return self.explained(self.stem.behind(line.at(self.paths.begin)), direction)
-
     def along(self, events: Table, baselines: Table, directions: tf.Tensor, alphas: Sequence[float]) -> Array:
         """(alphas, pairs) f at places of the paths of pairs that are given row by row."""
         with plain_errors(self.network.name):
             line = self._line(events, baselines)
             return np.stack([self.explained(self.stem.behind(line.at(a)), directions).numpy() for a in alphas])
+
+    def points(
+        self, events: Table, baselines: Table, directions: tf.Tensor, of_event: Array, of_baseline: Array, alpha: Array
+    ) -> tuple[Array, Array, Array]:
+        """f (rows,), its slope along the path, and its gradient (rows, dimensions), one place of a path in each row."""
+        parts = []
+        for start in range(0, len(alpha), self.batch):
+            some = slice(start, start + self.batch)
+            rows = (tf.constant(of_event[some], tf.int32), tf.constant(of_baseline[some], tf.int32))
+            with plain_errors(self.network.name):
+                values = self._evaluate(events, baselines, directions, *rows, tf.constant(alpha[some], tf.float32))
+            parts.append([value.numpy().astype(np.float64) for value in values])
+        f, slope, gradient = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return f, slope, gradient
+
+    def closed(
+        self, events: Table, baselines: Table, directions: tf.Tensor, of_event: Array, of_baseline: Array, sums: Array
+    ) -> PairTerms:
+        """The terms of pairs, as `integrate` returns them, from integrals of the gradient (pairs, dimensions)."""
+        x, b = [tf.gather(t, of_event) for t in events], [tf.gather(t, of_baseline) for t in baselines]
+        direction = tf.gather(directions, of_event)
+        line, split, start = self._line(x, b), [], 0
+        for i in line.moving:
+            shape = line.steps[i].shape
+            size = int(np.prod(shape[1:]))
+            split.append(tf.reshape(tf.constant(sums[:, start : start + size], tf.float32), shape))
+            start += size
+        logit, reference = self.explained(x[-1], direction), self._reference(line, b[-1], direction)
+        found, *of_pairs = self._terms(line, split, logit, reference)
+        error, logit, reference = (values.numpy() for values in of_pairs)
+        return [values.numpy() for values in found], error, logit, reference
 
     def ends(self, events: Table, baselines: Table, directions: tf.Tensor) -> tuple[Array, Array]:
         """(pairs,) f of the baselines, where paths begin, and f of the events, for pairs row by row."""

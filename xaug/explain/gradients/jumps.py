@@ -161,7 +161,7 @@ class PathChoice:
         return found
 
     def _text(self, integrator: Integrator, jumps: Jumps) -> str:
-        """Where the jumps come from, and what can be done."""
+        """A text on the inputs that make the jumps, and on what can be done."""
         end = jumps.worst_end
         size = jumps.size[end]
         culprits = [

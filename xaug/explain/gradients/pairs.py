@@ -19,7 +19,10 @@ import tensorflow as tf
 
 from xaug.core.types import Array, Arrays
 from xaug.core.workers import cores
-from xaug.explain.gradients.integrator import Integrator, Table
+from xaug.explain.gradients.integrator import Integrator
+from xaug.explain.gradients.kinks import integrate_pieces, is_suitable
+from xaug.explain.gradients.path_kernel import Table
+from xaug.explain.gradients.terms import Terms
 from xaug.explain.targets import Target
 
 __all__ = ["REACHED", "Pairs", "event_baseline_pairs", "node_numbers"]
@@ -36,6 +39,10 @@ SLOW_PILOT, SLOW_REFERENCE = 64, 32
 """The same for networks that are not compiled."""
 PILOT_REACHED = 0.97
 """Share of the sample that must be within the tolerance: somewhat more, since it is a sample."""
+FEW = 16
+"""Number of nodes up to which a quadrature is never more work than to look for kinks."""
+BUDGET = 4
+"""Evaluations of a pair that may be spent on looking for kinks, relative to the largest number of nodes."""
 TABLE = 64 * 2**20
 """Bytes that the tables of events may take."""
 
@@ -174,40 +181,6 @@ class _PairBlock:
     columns: Array
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """Attributions of some pairs, as `Integrator.by_name` takes them, and what they should add up to."""
-
-    found: list[Array]
-    error: Array
-    logit: Array
-    reference: Array
-
-    @property
-    def is_finite(self) -> Array:
-        """(pairs,) whether f is a number at both ends."""
-        finite: Array = np.isfinite(self.logit) & np.isfinite(self.reference)
-        return finite
-
-    def change(self, other: _Terms) -> Array:
-        """(pairs,) largest difference of any attribution from that of the same pair in `other`."""
-        largest: Array = np.zeros(len(self.error))
-        for one, two in zip(self.found, other.found, strict=True):
-            largest = np.maximum(largest, np.abs(one - two).reshape(len(one), -1).max(axis=1, initial=0.0))
-        return largest
-
-    def rows(self, rows: Array) -> _Terms:
-        """Those of some pairs."""
-        return _Terms([v[rows] for v in self.found], self.error[rows], self.logit[rows], self.reference[rows])
-
-    def with_rows(self, rows: Array, new: _Terms) -> _Terms:
-        """All of them, those of some pairs exchanged."""
-        found, error = [values.copy() for values in self.found], self.error.copy()  # tensors cannot be written to
-        for values, others in zip([*found, error], [*new.found, new.error], strict=True):
-            values[rows] = others
-        return _Terms(found, error, self.logit, self.reference)
-
-
 class _PairIntegration:
     """The events, baselines and tolerance of one integration, and the number of nodes that it chose."""
 
@@ -219,7 +192,7 @@ class _PairIntegration:
         self.batch, self.grid = block[0] * block[1], block if full else None
         self.node_numbers = node_numbers(max_nodes)
         self.nodes, self.unit = self.node_numbers[0], 1.0
-        self.compares_all, self.agreement = False, 1.0
+        self.compares_all, self.by_pieces, self.agreement = False, False, 1.0
         self.fixed = integrator.table(baselines)
         n = len(next(iter(x.values())))
         row = 4 * sum(int(np.prod(table.shape[1:])) for table in self.fixed)
@@ -231,7 +204,7 @@ class _PairIntegration:
         target = self.target.at(rows, self.size)
         return _Events(table, tf.constant(self.integrator.directions(target, table[-1].numpy())))
 
-    def allowed(self, terms: _Terms) -> Array:
+    def allowed(self, terms: Terms) -> Array:
         """(pairs,) allowed error: the tolerance times |f(x) - f(x')|, or times a unit of f if that is larger.
 
         The unit is 1 for log-odds and probabilities. For other outputs it is the root mean square of f(x) - f(x') of
@@ -241,7 +214,7 @@ class _PairIntegration:
             allowed: Array = self.tolerance * np.fmax(np.abs(terms.logit - terms.reference), self.unit)
         return allowed
 
-    def right(self, terms: _Terms, change: Array | float = 0.0) -> Array:
+    def right(self, terms: Terms, change: Array | float = 0.0) -> Array:
         """(pairs,) whether the sum is right, and no attribution changed by more than is allowed."""
         with np.errstate(invalid="ignore"):
             allowed = self.allowed(terms)
@@ -269,9 +242,9 @@ class _PairIntegration:
         rows, local = np.unique(of_event, return_inverse=True)
         kept = local < self.size
         events = self.events(rows[: self.size])
-        done: dict[int, _Terms] = {}
+        done: dict[int, Terms] = {}
 
-        def terms(nodes: int) -> _Terms:
+        def terms(nodes: int) -> Terms:
             if nodes not in done:
                 done[nodes] = self.integrate(events, local[kept], of_baseline[kept], nodes)
             return done[nodes]
@@ -296,6 +269,27 @@ class _PairIntegration:
             middle = (low + high) // 2
             low, high = (low, middle) if enough(middle) else (middle, high)
         self.nodes, self.agreement = self.node_numbers[high], share(high)
+        if self.nodes > FEW and is_suitable(self.integrator):
+            self._try_pieces(events, local[kept], of_baseline[kept], enough(high))
+
+    def _try_pieces(self, events: _Events, of_event: Array, of_baseline: Array, is_enough: bool) -> None:
+        """Integrate from kink to kink if that is right on the sample, and nodes are not or are more work."""
+        for size in (4, 32):  # a network that is not piecewise linear shows on few pairs
+            terms, complete, count = self.pieces(events, of_event[:size], of_baseline[:size])
+            fine = terms.is_finite
+            right = complete & self.right(terms)
+            share = float(np.mean(right[fine])) if fine.any() else 0.0
+            if share < PILOT_REACHED or (is_enough and count.mean() > self.nodes):
+                return
+        self.by_pieces, self.agreement = True, share
+
+    def pieces(self, events: _Events, of_event: Array, of_baseline: Array) -> tuple[Terms, Array, Array]:
+        """Integrate pairs from kink to kink; whether that was possible, and the numbers of evaluations."""
+        terms, complete, count = integrate_pieces(
+            self.integrator, events.table, self.fixed, events.directions, of_event, of_baseline,
+            BUDGET * self.node_numbers[-1],
+        )  # fmt: skip
+        return Terms(*terms), complete, count
 
     def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_PairBlock]:
         """Blocks of the events first to last, which are made when they are asked for."""
@@ -307,9 +301,9 @@ class _PairIntegration:
                 events, rows.start, here, np.broadcast_to(columns, (here.stop - here.start, columns.shape[1]))
             )
 
-    def integrate(self, events: _Events, of_event: Array, of_baseline: Array, nodes: int) -> _Terms:
+    def integrate(self, events: _Events, of_event: Array, of_baseline: Array, nodes: int) -> Terms:
         """Integrate pairs that are given by their rows of the two tables."""
-        return _Terms(
+        return Terms(
             *self.integrator.integrate(
                 events.table, self.fixed, events.directions, of_event, of_baseline, nodes, self.batch
             )
@@ -322,12 +316,15 @@ class _PairIntegration:
         """
         events, first, columns = block.events, block.first, block.columns
         of_event, of_baseline = np.repeat(first + np.arange(len(columns)), columns.shape[1]), columns.ravel()
+        if self.by_pieces:
+            terms, complete, nodes = self.pieces(events, of_event, of_baseline)
+            return self.named(block, terms, 1 << np.ceil(np.log2(nodes)).astype(int), complete & self.right(terms))
         if self.grid is None:
             terms = self.integrate(events, of_event, of_baseline, self.nodes)
         else:
             own = events.table, self.fixed, events.directions
             rows = first + np.arange(len(columns)), columns[0]
-            terms = _Terms(*self.integrator.integrate_grid(*own, *rows, self.nodes, self.grid))
+            terms = Terms(*self.integrator.integrate_grid(*own, *rows, self.nodes, self.grid))
         nodes, within = np.full(len(terms.error), self.nodes), self.right(terms)
         if self.compares_all:
             terms, within = self._compared(terms, events, (of_event, of_baseline), nodes)
@@ -338,17 +335,19 @@ class _PairIntegration:
                 break
             terms, change = self._again(terms, events, wrong, (of_event, of_baseline), more)
             nodes[wrong], within[wrong] = more, change
-        shape = columns.shape
+        return self.named(block, terms, nodes, within)
+
+    def named(self, block: _PairBlock, terms: Terms, nodes: Array, within: Array) -> Pairs:
+        """Terms as the attributions of a block."""
+        shape = block.columns.shape
         named = {name: v.reshape(*shape, *v.shape[1:]) for name, v in self.integrator.by_name(terms.found).items()}
         return Pairs(
-            block.rows, columns, named, terms.error.reshape(shape), terms.logit.reshape(shape)[:, 0],
+            block.rows, block.columns, named, terms.error.reshape(shape), terms.logit.reshape(shape)[:, 0],
             terms.reference.reshape(shape), nodes.reshape(shape), within.reshape(shape),
             1.0 if self.compares_all else self.agreement,
         )  # fmt: skip
 
-    def _compared(
-        self, terms: _Terms, events: _Events, pairs: tuple[Array, Array], nodes: Array
-    ) -> tuple[_Terms, Array]:
+    def _compared(self, terms: Terms, events: _Events, pairs: tuple[Array, Array], nodes: Array) -> tuple[Terms, Array]:
         """Compare all attributions with those by more nodes, which are kept where they differ; whether both agree."""
         more = self.reference_nodes(self.nodes)
         finer = self.integrate(events, *pairs, more)
@@ -360,8 +359,8 @@ class _PairIntegration:
         return terms, self.right(terms, change)
 
     def _again(
-        self, terms: _Terms, events: _Events, wrong: Array, pairs: tuple[Array, Array], nodes: int
-    ) -> tuple[_Terms, Array]:
+        self, terms: Terms, events: _Events, wrong: Array, pairs: tuple[Array, Array], nodes: int
+    ) -> tuple[Terms, Array]:
         """Integrate some pairs with more nodes; the terms of all, and whether those of these pairs are right now."""
         better = self.integrate(events, pairs[0][wrong], pairs[1][wrong], nodes)
         return terms.with_rows(wrong, better), self.right(better, better.change(terms.rows(wrong)))

@@ -1,4 +1,4 @@
-"""What moves along the paths of Integrated Gradients: frozen inputs, and particles that exist at one end only.
+"""Paths of Integrated Gradients: frozen inputs do not move, and some particles exist at one end only.
 
 A path from a baseline to an event is a straight line, except for elements that do not move on it:
 
@@ -142,12 +142,14 @@ class Line:
     moving: list[int]
 
     def at(self, alpha: tf.Tensor | float) -> list[tf.Tensor]:
-        """The points at a share of the paths."""
-        moving = set(self.moving)
-        return [
-            start + alpha * step if i in moving else start
-            for i, (start, step) in enumerate(zip(self.starts, self.steps, strict=True))
-        ]
+        """The points at a share of the paths; of each path, if `alpha` is a vector."""
+        found = list(self.starts)
+        for i in self.moving:
+            step = self.steps[i]
+            is_vector = not isinstance(alpha, float) and len(alpha.shape) == 1
+            share = tf.reshape(alpha, (-1, *[1] * (len(step.shape) - 1))) if is_vector else alpha
+            found[i] = found[i] + share * step
+        return found
 
 
 # Padding --------------------------------------------------------------------------------------------------

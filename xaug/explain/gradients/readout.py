@@ -66,6 +66,13 @@ class Readout:
         """Whether f is in units of log-odds or of probability, rather than in those of a value."""
         return self.head != "linear"
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether f is a linear function of the numbers before the head."""
+        if self.is_probability:
+            return self.head == "linear"
+        return self.head != "softmax" or self.is_difference or self.units == 2
+
     def directions(self, target: Target, z: Array) -> Array:
         """The explained outputs of events with numbers z (n, units), before the head: factors (n, units) of these."""
         if self.units == 1:
