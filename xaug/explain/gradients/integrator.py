@@ -119,7 +119,11 @@ class Integrator(PathKernel):
     def _check_stem(self) -> None:
         """Compare the logits of the cut network with those of the model."""
         rng = np.random.default_rng(0)
-        x = {name: rng.normal(size=(16, *shape)).astype(np.float32) for name, shape in self.shapes.items()}
+        x: Arrays = {}
+        for (name, shape), tensor in zip(self.shapes.items(), self.network.model.inputs, strict=True):
+            is_float = tensor.dtype.is_floating
+            x[name] = rng.normal(size=(16, *shape)).astype(np.float32 if is_float else tensor.dtype.as_numpy_dtype)
+            x[name] *= is_float  # whole numbers: zero is always one that the network takes
         table = self._columns(x)
         found = self.stem.behind([tf.constant(c) for c in (table[0], *table[2:])]).numpy()
         expected = self.network.function([tf.constant(values) for values in x.values()]).numpy()
