@@ -17,7 +17,7 @@ Rank features
 Find out where relevance lies
     profile, profiles, relevance_map, score_map
 Check the result
-    stability, uncertainty, ablation
+    stability, uncertainty, ablation; likelihood_test, symmetry_test
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xaug.explain.analysis.ablations import ablation
     from xaug.explain.analysis.binned import profile, profiles, relevance_map, score_map
+    from xaug.explain.analysis.likelihood import likelihood_test, symmetry_test
     from xaug.explain.analysis.ranks import rank_fractions
     from xaug.explain.analysis.relevance import feature_relevance, summary
     from xaug.explain.analysis.spread import stability, uncertainty
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attribution", "Averaged", "Blank", "Event", "Mean", "Sample", "ablation", "class_attribution", "compare_engines",
-    "feature_relevance", "integrated_gradients", "lrp", "profile", "profiles", "rank_fractions", "relevance_map",
-    "score_map", "stability", "summary", "uncertainty",
+    "feature_relevance", "integrated_gradients", "likelihood_test", "lrp", "profile", "profiles", "rank_fractions",
+    "relevance_map", "score_map", "stability", "summary", "symmetry_test", "uncertainty",
 ]  # fmt: skip
 
 # Module of each public name. It is imported when the name is first used, since most need TensorFlow or pandas.
@@ -58,6 +59,7 @@ _MODULES = {
     "compare_engines": "xaug.explain.propagation.compare",
     "feature_relevance": "xaug.explain.analysis.relevance",
     "integrated_gradients": "xaug.explain.gradients.api",
+    "likelihood_test": "xaug.explain.analysis.likelihood",
     "lrp": "xaug.explain.propagation.api",
     "profile": "xaug.explain.analysis.binned",
     "profiles": "xaug.explain.analysis.binned",
@@ -66,6 +68,7 @@ _MODULES = {
     "score_map": "xaug.explain.analysis.binned",
     "stability": "xaug.explain.analysis.spread",
     "summary": "xaug.explain.analysis.relevance",
+    "symmetry_test": "xaug.explain.analysis.likelihood",
     "uncertainty": "xaug.explain.analysis.spread",
 }
 

@@ -24,6 +24,7 @@ from xaug.explain.analysis.binning import (
     checked_columns,
     classes_of,
     ratio,
+    towards_signal,
 )  # fmt: skip
 from xaug.explain.analysis.relevance import feature_relevance, signed_relevance, trainings_of
 from xaug.explain.attribution import Attribution
@@ -323,22 +324,8 @@ def relevance_map(
     for i, (attribution, table) in enumerate(zip(trainings, _tables(trainings, signed=True), strict=True)):
         total = np.sum([_relevance(table, name) for name in features], axis=0)
         supported = classes == 1 if scores is None else np.asarray(scores[i]) > 0.5
-        relevance.append(total * _towards_signal(attribution, supported))
+        relevance.append(total * towards_signal(attribution, supported))
     return _map(" + ".join(features), relevance, classes, values, x, y, bins)
-
-
-def _towards_signal(attribution: Attribution, signal: Array) -> Array | float:
-    """+1 where positive relevance supports signal, -1 where it supports background."""
-    target = attribution.settings.get("target")
-    if target == "predicted":
-        return np.where(signal, 1.0, -1.0)
-    if target in ("signal", 1):
-        return 1.0
-    if target == "background":
-        return -1.0
-    raise ConfigurationError(
-        f"the target {target!r} of this attribution is none of signal, background and predicted; explain one of these"
-    )
 
 
 def _map(

@@ -13,7 +13,17 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
 
-__all__ = ["BINS", "Bins", "Values", "bin_edges", "bin_index", "checked_columns", "classes_of", "ratio"]
+__all__ = [
+    "BINS",
+    "Bins",
+    "Values",
+    "bin_edges",
+    "bin_index",
+    "checked_columns",
+    "classes_of",
+    "ratio",
+    "towards_signal",
+]
 
 Bins = int | Sequence[float] | Array
 """Edges of bins, or their number."""
@@ -102,3 +112,20 @@ def ratio(total: Array, counts: Array) -> Array:
     """Sums over counts; nan where there is no event."""
     found: Array = np.divide(total, counts, out=np.full(np.shape(total), np.nan), where=counts > 0)
     return found
+
+
+def towards_signal(attribution: Attribution, signal: Array) -> Array | float:
+    """+1 where positive relevance supports signal, -1 where it supports background.
+
+    `signal` (n,) says of each event whether it is predicted, or taken, to be signal.
+    """
+    target = attribution.settings.get("target")
+    if target == "predicted":
+        return np.where(signal, 1.0, -1.0)
+    if target in ("signal", 1, "signal-background"):
+        return 1.0
+    if target in ("background", "background-signal"):
+        return -1.0
+    raise ConfigurationError(
+        f"the target {target!r} of this attribution is none of signal, background and predicted; explain one of these"
+    )
