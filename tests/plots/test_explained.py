@@ -6,8 +6,10 @@ import pytest
 
 from xaug import variables
 from xaug.explain.analysis.binned import Profile, VariableMap
+from xaug.explain.analysis.likelihood import LikelihoodTest
 from xaug.plots.binned import plot_map, plot_profile
 from xaug.plots.figures import figure, save
+from xaug.plots.likelihood import plot_likelihood
 from xaug.plots.ranking import MOST, plot_ranks
 from xaug.plots.relevance import plot_trainings
 from xaug.plots.roc import RocBand, plot_roc
@@ -158,3 +160,20 @@ def test_many_curves_have_their_legend_outside(tmp_path):
         assert legend.x1 <= fig.bbox.x1
         styles = {(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}
         assert len(styles) == 11
+
+
+def test_likelihood_draws_points_line_and_correlation():
+    edges, counts = np.array([0.0, 1.0, 3.0, 4.0]), np.full((2, 3), 50)
+    attribution, ratio = np.array([-0.5, 0.1, 0.9]), np.array([-1.0, 0.2, 1.5])
+    found = LikelihoodTest(
+        "mass", "mass", edges, counts, attribution, np.full(3, 0.1), ratio, np.full(3, 0.2), 0.98, 0.02, np.nan, 0.5,
+        0.1, np.nan,
+    )  # fmt: skip
+    with figure() as (_, ax):
+        points, line, band = plot_likelihood(found, LABELS["mass"], ax)
+        np.testing.assert_array_equal(points.lines[0].get_xydata(), np.stack([[0.5, 2.0, 3.5], ratio], axis=1))
+        np.testing.assert_array_equal(line.get_data().values, attribution)
+        assert ax.get_title() == "correlation 0.98 ± 0.02"
+        assert ax.get_xlabel() == "$m$ [GeV]"
+        extent = band.get_paths()[0].get_extents()
+        assert (extent.ymin, extent.ymax) == pytest.approx((-0.6, 1.0))

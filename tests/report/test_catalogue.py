@@ -59,7 +59,7 @@ def test_the_general_figures_follow_the_shape_of_the_inputs():
     image = explained("image", "net_c", (), Shape.IMAGE)
     both = explained("both", "net_d", ["x", "y"], Shape.IMAGE, Shape.LIST)
     made = inputs(vector, one, image, both)
-    for key in ("relevance", "trainings", "ranks", "profiles", "uncertainty"):
+    for key in ("relevance", "trainings", "ranks", "profiles", "likelihood", "uncertainty"):
         assert names(GENERIC[key], made) == ["vector", "one", "both"], key
     assert names(GENERIC["heatmaps"], made) == ["image", "both"]
     assert names(GENERIC["relevance_map"], made) == ["vector", "both"]  # a map is over two variables

@@ -188,7 +188,7 @@ def test_the_general_report_shows_what_the_data_allow(toy, tmp_path, read_page):
     arguments = [str(toy / name) for name in names] + [f"--attributions={toy / f'{name}_lrp'}" for name in names]
     done = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "r")])
     assert done.exit_code == 0, done.output
-    each = {"relevance", "trainings", "ranks", "profiles", "relevance_map", "scores", "history"}
+    each = {"relevance", "trainings", "ranks", "profiles", "likelihood", "relevance_map", "scores", "history"}
     expected = {f"{kind}_{name}" for kind in each for name in ("cnn2d", "cnn1d")}
     expected |= {"distributions", "images", "roc", "learning_curve", "heatmaps_cnn2d", "uncertainty_cnn2d"}
     assert {path.stem for path in (tmp_path / "r").glob("*.png")} == expected

@@ -24,6 +24,7 @@ _LAZY = {
     "plot_history": "xaug.plots.history",
     "plot_image": "xaug.plots.images",
     "plot_learning_curve": "xaug.plots.roc",
+    "plot_likelihood": "xaug.plots.likelihood",
     "plot_map": "xaug.plots.binned",
     "plot_profile": "xaug.plots.binned",
     "plot_ranks": "xaug.plots.ranking",

@@ -349,7 +349,8 @@ def _fit(x: Array, y: Array, share: Array) -> tuple[float, float]:
 
     A constant y has no correlation: 0.
     """
-    dx, dy = x - share @ x, y - share @ y
+    dx: Array = x - share @ x
+    dy: Array = y - share @ y
     xx, xy, yy = share @ dx**2, share @ (dx * dy), share @ dy**2
     if xx == 0:
         return np.nan, np.nan
@@ -372,4 +373,5 @@ def _bootstrap(data: _Data, edges: Array, samples: int, seed: int) -> Array:
         share = density.sum(axis=0)[filled]
         ratio = np.log(density[1][filled] / density[0][filled])
         found.append(_fit(ratio, sums[filled] / share, share / share.sum()))
-    return np.std(found, axis=0, ddof=1)
+    error: Array = np.std(found, axis=0, ddof=1)
+    return error

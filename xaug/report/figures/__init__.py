@@ -9,10 +9,11 @@ from xaug.report.catalogue import GENERIC
 from xaug.report.figures import samples
 from xaug.report.figures import performance
 from xaug.report.figures import explanations
+from xaug.report.figures import likelihood
 from xaug.report.figures import maps
 from xaug.report.figures import events
 from xaug.report.figures import baselines
 from xaug.report.figures import learning
 # isort: on
 
-__all__ = ["GENERIC", "baselines", "events", "explanations", "learning", "maps", "performance", "samples"]
+__all__ = ["GENERIC", "baselines", "events", "explanations", "learning", "likelihood", "maps", "performance", "samples"]
