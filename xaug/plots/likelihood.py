@@ -49,6 +49,7 @@ def plot_likelihood(found: LikelihoodTest, variable: Variable, ax: Axes) -> list
     ax.axhline(0, color="k", lw=0.6)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(variable.axis_label)
-    ax.set_ylabel(r"towards signal")
-    ax.set_title(f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}", fontsize=9)
+    ax.set_ylabel("towards signal")
+    title = f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}"
+    ax.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize=9)
     return [points, line, band]
