@@ -7,10 +7,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 import xaug
+from xaug.__main__ import main
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -64,3 +66,23 @@ def test_changelog_begins_with_what_is_not_released_or_with_this_version():
     assert versions[-1] == "0.1.0"
     headings = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
     assert headings <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def _commands(command, name):
+    """A command and all of its subcommands, by name."""
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for sub in command.list_commands(context):
+            yield from _commands(command.get_command(context, sub), f"{name} {sub}")
+
+
+def test_no_option_tells_its_default_twice():
+    told = []
+    for name, command in _commands(main, "xaug"):
+        context = click.Context(command, info_name=name, show_default=True)
+        for option in command.params:
+            text = " ".join((option.get_help_record(context) or ("", ""))[1].split())
+            if text.count("[default: ") > 1:
+                told.append(f"{name} {option.name}: {text}")
+    assert told == []

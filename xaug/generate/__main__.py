@@ -83,7 +83,7 @@ def zbb(
     default="loose",
     metavar="NAME",
     help="Selection that the sample is meant for, loose, search or tight: it sets the thresholds of generation, and "
-    "which events are stored.  [default: loose]",
+    "which events are stored.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command

@@ -106,7 +106,7 @@ def change_settings(
     "--least-effective",
     type=click.FloatRange(0),
     default=0.0,
-    help="Refuse a process with fewer effective selected events, (sum w)^2 / sum w^2.  [default: 0]",
+    help="Refuse a process with fewer effective selected events, (sum w)^2 / sum w^2.",
 )
 @click.option(
     "--set",
