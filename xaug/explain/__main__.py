@@ -9,13 +9,24 @@ from typing import Any
 import click
 
 from xaug.core.command import xaug_command
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.explain.method import AnyMethod, MethodOption, method_options
 from xaug.explain.methods import registered
 
 SHARED = (
-    click.argument("run", type=click.Path(path_type=Path)),
+    click.argument("run", metavar="RUN|MODEL", type=click.Path(path_type=Path)),
     click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write."),
+)
+OWN = (
+    click.option(
+        "--inputs",
+        type=click.Path(path_type=Path),
+        help="Events for a model of your own: an npz file with an array for each input, by name, as the model reads "
+        "it, and label and weight if there are; or a dataset.",
+    ),
+    click.option("--variables", type=click.Path(path_type=Path), help="YAML file of the columns of each input."),
+    click.option("--classes", metavar="NAMES", help="Names of the classes, in the order of the outputs."),
 )
 EVENTS = (
     click.option("--dataset", type=click.Path(path_type=Path), help="Explain another dataset than the run's own."),
@@ -34,7 +45,7 @@ def command() -> click.Command:
         return explain(**options)
 
     methods = registered()
-    decorators = [*SHARED, _method_option(methods), *_options_of(methods), *EVENTS, *_run_options(methods)]
+    decorators = [*SHARED, *OWN, _method_option(methods), *_options_of(methods), *EVENTS, *_run_options(methods)]
     decorated: Any = run_command
     for decorator in reversed(decorators):
         decorated = decorator(decorated)
@@ -78,8 +89,18 @@ def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
     return click.option(options[0].flag, type=kind, help=text)
 
 
-def explain(run: Path, output: Path, **options: Any) -> JsonObject:
-    """Explain every training of a run on the test split; rank the features.
+def _run_of(model: Path, output: Path, inputs: Path, variables: Path | None, classes: str | None, unsafe: bool) -> Path:
+    """The run that a model of the user becomes, below the directory of its attributions."""
+    from xaug.training.own_models import take_in
+
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    return take_in(model, inputs, output, variables=variables, classes=names, unsafe=unsafe)
+
+
+def explain(
+    run: Path, output: Path, inputs: Path | None, variables: Path | None, classes: str | None, **options: Any
+) -> JsonObject:
+    """Explain every training of a run on the test split, or a Keras model of your own on --inputs; rank the features.
 
     Writes the relevance of every input element (HDF5, one file a training) and the ranking with its spread
     over trainings (relevance.csv); with --method ig also signed means and mean absolute values over the signal
@@ -90,9 +111,15 @@ def explain(run: Path, output: Path, **options: Any) -> JsonObject:
     Example: python -m xaug.explain zbb_mlp --rule alpha1_beta0 --bias split --target signal-background -o zbb_mlp_lrp
 
     Example: python -m xaug.explain zbb_mlp --method ig --baseline background -o zbb_mlp_ig
+
+    Example: python -m xaug.explain tagger.keras --inputs test.npz --classes QCD,Hbb,Hcc --method lrp -o tagger_lrp
     """
     from xaug.explain.stage import explain_run
 
+    if inputs is not None:
+        run = _run_of(run, output, inputs, variables, classes, options["unsafe"])
+    elif variables is not None or classes is not None or run.is_file():
+        raise ConfigurationError(f"{run}: a model of your own needs --inputs (an npz file or a dataset)")
     found = explain_run(run, output, **options)
     low, median, high = found.conserved[0]
     return {

@@ -11,7 +11,7 @@ from xaug.core.types import JsonObject
 from xaug.studies import STUDIES, study_with_figures
 
 
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--attributions", multiple=True, type=click.Path(path_type=Path), help="Output of xaug.explain; repeat.")
 @click.option(
     "--study",
@@ -38,6 +38,8 @@ def main(
 ) -> JsonObject:
     """Draw the figures that runs and their attributions allow; write tables and one self-contained HTML page.
 
+    Without RUNS the report is of the runs or models that the attributions explain.
+
     The general figures fit any dataset and any network. With --study there are those of a paper in their place: toy
     and zbb are arXiv:2011.13466, vlq is Constructing sensible baselines for Integrated Gradients. A paper's figures
     may also be asked for by their numbers alone. Each figure is PNG and PDF, with the numbers behind it as CSV or JSON
@@ -45,10 +47,13 @@ def main(
 
     Example: python -m xaug.report zbb_cnn2d zbb_mlp --attributions zbb_cnn2d_lrp -o zbb_report
     """
+    from xaug.explain.explanation import Explanation
     from xaug.report.figures import GENERIC
     from xaug.report.stage import report
     from xaug.training.runs import load_run
 
+    if not runs and attributions:
+        runs = tuple(dict.fromkeys(Explanation.open(directory).run for directory in attributions))
     keys = None if figures is None else option_list(figures)
     chosen = STUDIES[study] if study else None
     if chosen is None and keys and not all(key in GENERIC for key in keys):

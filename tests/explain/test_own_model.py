@@ -1,0 +1,136 @@
+"""A Keras model of the user's own, explained and reported by commands alone."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from xaug.explain.__main__ import main as explain
+from xaug.explain.stage import load_attributions
+from xaug.report.__main__ import main as report
+
+VARIABLES = """
+hlf:
+  - {name: mjj, label: '$m_{jj}$', unit: GeV}
+  - {name: ptjj, label: '$p_T^{jj}$', unit: GeV}
+  - d_eta
+tracks: [track_pt, track_d0]
+"""
+CLASSES = ("QCD", "Hbb", "Hcc")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A model of three classes that reads two inputs, events with labels, and names of the variables."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    directory = tmp_path_factory.mktemp("own")
+    tracks, hlf = keras.Input((4, 2), name="tracks"), keras.Input((3,), name="hlf")
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(tracks), hlf])
+    x = keras.layers.Dense(8, activation="relu")(x)
+    keras.Model([tracks, hlf], keras.layers.Dense(3, activation="softmax")(x)).save(directory / "tagger.keras")
+    rng = np.random.default_rng(1)
+    x = {"tracks": rng.normal(size=(60, 4, 2)).astype("f4"), "hlf": rng.normal(size=(60, 3)).astype("f4")}
+    np.savez(directory / "test.npz", **x, label=np.arange(60) % 3, weight=rng.uniform(0.5, 2, 60))
+    np.savez(directory / "names.npz", **x, label=np.array(CLASSES)[np.arange(60) % 3])
+    np.savez(directory / "bare.npz", **x)
+    (directory / "vars.yaml").write_text(VARIABLES)
+    return directory, x
+
+
+def run(command, *arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+OPTIONS = {"lrp": ("--epsilon", 1e-6, "--engine", "native"), "ig": ("--baseline", "blank")}
+
+
+class TestCommand:
+    @pytest.mark.parametrize("method", OPTIONS)
+    def test_from_file_to_report(self, made, tmp_path, method):
+        import xaug
+
+        directory, x = made
+        done = run(
+            explain, directory / "tagger.keras", "--inputs", directory / "test.npz", "--variables",
+            directory / "vars.yaml", "--classes", ",".join(CLASSES), "--method", method, "--target", "Hbb",
+            *OPTIONS[method], "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "a")
+        assert found.variables == {"tracks": ["track_pt", "track_d0"], "hlf": ["mjj", "ptjj", "d_eta"]}
+        assert found.columns["hlf"][0].axis_label == "$m_{jj}$ [GeV]"
+        model = xaug.load_model(directory / "tagger.keras")
+        if method == "lrp":
+            own = xaug.explain.lrp(model, x, target=1, epsilon=1e-6, engine="native")
+        else:
+            own = xaug.explain.integrated_gradients(
+                model, x, {name: np.zeros_like(values[0]) for name, values in x.items()}, target=1
+            )
+        for name in x:
+            np.testing.assert_allclose(found.relevance[name], own.relevance[name], rtol=1e-3, atol=1e-4)
+        done = run(report, "--attributions", tmp_path / "a", "-o", tmp_path / "report")
+        assert done.exit_code == 0, done.output
+        page = (tmp_path / "report" / "report.html").read_text()
+        assert "Hbb" in page
+        drawn = json.loads((tmp_path / "report" / "manifest.json").read_text())["figures"]
+        assert any(name.startswith("relevance") for name in drawn)
+
+    @pytest.mark.parametrize("file", ["names.npz", "bare.npz"])
+    def test_labels_by_name_or_none(self, made, tmp_path, file):
+        directory, _ = made
+        done = run(
+            explain, directory / "tagger.keras", "--inputs", directory / file, "--classes", ",".join(CLASSES),
+            "--method", "lrp", "--engine", "native", "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "a")
+        if file == "names.npz":
+            np.testing.assert_array_equal(found.label, np.arange(60) % 3)
+
+    @pytest.mark.parametrize(
+        ("change", "options", "reason"),
+        [
+            ({"hlf": None}, (), "has no array 'hlf', which the model reads"),
+            ({"more": np.zeros((60, 3))}, (), "unknown input of the model"),
+            ({"hlf": np.zeros((60, 2))}, (), r"'hlf' has the shape (60, 2)"),
+            ({"hlf": np.zeros((50, 3))}, (), "has 50 events"),
+            ({"hlf": np.full((60, 3), np.nan)}, (), "holds NaN or infinity in event 0"),
+            ({"label": np.full(60, 3)}, (), "label 3 is none of 0, 1, 2"),
+            ({}, ("--classes", "A,B"), "the model has 3 classes"),
+            ({}, ("--classes", "A,A,B"), "the model has 3 classes"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_refusals(self, made, tmp_path, change, options, reason):
+        directory, x = made
+        arrays = {key: values for key, values in {**x, **change}.items() if values is not None}
+        np.savez(tmp_path / "x.npz", **arrays)
+        done = run(explain, directory / "tagger.keras", "--inputs", tmp_path / "x.npz", *options, "-o", tmp_path / "a")
+        assert done.exit_code == 1 and reason in done.stderr.replace("\n", " ")
+        assert "Traceback" not in done.stderr
+
+    def test_a_model_without_events(self, made, tmp_path):
+        done = run(explain, made[0] / "tagger.keras", "-o", tmp_path / "a")
+        assert done.exit_code == 1 and "needs --inputs" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("hlf: [a, b]", "has 3 columns, but 2 variables are named"),
+            ("hfl: [a, b, c]", "did you mean 'hlf'"),
+            ("hlf: {a: b}", "must be a list"),
+            ("hlf: [a, b, {nam: c}]", "must be a name, or a mapping with a name"),
+            ("hlf: [a, b, {name: c, unt: GeV}]", "has unt: 'GeV'"),
+            ("- a", "mapping"),
+        ],
+    )
+    def test_wrong_variables(self, made, tmp_path, text, reason):
+        (tmp_path / "v.yaml").write_text(text)
+        done = run(
+            explain, made[0] / "tagger.keras", "--inputs", made[0] / "test.npz", "--variables", tmp_path / "v.yaml",
+            "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 1 and reason in done.stderr, done.stderr

@@ -1,0 +1,289 @@
+"""Take in a Keras model that xaug did not train, with events to explain, as a run and a dataset.
+
+All that follows reads a run and a dataset, and so works for models of the user: methods, rankings, figures and reports.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xaug.core import provenance
+from xaug.core.errors import ConfigurationError, DatasetError, ModelError, unknown_name
+from xaug.core.files import digest_file, digest_json, write_json
+from xaug.core.types import Array, Arrays, JsonObject
+from xaug.core.yaml_files import read_yaml
+from xaug.data.dataset import Dataset
+from xaug.data.own_arrays import OwnArrays, write_arrays
+from xaug.data.records import CLASSES
+from xaug.data.scaling import Scaler
+from xaug.data.table import GROUPS, Block, Table, Variable
+from xaug.networks.inputs import Inputs
+from xaug.networks.model_files import load_model
+from xaug.training.class_metrics import judge
+from xaug.training.runs import training_directory, write_scores
+from xaug.training.task import result_path
+
+if TYPE_CHECKING:
+    from keras import Model
+
+__all__ = ["EVENTS", "MODEL", "take_in"]
+
+MODEL, EVENTS = "model", "events"
+"""Names of the run and of the dataset, beside the attributions."""
+NETWORK = "own"
+"""Name of the network in the records of such runs."""
+FIELDS = ("label", "weight")
+"""Arrays of a file of events that are no inputs."""
+KEYS = ("name", "label", "unit", "group")
+
+
+def take_in(
+    model_file: Path,
+    events: Path,
+    directory: Path,
+    *,
+    variables: Path | None = None,
+    classes: Sequence[str] | None = None,
+    unsafe: bool = False,
+) -> Path:
+    """Write the run and the dataset of a model and of events; return the run.
+
+    Parameters
+    ----------
+    model_file : Path
+        file of a Keras model of any version, see `xaug.load_model`
+    events : Path
+        npz file with an array (n, ...) for each input of the model, by name, as the model reads it; with `label` (n,)
+        and `weight` (n,) or without. Or a dataset, of which the test split is read, unscaled
+    directory : Path
+        where both are written, as `model` and `events`
+    variables : Path, optional
+        YAML file that gives the columns of each input names, or name, label, unit and group
+    classes : sequence of str, optional
+        names of the classes in the order of the outputs
+    unsafe : bool
+        let the model file run code
+
+    Raises
+    ------
+    ConfigurationError
+        if arrays, names or classes do not go with the model
+    ModelError
+        if the model cannot be opened, or is no classifier
+    """
+    model = load_model(model_file, unsafe=unsafe)
+    given = _events(events, model)
+    x, table = given.x, _table(given, None if variables is None else _read_variables(variables))
+    probability = _probabilities(model, x)
+    names = _classes(classes, probability.shape[1])
+    found = probability.argmax(axis=1) if given.label is None else given.label
+    label = _labels(found, names, events)
+    weight = np.ones(len(label)) if given.weight is None else given.weight.astype(np.float64)
+    columns: Arrays = {name: values.astype(np.float32) for name, values in x.items()}
+    columns |= {"label": label.astype(np.int8), "weight": weight}
+    processes = tuple(name for i, name in enumerate(names) if (label == i).any())
+    process = np.array([processes.index(names[i]) for i in label])
+    arrays = OwnArrays(columns, table, names, process, processes)
+    write_arrays(directory / EVENTS, arrays, np.full(len(label), 2))
+    data = Dataset.open(directory / EVENTS)
+    return _write_run(model_file, directory / MODEL, data, probability, given.label is None)
+
+
+@dataclass(frozen=True)
+class _Events:
+    """Events as a file holds them: inputs by name, classes, weights, and variables where they are known."""
+
+    path: Path
+    x: Arrays
+    label: Array | None
+    weight: Array | None
+    variables: Mapping[str, tuple[Variable, ...]]
+
+
+def _labels(given: Array, classes: Sequence[str], path: Path) -> Array:
+    """Labels (n,) of classes that are given by number or by name."""
+    names: list[Any] = [str(value) for value in given] if given.dtype.kind in "US" else given.tolist()
+    known: list[Any] = list(classes) if given.dtype.kind in "US" else list(range(len(classes)))
+    for value in dict.fromkeys(names):
+        if value not in known:
+            raise ConfigurationError(f"{path}: label {value!r} is none of {', '.join(map(str, known))}")
+    return np.array([known.index(value) for value in names])
+
+
+def _events(path: Path, model: Model) -> _Events:
+    """The events of an npz file or of a dataset, checked against the inputs of a model."""
+    names = [tensor.name.partition(":")[0] for tensor in model.inputs]
+    if path.is_dir():
+        data = Dataset.open(path)
+        for name in names:
+            if name not in data.table.blocks:
+                raise unknown_name("block of the dataset, which the model reads as its input,", name, data.table.blocks)
+        arrays = dict(data.load([*names, *FIELDS], "test"))
+        variables = {name: tuple(data.table.variables(name)) for name in names}
+        arrays["label"] = np.array(data.classes)[arrays["label"]]
+    else:
+        arrays, variables = _read_npz(path), {}
+    inputs = {key: values for key, values in arrays.items() if key not in FIELDS}
+    if len(names) == len(inputs) == 1:
+        inputs = {names[0]: next(iter(inputs.values()))}
+    for key in inputs:
+        if key not in names:
+            raise unknown_name(f"input of the model, in {path},", key, names)
+    for name, tensor in zip(names, model.inputs, strict=True):
+        if name not in inputs:
+            raise ConfigurationError(f"{path} has no array {name!r}, which the model reads; it has {', '.join(arrays)}")
+        _check_shape(path, name, inputs[name], tuple(tensor.shape[1:]))
+    n = len(inputs[names[0]])
+    for key, values in arrays.items():
+        if len(values) != n:
+            raise ConfigurationError(f"{path}: {key!r} has {len(values)} events, {names[0]!r} has {n}")
+    if n == 0:
+        raise ConfigurationError(f"{path} holds no events")
+    return _Events(path, {name: inputs[name] for name in names}, arrays.get("label"), arrays.get("weight"), variables)
+
+
+def _read_npz(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigurationError(f"{path} is no npz file of numbers, nor a dataset ({reason})") from None
+
+
+def _check_shape(path: Path, name: str, values: Array, wanted: tuple[int | None, ...]) -> None:
+    if values.dtype.kind not in "biuf":
+        raise ConfigurationError(f"{path}: {name!r} holds {values.dtype}, not numbers")
+    own = values.shape[1:]
+    if len(own) != len(wanted) or any(b is not None and a != b for a, b in zip(own, wanted, strict=True)):
+        raise ConfigurationError(f"{path}: {name!r} has the shape {values.shape}; the model reads (n, {wanted})")
+    if len(own) not in (1, 2, 3):
+        raise ConfigurationError(
+            f"{path}: {name!r} has the shape {values.shape}; vectors, lists and images are explained"
+        )
+    if not np.isfinite(values).all():
+        event = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise ConfigurationError(f"{path}: {name!r} holds NaN or infinity in event {event}; leave such events out")
+
+
+def _read_variables(path: Path) -> dict[str, list[Variable]]:
+    """Variables of each input: a list of names, or of mappings with `name`, `label`, `unit` and `group`."""
+    content = read_yaml(path)
+    found = {}
+    for block, columns in content.values.items():
+        if not isinstance(columns, list):
+            raise content.error(block, f"{block!r} must be a list of names, or of mappings with {', '.join(KEYS)}")
+        found[block] = [_variable(content, block, column) for column in columns]
+    return found
+
+
+def _variable(content: Any, block: str, column: Any) -> Variable:
+    if isinstance(column, str):
+        return Variable(column, column.replace("_", " "))
+    own = getattr(column, "values", column)
+    if not isinstance(own, Mapping) or not isinstance(own.get("name"), str):
+        raise content.error(block, f"{block!r} has a column {column!r}; must be a name, or a mapping with a name")
+    for key, value in own.items():
+        if key not in KEYS or not isinstance(value, str):
+            raise content.error(
+                block, f"column {own['name']!r} has {key}: {value!r}; known are texts {', '.join(KEYS)}"
+            )
+    if own.get("group") and own["group"] not in GROUPS:
+        raise content.error(block, f"{own['name']!r} has the group {own['group']!r}; known: {', '.join(GROUPS)}")
+    label = own.get("label", own["name"].replace("_", " "))
+    return Variable(own["name"], label, own.get("unit", ""), own.get("group", ""))
+
+
+def _table(events: _Events, named: Mapping[str, Sequence[Variable]] | None) -> Table:
+    """Names of the columns of all inputs: by the file of variables, by the dataset, or by number."""
+    named = named or {}
+    for block in named:
+        if block not in events.x:
+            raise unknown_name("input in the file of variables", block, events.x)
+    blocks = {}
+    for block, values in events.x.items():
+        width = values.shape[-1]
+        numbered = [block] if width == 1 else [f"{block}_{i}" for i in range(width)]
+        default = events.variables.get(block) or [Variable(name, name.replace("_", " ")) for name in numbered]
+        own = list(named.get(block, default))
+        if len(own) != width:
+            raise ConfigurationError(f"input {block!r} has {width} columns, but {len(own)} variables are named")
+        group = ("kinematic", "list", "image")[values.ndim - 2]
+        full = tuple(Variable(v.name, v.label, v.unit, v.group or group) for v in own)
+        blocks[block] = Block(block, full, values.shape[1:-1])
+    return Table("own", blocks).without_code()
+
+
+def _probabilities(model: Model, x: Arrays) -> Array:
+    """Probability (n, K) of each class; of a single output (n, 2), the second being what it stands for."""
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        shapes = ", ".join(str(tuple(output.shape)) for output in model.outputs)
+        raise ModelError(f"the model has outputs of the shapes {shapes}; one output of K classes is explained here")
+    y = np.asarray(model.predict([x[name] for name in x], batch_size=1024, verbose=0), np.float64)
+    if not np.isfinite(y).all():
+        raise ModelError("the model gives NaN or infinity for some events; leave them out")
+    is_probability = y.min() >= 0 and y.max() <= 1
+    if y.shape[1] == 1:
+        p = y if is_probability else 1 / (1 + np.exp(-y))
+        return np.concatenate([1 - p, p], axis=1)
+    if is_probability and np.allclose(y.sum(axis=1), 1, atol=1e-3):
+        return y
+    if is_probability:
+        raise ModelError("the outputs of the model do not add up to 1; a classifier of exclusive classes is needed")
+    e = np.exp(y - y.max(axis=1, keepdims=True))  # a linear output of logits
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def _classes(classes: Sequence[str] | None, k: int) -> tuple[str, ...]:
+    if classes is None:
+        return CLASSES if k == 2 else tuple(f"class_{i}" for i in range(k))
+    if len(classes) != k or len(set(classes)) != k or "" in classes:
+        raise ConfigurationError(f"--classes {','.join(classes)}: the model has {k} classes; name each once, in order")
+    return tuple(classes)
+
+
+def _write_run(model_file: Path, run: Path, data: Dataset, probability: Array, unlabelled: bool) -> Path:
+    """Write the directory of a run with one training, which is the model as it is."""
+    inputs = Inputs(
+        data.table, NETWORK, {b: list(data.table.names(b)) for b in data.table.blocks}, outputs=len(data.classes)
+    )
+    config: JsonObject = {"dataset": data.digest, **inputs.config, "model": _digest(model_file)}
+    if provenance.begin(run, "train", config):
+        return run
+    training = training_directory(run, 0)
+    training.mkdir(parents=True, exist_ok=True)
+    if model_file.is_dir():
+        shutil.copytree(model_file, training / "model.keras", dirs_exist_ok=True)
+    else:
+        shutil.copyfile(model_file, training / "model.keras")
+    Scaler(data.table, {}, {"dataset": data.digest, "split": "none"}).save(run / "scaler.json")
+    test = data.load(["label", "weight", "event_id"], "test")
+    score = probability[:, 1] if len(data.classes) == 2 else probability
+    write_scores(
+        training / "scores.h5", {"score": score, **{key: test[key] for key in ("label", "weight", "event_id")}}
+    )
+    try:
+        metrics = judge(test["label"], probability, data.classes, test["weight"]).to_json()
+    except DatasetError:  # events of one class have no ROC curve
+        metrics = {"auc": float("nan"), "accuracy": float("nan")}
+    metrics |= {"training": 0, "labels": "those that the model predicts" if unlabelled else "given"}
+    write_json(result_path(run, 0), {**metrics, "history": {"loss": [], "val_loss": []}})
+    provenance.write(
+        run, "train", config, dataset=str(data.path.resolve()), dataset_from_here=f"../{EVENTS}",
+        classes=list(data.classes), training_events=0, inputs=inputs.to_json(), metrics=[metrics],
+    )  # fmt: skip
+    return run
+
+
+def _digest(model_file: Path) -> str:
+    if model_file.is_dir():
+        files = sorted(path for path in model_file.rglob("*") if path.is_file())
+        return digest_json([[str(path.relative_to(model_file)), digest_file(path)] for path in files])
+    return digest_file(model_file)
