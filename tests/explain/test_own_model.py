@@ -40,6 +40,22 @@ def made(tmp_path_factory):
     return directory, x
 
 
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory):
+    """A model with one sigmoid output that knows something, events and names."""
+    import keras
+
+    directory = tmp_path_factory.mktemp("two")
+    model = keras.Sequential([keras.Input((3,), name="hlf"), keras.layers.Dense(1, activation="sigmoid")])
+    model.set_weights([np.array([[1.0], [-0.5], [0.1]]), np.array([0.2])])
+    model.save(directory / "tagger.h5")
+    rng = np.random.default_rng(2)
+    label = np.arange(400) % 2
+    np.savez(directory / "test.npz", hlf=rng.normal(label[:, None] * [1.0, -0.5, 0.0], 1.0, (400, 3)), label=label)
+    (directory / "vars.yaml").write_text(VARIABLES.partition("tracks")[0])
+    return directory
+
+
 def run(command, *arguments):
     return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
@@ -71,12 +87,43 @@ class TestCommand:
             )
         for name in x:
             np.testing.assert_allclose(found.relevance[name], own.relevance[name], rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("method", OPTIONS)
+    def test_report_of_attributions_alone(self, two_classes, tmp_path, method):
+        options = [*OPTIONS[method], "--target", "signal"]
+        done = run(
+            explain, two_classes / "tagger.h5", "--inputs", two_classes / "test.npz", "--variables",
+            two_classes / "vars.yaml", "--method", method, *options, "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
         done = run(report, "--attributions", tmp_path / "a", "-o", tmp_path / "report")
         assert done.exit_code == 0, done.output
-        page = (tmp_path / "report" / "report.html").read_text()
-        assert "Hbb" in page
         drawn = json.loads((tmp_path / "report" / "manifest.json").read_text())["figures"]
-        assert any(name.startswith("relevance") for name in drawn)
+        assert {"roc", "distributions"} <= drawn.keys()
+        assert any(name.startswith("profiles") for name in drawn) and any(n.startswith("relevance") for n in drawn)
+        with open(tmp_path / "report" / next(f"{name}.csv" for name in drawn if name.startswith("relevance"))) as file:
+            assert {"mjj", "ptjj", "d_eta"} <= {line.split(",")[0] for line in file}
+
+    def test_events_of_a_dataset(self, two_classes, tmp_path):
+        """Inputs are the blocks of the dataset, by name; its variables name their columns."""
+        import keras
+
+        import xaug
+
+        rng = np.random.default_rng(4)
+        names = [xaug.Variable("mjj", r"$m_{jj}$", "GeV"), "d_eta"]
+        xaug.Dataset.write(
+            tmp_path / "data", xaug=rng.normal(size=(200, 2)), label=np.arange(200) % 2, variables={"xaug": names}
+        )
+        x = keras.Input((2,), name="xaug")
+        keras.Model(x, keras.layers.Dense(2, activation="softmax")(x)).save(tmp_path / "m.keras")
+        done = run(
+            explain, tmp_path / "m.keras", "--inputs", tmp_path / "data", "--engine", "native", "-o", tmp_path / "a"
+        )
+        assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "a")
+        assert len(found) == xaug.Dataset.open(tmp_path / "data").size("test")
+        assert [v.axis_label for v in found.columns["xaug"]] == ["$m_{jj}$ [GeV]", "d eta"]
 
     @pytest.mark.parametrize("file", ["names.npz", "bare.npz"])
     def test_labels_by_name_or_none(self, made, tmp_path, file):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AblationCurves", "AllRuns", "ExplainedClass", "ExplainedEvents", "ExplainedSizes", "Facts", "ReportInputs",
-    "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "WholeDataset",
+    "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "TrainedRun", "WholeDataset",
 ]  # fmt: skip
 
 
@@ -162,6 +162,15 @@ class SingleRun(Subject):
     @property
     def facts(self) -> Facts:
         return Facts(network=self.run.input_spec.network)
+
+
+@dataclass(frozen=True)
+class TrainedRun(SingleRun):
+    """One run that xaug trained, whose history is known; not a model of the user's."""
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(run) for run in inputs.runs if run.training_events]
 
 
 @dataclass(frozen=True)

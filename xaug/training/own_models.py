@@ -93,11 +93,13 @@ def take_in(
     arrays = OwnArrays(columns, table, names, process, processes)
     write_arrays(directory / EVENTS, arrays, np.full(len(label), 2))
     data = Dataset.open(directory / EVENTS)
-    return _write_run(model_file, directory / MODEL, data, probability, given.label is None)
+    facts: JsonObject = {"parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights))}
+    facts["labels"] = "those that the model predicts" if given.label is None else "given"
+    return _write_run(model_file, directory / MODEL, data, probability, facts)
 
 
 @dataclass(frozen=True)
-class _Events:
+class _GivenEvents:
     """Events as a file holds them: inputs by name, classes, weights, and variables where they are known."""
 
     path: Path
@@ -117,7 +119,7 @@ def _labels(given: Array, classes: Sequence[str], path: Path) -> Array:
     return np.array([known.index(value) for value in names])
 
 
-def _events(path: Path, model: Model) -> _Events:
+def _events(path: Path, model: Model) -> _GivenEvents:
     """The events of an npz file or of a dataset, checked against the inputs of a model."""
     names = [tensor.name.partition(":")[0] for tensor in model.inputs]
     if path.is_dir():
@@ -146,7 +148,9 @@ def _events(path: Path, model: Model) -> _Events:
             raise ConfigurationError(f"{path}: {key!r} has {len(values)} events, {names[0]!r} has {n}")
     if n == 0:
         raise ConfigurationError(f"{path} holds no events")
-    return _Events(path, {name: inputs[name] for name in names}, arrays.get("label"), arrays.get("weight"), variables)
+    return _GivenEvents(
+        path, {name: inputs[name] for name in names}, arrays.get("label"), arrays.get("weight"), variables
+    )
 
 
 def _read_npz(path: Path) -> Arrays:
@@ -201,7 +205,7 @@ def _variable(content: Any, block: str, column: Any) -> Variable:
     return Variable(own["name"], label, own.get("unit", ""), own.get("group", ""))
 
 
-def _table(events: _Events, named: Mapping[str, Sequence[Variable]] | None) -> Table:
+def _table(events: _GivenEvents, named: Mapping[str, Sequence[Variable]] | None) -> Table:
     """Names of the columns of all inputs: by the file of variables, by the dataset, or by number."""
     named = named or {}
     for block in named:
@@ -249,7 +253,7 @@ def _classes(classes: Sequence[str] | None, k: int) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _write_run(model_file: Path, run: Path, data: Dataset, probability: Array, unlabelled: bool) -> Path:
+def _write_run(model_file: Path, run: Path, data: Dataset, probability: Array, facts: JsonObject) -> Path:
     """Write the directory of a run with one training, which is the model as it is."""
     inputs = Inputs(
         data.table, NETWORK, {b: list(data.table.names(b)) for b in data.table.blocks}, outputs=len(data.classes)
@@ -273,7 +277,7 @@ def _write_run(model_file: Path, run: Path, data: Dataset, probability: Array, u
         metrics = judge(test["label"], probability, data.classes, test["weight"]).to_json()
     except DatasetError:  # events of one class have no ROC curve
         metrics = {"auc": float("nan"), "accuracy": float("nan")}
-    metrics |= {"training": 0, "labels": "those that the model predicts" if unlabelled else "given"}
+    metrics |= {"training": 0, "steps": 0, "best_step": 0, **facts}
     write_json(result_path(run, 0), {**metrics, "history": {"loss": [], "val_loss": []}})
     provenance.write(
         run, "train", config, dataset=str(data.path.resolve()), dataset_from_here=f"../{EVENTS}",

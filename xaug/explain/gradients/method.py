@@ -89,7 +89,8 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         read_padding(job.options.padding, shapes)
         whole = [name for name, elements in fixed.items() if elements.all()]
         sample = sample_of(baseline, run.model(0), {}, run.variables, whole)
-        near = run.inputs(data.load(run.input_spec.fields, "train", NEIGHBOURS))
+        split = "train" if data.size("train") else job.split  # events for a model of the user's have one split only
+        near = run.inputs(data.load(run.input_spec.fields, split, NEIGHBOURS))
         distance = distance_from_data(sample, near, run.variables)
         return replace(job, baseline=replace(sample, provenance={**sample.provenance, "distance": distance}))
 

@@ -13,7 +13,7 @@ from xaug.plots.history import plot_history
 from xaug.plots.roc import plot_learning_curve
 from xaug.report.catalogue import GENERIC
 from xaug.report.run_series import RunSteps
-from xaug.report.subjects import RunSizes, SingleRun
+from xaug.report.subjects import RunSizes, TrainedRun
 from xaug.report.words import noun
 from xaug.training.learning_curve import LEAST_POINTS, CurvePoint, Extrapolation, auc_error, extrapolate
 from xaug.training.runs import Run
@@ -114,8 +114,8 @@ def _numbers(fit: Extrapolation) -> JsonObject:
     return {**vars(fit)}
 
 
-@GENERIC.figure("history", "Loss by epoch", SingleRun)
-def draw_histories(subject: SingleRun, stem: Path) -> str:
+@GENERIC.figure("history", "Loss by epoch", TrainedRun)
+def draw_histories(subject: TrainedRun, stem: Path) -> str:
     """Draw the loss by epoch, or by step in a training by steps, of all trainings of a run."""
     run = subject.run
     values = [run.history(i) for i in range(len(run))]
