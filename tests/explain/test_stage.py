@@ -126,6 +126,15 @@ def test_integrated_gradients_by_command(mlp_path, tmp_path):
     model = run.model(0)
     assert physical.reference[0] == pytest.approx(model.predict(zero, verbose=0)[0, 1], abs=1e-5)
     assert blank.reference[0] == pytest.approx(model.predict(np.zeros((1, 36)), verbose=0)[0, 1], abs=1e-5)
+    more = ["--baseline", "blank", "--frozen", "pt,eta", "--padding", "free", "-o", str(tmp_path / "frozen")]
+    done = CliRunner().invoke(main, [*base, *more])
+    assert done.exit_code == 0, done.output
+    (frozen,) = load_attributions(tmp_path / "frozen")[:1]
+    columns = run.variables["xaug"]
+    fixed = np.isin(columns, ["pt", "eta"])
+    assert np.all(frozen.relevance["xaug"][:, fixed] == 0)
+    assert np.abs(frozen.relevance["xaug"][:, ~fixed]).max() > 0
+    assert json.loads((tmp_path / "frozen" / "manifest.json").read_text())["lost"] == [0] * len(run)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +142,8 @@ def test_integrated_gradients_by_command(mlp_path, tmp_path):
     [
         (["--method", "ig"], "needs a baseline"),
         (["--method", "ig", "--baseline", "blnk"], "did you mean 'blank'"),
+        (["--method", "ig", "--baseline", "blank", "--frozen", "etaa"], "did you mean 'eta'"),
+        (["--method", "ig", "--baseline", "blank", "--padding", "lst=0"], "input in padding 'lst'"),
         (["--method", "ig", "--baseline", "blank", "--rule", "epsilon"], "--rule belongs to --method lrp"),
         (["--baseline", "blank"], "--baseline belongs to --method ig"),
     ],

@@ -131,6 +131,7 @@ def explain(
             f"largest relevance: {', '.join(found.top5)}",
             f"sum of relevance / explained output: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
             "(training 1)",
+            *([f"lost events, by training: {', '.join(map(str, found.lost))}"] if any(found.lost) else []),
             *(_baseline_lines(found.settings) if found.method.has_baseline else []),
         ],
     }

@@ -53,6 +53,8 @@ class Explanation:
         settings of the first attribution
     conserved : list of list of float
         5%, 50% and 95% quantiles, over events, of the sum of relevance over what it should be; one list a training
+    lost : list of int
+        number of events with a relevance that is not finite, which summaries leave out; one number a training
     top5 : list of str
         the features of largest mean relevance
     rankings : dict of list of str
@@ -74,6 +76,7 @@ class Explanation:
     events: int
     settings: JsonObject = field(repr=False)
     conserved: list[list[float]] = field(repr=False)
+    lost: list[int]
     top5: list[str]
     rankings: dict[str, list[str]] = field(repr=False)
     config: JsonObject = field(repr=False)
@@ -95,8 +98,8 @@ class Explanation:
             return cls(
                 directory, method, Path(content["run"]), Path(content["dataset"]), config["run"], config["dataset"],
                 config["split"], config.get("only"), config.get("baseline"), content["trainings"], content["events"],
-                content["settings"], content["conserved_5_50_95"], content["top5"],
-                content.get("rankings", {}), config,
+                content["settings"], content["conserved_5_50_95"], content.get("lost", [0] * content["trainings"]),
+                content["top5"], content.get("rankings", {}), config,
             )  # fmt: skip
         except KeyError as error:
             raise DatasetError(

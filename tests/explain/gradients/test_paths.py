@@ -180,6 +180,16 @@ def test_a_jump_that_no_padding_mends_is_an_error_that_names_its_input():
         assert found.settings["frozen"] == frozen
 
 
+def test_a_jump_inside_the_paths_is_told_apart_from_kinks():
+    keras.utils.set_random_seed(1)
+    model, rng = cut(0.5), np.random.default_rng(1)
+    x = {"list": rng.uniform(0.6, 1, (6, STEPS, COLUMNS)), "xaug": rng.random((6, 2))}
+    b = {"list": rng.uniform(0, 0.4, (STEPS, COLUMNS)), "xaug": np.zeros(2)}
+    with pytest.warns(UserWarning, match="more nodes change nothing, since f jumps on the way"):
+        found = integrated_gradients(model, x, b)
+    assert found.settings["tolerance_reached"] is False
+
+
 # Frozen inputs and columns --------------------------------------------------------------------------------
 
 

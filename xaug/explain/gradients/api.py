@@ -89,7 +89,7 @@ class IntegrationJob:
         }  # fmt: skip
         self._pairs, self._within = 0, 0
         self._nodes: dict[int, int] = {}
-        self.worst, self.agreement = 0.0, 1.0
+        self.worst, self.agreement, self.is_stuck = 0.0, 1.0, False
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -106,6 +106,7 @@ class IntegrationJob:
         """Count the pairs of a block, those within the tolerance, and their nodes."""
         self._pairs += pairs.error.size
         self.agreement = min(self.agreement, pairs.agreement)
+        self.is_stuck |= pairs.is_stuck
         self._within += int(np.sum(pairs.within))
         self.worst = max(self.worst, float(np.nanmax(np.abs(pairs.error), initial=0.0)))
         for nodes, count in zip(*np.unique(pairs.nodes, return_counts=True), strict=True):
@@ -117,10 +118,16 @@ class IntegrationJob:
         least = min(share, self.agreement)
         reached = least >= REACHED
         if not reached:
+            remedy = (
+                "more nodes change nothing, since f jumps on the way: a mask or threshold of the network changes "
+                "there. Freeze what it reads (frozen=[...]), or choose baselines with the mask of the events"
+                if self.is_stuck
+                else "raise max_nodes or tolerance"
+            )
             warnings.warn(
                 f"only {100 * least:.1f}% of the (event, baseline) pairs are within the tolerance {self.tolerance:g} "
                 f"with at most {self.max_nodes} nodes (largest error {self.worst:.2g}): see within_tolerance of each "
-                "event; raise max_nodes or tolerance",
+                f"event; {remedy}",
                 UserWarning,
                 stacklevel=3,
             )

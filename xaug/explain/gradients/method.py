@@ -43,7 +43,9 @@ class IntegratedGradientsOptions:
         "classes (Hbb-QCD).",
     )
     output_kind: str = option(
-        "logit", "Output that is explained: logit (log-odds) or probability.", choices=("logit", "probability")
+        "logit",
+        "Output that is explained: logit (log-odds), probability, value (as it is, for regressions), or the name of "
+        "one of several outputs (NAME or NAME:KIND).",
     )
     tolerance: float = option(1e-3, "Allowed error of the sum of attributions, for 95% of events x baselines.")
     max_nodes: int = option(128, "Largest number of nodes of the quadrature.")

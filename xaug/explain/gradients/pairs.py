@@ -43,6 +43,8 @@ FEW = 16
 """Number of nodes up to which a quadrature is never more work than to look for kinks."""
 BUDGET = 4
 """Evaluations of a pair that may be spent on looking for kinks, relative to the largest number of nodes."""
+STUCK = 0.05
+"""Relative change of the error of a sum that counts as none: f jumps on the path, which no node sees."""
 TABLE = 64 * 2**20
 """Bytes that the tables of events may take."""
 
@@ -71,6 +73,8 @@ class Pairs:
         whether the sum, and each feature where that was compared, is right to the tolerance
     agreement : float
         share of the sample of pairs in which each feature agrees with that by many more nodes
+    is_stuck : bool
+        whether more nodes change nothing about the errors of the sums in the sample
     """
 
     rows: slice
@@ -82,6 +86,7 @@ class Pairs:
     nodes: Array
     within: Array
     agreement: float
+    is_stuck: bool = False
 
 
 def node_numbers(most: int) -> list[int]:
@@ -192,7 +197,8 @@ class _PairIntegration:
         self.batch, self.grid = block[0] * block[1], block if full else None
         self.node_numbers = node_numbers(max_nodes)
         self.nodes, self.unit = self.node_numbers[0], 1.0
-        self.compares_all, self.by_pieces, self.agreement = False, False, 1.0
+        self.compares_all = self.by_pieces = self.is_stuck = False
+        self.agreement = 1.0
         self.fixed = integrator.table(baselines)
         n = len(next(iter(x.values())))
         row = 4 * sum(int(np.prod(table.shape[1:])) for table in self.fixed)
@@ -271,6 +277,11 @@ class _PairIntegration:
         self.nodes, self.agreement = self.node_numbers[high], share(high)
         if self.nodes > FEW and is_suitable(self.integrator):
             self._try_pieces(events, local[kept], of_baseline[kept], enough(high))
+        if self.agreement < REACHED and not self.by_pieces and high > 3:
+            one, other = terms(self.nodes), terms(self.node_numbers[high - 3])
+            wrong = ~self.right(one) & one.is_finite
+            fallen = np.abs(one.error - other.error)[wrong] > STUCK * np.abs(one.error)[wrong]
+            self.is_stuck = bool(wrong.any() and fallen.mean() < 0.5)
 
     def _try_pieces(self, events: _Events, of_event: Array, of_baseline: Array, is_enough: bool) -> None:
         """Integrate from kink to kink if that is right on the sample, and nodes are not or are more work."""
@@ -344,7 +355,7 @@ class _PairIntegration:
         return Pairs(
             block.rows, block.columns, named, terms.error.reshape(shape), terms.logit.reshape(shape)[:, 0],
             terms.reference.reshape(shape), nodes.reshape(shape), within.reshape(shape),
-            1.0 if self.compares_all else self.agreement,
+            1.0 if self.compares_all else self.agreement, self.is_stuck,
         )  # fmt: skip
 
     def _compared(self, terms: Terms, events: _Events, pairs: tuple[Array, Array], nodes: Array) -> tuple[Terms, Array]:
