@@ -27,6 +27,7 @@ STAGES = {
     "topk": Stage("xaug.topk", "rankings of features to curves: how well the k best features do alone"),
     "report": Stage("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
     "reference": Stage("xaug.reference", "a run to a small network with a card, to be shipped"),
+    "inspect": Stage("xaug.inspect", "any file or directory of these to what it is and how it was made"),
     "study": Stage("xaug.study", "all of these in one command, for the study of a paper"),
 }
 """Commands by name, in the order in which data flows."""

@@ -31,6 +31,7 @@ def explained(name, network, numbers=(), *other, trainings=2, method="lrp", spli
     )
 
     class Run:
+        classes = ("background", "signal")
         input_spec = spec
         path = Path(run or name)
 

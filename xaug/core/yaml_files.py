@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, nearest
 
 __all__ = ["YamlMap", "read_yaml"]
 
@@ -46,8 +45,8 @@ class YamlMap:
         names = list(known)
         for key in self.values:
             if key not in names:
-                near = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
-                guess = f"; did you mean {near[0]!r}?" if near else "."
+                near = nearest(key, names)
+                guess = f"; did you mean {near!r}?" if near else "."
                 raise self.error(key, f"unknown key {key!r} in {self.name}{guess} Known: {', '.join(names)}")
 
     def get(self, key: str, types: type[T] | tuple[type[T], ...], default: T) -> T:

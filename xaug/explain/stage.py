@@ -15,6 +15,7 @@ from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
+from xaug.data.records import CLASSES
 from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation, attribution_path, rank_features
@@ -75,7 +76,7 @@ def explain_run(
         another dataset than the run's own
     split : str
         split whose events are explained
-    only : {"signal", "background"}, optional
+    only : str, optional
         explain events of this class only
     max_events : int, optional
         explain about this many events at most
@@ -152,7 +153,8 @@ def _explain_waiting(
                 found = explain_parts(method, prepared, i, rows, client, on_events)
             else:
                 found = explain_together(method, prepared, i, rows, on_events)
-            found = replace(found, settings={**found.settings, "training": i}, columns=run.columns)
+            own = {} if run.classes == CLASSES else {"classes": list(run.classes)}
+            found = replace(found, settings={**found.settings, "training": i, **own}, columns=run.columns)
             found.save(attribution_path(job.directory, i))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import awkward as ak
@@ -9,12 +10,22 @@ import numpy as np
 from coffea.nanoevents import DelphesSchema
 
 from xaug.core.types import Array, JsonObject
-from xaug.formats.base import Collisions, refuse, refuse_momenta, register_format
+from xaug.formats.base import Collisions, FinalState, Wanted, refuse, refuse_momenta, register_format
+from xaug.formats.delphes_flow import (
+    CANDIDATES,
+    ENERGY_FLOW,
+    HELD,
+    branches,
+    checked_columns,
+    merged,
+    read_flow,
+    weights_of,
+)
 from xaug.formats.momenta import LEPTON_MASS, delta_phi, pairs
 from xaug.formats.root import RootFormat, flat_columns
 from xaug.formats.xaug_tree import heavy_quarks
 
-__all__ = ["DELPHES"]
+__all__ = ["DELPHES", "DELPHES_CANDIDATES"]
 
 SAME_DIRECTION = 0.01
 """Distance in (eta, phi) below which a track is that of a lepton."""
@@ -42,6 +53,7 @@ class Delphes(RootFormat):
 
     name = "delphes"
     label = "a file of Delphes (ROOT)"
+    layout = "tree Delphes: EFlowTrack, EFlowPhoton, EFlowNeutralHadron [GeV, mm], Electron, Muon, MissingET, Particle"
     tree = "Delphes"
     schema = DelphesSchema
     signature = tuple(
@@ -88,11 +100,46 @@ class Delphes(RootFormat):
 
     def weights(self, chunk: Any, first: int) -> Array:
         """The weight of `Event`; 1 where there is none."""
-        if "Event" not in chunk.fields:
-            return np.ones(len(chunk))
-        weights: Array = ak.to_numpy(ak.flatten(chunk["Event"]["Weight"], axis=None)).astype(np.float64)
-        refuse("weight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
-        return weights
+        return weights_of(chunk, first)
+
+    def holds(self, columns: Collection[str]) -> frozenset[str]:
+        """Ids of towers are those of photons and of K_L, all lengths are impact parameters."""
+        return HELD
+
+    def particle_columns(self, wanted: Wanted) -> tuple[str, ...]:
+        """Tracks and towers of the energy flow."""
+        return checked_columns(self, wanted, branches(ENERGY_FLOW))
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        """Tracks and towers, of which jets are clustered."""
+        return read_flow(chunk, first, ENERGY_FLOW)
+
+
+class DelphesCandidates(RootFormat):
+    """Trees of Delphes with particle-flow candidates, of which jets are clustered."""
+
+    name = "delphes_candidates"
+    label = "a file of Delphes with particle-flow candidates (ROOT)"
+    layout = "tree Delphes: ParticleFlowCandidate (PT, Eta, Phi, Mass [GeV], PID, Charge, D0, DZ [mm])"
+    tree = "Delphes"
+    schema = DelphesSchema
+    signature = branches(CANDIDATES)
+
+    def holds(self, columns: Collection[str]) -> frozenset[str]:
+        """Kinds of particles and their impact parameters."""
+        return HELD
+
+    def particle_columns(self, wanted: Wanted) -> tuple[str, ...]:
+        """The candidates."""
+        return checked_columns(self, wanted, self.signature)
+
+    def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
+        """The candidates, of which jets are clustered."""
+        return read_flow(chunk, first, CANDIDATES)
+
+    def weights(self, chunk: Any, first: int) -> Array:
+        """The weight of `Event`; 1 where there is none."""
+        return weights_of(chunk, first)
 
 
 def columns(chunk: Any, collection: str, branches: dict[str, str], first: int) -> tuple[dict[str, Array], Array]:
@@ -111,24 +158,5 @@ def missing_momentum(chunk: Any, first: int) -> Array:
     return np.stack([size * np.cos(phi), size * np.sin(phi)], axis=1)
 
 
-def merged(counts: list[Array]) -> tuple[Array, Array]:
-    """Join collections event by event.
-
-    Parameters
-    ----------
-    counts
-        members of each event, (n,), one array a collection
-
-    Returns
-    -------
-    event : (m,)
-        event of each member, ascending
-    order : (m,)
-        positions of the members in the concatenation of the collections
-    """
-    event = np.concatenate([np.repeat(np.arange(len(own)), own) for own in counts])
-    order = np.argsort(event, kind="stable")
-    return event[order], order
-
-
 DELPHES = register_format(Delphes())
+DELPHES_CANDIDATES = register_format(DelphesCandidates())

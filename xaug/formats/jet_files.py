@@ -159,8 +159,11 @@ class JetFormat(Format):
     def mismatch(self, source: Source) -> str:
         if source.is_local and container_of(source.first_bytes(8)) in ("ROOT", None):
             return ""  # the formats of ROOT say what it holds
-        container = self._opened(source)
-        shown = ", ".join(sorted(container.columns)[:8]) if container else "nothing"
+        try:
+            container = source.opened(Opener(source.tree or self.tree))
+        except UnsuitableFile as error:
+            return str(error)
+        shown = ", ".join(sorted(container.columns)[:8]) or "nothing"
         return f"holds {shown}, which is no known layout (describe it in a YAML of the format `columns`)"
 
     def _opened(self, source: Source) -> Container | None:

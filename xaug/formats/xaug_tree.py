@@ -78,6 +78,7 @@ class XaugTree(RootFormat):
 
     name = "xaug_tree"
     label = "a tree of xaug (ROOT)"
+    layout = "tree T: constituent_pt, _eta, _phi, _m [GeV], _id, _vxx, _vyy, _vzz [mm], gen_*; or particle_* of events"
     tree = TREE
     signature = (*CONSTITUENTS.values(), *PARTICLES.values())
 

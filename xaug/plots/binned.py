@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
-from xaug.plots.figures import CLASS_COLORS
+from xaug.plots.figures import CLASS_NAMES, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -28,7 +29,9 @@ EMPTY = "0.80"
 """The grey of cells without events."""
 
 
-def plot_profile(profile: Profile, variable: Variable, top: Axes, bottom: Axes) -> list[Artist]:
+def plot_profile(
+    profile: Profile, variable: Variable, top: Axes, bottom: Axes, classes: Sequence[str] = CLASS_NAMES
+) -> list[Artist]:
     """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
     Lines are means. Dark bands are their RMS over trainings, light bands the RMS over events and trainings.
@@ -41,17 +44,19 @@ def plot_profile(profile: Profile, variable: Variable, top: Axes, bottom: Axes) 
         The variable of the bins, for the label of the axis.
     top, bottom : matplotlib.axes.Axes
         Where to draw the distribution and the relevance; they have the same horizontal axis.
+    classes : sequence of str
+        Names of the classes by label.
 
     Returns
     -------
     list of matplotlib.artist.Artist
-        What was drawn: first the distributions, then for background and for signal both bands and the line.
+        What was drawn: first the distributions, then for each class, background first, both bands and the line.
     """
     edges = profile.edges
-    artists: list[Artist] = draw_classes(profile.counts, edges, profile.counts.sum(axis=1), top)
+    artists: list[Artist] = draw_classes(profile.counts, edges, profile.counts.sum(axis=1), top, classes)
     top.set_xlabel("")
-    for label in (0, 1):
-        mean, color = profile.mean[label], CLASS_COLORS[label]
+    for label, color in zip(range(len(profile.mean)), class_colors(len(classes)), strict=False):
+        mean = profile.mean[label]
         for rms, alpha in ((profile.rms[label], 0.15), (profile.training_rms[label], 0.45)):
             low, high = (np.append(mean + s * rms, (mean + s * rms)[-1]) for s in (-1, 1))
             artists.append(bottom.fill_between(edges, low, high, step="post", color=color, alpha=alpha, lw=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import hist
@@ -11,7 +12,7 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binning import bin_edges
-from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
+from xaug.plots.figures import CLASS_NAMES, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["class_histogram", "draw_classes", "plot_distribution"]
 
 
-def class_histogram(values: Array, label: Array, bins: int = 40) -> hist.Hist:
+def class_histogram(values: Array, label: Array, bins: int = 40, classes: int = 2) -> hist.Hist:
     """Count a variable in bins, class by class.
 
     Parameters
@@ -28,9 +29,11 @@ def class_histogram(values: Array, label: Array, bins: int = 40) -> hist.Hist:
     values : ndarray (n,)
         Values of the variable.
     label : ndarray (n,)
-        Classes: 0 is background, 1 is signal.
+        Classes; of two, 0 is background and 1 is signal.
     bins : int
         Number of bins between the 0.5% and 99.5% quantiles; integers have bins of whole numbers.
+    classes : int
+        Number of classes.
 
     Returns
     -------
@@ -38,13 +41,15 @@ def class_histogram(values: Array, label: Array, bins: int = 40) -> hist.Hist:
         Counts by bin and class; what lies beyond the bins is in their flow bins.
     """
     axis = hist.axis.Variable(bin_edges(values, bins))
-    counts = hist.Hist(axis, hist.axis.Integer(0, 2, name="label", flow=False), storage=hist.storage.Double())
+    counts = hist.Hist(axis, hist.axis.Integer(0, classes, name="label", flow=False), storage=hist.storage.Double())
     counts.fill(values, label)
     return counts
 
 
-def plot_distribution(counts: hist.Hist, variable: Variable, ax: Axes) -> list[Artist]:
-    """Draw the distributions of both classes, each of unit area, with statistical errors.
+def plot_distribution(
+    counts: hist.Hist, variable: Variable, ax: Axes, classes: Sequence[str] = CLASS_NAMES
+) -> list[Artist]:
+    """Draw the distributions of all classes, each of unit area, with statistical errors.
 
     Parameters
     ----------
@@ -54,30 +59,35 @@ def plot_distribution(counts: hist.Hist, variable: Variable, ax: Axes) -> list[A
         The variable, for the label of the axis.
     ax : matplotlib.axes.Axes
         Where to draw.
+    classes : sequence of str
+        Names of the classes by label.
 
     Returns
     -------
     list of matplotlib.artist.Artist
-        What was drawn: signal, then background.
+        What was drawn, from the last class to the first: signal, then background.
     """
     totals = counts.values(flow=True).sum(axis=0)
-    artists = draw_classes(counts.values().T, counts.axes[0].edges, totals, ax)
+    artists = draw_classes(counts.values().T, counts.axes[0].edges, totals, ax, classes)
     ax.set_xlabel(variable.axis_label)
     return artists
 
 
-def draw_classes(counts: Array, edges: Array, totals: Array, ax: Axes) -> list[Artist]:
-    """Draw the densities of both classes from their counts (2, bins) and their numbers of events (2,)."""
+def draw_classes(
+    counts: Array, edges: Array, totals: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES
+) -> list[Artist]:
+    """Draw the densities of K classes from their counts (K, bins) and their numbers of events (K,)."""
     artists: list[Artist] = []
-    for label in (1, 0):
+    colors = class_colors(len(classes))
+    for label in reversed(range(len(counts))):
         norm = max(totals[label], 1.0) * np.diff(edges)
         artists += mplhep.histplot(
             counts[label] / norm,
             edges,
             yerr=np.sqrt(counts[label]) / norm,
             ax=ax,
-            color=CLASS_COLORS[label],
-            label=CLASS_NAMES[label],
+            color=colors[label],
+            label=classes[label],
             histtype="step",
             lw=1.3,
         )

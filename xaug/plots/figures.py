@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "figure", "literal", "save", "save_frame", "save_numbers", "save_table",
-    "without_nan",
+    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "class_colors", "figure", "literal", "save", "save_frame", "save_numbers",
+    "save_table", "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
 CLASS_COLORS = ("tab:orange", "tab:blue")
+MORE_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000", "#999999")
+"""Colours of Okabe and Ito for more than two classes, which the colour-blind can tell apart."""
 """Background and signal, as in arXiv:2011.13466."""
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -206,3 +208,20 @@ def without_nan(values: Array) -> Array:
     found = values.astype(object)
     found[np.isnan(values)] = None
     return found
+
+
+def class_colors(classes: int) -> list[str]:
+    """Choose a colour for each of some classes; further ones repeat.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    list of str
+        Colours by label.
+    """
+    colors = CLASS_COLORS if classes <= len(CLASS_COLORS) else MORE_COLORS
+    return [colors[i % len(colors)] for i in range(classes)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
+from xaug.plots.figures import CLASS_NAMES, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -19,30 +20,32 @@ SCORE_EDGES = np.linspace(0.0, 1.0, 41)
 """Edges of the bins of scores."""
 
 
-def plot_scores(counts: Array, ax: Axes) -> list[Artist]:
+def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -> list[Artist]:
     """Draw the distribution of the score of each class, with the spread over trainings.
 
     Parameters
     ----------
-    counts : ndarray (trainings, 2, 40)
-        Sums of weights in the bins of `SCORE_EDGES`; the second axis is background, signal.
+    counts : ndarray (trainings, K, 40)
+        Sums of weights in the bins of `SCORE_EDGES`; the second axis is the class: background, signal where K is 2.
     ax : matplotlib.axes.Axes
         Where to draw.
+    classes : sequence of str
+        Names of the classes by label.
 
     Returns
     -------
     list of matplotlib.artist.Artist
-        The band and the line of signal, then those of background.
+        The band and the line of each class, the last class first: signal, then background.
     """
     totals = counts.sum(axis=2, keepdims=True)
     density = counts / (np.where(totals > 0, totals, 1.0) * np.diff(SCORE_EDGES))
     mean, rms = density.mean(axis=0), density.std(axis=0)
     artists: list[Artist] = []
-    for label in (1, 0):
-        color = CLASS_COLORS[label]
+    for label in reversed(range(counts.shape[1])):
+        color = class_colors(len(classes))[label]
         low, high = (np.append(values, values[-1]) for values in (mean[label] - rms[label], mean[label] + rms[label]))
         artists.append(ax.fill_between(SCORE_EDGES, low, high, step="post", color=color, alpha=0.25, lw=0))
-        artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=CLASS_NAMES[label]))
+        artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=classes[label]))
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_xlabel("score")

@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from xaug.core.types import Array
 from xaug.data.variables import Variable
-from xaug.plots.figures import CLASS_COLORS, CLASS_NAMES
+from xaug.plots.figures import CLASS_NAMES, class_colors
 from xaug.plots.relevance import feature_label
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def _name_points(tables: Sequence[pd.DataFrame], labels: Mapping[str, Variable],
             name.remove()
 
 
-def plot_score_spread(mean: Array, rms: Array, label: Array, ax: Axes) -> list[Artist]:
+def plot_score_spread(
+    mean: Array, rms: Array, label: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES
+) -> list[Artist]:
     """Draw the RMS over trainings of the score in bins of its mean: the median, and the central 68% of the events.
 
     Parameters
@@ -107,26 +109,29 @@ def plot_score_spread(mean: Array, rms: Array, label: Array, ax: Axes) -> list[A
     mean, rms : ndarray (n,)
         `score_mean` and `score_rms` of `xaug.explain.uncertainty`.
     label : ndarray (n,)
-        Classes: 0 is background, 1 is signal.
+        Classes; of two, 0 is background and 1 is signal.
     ax : matplotlib.axes.Axes
         Where to draw.
+    classes : sequence of str
+        Names of the classes by label.
 
     Returns
     -------
     list of matplotlib.artist.Artist
-        The band and the line of background, then those of signal.
+        The band and the line of each class, background first.
     """
     edges = np.linspace(0, 1, SCORE_BINS + 1)
     artists: list[Artist] = []
-    for of in (0, 1):
+    colors = class_colors(len(classes))
+    for of in range(len(classes)):
         low, median, high = _quantiles(mean[label == of], rms[label == of], edges)
         artists.append(
             ax.fill_between(
-                edges, np.append(low, low[-1]), np.append(high, high[-1]), step="post", color=CLASS_COLORS[of],
+                edges, np.append(low, low[-1]), np.append(high, high[-1]), step="post", color=colors[of],
                 alpha=0.25, lw=0,
             )
         )  # fmt: skip
-        artists.append(ax.stairs(median, edges, color=CLASS_COLORS[of], label=CLASS_NAMES[of], baseline=None, lw=1.3))
+        artists.append(ax.stairs(median, edges, color=colors[of], label=classes[of], baseline=None, lw=1.3))
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("mean score")

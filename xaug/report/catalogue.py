@@ -35,6 +35,8 @@ class Needs:
         variables that must be among its inputs
     count
         number of variables that it must have at least
+    two_classes
+        whether the figure is drawn for two classes only
     networks
         the figure is drawn for these networks only; () is any network
     baseline
@@ -46,6 +48,7 @@ class Needs:
     networks: tuple[str, ...] = ()
     baseline: str = ""
     count: int = 0
+    two_classes: bool = False
 
     def met_by(self, facts: Facts) -> bool:
         """Whether a subject has all of this."""
@@ -55,6 +58,7 @@ class Needs:
             and (not self.networks or facts.network in self.networks)
             and self.baseline in ("", facts.baseline)
             and len(facts.variables) >= self.count
+            and (facts.classes == 2 or not self.two_classes)
         )
 
     @property
@@ -66,6 +70,7 @@ class Needs:
             + (f" with {', '.join(inputs)}" if inputs else "")
             + (f" with at least {self.count} variables" if self.count else "")
             + (f" with --baseline {self.baseline}" if self.baseline else "")
+            + (" with two classes" if self.two_classes else "")
         )
 
 

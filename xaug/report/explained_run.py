@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from xaug.core.errors import DatasetError
@@ -15,6 +16,8 @@ from xaug.data.variables import Table, Variable
 from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
+from xaug.explain.targets import labels_of
+from xaug.report.class_scores import predicted, score_of_target
 from xaug.training.runs import Run
 
 __all__ = ["LIST_RELEVANCE", "ExplainedRun", "Shape", "shapes_of"]
@@ -128,8 +131,33 @@ class ExplainedRun:
 
     @cached_property
     def scores(self) -> list[Array]:
-        """Signal scores (n,) of the explained events in each training; the events must be of the test split."""
-        return [self.run.scores(i)["score"][self.rows] for i in range(len(self.run))]
+        """Scores (n,) of the explained events in each training, which must be of the test split.
+
+        Of two classes they are the signal scores; of more, those of the target, see `score_of_target`.
+        """
+        target = self.attributions[0].settings.get("target")
+        return [
+            score_of_target(self.run.scores(i)["score"][self.rows], target, self.classes) for i in range(len(self.run))
+        ]
+
+    @property
+    def predicted(self) -> Array:
+        """Labels (n,) that the first training predicts for the explained events."""
+        return predicted(self.run.scores(0)["score"][self.rows])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by label."""
+        return self.run.classes
+
+    @property
+    def is_target(self) -> Array:
+        """1 for events (n,) of the explained class, 0 for others; all 0 where each event has a target of its own."""
+        if len(self.classes) == 2:
+            return self.label
+        target = self.attributions[0].settings.get("target")
+        chosen = [] if target == "predicted" else labels_of(target, self.classes)
+        return np.isin(self.label, chosen).astype(int)
 
     @cached_property
     def weight(self) -> Array:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AblationCurves", "AllRuns", "ExplainedClass", "ExplainedEvents", "ExplainedSizes", "Facts", "ReportInputs",
-    "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "TrainedRun", "WholeDataset",
+    "RunOfManyClasses", "RunSizes", "SeveralBaselines", "SingleRun", "Subject", "TopKCurves", "TrainedRun",
+    "WholeDataset",
 ]  # fmt: skip
 
 
@@ -42,12 +43,15 @@ class Facts:
         name of the network; "" if there is none or there are several
     baseline
         the baseline as `xaug.explain --baseline` names it; "" if there is none
+    classes
+        number of classes
     """
 
     variables: frozenset[str] = frozenset()
     shapes: frozenset[Shape] = frozenset()
     network: str = ""
     baseline: str = ""
+    classes: int = 2
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,17 @@ class TrainedRun(SingleRun):
 
 
 @dataclass(frozen=True)
+class RunOfManyClasses(SingleRun):
+    """One run of more than two classes."""
+
+    requirement = "runs of more than two classes"
+
+    @classmethod
+    def found_in(cls, inputs: ReportInputs) -> list[Self]:
+        return [cls(run) for run in inputs.runs if len(run.classes) > 2]
+
+
+@dataclass(frozen=True)
 class RunSizes(Subject):
     """Runs of the same networks on several sample sizes, together in one figure."""
 
@@ -219,7 +234,8 @@ def facts_of(explained: ExplainedRun) -> Facts:
     """The facts of an explained run."""
     shapes = frozenset(explained.shapes.values())
     network = explained.run.input_spec.network
-    return Facts(frozenset(explained.expert_variables), shapes, network, explained.baseline)
+    variables = frozenset(explained.expert_variables)
+    return Facts(variables, shapes, network, explained.baseline, len(explained.run.classes))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY, effective_number
 from xaug.data.yields import process_yields
 from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
+from xaug.report.class_scores import binary_scores
 from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.words import noun
@@ -103,10 +104,15 @@ def performance(
             **_training_size(run),
         }
         for name in ("auc", "accuracy", *REJECTIONS):
+            if name not in run.metrics[0]:
+                continue  # of more than two classes
             values = np.array([m[name] for m in run.metrics])
-            limit = ">= " if any(name in m["rejection_limits"] for m in run.metrics) else ""
+            limit = ">= " if any(name in m.get("rejection_limits", ()) for m in run.metrics) else ""
             digits = 1 if name in REJECTIONS else 4
             row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+        for pair in run.metrics[0].get("pairwise", {}):
+            values = np.array([m["pairwise"][pair] for m in run.metrics])
+            row[f"AUC {pair}"] = f"{values.mean():.4f} ± {values.std():.4f}"
         rows.append({**row, **{column.name: column.value(run) for column in columns}})
     for one in discriminants:
         nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
@@ -133,8 +139,8 @@ def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant
     """
     rows = []
     for run in runs:
-        scores = [run.scores(i) for i in range(len(run))]
-        rows.append({"run": run.name, **_training_size(run), **_operating_points(scores, "{mean} ± {rms}")})
+        for name, scores in binary_scores(run).items():
+            rows.append({"run": name, **_training_size(run), **_operating_points(scores, "{mean} ± {rms}")})
     for one in discriminants:
         nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
         rows.append({"run": one.name, **nothing, **_operating_points([one.scores], "{mean}")})

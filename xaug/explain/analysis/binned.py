@@ -82,7 +82,7 @@ class VariableMap:
     x_edges, y_edges : (nx + 1,) and (ny + 1,) arrays
         edges of the cells, in the units of the variables
     counts : (2, nx, ny) array
-        numbers of events of background and signal
+        numbers of events of each class: background and signal where there are two
     mean : (nx, ny) array
         mean over events and trainings; nan in empty cells
     training_mean : (trainings, nx, ny) array
@@ -195,6 +195,11 @@ def _tables(attributions: Attribution | Sequence[Attribution], signed: bool) -> 
     return [signed_relevance(a) if signed else feature_relevance(a) for a in trainings_of(attributions)]
 
 
+def number_of_classes(label: Array) -> int:
+    """Number of classes that labels (n,) tell: at least two."""
+    return max(2, int(label.max(initial=0)) + 1)
+
+
 def _relevance(table: pd.DataFrame, feature: str) -> Array:
     """Relevance (n,) of one feature."""
     if feature not in table:
@@ -210,19 +215,20 @@ def _profile(
     column = checked_columns(values, [variable], len(label))[variable]
     edges = bin_edges(column, bins)
     n = len(edges) - 1
+    k = number_of_classes(label)
     cell = label * n + np.clip(bin_index(column, edges), 0, n - 1)
     relevance = [_relevance(table, feature) for table in tables]
     kept = np.isfinite(relevance).all(axis=0)  # events that no training has lost
     cell, relevance = cell[kept], [r[kept] for r in relevance]
-    counts = np.bincount(cell, minlength=2 * n)
-    sums = np.array([np.bincount(cell, r, minlength=2 * n) for r in relevance])
+    counts = np.bincount(cell, minlength=k * n)
+    sums = np.array([np.bincount(cell, r, minlength=k * n) for r in relevance])
     mean = ratio(sums.mean(axis=0), counts)
     # about the mean of the bin: the difference of the mean square and the squared mean loses all digits
-    squares = np.mean([np.bincount(cell, (r - mean[cell]) ** 2, minlength=2 * n) for r in relevance], axis=0)
+    squares = np.mean([np.bincount(cell, (r - mean[cell]) ** 2, minlength=k * n) for r in relevance], axis=0)
     training_mean = np.array([ratio(total, counts) for total in sums])
     return Profile(
-        feature, variable, edges, counts.reshape(2, n), mean.reshape(2, n),
-        np.sqrt(ratio(squares, counts)).reshape(2, n), training_mean.reshape(-1, 2, n),
+        feature, variable, edges, counts.reshape(k, n), mean.reshape(k, n),
+        np.sqrt(ratio(squares, counts)).reshape(k, n), training_mean.reshape(-1, k, n),
     )  # fmt: skip
 
 
@@ -340,7 +346,8 @@ def _map(
     i, j = bin_index(columns[x], x_edges), bin_index(columns[y], y_edges)
     inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1]) & np.isfinite(of_events).all(axis=0)
     cell, n = (i * shape[1] + j)[inside], shape[0] * shape[1]
-    counts = np.bincount(label[inside] * n + cell, minlength=2 * n).reshape(2, *shape)
+    k = number_of_classes(label)
+    counts = np.bincount(label[inside] * n + cell, minlength=k * n).reshape(k, *shape)
     sums = np.array([np.bincount(cell, q[inside], minlength=n) for q in of_events]).reshape(-1, *shape)
     training_mean = np.array([ratio(total, counts.sum(axis=0)) for total in sums])
     return VariableMap(quantity, x, y, x_edges, y_edges, counts, training_mean.mean(axis=0), training_mean)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
+from xaug.data.records import CLASSES
 from xaug.explain.attribution import Attribution
 
 __all__ = [
@@ -103,8 +104,10 @@ def classes_of(attribution: Attribution, label: Array | None) -> Array:
     classes = attribution.label if label is None else np.asarray(label)
     if classes is None:
         raise ConfigurationError("this attribution does not know the classes of its events; give `label`")
-    if len(classes) != len(attribution) or not np.isin(classes, (0, 1)).all():
-        raise ConfigurationError(f"`label` must be 0 or 1 for each of the {len(attribution)} events")
+    known = len(attribution.settings.get("classes", CLASSES))
+    if len(classes) != len(attribution) or not np.isin(classes, range(known)).all():
+        numbers = "0 or 1" if known == 2 else f"0 to {known - 1}"
+        raise ConfigurationError(f"`label` must be {numbers} for each of the {len(attribution)} events")
     return classes.astype(np.int64)
 
 
@@ -115,16 +118,19 @@ def ratio(total: Array, counts: Array) -> Array:
 
 
 def towards_signal(attribution: Attribution, signal: Array) -> Array | float:
-    """+1 where positive relevance supports signal, -1 where it supports background.
+    """+1 where positive relevance supports signal, -1 where it supports background; of more than two classes, +1.
 
     `signal` (n,) says of each event whether it is predicted, or taken, to be signal.
     """
-    target = attribution.settings.get("target")
+    target, classes = attribution.settings.get("target"), tuple(attribution.settings.get("classes", CLASSES))
+    if len(classes) > 2:
+        return 1.0  # the relevance of the explained class, or of the first of two
     if target == "predicted":
         return np.where(signal, 1.0, -1.0)
-    if target in ("signal", 1, "signal-background"):
+    names = (CLASSES, classes)
+    if target == 1 or target in [one for b, s in names for one in (s, f"{s}-{b}")]:
         return 1.0
-    if target in ("background", "background-signal"):
+    if target in [one for b, s in names for one in (b, f"{b}-{s}")]:
         return -1.0
     raise ConfigurationError(
         f"the target {target!r} of this attribution is none of signal, background and predicted; explain one of these"

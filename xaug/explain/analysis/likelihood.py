@@ -280,6 +280,8 @@ class _Data:
     ) -> _Data:  # fmt: skip
         trainings = trainings_of(attributions)
         classes = classes_of(trainings[0], label)
+        if classes.max(initial=0) > 1:
+            raise ConfigurationError("the test compares two classes; these attributions have more")
         for which, name in enumerate(("background", "signal")):
             if not (classes == which).any():
                 raise ConfigurationError(f"no explained event is {name}; explain events of both classes")

@@ -22,9 +22,10 @@ OF_EACH_CLASS = 2
 def typical_events(explained: ExplainedRun) -> list[int]:
     """For each class, the correctly recognised events whose score is closest to the median of such events."""
     label, score = explained.label, explained.scores[0]
+    predicted = explained.predicted
     chosen: list[int] = []
-    for of in (1, 0):
-        right = np.flatnonzero((label == of) & ((score > 0.5) == (of == 1)))
+    for of in reversed(range(len(explained.classes))):
+        right = np.flatnonzero((label == of) & (predicted == of))
         if len(right):
             order = np.argsort(np.abs(score[right] - np.median(score[right])), kind="stable")
             chosen += right[order][:OF_EACH_CLASS].tolist()
@@ -47,12 +48,13 @@ def draw_heatmaps(subject: ExplainedEvents, stem: Path) -> str:
     if len(rows):
         images[order] = explained.data.load_rows([block], explained.split, rows[order])[block][..., 0]
     frame = frame_of(explained.data.kind)
-    with figures.figure(2, 2 * OF_EACH_CLASS, size=(11.2, 5.6)) as (fig, axes):
+    columns = OF_EACH_CLASS * len(explained.classes)
+    with figures.figure(2, columns, size=(2.8 * columns, 5.6)) as (fig, axes):
         for column, event in enumerate(chosen):
             top = plot_image(images[column], axes[0, column], vmin=1e-4, frame=frame)
             heat = relevance[event, :, :, 0]
             bottom = plot_heatmap(heat / (np.abs(heat).max() or 1.0), axes[1, column], limit=1.0, frame=frame)
-            name = figures.CLASS_NAMES[explained.label[event]]
+            name = explained.classes[explained.label[event]]
             axes[0, column].set_title(f"{name}, score {explained.scores[0][event]:.2f}")
         for ax in axes[:, len(chosen) :].flat:  # a class that is never recognised leaves its panels empty
             ax.set_axis_off()

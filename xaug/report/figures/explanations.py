@@ -120,7 +120,7 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
         for i, name in enumerate(names):
             row, column = 2 * (i // columns), i % columns
             top, bottom = axes[row, column], axes[row + 1, column]
-            plot_profile(found[name], explained.labels[name], top, bottom)
+            plot_profile(found[name], explained.labels[name], top, bottom, explained.classes)
             top.tick_params(labelbottom=False)
             if column:
                 top.set_ylabel("")
@@ -132,10 +132,11 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
         figures.save(fig, stem)
     numbers: dict[str, dict[str, list[float | None]]] = {}
     for name, profile in found.items():
-        own = {"edges": profile.edges, "background": profile.counts[0], "signal": profile.counts[1]}
+        names_of = explained.classes[: len(profile.counts)]
+        own = {"edges": profile.edges, **dict(zip(names_of, profile.counts, strict=True))}
         statistics = (("mean", profile.mean), ("rms", profile.rms), ("training_rms", profile.training_rms))
         for key, values in statistics:
-            for label, of in enumerate(figures.CLASS_NAMES):
+            for label, of in enumerate(names_of):
                 own[f"{key}_{of}"] = figures.without_nan(values[label])
         numbers[name] = {key: values.tolist() for key, values in own.items()}
     figures.save_numbers(stem, numbers)
@@ -154,16 +155,14 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
 def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     """Draw how far trainings agree on relevances and scores, and which ranks are stable."""
     explained = subject.full
-    found = uncertainty(
-        explained.attributions, explained.scores, weight=explained.weight, list_relevance=LIST_RELEVANCE
-    )
+    found = uncertainty(explained.attributions, explained.scores, explained.is_target, explained.weight, LIST_RELEVANCE)
     tables = {_sample_name(explained): found.features}
     tables |= {_sample_name(one): stability(one.attributions, LIST_RELEVANCE) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
         fig.suptitle(
             f"{figures.literal(explained.name)}, {counted(len(explained.attributions), 'training')}", fontsize=10
         )
-        plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1])
+        plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1], explained.classes)
         plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
         figures.save(fig, stem)
     columns: dict[str, Sequence[str] | Array] = {

@@ -26,7 +26,7 @@ COLUMNS = 3
 
 @GENERIC.figure(
     "likelihood", "Attribution of the six most relevant variables beside the ratio of densities in the data",
-    ExplainedEvents, needs=Needs((Shape.VECTOR,)),
+    ExplainedEvents, needs=Needs((Shape.VECTOR,), two_classes=True),
 )  # fmt: skip
 def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
     """Draw the mean attribution of the six most relevant variables beside ln(p_s / p_b) of the data."""

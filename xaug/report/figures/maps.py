@@ -49,10 +49,15 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
     shown = list(found.training_mean[:SHOWN_TRAININGS]) if side_by_side else [found.mean]
     largest = float(np.nanquantile(np.abs(shown), IN_SCALE)) if np.isfinite(shown).any() else 0.0
     limits = (-(largest or 1.0), largest or 1.0)
-    _draw(explained, found, shown, stem, limits, "relevance towards signal", side_by_side, beyond="both")
+    _draw(explained, found, shown, stem, limits, _direction(explained), side_by_side, beyond="both")
     quantity = f"sum of the relevances of both variables ({explained.words})"
     averaged = "" if side_by_side else f", mean over {len(found.training_mean)} trainings"
     return _caption(explained, quantity, x, y, averaged)
+
+
+def _direction(explained: ExplainedRun) -> str:
+    """The label of the colour bar."""
+    return "relevance towards signal" if len(explained.classes) == 2 else "relevance of what is explained"
 
 
 def _draw(
@@ -81,8 +86,7 @@ def _draw(
         "y": y,
         "x_edges": found.x_edges.tolist(),
         "y_edges": found.y_edges.tolist(),
-        "background": found.counts[0].tolist(),
-        "signal": found.counts[1].tolist(),
+        **{name: own.tolist() for name, own in zip(explained.classes, found.counts, strict=False)},
         "trainings": figures.without_nan(found.training_mean).tolist(),
     }
     figures.save_numbers(stem, numbers)
@@ -90,7 +94,11 @@ def _draw(
 
 def _caption(explained: ExplainedRun, quantity: str, x: str, y: str, averaged: str) -> str:
     labels = explained.labels
+    background, signal = explained.classes[0], explained.classes[-1]
+    colors = f"Blue is towards {signal}, orange towards {background}"
+    if len(explained.classes) > 2:
+        colors = "Blue supports what is explained, orange opposes it"
     return (
-        f"{explained.name}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. Blue is towards "
-        f"signal, orange towards background, grey where there are no {noun(explained.data.kind)}."
+        f"{explained.name}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. {colors}, grey "
+        f"where there are no {noun(explained.data.kind)}."
     )

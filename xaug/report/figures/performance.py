@@ -11,10 +11,11 @@ from xaug.plots import figures
 from xaug.plots.roc import GRID, plot_roc, roc_band
 from xaug.plots.scores import SCORE_EDGES, plot_scores
 from xaug.report.catalogue import GENERIC
-from xaug.report.subjects import AllRuns, SingleRun
+from xaug.report.class_scores import binary_scores
+from xaug.report.subjects import AllRuns, RunOfManyClasses, SingleRun
 from xaug.report.words import noun
 
-__all__ = ["draw_rocs", "draw_scores"]
+__all__ = ["draw_confusion", "draw_rocs", "draw_scores"]
 
 
 @GENERIC.figure("roc", "ROC curves of all networks", AllRuns)
@@ -22,9 +23,9 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     """Draw the ROC curves of all runs, with the spread over trainings, and those of single numbers without training."""
     bands, n_background = {}, 0
     for run in subject.runs:
-        scores = [run.scores(i) for i in range(len(run))]
-        bands[run.name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
-        n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
+        for name, scores in binary_scores(run).items():
+            bands[name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
+            n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
     untrained = []
     for one in subject.discriminants:
         bands[one.name] = roc_band([tuple(one.scores[name] for name in ("label", "score", "weight"))])
@@ -37,9 +38,11 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
         columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
     figures.save_table(stem, columns)
     rows = noun(subject.runs[0].input_spec.kind)
+    several = any(len(run.classes) > 2 for run in subject.runs)
+    against = " Each curve is one class against the rest." if several else ""
     return (
-        f"ROC curves on the test split ({n_background} background {rows}). Lines are means over trainings, bands their "
-        "standard deviation. A curve ends at the background efficiency that half an event would have."
+        f"ROC curves on the test split ({n_background} background {rows}).{against} Lines are means over trainings, "
+        "bands their standard deviation. A curve ends at the background efficiency that half an event would have."
         + "".join(untrained)
     )
 
@@ -48,21 +51,57 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
 def draw_scores(subject: SingleRun, stem: Path) -> str:
     """Draw the distributions of the scores of both classes, with the spread over trainings."""
     run = subject.run
-    counts = np.zeros((len(run), 2, len(SCORE_EDGES) - 1))
+    classes = run.classes
+    of = [len(classes) - 1] if len(classes) == 2 else list(range(len(classes)))  # whose probability is drawn
+    counts = np.zeros((len(of), len(run), len(classes), len(SCORE_EDGES) - 1))
     for i in range(len(run)):
         found = run.scores(i)
-        for label in (0, 1):
+        score = found["score"].reshape(len(found["label"]), -1)
+        for label in range(len(classes)):
             chosen = found["label"] == label
-            counts[i, label] = np.histogram(found["score"][chosen], SCORE_EDGES, weights=found["weight"][chosen])[0]
-    with figures.figure() as (fig, ax):
-        plot_scores(counts, ax)
-        ax.set_title(figures.literal(run.name))
-        figures.save(fig, stem)
+            for panel in range(len(of)):
+                values, weight = score[chosen, panel], found["weight"][chosen]
+                counts[panel, i, label] = np.histogram(values, SCORE_EDGES, weights=weight)[0]
     columns: dict[str, Array] = {"low": SCORE_EDGES[:-1], "high": SCORE_EDGES[1:]}
-    for label, name in enumerate(figures.CLASS_NAMES):
-        columns |= {name: counts[:, label].mean(axis=0), f"{name}_rms": counts[:, label].std(axis=0)}
+    with figures.figure(1, len(of), size=(6.4 if len(of) == 1 else 4.2 * len(of), 4.6), squeeze=False) as (fig, axes):
+        for panel, ax in enumerate(axes.flat):
+            plot_scores(counts[panel], ax, classes)
+            one = "" if len(of) == 1 else f"{classes[of[panel]]}_"
+            name = figures.literal(run.name)
+            ax.set_title(name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
+            for label, name in enumerate(classes):
+                own = counts[panel, :, label]
+                columns |= {f"{one}{name}": own.mean(axis=0), f"{one}{name}_rms": own.std(axis=0)}
+        figures.save(fig, stem)
     figures.save_table(stem, columns)
     return (
         f"{run.name}: distribution of the score of each class on the test split, each of unit area. Lines are means "
         f"over {len(run)} trainings, bands their standard deviation."
+    )
+
+
+@GENERIC.figure("confusion", "Confusion matrix of more than two classes", RunOfManyClasses)
+def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
+    """Draw the share of each true class that is taken for each class, as a mean over trainings."""
+    run = subject.run
+    matrices = np.array([metrics["confusion"] for metrics in run.metrics])
+    mean, rms = matrices.mean(axis=0), matrices.std(axis=0)
+    side = 1.8 + 0.7 * min(len(mean), 12)
+    with figures.figure(size=(side + 1, side)) as (fig, ax):
+        artist = ax.imshow(mean, vmin=0, vmax=1, cmap="Blues")
+        if len(mean) <= 12:
+            for (i, j), value in np.ndenumerate(mean):
+                text = f"{value:.2f}\n± {rms[i, j]:.2f}"
+                ax.text(j, i, text, ha="center", va="center", fontsize=7, color="w" if value > 0.5 else "k")
+        ax.set_xticks(range(len(mean)), run.classes, rotation=90 if len(mean) > 6 else 0)
+        ax.set_yticks(range(len(mean)), run.classes)
+        ax.set_xlabel("predicted class")
+        ax.set_ylabel("true class")
+        ax.set_title(figures.literal(run.name))
+        fig.colorbar(artist, ax=ax, label="share of the true class")
+        figures.save(fig, stem)
+    figures.save_numbers(stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": rms.tolist()})
+    return (
+        f"{run.name}: share of the test events of each true class that have the largest probability of each class. "
+        f"Numbers are means and standard deviations over {len(run)} trainings."
     )

@@ -53,7 +53,12 @@ def columns_of(data: Dataset, names: Sequence[str], max_rows: int) -> dict[str, 
 
 
 def separation(values: Array, label: Array) -> float:
-    """How well a variable alone separates two classes: |AUC - 1/2|, 0 where there is one class only."""
+    """How well a variable alone separates classes: |AUC - 1/2|, of more than two the largest of one against the rest.
+
+    It is 0 where there is one class only.
+    """
+    if label.max(initial=0) > 1:
+        return max(separation(values, (label == one).astype(int)) for one in range(int(label.max()) + 1))
     from scipy.stats import rankdata
 
     signal, total = int((label == 1).sum()), len(label)
@@ -84,20 +89,21 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
         for ax in list(axes.flat)[len(names) :]:
             ax.remove()
         for (name, (values, label)), ax in zip(columns_of(data, names, ROWS).items(), axes.flat, strict=False):
-            counts = class_histogram(values, label)
-            plot_distribution(counts, labels[name], ax)
+            counts = class_histogram(values, label, classes=len(data.classes))
+            plot_distribution(counts, labels[name], ax, data.classes)
             numbers[name] = {
                 "edges": counts.axes[0].edges.tolist(),
-                "background": counts[:, 0].values().tolist(),
-                "signal": counts[:, 1].values().tolist(),
+                **{of: counts[:, i].values().tolist() for i, of in enumerate(data.classes)},
             }
         axes[0, 0].legend()
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")
         figures.save(fig, stem)
     figures.save_numbers(stem, numbers)
-    n = np.bincount(data.load("label", max_rows=ROWS)["label"], minlength=2)
-    return f"Distributions of input variables for {n[1]} signal and {n[0]} background {noun(data.kind)}."
+    n = np.bincount(data.load("label", max_rows=ROWS)["label"], minlength=len(data.classes))
+    numbers_of = [f"{count} {name}" for count, name in zip(n[::-1], data.classes[::-1], strict=True)]
+    shown = f"{', '.join(numbers_of[:-1])} and {numbers_of[-1]}"
+    return f"Distributions of input variables for {shown} {noun(data.kind)}."
 
 
 @GENERIC.figure("images", "Mean images of both classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
@@ -107,15 +113,17 @@ def draw_images(subject: WholeDataset, stem: Path) -> str:
     block = block_of(data, Shape.IMAGE)
     arrays = data.load([block, "label"], max_rows=ROWS)
     means = []
-    for label in (0, 1):
+    for label in range(len(data.classes)):
         own = arrays[block][arrays["label"] == label, :, :, 0]
         means.append(own.sum(axis=0, dtype=np.float64) / max(len(own), 1))
     frame = frame_of(data.kind)
-    with figures.figure(1, 2, size=(8.4, 3.8)) as (fig, axes):
-        for label, ax in zip((1, 0), axes, strict=True):
+    k = len(means)
+    with figures.figure(1, k, size=(4.2 * k, 3.8)) as (fig, axes):
+        for label, ax in zip(reversed(range(k)), axes, strict=True):
             artist = plot_image(means[label], ax, vmax=np.max(means) or 1.0, frame=frame)
-            ax.set_title(figures.CLASS_NAMES[label])
+            ax.set_title(data.classes[label])
         fig.colorbar(artist, ax=list(axes), label=rf"mean {data.table.variables(block)[0].axis_label}")
         figures.save(fig, stem)
-    figures.save_numbers(stem, {"background": means[0].tolist(), "signal": means[1].tolist()})
-    return f"Mean images of both classes. {frame.caption}".rstrip()
+    figures.save_numbers(stem, {name: mean.tolist() for name, mean in zip(data.classes, means, strict=True)})
+    which = "both" if k == 2 else "all"
+    return f"Mean images of {which} classes. {frame.caption}".rstrip()

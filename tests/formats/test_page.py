@@ -1,0 +1,88 @@
+"""The page about formats: its commands run on files of the published layouts, and its table has all options."""
+
+import re
+import shlex
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import xaug
+from xaug.__main__ import STAGES, main
+from xaug.formats.registry import FORMATS
+from xaug.jets.cuts import Selection
+
+PAGE = (Path(__file__).parents[2] / "notebooks" / "formats.md").read_text()
+FULL = ("xaug.train", "xaug.explain", "xaug.report")
+FILES = {
+    "jetclass.root": "jetclass/jetclass.root", "jetclass.parquet": "jetclass2/jetclass.parquet",
+    "qcd.root": "pfnano/qcd.root", "hbb.root": "pfnano/hbb.root", "top.h5": "toptagging/top.h5", "qg.npz": "qg/qg.npz",
+    "g.hdf5": "jetnet/g.hdf5", "t.hdf5": "jetnet/t.hdf5", "atlas.h5": "atlastop/atlas.h5",
+    "own.parquet": "columns/own.parquet",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def directory(layouts, tmp_path_factory):
+    """A directory with the files that the page names, and its YAML files."""
+    place = tmp_path_factory.mktemp("page")
+    base = layouts["qg"].parents[1]
+    for name, source in FILES.items():
+        shutil.copy(base / source, place / name)
+    for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL):
+        (place / name).write_text(text)
+    return place
+
+
+def commands(full: bool) -> list[str]:
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+    return [line for line in lines if (line.split()[2] in FULL) == full]
+
+
+def run(line: str, directory: Path, monkeypatch) -> str:
+    monkeypatch.chdir(directory)
+    words = shlex.split(line)
+    name = words[2].removeprefix("xaug.")
+    assert words[:2] == ["python", "-m"] and name in STAGES
+    more = ["--executor", "iterative"] if name == "process" else []
+    done = CliRunner().invoke(main, [name, *words[3:], *more])
+    assert done.exit_code == 0, (line, done.output)
+    return done.output
+
+
+def test_commands_that_read_files(directory, monkeypatch):
+    for line in commands(full=False):
+        run(line, directory, monkeypatch)
+    made = {path.parent.name: xaug.Dataset.open(path.parent) for path in directory.glob("*_jets/manifest.json")}
+    assert len(made) == 8 and {name: len(data) for name, data in made.items()} == dict.fromkeys(made, 24)
+
+
+@pytest.mark.slow
+def test_commands_from_the_dataset_to_the_report(directory, monkeypatch):
+    for line in [*commands(full=False)[:2], *commands(full=True)]:
+        run(line, directory, monkeypatch)
+    assert (directory / "jetclass_report" / "report.html").is_file()
+
+
+def test_python_of_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(code, "formats.md", "exec"), {})
+    assert "('W', 'Z', 'H')" in capsys.readouterr().out
+
+
+def test_all_options_and_formats_are_told():
+    table = PAGE.split("## Options of the selection of jets\n")[1]
+    told = {}
+    for cells in re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE):
+        told |= dict(zip(re.findall(r"`(\w+)`", cells[0]), cells[1].split(", "), strict=True))
+    defaults = {own.name: f"{own.default:g}" if isinstance(own.default, float) else str(own.default)
+                for own in fields(Selection)}  # fmt: skip
+    assert told == defaults
+    for name in FORMATS:
+        if name != "xaug_tree":
+            assert re.search(name.replace("delphes_candidates", "delphes").rstrip("2"), PAGE.lower()) or name in (
+                "toptagging", "atlastop", "qg",
+            )  # fmt: skip

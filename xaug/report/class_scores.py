@@ -1,0 +1,54 @@
+"""Scores of runs as one class against others, from which curves and tables of any number of classes are made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xaug.core.types import Array, Arrays
+from xaug.explain.targets import labels_of
+from xaug.training.class_metrics import one_vs_rest, pair_score
+from xaug.training.runs import Run
+
+__all__ = ["binary_scores", "predicted", "score_of_target"]
+
+
+def binary_scores(run: Run) -> dict[str, list[Arrays]]:
+    """Scores of a run by the name of a curve, in each training: of K classes a curve for each, against the rest.
+
+    Each has `label` (1 for the class), `score` and `weight`, as `Run.scores` gives them for two classes.
+    """
+    scores = [run.scores(i) for i in range(len(run))]
+    if len(run.classes) == 2:
+        return {run.name: scores}
+    found = {}
+    for which, name in enumerate(run.classes):
+        own = []
+        for one in scores:
+            label, score = one_vs_rest(one["label"], one["score"], which)
+            own.append({**one, "label": label, "score": score})
+        found[f"{run.name}: {name}"] = own
+    return found
+
+
+def predicted(score: Array) -> Array:
+    """Label (n,) that is predicted, of scores (n,) of two classes or (n, K) of more."""
+    chosen: Array = (score > 0.5).astype(int) if score.ndim == 1 else score.argmax(axis=1)
+    return chosen
+
+
+def score_of_target(score: Array, target: object, classes: tuple[str, ...]) -> Array:
+    """Score (n,) of what is explained: the signal score of two classes; of more, the probability of the target.
+
+    That of a difference "A-B" is p_A / (p_A + p_B); that of the predicted class is the largest one.
+    """
+    if score.ndim == 1:
+        return score
+    if target == "predicted":
+        largest: Array = score.max(axis=1)
+        return largest
+    plus = labels_of(target, classes)[0]
+    if isinstance(target, str) and target not in classes and not target.isdecimal():
+        minus = labels_of(target.removeprefix(f"{classes[plus]}-").removeprefix(f"{plus}-"), classes)[0]
+        return pair_score(score, plus, minus)
+    own: Array = np.asarray(score[:, plus])
+    return own
