@@ -11,6 +11,7 @@ import numpy as np
 
 from xaug.core.command import xaug_command
 from xaug.core.types import JsonObject
+from xaug.data.dataset import Dataset
 from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.data.weights import DEFAULT_WEIGHTS, WEIGHTS
 from xaug.networks.registry import Network, Size, networks
@@ -171,7 +172,10 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     sizes = {name: value for name, value in asked.items() if value is not None}
     choice = LITERAL if choices == "paper-literal" else OUR_SCALING
     given = {name: value for name, value in options.items() if value is not None}
-    settings = {**choice.settings(options["network"]), **given}  # what is given alone goes before --options
+    settings = {
+        **choice.settings(options["network"], Dataset.open(dataset).table),
+        **given,
+    }  # what is given alone goes before --options
     result = train(dataset, output, workers=workers, sizes=sizes, **settings)
     draw_history(output)
     run = load_run(output)

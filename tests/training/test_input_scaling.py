@@ -13,7 +13,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.integrity import seal
 from xaug.data.dataset import Dataset
 from xaug.training import stage
-from xaug.training.input_scaling import displacement_zeros
+from xaug.training.input_scaling import LITERAL, displacement_zeros
 
 NAMES = ["dxy", "dz", "dxy_max", "dz_max"]
 
@@ -88,3 +88,20 @@ def test_toy_jets_have_no_displacements(tmp_path):
     with pytest.raises(ConfigurationError, match=r"toy.* name no displacements.*process"):
         stage.train(tmp_path / "toy", tmp_path / "bad", network="mlp", displacement_scaling="unclipped")
     assert not (tmp_path / "bad").exists()
+    table = Dataset.open(tmp_path / "toy").table
+    assert LITERAL.settings("cnn2d", table) == {
+        "image_scaling": "pixel", "displacement_scaling": "clipped", "scale_on_all": True,
+    }  # fmt: skip
+
+
+def test_a_dataset_of_jets_that_names_no_displacements_is_refused(zbb_dataset, tmp_path):
+    """An older one: its displacements would be clipped in silence."""
+    directory = shutil.copytree(zbb_dataset, tmp_path / "old")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    for block in manifest["table"]["blocks"].values():
+        block["selections"].pop("displacements", None)
+    (directory / "manifest.json").write_text(json.dumps(seal(manifest)))
+    command = [directory, "--network", "mlp", "--options", "paper-literal", "-o", tmp_path / "bad"]
+    result = CliRunner().invoke(train.main, list(map(str, command)))
+    assert result.exit_code == 1
+    assert "name no displacements" in result.stderr and "--displacement-scaling clipped" in result.stderr

@@ -31,9 +31,9 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     Returns
     -------
     list of str
-        paragraphs: sample and selection, separation, stable ranks, differences between methods
+        paragraphs: sample and selection, separation, cautions, stable ranks, differences between methods
     """
-    told = [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind))]
+    told = [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
     if inputs.explained:
         told += [_stable(inputs.explained), *_differences(inputs.explained)]
     return [text for text in told if text]
@@ -68,6 +68,15 @@ def _separation(runs: Sequence[Run], rows: str) -> str:
     if len(order) == 1:
         return f"{text}."
     return f"{text}, the best of {len(order)} networks; the worst is {order[-1]} with {means[order[-1]]:.4f}."
+
+
+def _warnings(runs: Sequence[Run]) -> str:
+    """The cautions that go with the scalings of runs, each with the runs that it is about."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run.scaler.warnings:
+            found.setdefault(text, []).append(run.name)
+    return " ".join(f"{listed(names)}: {text}" for text, names in found.items())
 
 
 def _stable(explained: Sequence[ExplainedRun]) -> str:

@@ -237,7 +237,7 @@ def train_and_explain(
         train(
             dataset, run, network=choice.network, xaug=xaug, ranking=ranking, particle_list=choice.particle_list,
             trainings=trainings, seed=seed, workers=workers, max_jets=max_jets, **size.training,
-            **scaling.settings(choice.network),
+            **scaling.settings(choice.network, data.table),
         )  # fmt: skip
         draw_history(run)
         return run

@@ -8,6 +8,7 @@ from typing import Any
 from xaug.core.errors import ConfigurationError
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
+from xaug.data.table import Table
 from xaug.jets.conventions import Conventions
 from xaug.networks.inputs import Inputs
 from xaug.networks.registry import find_network, networks
@@ -28,7 +29,7 @@ class ScalingChoice:
     images : str
         one of `xaug.data.scaling.IMAGE_SCALINGS`, for those networks that read images
     displacements : str
-        one of `xaug.training.config.DISPLACEMENT_SCALINGS`
+        one of `xaug.training.config.DISPLACEMENT_SCALINGS`, for datasets of jets and others that name displacements
     on_all : bool
         whether the scaler is fitted on all jets, those of the test split included
     """
@@ -37,12 +38,15 @@ class ScalingChoice:
     displacements: str = "clipped"
     on_all: bool = False
 
-    def settings(self, network: str) -> dict[str, Any]:
-        """The fields of `TrainingConfig` that this choice gives one network."""
+    def settings(self, network: str, table: Table) -> dict[str, Any]:
+        """The fields of `TrainingConfig` that this choice gives one network on a dataset with these variables."""
         images = self.images if find_network(network).block == "image" else "whole"
+        displaced = table.kind == "jets" or any(DISPLACEMENTS in block.selections for block in table.blocks.values())
         return {
-            "image_scaling": images, "displacement_scaling": self.displacements, "scale_on_all": self.on_all,
-        }  # fmt: skip
+            "image_scaling": images,
+            "displacement_scaling": self.displacements if displaced else "clipped",
+            "scale_on_all": self.on_all,
+        }
 
 
 OUR_SCALING = ScalingChoice()
@@ -77,7 +81,7 @@ def displacement_zeros(data: Dataset) -> dict[str, float]:
         raise ConfigurationError(
             f"{data.path}: its variables ({data.kind}) name no displacements, so --displacement-scaling unclipped "
             "finds none. It is for datasets of jets whose files have them; process one of an older version again, into "
-            "a new directory"
+            "a new directory, or choose --displacement-scaling clipped"
         )
     zero = Conventions.of_dataset(data.manifest["config"]).log_floor
     return {variable: zero for chosen in named.values() for variable in chosen}

@@ -107,6 +107,9 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
         values = np.array([own[metric] for own in run.metrics])
         rows.append(f"| {title} | {values[training]:.4f} | {values.mean():.4f} ± {values.std():.4f} |")
     own = run.metrics[training]
+    steps, kept = run.steps(training)
+    best = f"epoch, {own['best_epoch'] + 1} of {own['epochs']} " if run.unit == "epoch" else ""
+    best += f"(step {kept} of {steps})" if best else f"step, {kept} of {steps}"
     commit = f", with commit {run.manifest['commit']}," if run.manifest.get("commit") else ""
     lines = [
         f"# {name}",
@@ -116,8 +119,8 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
         "",
         f"**Data.** {counts}; {splits}; digest `{config['dataset']}`.",
         "",
-        f"**Training.** Number {training} of {len(run)}, seed {config['seed']}, weights of the best epoch, "
-        f"{own['best_epoch'] + 1} of {own['epochs']}. Made{commit} by",
+        f"**Training.** Number {training} of {len(run)}, seed {config['seed']}, {run.training_events} training rows in "
+        f"batches of {config['batch_size']}, weights of the best {best}. Made{commit} by",
         "",
         f"    {run.manifest['command']}",
         "",

@@ -158,9 +158,15 @@ def test_another_seed_in_the_same_place_is_refused(finished):
         (["--scale", "quik"], "did you mean 'quick'"),
         (["--networks", "cnn"], "did you mean 'cnn2d'"),
         (["--five", "our"], "did you mean 'ours'"),
+        (["--steps", "5", "--epochs", "2"], "--steps 5 and --epochs 2 exclude each other"),
+        (["--check-every", "5"], "--check-every 5 goes with --steps"),
+        (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
+        (["--convention", "statsu=91"], "did you mean 'status'"),
+        (["--convention", "status"], "'status' is not NAME=VALUE"),
+        (["--networks", "f91"], "f91 needs no training"),
     ],
 )
-def test_unknown_names(tmp_path, options, words):
+def test_wrong_options_are_refused_before_any_work(tmp_path, options, words):
     done = CliRunner().invoke(main, ["zbb", *options, "-o", str(tmp_path / "x")])
     assert done.exit_code == 1
     assert words in done.output
