@@ -172,10 +172,8 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     sizes = {name: value for name, value in asked.items() if value is not None}
     choice = LITERAL if choices == "paper-literal" else OUR_SCALING
     given = {name: value for name, value in options.items() if value is not None}
-    settings = {
-        **choice.settings(options["network"], Dataset.open(dataset).table),
-        **given,
-    }  # what is given alone goes before --options
+    own = choice.settings(options["network"], Dataset.open(dataset).table)
+    settings = {**own, **given}  # options that are given alone go before --options
     result = train(dataset, output, workers=workers, sizes=sizes, **settings)
     draw_history(output)
     run = load_run(output)
