@@ -44,7 +44,7 @@ def test_batch_keeps_the_largest_layer_in_the_cache(pixels, expected):
     image = Input((pixels, pixels, 1), name="image")
     x = layers.GlobalMaxPooling2D()(layers.Conv2D(32, 3, padding="same")(image))
     model = Model(image, layers.Dense(2, activation="softmax")(x))
-    propagate = batches.propagator(read_output(model), batches.How(choose("preset_a"), "innvestigate"))
+    _, propagate = batches.propagator(read_output(model), batches.How(choose("preset_a"), "innvestigate"))
     assert batches.batch_size(propagate) == expected
 
 

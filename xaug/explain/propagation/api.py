@@ -22,7 +22,7 @@ from xaug.explain.keras_models import ModelOutput, read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
-from xaug.explain.propagation.guard import ExplainedGuard
+from xaug.explain.propagation.guard import ExplainedGuard, Reference
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 from xaug.explain.propagation.layers.base import entry_of
 from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
@@ -203,7 +203,7 @@ def lrp(
 
 def _check_innvestigate(network: ModelOutput, inputs: Arrays, target: Target, explained: Array) -> None:
     """Compare what iNNvestigate explained (n,) with the Keras model, on events of every batch."""
-    guard = ExplainedGuard(network, inputs, target)
+    guard = ExplainedGuard(Reference(network), inputs, target)
     for start in range(0, len(explained), innvestigate_engine.BATCH):
         guard.see(start, explained[start : start + innvestigate_engine.BATCH, None])
     guard.finish()

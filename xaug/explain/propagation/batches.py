@@ -14,7 +14,7 @@ from xaug.explain.keras_models import ModelOutput, weights_digest
 from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.graph import Graph, difference, make_graph
-from xaug.explain.propagation.guard import Guard
+from xaug.explain.propagation.guard import Guard, Reference
 from xaug.explain.targets import Target
 
 __all__ = ["How", "batch_size", "explain", "propagator"]
@@ -25,7 +25,7 @@ SMALLEST, LARGEST = 8, 512
 """Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
-_kept: OrderedDict[tuple[object, ...], tuple[ModelOutput, Propagator]] = OrderedDict()
+_kept: OrderedDict[tuple[object, ...], tuple[Reference, Propagator]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,20 @@ def _is_binary(values: Array) -> bool:
 
 def propagator(
     network: ModelOutput, how: How, pair: tuple[int, int] | None = None, facts: SampleFacts | None = None
-) -> Propagator:
-    """The compiled graph of a model, made at its first use; `pair` are two outputs whose difference is explained."""
+) -> tuple[Reference, Propagator]:
+    """The Keras model and its compiled graph, made at first use; `pair`: outputs whose difference is explained."""
     facts = facts or SampleFacts()
     key = (_key(network), how, pair, facts)
     if key not in _kept:
         graph = graph_of(network, facts)
         if pair is not None:
             graph = difference(graph, *pair)
-        _kept[key] = network, Propagator(graph, how.composite, how.bias, how.dtype, facts.nonnegative, facts.binary)
+        propagate = Propagator(graph, how.composite, how.bias, how.dtype, facts.nonnegative, facts.binary)
+        _kept[key] = Reference(network), propagate
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
-    return _kept[key][1]
+    return _kept[key]
 
 
 def graph_of(network: ModelOutput, facts: SampleFacts) -> Graph:
@@ -126,7 +127,7 @@ def explain(
         if a layer has no rule, or the graph gives other logits than the model
     """
     pair = None if target.minus is None else target.pair
-    propagate = propagator(network, how, pair, SampleFacts.of(network, inputs))
+    reference, propagate = propagator(network, how, pair, SampleFacts.of(network, inputs))
     propagate.check_inputs(inputs)
     n, units = len(next(iter(inputs.values()))), propagate.graph.units
     relevance = {name: np.empty(values.shape, how.dtype) for name, values in inputs.items()}
@@ -134,7 +135,7 @@ def explain(
     direction = (Target(0) if pair else target).direction(units)
     if direction is not None:
         direction = np.broadcast_to(direction, (n, units))
-    batch, guard = batch_size(propagate), Guard(network, inputs, pair)
+    batch, guard = batch_size(propagate), Guard(reference, inputs, pair)
     for start in range(0, n, batch):
         rows = slice(start, start + batch)
         some = {name: values[rows] for name, values in inputs.items()}

@@ -20,27 +20,45 @@ from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.layers.base import GRADIENTS
 from xaug.explain.targets import Target
 
-__all__ = ["ExplainedGuard", "Guard", "model_logits", "tolerance"]
+__all__ = ["ExplainedGuard", "Guard", "Reference", "tolerance"]
 
-FIRST, SHARE = 64, 32
+FIRST, SHARE = 32, 64
 """Events of the first batch that are compared, and the number of events for each one that is compared later."""
 CHUNK = 256
 """Events for which the Keras model is run at a time."""
+MANY = 512
+"""With so many events to explain the Keras model is compiled first."""
 RELATIVE, ROUNDING = 1e-3, 3e-5
 """Largest difference: a part of the spread of the logits over events, and a part of the largest logit."""
 FEW = 8
 """With fewer events than this the largest logit stands for their spread."""
 
 
-def model_logits(network: ModelOutput, inputs: Arrays) -> Array:
-    """Logits (n, units) float64 by the layers of the Keras model itself."""
-    tensors = [
-        tf.cast(tf.convert_to_tensor(inputs[name]), own.dtype)
-        for name, own in zip(network.model.input_names, network.model.inputs, strict=True)
-    ]
-    with plain_errors(network.name):
-        found: Array = network.function(tensors).numpy().astype(np.float64)
-    return found
+class Reference:
+    """Logits of a Keras model by its own layers; compiled once many events are compared.
+
+    Parameters
+    ----------
+    network : ModelOutput
+    """
+
+    def __init__(self, network: ModelOutput):
+        self.network = network
+        model = network.model
+        self.types = dict(zip(model.input_names, (tensor.dtype for tensor in model.inputs), strict=True))
+        signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
+        self._compiled = tf.function(lambda *x: network.function(list(x)), input_signature=signature, autograph=False)
+
+    def tensors(self, inputs: Arrays) -> list[tf.Tensor]:
+        """The inputs in the order and the types of the model."""
+        return [tf.convert_to_tensor(inputs[name].astype(own.as_numpy_dtype)) for name, own in self.types.items()]
+
+    def __call__(self, inputs: Arrays, many: bool = False) -> Array:
+        """Logits (n, units) float64; `many` says that it pays to compile the model."""
+        x = self.tensors(inputs)
+        with plain_errors(self.network.name):
+            found: Array = (self._compiled(*x) if many else self.network.function(x)).numpy().astype(np.float64)
+        return found
 
 
 def tolerance(values: Array) -> Array:
@@ -56,15 +74,17 @@ class Guard:
 
     Parameters
     ----------
-    network : ModelOutput
+    reference : Reference
+        the Keras model
     inputs : dict of arrays (n, ...)
         all events that are explained
     pair : tuple of int, optional
         outputs whose difference is explained
     """
 
-    def __init__(self, network: ModelOutput, inputs: Arrays, pair: tuple[int, int] | None = None):
-        self.network, self.inputs, self.pair = network, inputs, pair
+    def __init__(self, reference: Reference, inputs: Arrays, pair: tuple[int, int] | None = None):
+        self.reference, self.network, self.inputs, self.pair = reference, reference.network, inputs, pair
+        self.many = len(next(iter(inputs.values()))) >= MANY
         self.all: list[Array] = []
         self.rows: list[Array] = []
         self.found: list[Array] = []
@@ -76,7 +96,7 @@ class Guard:
         self.rows.append(start + chosen)
         self.found.append(logits[chosen].astype(np.float64))
         self.all.append(logits)
-        if len(self.all) == 1 or sum(map(len, self.rows)) >= CHUNK:
+        if sum(map(len, self.rows)) >= CHUNK:
             self.finish()
 
     def finish(self) -> None:
@@ -95,7 +115,7 @@ class Guard:
 
     def expected(self, rows: Array) -> Array:
         """The numbers (n, units) that Keras gives for some events."""
-        logits = model_logits(self.network, {name: values[rows] for name, values in self.inputs.items()})
+        logits = self.reference({name: values[rows] for name, values in self.inputs.items()}, self.many)
         return logits if self.pair is None else logits[:, self.pair[:1]] - logits[:, self.pair[1:]]
 
     def _compare(self, rows: Array, found: Array, expected: Array) -> None:
@@ -116,8 +136,8 @@ class Guard:
         """Events of a batch, from the one with least padding to the one with most."""
         if size <= count:
             return np.arange(size)
-        padded = sum(_padding(values[start : start + size]) for values in self.inputs.values())
-        order = np.argsort(padded, kind="stable")
+        lists = [values[start : start + size] for values in self.inputs.values() if values.ndim > 2]
+        order = np.argsort(sum(map(_padding, lists)), kind="stable") if lists else np.arange(size)
         found: Array = order[np.linspace(0, size - 1, count).astype(int)]
         return found
 
@@ -143,14 +163,14 @@ class ExplainedGuard(Guard):
 
     Parameters
     ----------
-    network, inputs
+    reference, inputs
         as for `Guard`
     target : Target
         what is explained
     """
 
-    def __init__(self, network: ModelOutput, inputs: Arrays, target: Target):
-        super().__init__(network, inputs)
+    def __init__(self, reference: Reference, inputs: Arrays, target: Target):
+        super().__init__(reference, inputs)
         self.target = target
 
     def expected(self, rows: Array) -> Array:
@@ -169,20 +189,14 @@ class ExplainedGuard(Guard):
 
 
 def _padding(values: Array) -> Array:
-    """A number for each event that grows with its padding: steps that equal the last one, or elements that are zero."""
-    if values.ndim > 2:
-        same: Array = (values == values[:, -1:]).reshape(*values.shape[:2], -1).all(axis=2).sum(axis=1)
-        return same
-    zeros: Array = (values.reshape(len(values), -1) == 0).sum(axis=1)
-    return zeros
+    """Number of steps (n,) of lists (n, steps, ...) that begin with the same number as the last one."""
+    firsts = values.reshape(*values.shape[:2], -1)[..., 0]
+    same: Array = (firsts == firsts[:, -1:]).sum(axis=1)
+    return same
 
 
 def _outputs(network: ModelOutput, tensors: list[object], x: Arrays) -> list[Array]:
     """Values of Keras tensors of the model for events x, as float64."""
     inside = keras.Model(network.model.inputs, tensors)
-    given = [
-        tf.cast(tf.convert_to_tensor(x[name]), own.dtype)
-        for name, own in zip(network.model.input_names, network.model.inputs, strict=True)
-    ]
-    found = tf.nest.flatten(inside(given, training=False))
+    found = tf.nest.flatten(inside(Reference(network).tensors(x), training=False))
     return [values.numpy().astype(np.float64) for values in found]

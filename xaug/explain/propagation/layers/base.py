@@ -371,7 +371,8 @@ def entry_of(kind: str) -> Entry:
     entries = known_layers()
     if kind in entries:
         return entries[kind]
-    known = ", ".join(name for name, entry in entries.items() if entry.layer is not None and name != "InputLayer")
+    built = (name for name, entry in entries.items() if entry.layer is not None and hasattr(keras.layers, name))
+    known = ", ".join(sorted(name for name in built if name != "InputLayer"))
     return Entry(kind, None, remedy=f"{GRADIENTS}, or build it of layers with a rule: {known}")
 
 

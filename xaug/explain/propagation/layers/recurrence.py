@@ -25,7 +25,7 @@ from xaug.explain.propagation.rules import Role, Rule
 __all__ = ["NO_RECURRENCE", "Recurrent", "RecurrentOptions", "States", "read_recurrent"]
 
 NO_RECURRENCE = "iNNvestigate has no rule for recurrent layers: it would give the plain gradient"
-UNFIT = ("stateful", "time_major", "zero_output_for_mask")
+UNFIT = ("stateful", "time_major")
 GATES = ("sigmoid", "hard_sigmoid")
 
 
@@ -49,12 +49,15 @@ class RecurrentOptions:
         whether all states are read, not the last one alone
     backwards : bool
         whether the steps are read from the last to the first
+    zeros : bool
+        whether the states of padded steps are read as zero; inside they are kept
     activation, gate : str
         names of the activations of the signal and of the gates
     """
 
     sequences: bool
     backwards: bool
+    zeros: bool
     activation: str
     gate: str
 
@@ -80,7 +83,10 @@ def read_recurrent(layer: KerasLayer) -> RecurrentOptions:
     if number > 1:
         raise layer.error("has its cell state read, which has no rule")
     sequences = bool(config["return_sequences"]) and number == 0
-    return RecurrentOptions(sequences, bool(config.get("go_backwards", False)), activation, gate)
+    zeros = bool(config.get("zero_output_for_mask", False))
+    if zeros and not sequences:
+        raise layer.error("has zero_output_for_mask=True for its last state alone, which has no rule")
+    return RecurrentOptions(sequences, bool(config.get("go_backwards", False)), zeros, activation, gate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +129,21 @@ class Recurrent(Layer[StatesOf]):
         if self.own.backwards and mask is not None:
             mask = tf.reverse(mask, [1])
         record = self.run(self._ordered(x[0]), mask)
-        return Passed(tf.stack(record.states[1:], axis=1) if self.own.sequences else record.states[-1], record)
+        if not self.own.sequences:
+            return Passed(record.states[-1], record)
+        y = tf.stack(record.states[1:], axis=1)
+        if self.own.zeros and mask is not None:
+            y *= tf.cast(mask, y.dtype)[..., None]
+        return Passed(y, record)
 
     def backward(self, seen: Backward[StatesOf], how: Treatment) -> Shares:
         epsilon = how.chosen.stabiliser
         assert epsilon is not None, "`refuses` was asked before"
         if self.own.sequences:
-            by_step: list[Tensor | None] = tf.unstack(seen.relevance, axis=1)
+            read = seen.relevance
+            if self.own.zeros:  # a state that was read as zero gets nothing
+                read = tf.where(tf.reduce_any(seen.y != 0, axis=-1, keepdims=True), read, 0)
+            by_step: list[Tensor | None] = tf.unstack(read, axis=1)
         else:
             by_step = [*[None] * (len(seen.record.states) - 2), seen.relevance]
         share, initial = self.relevance(self._ordered(seen.x[0]), seen.record, by_step, epsilon)

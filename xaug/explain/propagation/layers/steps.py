@@ -82,7 +82,7 @@ class MaskOf(_Rearranged):
 
 @register("ReversedSteps")
 class ReversedSteps(_Rearranged):
-    """Steps from the last to the first, and so their mask."""
+    """Outputs of a backward recurrent layer in the order of the steps; that layer hands on the mask in this order."""
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
         return Passed(tf.reverse(x[0], [1]), None)
@@ -91,4 +91,4 @@ class ReversedSteps(_Rearranged):
         return Shares([tf.reverse(seen.relevance, [1])])
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return None if masks[0] is None else tf.reverse(masks[0], [1])
+        return masks[0]

@@ -24,7 +24,7 @@ SHARES = {
         "backend.reshape", "backend.concatenate", "backend.expand_dims", "backend.squeeze", "backend.reverse",
         "backend.max", "backend.min", "backend.maximum", "backend.minimum", "backend.flatten", "backend.batch_flatten",
         "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile", "clip_by_value",
-        "backend.clip", "compat.v1.transpose", "compat.v1.gather", "image.flip_left_right", "linalg.matrix_transpose",
+        "backend.clip", "transpose", "gather", "image.flip_left_right", "linalg.matrix_transpose",
         "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2",
     ),
     Share.LINEAR: (
@@ -58,9 +58,9 @@ SHARES = {
         "backend.greater", "backend.greater_equal", "backend.less", "backend.less_equal", "math.is_nan",
         "math.is_finite", "shape", "zeros_like", "ones_like", "backend.zeros_like", "backend.ones_like", "argsort",
         "math.argmax", "math.argmin", "math.count_nonzero", "sequence_mask", "backend.argmax", "size", "rank",
-        "compat.v1.shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv",
+        "shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv",
         "math.floormod", "__operators__.logical_and", "__operators__.logical_or", "__operators__.and",
-        "__operators__.or", "__operators__.invert", "compat.v1.zeros_like", "compat.v1.ones_like",
+        "__operators__.or", "__operators__.invert", "zeros_like", "ones_like",
     ),
 }  # fmt: skip
 """Names of operations by how they share relevance."""
@@ -81,7 +81,7 @@ class TensorOperation(Operation):
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Layer[Any]:
-        name = str(layer.config.get("function", layer.kind)).removeprefix("tf.").removeprefix("keras.")
+        name = _name(layer)
         options = dict(layer.options)
         if name in SOFTMAX:
             axis = options.get("axis", layer.arguments[1] if len(layer.arguments) > 1 else -1)
@@ -95,8 +95,15 @@ class TensorOperation(Operation):
         return cls(layer, _function(layer), share, (lambda inputs: all(inputs)) if signs else (lambda inputs: False))
 
     def is_gate(self, inputs: Sequence[bool]) -> bool:
-        name = str(self.source.config.get("function")).removeprefix("tf.").removeprefix("keras.")
-        return name in SIGMOIDS or super().is_gate(inputs)
+        return _name(self.source) in SIGMOIDS or super().is_gate(inputs)
+
+
+def _name(layer: KerasLayer) -> str:
+    """Name of the operation, without where TensorFlow and Keras keep it."""
+    name = str(layer.config.get("function", layer.kind))
+    for prefix in ("tf.", "keras.", "compat.v1."):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def _constants(layer: KerasLayer) -> list[Any]:
