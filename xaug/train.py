@@ -68,7 +68,8 @@ def _size_options(command: click.Command) -> click.Command:
 @click.option(
     "--network",
     default="cnn2d",
-    help=f"Network to train: {', '.join(f'{name} ({network.summary})' for name, network in networks().items())}.",
+    help=f"Network to train: {', '.join(f'{name} ({network.summary})' for name, network in networks().items())}; or "
+    "FILE.py:FUNCTION, a function of your own that makes the model: build(inputs, classes) -> keras.Model.",
 )
 @click.option(
     "--xaug",

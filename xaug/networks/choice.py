@@ -57,7 +57,7 @@ def choose_inputs(
     chosen = find_network(network)
     _check_table(table, chosen)
     requested = {"list": particle_list, "xaug": xaug, "event": event}
-    blocks = _blocks(chosen)
+    blocks = _blocks(chosen) if chosen.block else list(table.blocks)
     for block, names in requested.items():
         if names is not None and block not in blocks:
             _refuse(chosen, block)
@@ -66,7 +66,9 @@ def choose_inputs(
         for block in blocks
         if requested.get(block) is not None or block in table.blocks
     }
-    if not columns[chosen.block]:
+    if not chosen.block and not any(columns.values()):
+        raise ConfigurationError(f"network {network} has no input left; choose some with --list, --xaug or --event")
+    if chosen.block and not columns[chosen.block]:
         option, noun = OPTIONS[chosen.block]
         raise ConfigurationError(f"network {network} has no input without {noun}: choose some with {option}")
     _check_steps(table, chosen, rows_per_step)
@@ -97,7 +99,7 @@ def _blocks(network: Network) -> list[str]:
 
 def _check_table(table: Table, network: Network) -> None:
     """Raise ConfigurationError if the dataset lacks the block that the network reads."""
-    if network.block not in table.blocks:
+    if network.block and network.block not in table.blocks:
         able = _names(other for other in networks().values() if other.block in table.blocks)
         raise ConfigurationError(
             f"network {network.name} reads the block {network.block!r}, which a dataset of {table.kind} does not have. "

@@ -81,7 +81,7 @@ class Network:
     summary : str
         one line for help texts
     block : str
-        the block of a dataset that the network reads: "image", "list", "xaug" or "event"
+        the block of a dataset that the network reads: "image", "list", "xaug" or "event"; "" for all that there are
     build : callable
         makes the untrained Keras functional model of an `Inputs`; its inputs are named as in `Inputs.shapes`, and its
         output is a softmax over the `Inputs.outputs` classes. It imports Keras inside, so that listing networks stays
@@ -124,15 +124,15 @@ class Network:
 _NETWORKS: dict[str, Network] = {}
 
 
-def register(network: Network) -> Network:
-    """Add a network to the registry, and return it.
+def register(network: Network, again: bool = False) -> Network:
+    """Add a network to the registry, and return it; `again` replaces the one of this name.
 
     Raises
     ------
     ConfigurationError
         if another network has its name
     """
-    if network.name in _NETWORKS:
+    if network.name in _NETWORKS and not again:
         raise ConfigurationError(f"two networks are called {network.name!r}; rename one of them")
     _NETWORKS[network.name] = network
     return network

@@ -12,7 +12,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.core.files import read_json
+from xaug.core.files import atomic_path, read_json
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import Dataset
@@ -20,6 +20,7 @@ from xaug.data.splits import SPLITS
 from xaug.data.variables import Table
 from xaug.data.weights import DEFAULT_WEIGHTS, event_weights
 from xaug.networks.choice import choose_inputs
+from xaug.networks.own_networks import SOURCE, OwnNetwork, is_own
 from xaug.networks.registry import find_network
 from xaug.training.config import TrainingConfig
 from xaug.training.input_scaling import check_scaling, fit_scaler
@@ -84,6 +85,9 @@ class PlannedRun:
     ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
         xaug = _expert_variables(xaug, ranking, self.data.table)
+        own_network = OwnNetwork.read(network) if is_own(network) else None
+        if own_network:
+            network = own_network.register(self.data.classes).name
         self.inputs = choose_inputs(
             self.data.table, network, xaug, particle_list, rows_per_step, event, sizes, len(self.data.classes)
         )
@@ -94,7 +98,12 @@ class PlannedRun:
         check_scaling(self.data, self.inputs, self.config)
         self._check_data()
         self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
+        if own_network:
+            self.recorded["network_digest"] = own_network.digest
         self.finished = provenance.begin(self.output, "train", self.recorded, made_with_training)
+        if own_network and not self.finished:
+            with atomic_path(self.output / SOURCE) as path:
+                path.write_text(own_network.source, encoding="utf-8")
         scaler = self.output / "scaler.json"
         if not self.finished and not scaler.exists():
             fit_scaler(self.data, self.inputs, self.config).save(scaler)
