@@ -89,6 +89,7 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
     """
     network = functional(model)
     index, kind = _choose_output(network, output)
+    _check_weights(network)
     with float32_layers(), plain_errors(network.name):
         copy = _in_float32(network)
         tensor = tf.nest.flatten(copy.outputs)[index]
@@ -109,6 +110,17 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
             "trained in vain; a sigmoid is right for one output"
         )
     return ModelOutput(model, output, copy, function, head, units, kind)
+
+
+def _check_weights(model: keras.Model) -> None:
+    """Refuse a model with weights that are not finite."""
+    for layer in model._flatten_layers(include_self=False):
+        own = [] if isinstance(layer, keras.Model) else layer.weights
+        if not all(np.isfinite(w.numpy()).all() for w in own if w.dtype.is_floating):
+            raise ModelError(
+                f"model {model.name!r}: layer {layer.name!r} has weights that are not finite, so that its output is no "
+                "number. Train it again"
+            )
 
 
 # Outputs --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from xaug.core.types import Array, Arrays
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["named_inputs"]
+__all__ = ["named_inputs", "named_values"]
 
 
 def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Arrays:
@@ -39,7 +39,11 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
         infinities
     """
     names = [str(name) for name in model.input_names]
-    given = _by_name(names, _input_keys(model), x)
+    given = named_values(model, x)
+    missing = [name for name in names if name not in given]
+    if missing:
+        known = ", ".join(map(str, given)) or "none"
+        raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {known}")
     arrays: Arrays = {}
     for tensor, name in zip(model.inputs, names, strict=True):
         wanted = tuple(tensor.shape[1:])
@@ -63,28 +67,41 @@ def _input_keys(model: keras.Model) -> dict[str, str]:
     return {str(key): by_id[id(tensor)] for key, tensor in structure.items() if id(tensor) in by_id}
 
 
-def _by_name(names: list[str], keys: Mapping[str, str], x: object) -> Mapping[str, Any]:
-    """The values that were given for each input, by its name."""
-    if isinstance(x, Mapping):
-        given: dict[str, Any] = {}
-        for key, values in x.items():
-            name = key if key in names else keys.get(key)
-            if name is None:
-                raise unknown_name("input", str(key), names)
-            if name in given:
-                raise ConfigurationError(f"input {name!r} is given twice, by its name and by its key in the model")
-            given[name] = values
-    else:
+def named_values(model: keras.Model, x: object) -> dict[str, Any]:
+    """The values that were given for each input, by its name; some inputs may be missing.
+
+    Parameters
+    ----------
+    model : keras.Model
+        the model that takes them
+    x : dict, list or array
+        values by input name or by the model's own key, a list of them in the model's order, or one array
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigurationError
+        if an input is unknown or given twice, or a list has another length
+    """
+    names = [str(name) for name in model.input_names]
+    if not isinstance(x, Mapping):
         values = list(x) if isinstance(x, (list, tuple)) else [x]
         if len(values) != len(names):
             raise ConfigurationError(
                 f"{len(values)} input arrays given; the model takes {len(names)}: {', '.join(names)}"
             )
-        given = dict(zip(names, values, strict=True))
-    missing = [name for name in names if name not in given]
-    if missing:
-        known = ", ".join(map(str, given)) or "none"
-        raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {known}")
+        return dict(zip(names, values, strict=True))
+    keys, given = _input_keys(model), {}
+    for key, value in x.items():
+        name = key if key in names else keys.get(key)
+        if name is None:
+            raise unknown_name("input", str(key), names)
+        if name in given:
+            raise ConfigurationError(f"input {name!r} is given twice, by its name and by its key in the model")
+        given[name] = value
     return given
 
 

@@ -170,3 +170,29 @@ def test_failures_of_a_model_are_told_in_a_line():
     with pytest.raises(ModelError, match=r"model 'stiff' cannot be evaluated: .*reshape") as raised:
         explained(model, [np.ones((2, 5, 3))])
     assert "\n" not in str(raised.value)
+
+
+def test_baselines_of_arrays_in_any_form(x):
+    """By name, by the key of the model, in its order, and as one array."""
+    keras.utils.set_random_seed(1)
+    model = two_inputs(STRUCTURES["other keys"])
+    arrays, b = {"jet": x[:, :2], "lepton": x[:, 2:]}, np.arange(5) / 5
+    expected = explained(model, arrays, {"jet": b[:2], "lepton": b[2:]})
+    for baseline in ({"z": b[:2], "y": b[2:]}, [{"jet": b[:2], "lepton": b[2:]}[n] for n in model.input_names]):
+        found = explained(model, arrays, baseline)
+        np.testing.assert_array_equal(found.relevance["jet"], expected.relevance["jet"])
+    one = network()
+    np.testing.assert_array_equal(
+        explained(one, x, b).relevance["x"], explained(one, {"x": x}, {"x": b[None]}).relevance["x"]
+    )
+    with pytest.raises(ConfigurationError, match="baseline: 1 input arrays given"):
+        explained(model, arrays, [b])
+
+
+def test_weights_that_are_not_finite(x):
+    model = network()
+    weights = model.get_layer("a").get_weights()
+    weights[0][0, 0] = np.nan
+    model.get_layer("a").set_weights(weights)
+    with pytest.raises(ModelError, match="'a' has weights that are not finite"):
+        explained(model, {"x": x})

@@ -165,9 +165,9 @@ def integrated_gradients(
         functional or Sequential model of any precision
     inputs : dict or list of arrays
         scaled inputs, each (n, ...): a dict by input name, or a list in the model's order
-    baseline : Baseline, Sample, or dict of arrays
-        a baseline object (`Blank`, `Event`, `Averaged`, `Mean`, `Sample`), or a dict of scaled arrays by input name: of
-        one event, or of a sample over which attributions are averaged with equal weights
+    baseline : Baseline, Sample, dict or list of arrays, or array
+        a baseline object (`Blank`, `Event`, `Averaged`, `Mean`, `Sample`), or scaled arrays, by input name or in the
+        model's order: of one event, or of a sample over which attributions are averaged with equal weights
     target : str, int or sequence
         "predicted" (the likeliest class of each event), "signal", "background", another name in `classes`, or an index;
         "A-B", the difference of two of them; or a name or index for each event

@@ -19,6 +19,7 @@ from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.conventions import FREE, PADDING, PaddingLike, read_padding
 from xaug.explain.gradients.integrator import Integrator, integrator_of
 from xaug.explain.gradients.paths import Padding, Paths, list_padding, masked_padding
+from xaug.explain.gradients.preparation import may_jump
 
 if TYPE_CHECKING:
     from xaug.explain.gradients.readout import Readout
@@ -124,8 +125,8 @@ class PathChoice:
 
     def jumps(self, integrator: Integrator, moving: str | None = None, end: str | None = None) -> Jumps:
         """Jumps of f at the ends of the sample's paths; of an end alone, where no input but `moving` moves."""
-        if integrator.jit or not len(next(iter(self.x.values()))):
-            return Jumps({})  # networks that are compiled have no masks or thresholds
+        if not len(next(iter(self.x.values()))) or not may_jump(integrator.network.model):
+            return Jumps({})
         x, b = self.x, self.b
         if moving is not None:
             still = x if end == "event" else b

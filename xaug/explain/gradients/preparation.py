@@ -13,7 +13,7 @@ from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
 from xaug.explain.propagation.graph import make_graph
 
-__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats"]
+__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump"]
 
 
 def check_inputs(network: ModelOutput, paths: Paths) -> None:
@@ -83,3 +83,18 @@ def largest_floats(network: ModelOutput, shapes: Shapes) -> int:
     longest = max((size for shape in shapes.values() for size in shape), default=1)
     outputs = [tensor for layer in network.model.layers for tensor in tf.nest.flatten(layer.output)]
     return sum(int(np.prod([longest if size is None else size for size in tensor.shape[1:]])) for tensor in outputs)
+
+
+JUMPING = ("Masking", "Lambda", "TFOpLambda", "ThresholdedReLU", "Discretization", "Hashing", "CategoryEncoding")
+"""Layers of Keras that can make the output jump; layers of anyone else can, too."""
+
+
+def may_jump(model: keras.Model) -> bool:
+    """Whether the output of a model can jump where its inputs change little."""
+    inner = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+    return any(
+        type(layer).__name__ in JUMPING
+        or not type(layer).__module__.startswith("keras.")
+        or getattr(layer, "mask_zero", False)
+        for layer in inner
+    )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
-from xaug.explain.model_inputs import named_inputs
+from xaug.explain.model_inputs import named_inputs, named_values
 
 if TYPE_CHECKING:
     import keras
@@ -116,8 +116,9 @@ class Baseline(Protocol):
         ...
 
 
-BaselineLike = Baseline | Sample | Mapping[str, Array]
-"""All that functions take for a baseline; a mapping holds scaled arrays by input name, of one event or of several."""
+BaselineLike = Baseline | Sample | Mapping[str, Array] | Sequence[Array] | Array
+"""All that functions take for a baseline; a mapping holds scaled arrays by input name, of one event or of several, a
+sequence holds them in the model's order, and an array is that of the one input."""
 
 
 def check_weights(weights: Array, name: str) -> None:
@@ -153,7 +154,7 @@ def sample_of(
 
     Parameters
     ----------
-    baseline : Baseline, Sample, or dict of arrays
+    baseline : Baseline, Sample, dict or list of arrays, or array
         the baseline
     model : keras.Model
         functional model
@@ -174,8 +175,11 @@ def sample_of(
         if names, shapes, values or weights are wrong, or values look unscaled
     """
     shapes = input_shapes(model) | {name: values.shape[1:] for name, values in inputs.items()}
-    if isinstance(baseline, Mapping):
-        made = Sample(with_event_axis(baseline, shapes))
+    if isinstance(baseline, (Mapping, list, tuple, np.ndarray)):
+        try:
+            made = Sample(with_event_axis(named_values(model, baseline), shapes))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"baseline: {str(error).removeprefix('baseline: ')}") from None
     elif isinstance(baseline, Sample):
         made = baseline
     elif isinstance(baseline, Baseline):
@@ -184,9 +188,6 @@ def sample_of(
         raise ConfigurationError(
             f"{baseline!r} is not a baseline: give Blank(), Event(...), Averaged(...), ... or a dict of arrays"
         )
-    for name in made.arrays:
-        if name not in shapes:
-            raise unknown_name("input of the baseline", name, shapes)
     missing = {name: np.zeros((len(made), *shapes[name])) for name in frozen if name not in made.arrays}
     try:
         arrays = named_inputs(model, {**made.arrays, **missing})
