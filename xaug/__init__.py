@@ -18,6 +18,8 @@ explain
     functions that explain a model: Layer-wise Relevance Propagation, Integrated Gradients, and their summaries
 plots
     functions that draw figures into the axes of matplotlib
+variable
+    decorator that makes a variable of a function, in a file for `xaug.process --plugin`
 variables
     the table of input variables: their names, labels, units and groups
 XaugError
@@ -35,6 +37,7 @@ from xaug.core.errors import XaugError
 if TYPE_CHECKING:
     from xaug.data import variables
     from xaug.data.dataset import Dataset
+    from xaug.data.plugins import variable
     from xaug.data.scaling import Scaler
     from xaug.data.table import Variable
     from xaug.networks.model_files import load_model
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset", "Scaler", "Variable", "XaugError", "__version__", "explain", "load_model", "load_reference", "load_run",
-    "plots", "variables",
+    "plots", "variable", "variables",
 ]  # fmt: skip
 
 _MODULES = {"explain": "xaug.explain", "plots": "xaug.plots", "variables": "xaug.data.variables"}
@@ -51,6 +54,7 @@ _OBJECTS = {
     "Dataset": "xaug.data.dataset",
     "Scaler": "xaug.data.scaling",
     "Variable": "xaug.data.table",
+    "variable": "xaug.data.plugins",
     "load_reference": "xaug.training.reference",
     "load_model": "xaug.networks.model_files",
     "load_run": "xaug.training.runs",

@@ -31,7 +31,7 @@ def directory(layouts, tmp_path_factory):
     base = layouts["qg"].parents[1]
     for name, source in FILES.items():
         shutil.copy(base / source, place / name)
-    for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL):
+    for name, text in re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL):
         (place / name).write_text(text)
     return place
 
@@ -56,7 +56,7 @@ def test_commands_that_read_files(directory, monkeypatch):
     for line in commands(full=False):
         run(line, directory, monkeypatch)
     made = {path.parent.name: xaug.Dataset.open(path.parent) for path in directory.glob("*_jets/manifest.json")}
-    assert len(made) == 8 and {name: len(data) for name, data in made.items()} == dict.fromkeys(made, 24)
+    assert len(made) == 9 and {name: len(data) for name, data in made.items()} == dict.fromkeys(made, 24)
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_commands_from_the_dataset_to_the_report(directory, monkeypatch):
 
 def test_python_of_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (code,) = re.findall(r"```python\n(import numpy.*?)```", PAGE, re.DOTALL)
     exec(compile(code, "formats.md", "exec"), {})
     assert "('W', 'Z', 'H')" in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ from xaug.core.files import digest_json
 from xaug.core.options import Options
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.cut_flow import CutFlow
+from xaug.data.plugins import Plugin, with_plugins
 from xaug.data.records import CLASSES
 from xaug.data.variables import table_of
 
@@ -32,6 +33,7 @@ class PartSettings:
     split_seed: int = 0
     split_fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)  # train, validation, test
     classes: tuple[str, ...] = CLASSES  # names of the classes by label
+    plugins: tuple[Plugin, ...] = ()  # files of further variables
 
     def __post_init__(self) -> None:
         fractions = self.split_fractions
@@ -59,7 +61,9 @@ class PartSettings:
     def config(self) -> JsonObject:
         """The settings as plain data, with the version of the code that computes."""
         content = {**asdict(self), "split_fractions": list(self.split_fractions), "processor_version": self.version}
-        del content["classes"]
+        del content["classes"], content["plugins"]
+        if self.plugins:
+            content["plugins"] = [own.digest for own in self.plugins]
         return content if self.classes == CLASSES else {**content, "classes": list(self.classes)}
 
 
@@ -142,5 +146,7 @@ def part_name(key: Mapping[str, Any], settings: PartSettings, code: str, start: 
         range of its entries
     """
     decides = {"input": dict(key), "settings": settings.config, "xaug": __version__}
-    code = digest_json({**decides, "variables": table_of(settings.kind).digest, "code": code})
+    code = digest_json(
+        {**decides, "variables": with_plugins(table_of(settings.kind), settings.plugins).digest, "code": code}
+    )
     return f"{code}_{start}_{stop}.h5"

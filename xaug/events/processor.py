@@ -12,7 +12,6 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.parts import PartSettings, Rows
-from xaug.data.variables import table_of
 from xaug.events import table as _event_table  # noqa: F401  (registers the variables)
 from xaug.events.cuts import EventSelection
 from xaug.events.detector import Detector
@@ -83,7 +82,7 @@ class EventProcessor(Processor[EventSettings, Collisions]):
     def rows(self, content: Collisions, weights: Array, ids: Array) -> Rows:
         """Features of the selected events; control histograms are weighted."""
         objects, tag_weight, flow = select_events(content, ids, self.settings.selection, self.settings.detector)
-        table = table_of(self.settings.kind).variables("event")
+        table = self.table().variables("event")
         values: Arrays = {variable.name: variable.function(objects) for variable in table}
         features = np.stack([*values.values()], axis=1).astype(np.float32).reshape(len(objects), len(values))
         weight = weights[objects.event] * tag_weight

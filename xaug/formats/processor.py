@@ -11,6 +11,7 @@ from xaug.core.files import digest_json
 from xaug.core.types import Array
 from xaug.data.code import code_digest, content_digest
 from xaug.data.parts import PartSettings, Rows
+from xaug.data.plugins import with_plugins
 from xaug.data.splits import assign_split, event_ids
 from xaug.data.variables import Table, table_of
 from xaug.formats.base import Collisions, FinalState, Format
@@ -65,7 +66,7 @@ class Processor(ABC, Generic[Settings, Content]):
 
     def table(self) -> Table:
         """The variables of the dataset, with their functions."""
-        return table_of(self.settings.kind)
+        return with_plugins(table_of(self.settings.kind), self.settings.plugins)
 
     def for_inputs(self, formats: Sequence[tuple[Format, Collection[str]]]) -> Settings:
         """The settings for files of some formats, each given with the properties that the file holds."""

@@ -13,7 +13,7 @@ import xaug.jets.table  # noqa: F401  # registers the variables
 from xaug.core.errors import BadValues, ConfigurationError, InputFileError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.parts import PartSettings, Rows
-from xaug.data.variables import Table, table_of
+from xaug.data.variables import Table
 from xaug.formats.base import PROPERTIES, FinalState, Format, UnsuitableFile, Wanted
 from xaug.formats.labels import is_background
 from xaug.formats.processor import Processor, register_processor
@@ -104,7 +104,7 @@ class JetProcessor(Processor[JetSettings, JetChunk]):
 
     def table(self) -> Table:
         """The variables whose inputs all files have."""
-        return table_of(self.settings.kind).holding(self.settings.holds)
+        return super().table().holding(self.settings.holds)
 
     def for_inputs(self, formats: Sequence[tuple[Format, Collection[str]]]) -> JetSettings:
         """The settings with the properties that all files have.

@@ -147,6 +147,13 @@ def change_settings(
     metavar="COLUMN",
     help="Column of the generator weights, or a component of it as LHEWeight[0].  [default: that of the format]",
 )
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Python file of further variables: functions with the decorator @xaug.variable(label); repeat.",
+)
 @click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split",
@@ -174,6 +181,7 @@ def main(
     choices: tuple[str, ...],
     classes: str | None,
     weight: str | None,
+    plugins: tuple[Path, ...],
     split_seed: int,
     split: str | None,
     allow_skips: bool,
@@ -201,6 +209,7 @@ def main(
 
     python -m xaug.process vlq_files -o vlq_tight --preset tight --least-effective 200
     """
+    from xaug.data.plugins import plugin_of
     from xaug.process.inputs import infer_defaults
     from xaug.process.kinds import processor_class
     from xaug.process.normalisation import read_k_factors
@@ -219,6 +228,7 @@ def main(
         split_seed=split_seed,
         split=split,
     )
+    settings = replace(settings, plugins=tuple(plugin_of(path) for path in plugins))
     result = process(
         inputs,
         output,

@@ -17,6 +17,7 @@ from xaug.core.types import Array, JsonObject
 from xaug.data.cut_flow import CutFlow
 from xaug.data.part_files import read_part_summary
 from xaug.data.parts import PartSummary
+from xaug.data.plugins import with_plugins
 from xaug.data.variables import table_of
 from xaug.formats.base import PROPERTIES
 from xaug.process.chunks import LOST, control_histogram
@@ -33,7 +34,7 @@ def left_out(processor: AnyProcessor) -> dict[str, list[str]]:
     missing = set(PROPERTIES) - set(getattr(processor.settings, "holds", PROPERTIES))
     return {
         name: sorted(missing.intersection(v.needs))
-        for name, v in table_of(processor.settings.kind).labels().items()
+        for name, v in with_plugins(table_of(processor.settings.kind), processor.settings.plugins).labels().items()
         if name not in now
     }
 

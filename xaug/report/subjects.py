@@ -185,7 +185,7 @@ class RunOfManyClasses(SingleRun):
 
     @classmethod
     def found_in(cls, inputs: ReportInputs) -> list[Self]:
-        return [cls(run) for run in inputs.runs if len(run.classes) > 2]
+        return [cls(run) for run in inputs.runs if all("confusion" in metrics for metrics in run.metrics)]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.named_baselines import named_baseline
 from xaug.explain.gradients.samples import sample_of
-from xaug.training.metrics import compute_metrics
+from xaug.training.class_metrics import judge
 from xaug.training.runs import load_run
 from xaug.training.scaled import load_scaled
 
@@ -102,7 +102,7 @@ def ablation(
     Parameters
     ----------
     model : keras.Model
-        model that ends in a softmax of two outputs, the second of which is signal
+        model that ends in a softmax over the classes; of two, the second is signal
     inputs : dict of arrays
         scaled inputs by name, each (n, ...)
     order : sequence of str
@@ -112,7 +112,7 @@ def ablation(
     sizes : iterable of int
         numbers k of features to replace
     label : (n,) array
-        class of each event, 0 or 1
+        class of each event
     weight : (n,) array, optional
         weights of the events; default: all are 1
     variables : dict of list of str
@@ -137,8 +137,9 @@ def ablation(
         if not 0 <= k <= len(order):
             raise ConfigurationError(f"{k} features to replace: must be between 0 and {len(order)}")
         x = replaced(inputs, order[:k], baseline, variables)
-        score = model.predict(x, batch_size=BATCH, verbose=0)[:, 1]
-        found = compute_metrics(label, score, weight).to_json()
+        probability = model.predict(x, batch_size=BATCH, verbose=0)
+        classes = [str(i) for i in range(probability.shape[1])]
+        found = judge(label, probability, classes, weight).to_json()
         rows.append({"k": k, **{name: found[name] for name in ABLATED}})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table

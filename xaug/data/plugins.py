@@ -1,0 +1,182 @@
+"""Variables of the user, in Python files beside the package: `@xaug.variable(...)` on functions, `--plugin FILE`."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from xaug.core.errors import ConfigurationError
+from xaug.core.files import digest_file
+from xaug.core.types import Array
+from xaug.data.table import PADDING, Block, Table, Variable
+
+__all__ = ["Plugin", "plugin_of", "variable", "with_plugins"]
+
+BLOCKS = {"xaug": "kinematic", "list": "list", "event": "event"}
+"""Blocks that a plugin can add columns to, and the group of these."""
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A file of variables.
+
+    Attributes
+    ----------
+    path : str
+        the file
+    digest : str
+        digest of its bytes
+    """
+
+    path: str
+    digest: str
+
+    def code_content(self) -> tuple[object, ...]:
+        """Nothing: the digest of each variable covers its code."""
+        return ()
+
+
+@dataclass(frozen=True)
+class CheckedFunction:
+    """A function of a plugin, whose values are checked."""
+
+    name: str
+    file: str
+    function: Callable[..., Any]
+
+    def __call__(self, objects: Any) -> Array:
+        """The values; ConfigurationError where the function fails, or gives no finite number for each object."""
+        called = f"{self.file}: variable {self.name!r}"
+        try:
+            values: Array = np.asarray(self.function(objects), dtype=np.float64)
+        except Exception as error:
+            raise ConfigurationError(f"{called} fails ({type(error).__name__}: {error})") from error
+        if values.ndim != 1:
+            raise ConfigurationError(f"{called} has the shape {values.shape}; it must be one number for each object")
+        if not np.isfinite(values).all():
+            where = int(np.argmin(np.isfinite(values)))
+            raise ConfigurationError(f"{called} is {values[where]} for object {where}")
+        return values
+
+    def code_content(self) -> tuple[object, ...]:
+        """The function alone decides the numbers."""
+        return self.name, self.function
+
+
+def variable(
+    label: str, block: str = "xaug", *, name: str | None = None, unit: str = "", needs: Sequence[str] = ()
+) -> Callable[[Function], Function]:
+    """Make a variable of a function, in a file that `python -m xaug.process --plugin FILE` reads.
+
+    Parameters
+    ----------
+    label : str
+        LaTeX, without the unit.
+    block : str
+        "xaug": a function of jets (`xaug.jets.jets.Jets`), with one number for each jet; "list": a function of the
+        constituents of lists (`xaug.jets.constituents.Constituents`), with one number for each; "event": a function of
+        the objects of events, with one number for each event.
+    name : str, optional
+        Name of the column; default: that of the function.
+    unit : str
+        Unit of the values, "" if they have none.
+    needs : sequence of str
+        What files must have of "id", "charge", "dxy", "dz", "phi"; without it, the variable is left out.
+
+    Returns
+    -------
+    callable
+        Decorator that returns the function as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        If the block is none of these.
+    """
+    if block not in BLOCKS:
+        raise ConfigurationError(f"@xaug.variable: block {block!r} is none of {', '.join(BLOCKS)}")
+
+    def mark(function: Function) -> Function:
+        own = name or function.__name__
+        padding = PADDING if block == "list" else None
+        made = Variable(own, label, unit, BLOCKS[block], "plugin", function, padding, needs=tuple(needs))
+        function.xaug_variable = (block, made)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def plugin_of(path: str | Path) -> Plugin:
+    """The plugin of a file, which is read once to check it.
+
+    Raises
+    ------
+    ConfigurationError
+        if the file cannot be run, or defines no variable
+    """
+    place = Path(path).resolve()
+    if not place.is_file():
+        raise ConfigurationError(f"--plugin {path}: there is no such file")
+    plugin = Plugin(str(place), digest_file(place))
+    if not variables_of(plugin):
+        raise ConfigurationError(f"--plugin {path}: no function has the decorator @xaug.variable(label)")
+    return plugin
+
+
+@functools.lru_cache(maxsize=32)
+def variables_of(plugin: Plugin) -> tuple[tuple[str, Variable], ...]:
+    """Blocks and variables of a plugin, in the order of the file.
+
+    Raises
+    ------
+    ConfigurationError
+        if the file has changed since, or cannot be run
+    """
+    path = Path(plugin.path)
+    if not path.is_file() or digest_file(path) != plugin.digest:
+        raise ConfigurationError(f"plugin {path} is gone or has changed since the command began; run it again")
+    module_name = f"xaug_plugin_{plugin.digest[:16]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"plugin {path} is no Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigurationError(f"plugin {path} cannot be run ({type(error).__name__}: {error})") from error
+    marked = [own.xaug_variable for own in vars(module).values() if hasattr(own, "xaug_variable")]
+    return tuple(
+        (block, replace(own, compute=CheckedFunction(own.name, path.name, own.function))) for block, own in marked
+    )
+
+
+def with_plugins(table: Table, plugins: Sequence[Plugin]) -> Table:
+    """A table with the variables of plugins behind its own.
+
+    Raises
+    ------
+    ConfigurationError
+        if a name is there already, or the kind of dataset has no such block
+    """
+    for plugin in plugins:
+        for name, own in variables_of(plugin):
+            if name not in table.blocks:
+                raise ConfigurationError(
+                    f"plugin {plugin.path}: variable {own.name!r} is of the block {name!r}; a dataset of {table.kind} "
+                    f"has {', '.join(table.blocks)}"
+                )
+            block = table.blocks[name]
+            if own.name in table.labels():
+                raise ConfigurationError(f"plugin {plugin.path}: there is a variable {own.name!r} already; rename it")
+            added = Block(name, (*block.variables, own), block.shape, block.selections)
+            table = Table(table.kind, {**table.blocks, name: added})
+    return table
