@@ -99,6 +99,13 @@ def _size_options(command: click.Command) -> click.Command:
     help=f"Weight of each event: {', '.join(WEIGHTS)}. With event, each process counts as its number of events.  "
     f"[default: {_by_kind(DEFAULT_WEIGHTS)}]",
 )
+@click.option(
+    "--reweight",
+    metavar="VARIABLE:EDGES",
+    help="In the loss, give all classes the spectrum that --reference has in these bins, as pt:200,300,500,1000. "
+    "Metrics are those of the sample as it is.",
+)
+@click.option("--reference", metavar="CLASS", help="Class whose spectrum --reweight gives to all.")
 @click.option("--max-jets", type=int, help="Train on at most this many jets, for learning curves.")
 @click.option(
     "--options",
@@ -160,7 +167,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
 
     python -m xaug.train zbb_jets --network cnn2d --steps 100000 --patience 20000 --batch-size 32 -o zbb_cnn2d_steps
     """
-    from xaug.report.single import draw_history
+    from xaug.report.single import draw_history, draw_reweighting
     from xaug.training.runs import load_run
 
     check_length(options["epochs"], options["steps"])
@@ -177,6 +184,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     settings = {**own, **given}  # options that are given alone go before --options
     result = train(dataset, output, workers=workers, sizes=sizes, **settings)
     draw_history(output)
+    draw_reweighting(output)
     run = load_run(output)
     steps = np.array([run.steps(i) for i in range(len(run))])
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])

@@ -10,11 +10,13 @@ from xaug.core import provenance
 from xaug.core.integrity import verified
 from xaug.plots.figures import figure, save
 from xaug.plots.history import plot_history
+from xaug.plots.spectra import plot_spectra
 from xaug.plots.topk import plot_curves
 from xaug.training.retrain import METRICS
+from xaug.training.reweighting import FILE, Reweighting
 from xaug.training.runs import load_run
 
-__all__ = ["draw_histories", "draw_history", "draw_topk"]
+__all__ = ["draw_histories", "draw_history", "draw_reweighting", "draw_topk"]
 
 SUFFIXES = (".png", ".pdf")
 
@@ -33,6 +35,30 @@ def draw_history(directory: str | Path) -> None:
     run = load_run(directory)
     with figure() as (fig, ax):
         plot_history([run.history(training) for training in range(len(run))], ax, run.unit)
+        save(fig, stem)
+    provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
+
+
+def draw_reweighting(directory: str | Path) -> None:
+    """Draw the spectra of the classes before and after reweighting, unless the run has none or they are drawn already.
+
+    Parameters
+    ----------
+    directory
+        a finished run of `xaug.train --reweight`; the figure is `reweighting.png` and `reweighting.pdf`
+    """
+    stem = Path(directory) / "reweighting"
+    if _is_drawn(stem) or not (Path(directory) / FILE).is_file():
+        return
+    run = load_run(directory)
+    found = Reweighting.load(verified(Path(directory) / FILE))
+    label = run.table.labels()[found.binning.variable].axis_label
+    with figure(1, 2, size=(9.0, 3.8), sharey=True) as (fig, axes):
+        for shares, title, ax in zip((found.before, found.after), ("before", "after"), axes, strict=True):
+            plot_spectra(shares[:, 1:-1], found.binning.edges, run.classes, ax)
+            ax.set_xlabel(label)
+            ax.set_title(f"{title} reweighting to {found.reference}")
+        axes[0].set_ylabel("share of the class in each bin")
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
 

@@ -21,7 +21,9 @@ CHECKS, PATIENT_CHECKS = 50, 10
 DISPLACEMENT_SCALINGS = ("clipped", "unclipped")
 """Scalings of logarithms of displacements: "clipped" treats them as all other variables; "unclipped" maps the
 logarithm of the floor, which is that of a particle without displacement, to 0 and the largest one to 1."""
-EXCEPTIONS = ("scale_on_all", "image_scaling", "displacement_scaling", "epochs", "steps", "check_every")
+EXCEPTIONS = (
+    "scale_on_all", "image_scaling", "displacement_scaling", "epochs", "steps", "check_every", "reweight", "reference",
+)  # fmt: skip
 """Settings that runs record only where they differ from their defaults. A run has epochs, or steps and their checks."""
 
 
@@ -70,6 +72,10 @@ class TrainingConfig:
         largest number of steps, one batch each; None: the length is counted in epochs
     check_every : int or None
         steps after which a training by steps is validated; default: a fiftieth of the steps
+    reweight : str or None
+        variable and edges of bins, as pt:200,300,500, in which all classes get the spectrum of `reference` in the loss
+    reference : str or None
+        name of that class
 
     Raises
     ------
@@ -91,6 +97,8 @@ class TrainingConfig:
     displacement_scaling: str = "clipped"
     steps: int | None = None
     check_every: int | None = None
+    reweight: str | None = None
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         self._complete_length()
@@ -109,6 +117,11 @@ class TrainingConfig:
                 raise ConfigurationError(f"--{option} {value}: must be at least {minimum}")
         if not self.learning_rate > 0:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
+        if (self.reweight is None) != (self.reference is None):
+            raise ConfigurationError(
+                f"--reweight {self.reweight} and --reference {self.reference} go together: name the variable with its "
+                "bins, and the class whose spectrum all classes get"
+            )
         if self.seed < 0:
             raise ConfigurationError(f"--seed {self.seed}: must not be negative")
         if self.weights not in WEIGHTS:

@@ -24,6 +24,8 @@ from xaug.training.batchnorm import recalibration_sample
 from xaug.training.class_metrics import judge
 from xaug.training.config import TrainingConfig
 from xaug.training.metrics import Search, SearchSample, search
+from xaug.training.reweighting import FILE as REWEIGHTING
+from xaug.training.reweighting import Reweighting
 from xaug.training.runs import training_directory, write_scores
 from xaug.training.scaled import load_scaled
 from xaug.training.task import History, TrainingResult, TrainingTask
@@ -59,7 +61,8 @@ def _train(task: TrainingTask, report: Report) -> None:
     if is_own(inputs.network):
         OwnNetwork.of_run(task.run, inputs.network).register(data.classes)
     scaler = Scaler.load(task.run / "scaler.json")
-    model, history = fit(data, inputs, scaler, config, task.training, report)
+    reweighting = Reweighting.load(task.run / REWEIGHTING) if config.reweight else None
+    model, history = fit(data, inputs, scaler, config, task.training, report, reweighting)
     directory = training_directory(task.run, task.training)
     test = load_scaled(data, inputs, scaler, "test", config.weights)
     probability = model.predict(test.inputs, batch_size=1024, verbose=0)
@@ -110,7 +113,13 @@ def _search(model: Model, data: Dataset, inputs: Inputs, scaler: Scaler, test: S
 
 
 def fit(
-    data: Dataset, inputs: Inputs, scaler: Scaler, config: TrainingConfig, training: int, report: Report
+    data: Dataset,
+    inputs: Inputs,
+    scaler: Scaler,
+    config: TrainingConfig,
+    training: int,
+    report: Report,
+    reweighting: Reweighting | None = None,
 ) -> tuple[Model, History]:
     """Train a network on the training split.
 
@@ -125,6 +134,8 @@ def fit(
         number of the training, which decides its seed
     report : Report
         called with `done` and `loss` after each validation, see `xaug.training.callback.KeepBest`
+    reweighting : Reweighting, optional
+        factors of the weights of the training and validation split
 
     Returns
     -------
@@ -149,8 +160,8 @@ def fit(
     keras.utils.set_random_seed(config.seed_of(training))
     tf.config.experimental.enable_op_determinism()
 
-    train = load_scaled(data, inputs, scaler, "train", config.weights, config.max_jets)
-    validation = load_scaled(data, inputs, scaler, "validation", config.weights)
+    train = load_scaled(data, inputs, scaler, "train", config.weights, config.max_jets, reweighting)
+    validation = load_scaled(data, inputs, scaler, "validation", config.weights, reweighting=reweighting)
     model = build(inputs)
     own = find_network(inputs.network).defaults
     optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)

@@ -9,6 +9,7 @@ from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import balanced, event_weights
 from xaug.networks.inputs import Inputs
+from xaug.training.reweighting import Reweighting, values_of
 
 __all__ = ["ScaledSplit", "load_scaled"]
 
@@ -38,6 +39,7 @@ def load_scaled(
     split: str,
     weights: str = "unit",
     max_rows: int | None = None,
+    reweighting: Reweighting | None = None,
 ) -> ScaledSplit:
     """The scaled inputs, labels and balanced weights of one split.
 
@@ -53,6 +55,8 @@ def load_scaled(
         what an event counts for, see `xaug.data.weights.WEIGHTS`
     max_rows : int, optional
         largest number of rows; default: all
+    reweighting : Reweighting, optional
+        factors of the weights
 
     Returns
     -------
@@ -60,6 +64,8 @@ def load_scaled(
     """
     arrays = data.load([*inputs.fields, "label", "weight", "process"], split, max_rows)
     own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    if reweighting is not None:
+        own = own * reweighting.weights(values_of(data, reweighting.binning.variable, split, max_rows), arrays["label"])
     chosen = inputs.choose(arrays, f"network {inputs.network}")
     x = inputs.take(scaler.only(inputs.columns).scale(chosen))
     return ScaledSplit(x, arrays["label"], balanced(own, arrays["label"], data.classes))

@@ -25,6 +25,8 @@ from xaug.networks.registry import find_network
 from xaug.training.config import TrainingConfig
 from xaug.training.input_scaling import check_scaling, fit_scaler
 from xaug.training.rankings import best_xaugs
+from xaug.training.reweighting import FILE as REWEIGHTING
+from xaug.training.reweighting import fit_reweighting, read_binning
 from xaug.training.task import TrainingTask, result_path
 
 __all__ = ["PlannedRun", "train", "train_all"]
@@ -97,6 +99,12 @@ class PlannedRun:
         self.config = TrainingConfig(**{**defaults, **given}, weights=weights or DEFAULT_WEIGHTS[self.data.kind])
         check_scaling(self.data, self.inputs, self.config)
         self._check_data()
+        binning = read_binning(self.config.reweight) if self.config.reweight else None
+        reweighting = None
+        if binning and self.config.reference:
+            reweighting = fit_reweighting(
+                self.data, binning, self.config.reference, self.config.weights, self.config.max_jets
+            )
         self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
         if own_network:
             self.recorded["network_digest"] = own_network.digest
@@ -104,6 +112,8 @@ class PlannedRun:
         if own_network and not self.finished:
             with atomic_path(self.output / SOURCE) as path:
                 path.write_text(own_network.source, encoding="utf-8")
+        if reweighting and not self.finished:
+            reweighting.save(self.output / REWEIGHTING)
         scaler = self.output / "scaler.json"
         if not self.finished and not scaler.exists():
             fit_scaler(self.data, self.inputs, self.config).save(scaler)
