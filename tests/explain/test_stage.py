@@ -137,6 +137,33 @@ def test_integrated_gradients_by_command(mlp_path, tmp_path):
     assert json.loads((tmp_path / "frozen" / "manifest.json").read_text())["lost"] == [0] * len(run)
 
 
+def test_references_by_command(mlp_path, tmp_path):
+    """LRP from the mean of the background or of both classes, from an event, and from a file."""
+    run = xaug.load_run(mlp_path)
+    np.savez(tmp_path / "r.npz", xaug=np.full((2, 36), 0.5))
+    arrays = run.dataset().load(["xaug", "label"], "validation")
+    x = run.inputs(arrays)["xaug"]
+    background = x[arrays["label"] == 0].mean(axis=0)
+    test = run.inputs(run.dataset().load(["xaug"], "test"))["xaug"]
+    expected = {
+        "background": background,
+        "mean": 0.5 * (background + x[arrays["label"] == 1].mean(axis=0)),
+        "event:3": test[3],
+        str(tmp_path / "r.npz"): np.full(36, 0.5),
+    }
+    for i, (choice, reference) in enumerate(expected.items()):
+        options = ["--reference", choice, "--max-events", "8", "-o", str(tmp_path / str(i))]
+        done = CliRunner().invoke(main, [str(mlp_path), *options])
+        assert done.exit_code == 0, done.output
+        found = load_attributions(tmp_path / str(i))[0]
+        direct = xaug.explain.lrp(run.model(0), {"xaug": test[found.rows]}, reference={"xaug": reference})
+        np.testing.assert_allclose(found.relevance["xaug"], direct.relevance["xaug"], rtol=1e-3, atol=1e-4)
+        assert found.settings["reference"] == choice
+        assert Explanation.open(tmp_path / str(i)).caption.endswith(f"from {choice}")
+    done = CliRunner().invoke(main, [str(mlp_path), "--reference", "backgrund", "-o", str(tmp_path / "no")])
+    assert done.exit_code == 1 and "did you mean 'background'" in done.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

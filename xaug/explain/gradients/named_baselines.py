@@ -12,17 +12,59 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Arrays
 from xaug.data.dataset import Dataset
 from xaug.explain.gradients.baselines import PER_PROCESS, Averaged, Blank, Event, Mean
-from xaug.explain.gradients.samples import BaselineLike, Sample
+from xaug.explain.gradients.samples import BaselineLike, Sample, input_shapes
 
 if TYPE_CHECKING:
     from xaug.training.runs import Run
 
-__all__ = ["AVERAGED", "CHOICES", "named_baseline"]
+__all__ = ["AVERAGED", "CHOICES", "REFERENCES", "named_baseline", "named_reference"]
 
 AVERAGED = {"background": "equal", "weighted": "cross_section", "weighted_yield": "expected_yield"}
 """Averaged baselines, and their weights of processes as `Averaged` names them."""
 CHOICES = ("blank", "physical", *AVERAGED, "mean", "event:ROW", "FILE.npz", "FILE.h5")
 """Baselines that a command line can name, see `named_baseline`."""
+
+FILES = (".npz", ".h5", ".hdf5")
+"""Endings of files of arrays."""
+REFERENCES = ("zero", "background", "mean", "event:ROW", "FILE.npz", "FILE.h5")
+"""Single events from which LRP can start, see `named_reference`."""
+
+
+def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
+    """Make the single event that a command line names as the reference of LRP.
+
+    Parameters
+    ----------
+    choice : str
+        "background" (mean of the background events of the validation split, each process with the same weight),
+        "mean" (of both classes, with the same weight), "event:ROW" (of the test split), or a file .npz or .h5 of scaled
+        arrays by input name, of one event or of several, of which the mean is taken
+    run : Run
+        the run whose scaler is used
+    data : Dataset
+        dataset of the events
+
+    Returns
+    -------
+    Sample
+        of one event
+
+    Raises
+    ------
+    ConfigurationError
+        if there is no such reference, or the file cannot be read
+    """
+    if choice in ("background", "mean"):
+        labels = (0,) if choice == "background" else range(len(data.classes))
+        shapes = input_shapes(run.model(0))
+        means = [Mean(data, run=run, label=label).sample(shapes).arrays for label in labels]
+        arrays = {name: np.mean([one[name] for one in means], axis=0) for name in means[0]}
+        return Sample(arrays, provenance={"kind": choice, "split": "validation"})
+    if choice.startswith("event:") or Path(choice).suffix in FILES:
+        found = named_baseline(choice, run, data)
+        assert isinstance(found, (Event, Sample)), "these two kinds are made of arrays"
+        return found if isinstance(found, Sample) else Sample(found.arrays, provenance=found.provenance)
+    raise unknown_name("reference", choice, REFERENCES)
 
 
 def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_process: int = PER_PROCESS) -> BaselineLike:
@@ -62,7 +104,7 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
         if not row.isdigit():
             raise ConfigurationError(f"baseline {choice!r}: write event:ROW, with a row of the test split")
         return Event.of(run, int(row), dataset=data)
-    if Path(choice).suffix in (".npz", ".h5", ".hdf5"):
+    if Path(choice).suffix in FILES:
         return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
     raise unknown_name("baseline", choice, CHOICES)
 

@@ -25,6 +25,7 @@ from xaug.explain.propagation.composites import Composite, choose
 from xaug.explain.propagation.guard import ExplainedGuard, Reference
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 from xaug.explain.propagation.layers.base import entry_of
+from xaug.explain.propagation.reference import ReferenceEvent
 from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
 from xaug.explain.targets import CLASSES, Logits, Target, described, logits_of
 
@@ -64,6 +65,8 @@ def choose_engine(engine: str, network: ModelOutput, how: batches.How, force: bo
                 f"iNNvestigate does not support the rule ({composite.summary}) with bias {how.bias!r}; use "
                 "engine='native'"
             )
+        if how.reference is not None:
+            raise ConfigurationError("iNNvestigate explains from the zero of the inputs only; use engine='native'")
         if how.dtype != "float32":
             raise ConfigurationError(f"iNNvestigate computes in float32, not {how.dtype}; use engine='native'")
         logits = _for_innvestigate(network)
@@ -99,6 +102,7 @@ def lrp(
     classes: Sequence[str] = CLASSES,
     output: str = "logit",
     dtype: str = "float32",
+    reference: Mapping[str, Array] | None = None,
     variables: Mapping[str, Sequence[str]] | None = None,
     on_events: Callable[[int], None] = lambda n: None,
 ) -> Attribution:
@@ -135,6 +139,10 @@ def lrp(
         as it is, whatever the last layer; or the name of one of several outputs
     dtype : str, optional
         "float32", or "float64" to see what rounding does (native engine)
+    reference : dict of arrays, optional
+        scaled inputs by input name of the event at which inputs get no relevance, or of several events, of which the
+        mean is taken; None: the zero of the scaled inputs, which LRP takes unless it is told otherwise. The shift of
+        the inputs is folded into the biases of the layers that read them, so the network stays the same (native engine)
     variables : dict of lists of str, optional
         names of the columns of each input, which are stored in the result
     on_events : callable, optional
@@ -176,9 +184,10 @@ def lrp(
         raise unknown_name("bias convention", str(bias), BIAS)
     if dtype not in DTYPES:
         raise unknown_name("dtype", str(dtype), DTYPES)
-    how = batches.How(choose(rule, epsilon), bias, dtype)
-    chosen = choose_engine(engine, network, how, force)
     inputs = named_inputs(network.source, x, dtype)
+    start = None if reference is None else ReferenceEvent.of(reference, inputs)
+    how = batches.How(choose(rule, epsilon), bias, dtype, None if start is None or start.is_zero else start)
+    chosen = choose_engine(engine, network, how, force)
     names = named_columns(inputs, variables)
     n = len(next(iter(inputs.values())))
     choice = Target.choose(target, network.units, classes, n)
@@ -198,6 +207,8 @@ def lrp(
         "engine_reason": chosen.reason,
         "dtype": dtype,
     }
+    if how.reference is not None:
+        settings["reference_digest"] = how.reference.digest
     return Attribution(relevance, logit, names, settings)
 
 

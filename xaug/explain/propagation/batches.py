@@ -15,6 +15,7 @@ from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.graph import Graph, difference, make_graph
 from xaug.explain.propagation.guard import Guard, Reference
+from xaug.explain.propagation.reference import ReferenceEvent
 from xaug.explain.targets import Target
 
 __all__ = ["How", "batch_size", "explain", "propagator"]
@@ -39,11 +40,14 @@ class How:
         one of `xaug.explain.propagation.rules.BIAS`
     dtype : str
         "float32" or "float64"
+    reference : ReferenceEvent, optional
+        event at which inputs get no relevance; None: zero
     """
 
     composite: Composite
     bias: str
     dtype: str = "float32"
+    reference: ReferenceEvent | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def propagator(
         graph = graph_of(network, facts)
         if pair is not None:
             graph = difference(graph, *pair)
-        propagate = Propagator(graph, how.composite, how.bias, how.dtype, facts.nonnegative, facts.binary)
+        propagate = Propagator(
+            graph, how.composite, how.bias, how.dtype, facts.nonnegative, facts.binary, how.reference
+        )
         _kept[key] = Reference(network), propagate
         while len(_kept) > KEPT:
             _kept.popitem(last=False)

@@ -20,6 +20,7 @@ from xaug.explain.propagation.graph import Graph, Node
 from xaug.explain.propagation.layers.base import Backward, Treatment
 from xaug.explain.propagation.layers.identity import Input, Masking
 from xaug.explain.propagation.linear_maps import Tensor
+from xaug.explain.propagation.reference import ReferenceEvent, refuse_reference, starts_of
 from xaug.explain.propagation.rules import Rule
 
 __all__ = ["Explained", "Propagator"]
@@ -63,6 +64,8 @@ class Propagator:
         names of inputs without negative values, for which half of alpha-beta need not be computed
     binary : frozenset of str
         names of inputs whose values are all 0 or 1: masks, which get no relevance of a product
+    reference : ReferenceEvent, optional
+        event at which inputs get no relevance; None: zero
 
     Raises
     ------
@@ -78,11 +81,14 @@ class Propagator:
         dtype: str = "float32",
         nonnegative: frozenset[str] = frozenset(),
         binary: frozenset[str] = frozenset(),
+        reference: ReferenceEvent | None = None,
     ):
         self.graph = graph
         self.dtype = tf.as_dtype(dtype)
         self._first = _first_layers(graph)
         self._how = self._treatments(composite, bias, nonnegative, binary)
+        self._starts = {} if reference is None else starts_of(graph, reference)
+        refuse_reference(graph, self._starts, {name: how.rule for name, how in self._how.items()})
         signature = [tf.TensorSpec((None, *graph.by_name[name].shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
@@ -170,8 +176,9 @@ class Propagator:
             if isinstance(node.layer, Input) or node.name not in waiting:
                 continue
             seen = Backward(
-                [values[name] for name in node.inputs], values[node.name], records[node.name], waiting.pop(node.name)
-            )
+                [values[name] for name in node.inputs], values[node.name], records[node.name], waiting.pop(node.name),
+                self._starts.get(node.name),
+            )  # fmt: skip
             shares = node.layer.backward(seen, self._how[node.name])
             if shares.elsewhere is not None:  # (n,), or one number for each step of each event
                 elsewhere += tf.reduce_sum(tf.reshape(shares.elsewhere, (tf.shape(elsewhere)[0], -1)), axis=1)

@@ -26,6 +26,8 @@ __all__ = [
     "ElementwiseMap",
     "LinearMap",
     "LinearStep",
+    "ShiftedMap",
+    "Start",
     "Tensor",
     "blocked_kernel",
     "divided",
@@ -251,6 +253,53 @@ class ConvolutionMap(_MatrixMap):
         elif block[0] > 1:
             found = tf.nn.depth_to_space(found, block[0])
         return found[:, : shape[0], : shape[1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A point from which the inputs of a linear layer are measured, in place of zero.
+
+    Attributes
+    ----------
+    x : array (1, ...)
+        what the layer reads there
+    z : array (1, ...)
+        what it computes there, x w + b
+    """
+
+    x: Array
+    z: Array
+
+
+class ShiftedMap(LinearMap):
+    """The map of a layer whose inputs are measured from another point than zero.
+
+    Parameters
+    ----------
+    base : LinearMap
+        the map of the layer
+    start : Start
+        the point; the output there takes the place of the bias: one for each output, not each channel
+    """
+
+    def __init__(self, base: LinearMap, start: Start):
+        self.base = base
+        self.kernel, self.bias = base.kernel, start.z
+
+    def apply(self, x: Tensor, w: Array, bias: Array | None = None, activate: Activate | None = None) -> Tensor:
+        z = self.base.apply(x, w)
+        if bias is not None:
+            z = z + tf.constant(bias, x.dtype)
+        return z if activate is None else activate(z)
+
+    def transpose(self, s: Tensor, w: Array) -> Tensor:
+        return self.base.transpose(s, w)
+
+    def without_bias(self, z: Tensor, x: Tensor) -> Tensor:
+        return self.base.apply(x, self.kernel)
+
+    def shares(self, x: Tensor, w: Array, s: Tensor) -> Tensor:
+        return self.base.shares(x, w, s)
 
 
 @dataclass(frozen=True, eq=False)

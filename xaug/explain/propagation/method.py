@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from xaug.core.files import digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
@@ -11,6 +13,9 @@ from xaug.explain.propagation.composites import COMPOSITES
 from xaug.explain.propagation.rules import BIAS
 
 __all__ = ["LayerwiseRelevance", "LrpOptions"]
+
+ZERO = "zero"
+"""The reference of the papers' studies: the zero of the scaled inputs, which is the lower edge of each range."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,12 @@ class LrpOptions:
         "ignore.",
         choices=tuple(BIAS), default_text="innvestigate",
     )  # fmt: skip
+    reference: str = option(
+        ZERO,
+        "Event at which inputs get no relevance: zero of the scaled inputs, background (mean of the background events "
+        "of the validation split), mean (of both classes), event:ROW of the test split, or a file .npz or .h5 of "
+        "scaled arrays by input name.",
+    )
     force: bool = option(
         False,
         "Let iNNvestigate explain networks that it explains wrongly (GRU, BatchNormalization); the result is not LRP.",
@@ -54,13 +65,30 @@ class LayerwiseRelevance(Method[LrpOptions]):
     description = "layer-wise relevance propagation"
     options = LrpOptions
 
+    def digests(self, options: LrpOptions) -> JsonObject:
+        file = Path(options.reference)
+        return {"reference_file": digest_file(file)} if file.is_file() else {}
+
+    def prepare(self, job: ExplainJob[LrpOptions]) -> ExplainJob[LrpOptions]:
+        """Find the event that is the reference."""
+        if job.options.reference == ZERO:
+            return job
+        from xaug.explain.gradients.named_baselines import named_reference
+
+        return replace(job, baseline=named_reference(job.options.reference, job.run, job.data))
+
     def explain(self, job: ExplainJob[LrpOptions], events: Events, on_events: OnEvents) -> Attribution:
         from xaug.explain.propagation.api import lrp
 
-        return lrp(
-            events.model, events.x, **asdict(job.options), classes=job.run.classes, variables=job.run.variables,
+        options = asdict(job.options)
+        options["reference"] = None if job.baseline is None else job.baseline.arrays
+        found = lrp(
+            events.model, events.x, **options, classes=job.run.classes, variables=job.run.variables,
             on_events=on_events,
         )  # fmt: skip
+        return replace(found, settings={**found.settings, "reference": job.options.reference})
 
     def caption(self, settings: JsonObject) -> str:
-        return f"{self.label}, rule {settings['rule']}, target {settings['target']}"
+        reference = settings.get("reference", ZERO)
+        words = "the zero of the scaled inputs" if reference == ZERO else reference
+        return f"{self.label}, rule {settings['rule']}, target {settings['target']}, from {words}"

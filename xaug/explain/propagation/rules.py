@@ -82,10 +82,13 @@ class Rule(ABC):
         its name in `RULES`
     needs_preactivation : bool
         whether `LinearStep.z` is kept for it
+    takes_reference : bool
+        whether it shares by the values of inputs, so that these may be measured from another point than zero
     """
 
     name: ClassVar[str] = ""
     needs_preactivation: ClassVar[bool] = False
+    takes_reference: ClassVar[bool] = True
 
     def __new__(cls, *arguments: Any, **parameters: Any) -> Rule:
         if cls is Rule:
@@ -282,6 +285,8 @@ class FlatRule(Rule):
     It is used on first layers, to see which region counts without the noise of single pixels.
     """
 
+    takes_reference: ClassVar[bool] = False
+
     def relevance(self, step: LinearStep) -> Tensor:
         return step.linear.shares_by_weight(np.ones_like(step.linear.kernel), step.relevance, step.x)
 
@@ -293,6 +298,8 @@ class WSquareRule(Rule):
 
     It is used on first layers whose inputs may have any value.
     """
+
+    takes_reference: ClassVar[bool] = False
 
     def relevance(self, step: LinearStep) -> Tensor:
         return step.linear.shares_by_weight(step.linear.kernel**2, step.relevance, step.x)
@@ -314,6 +321,7 @@ class ZBoxRule(Rule):
 
     low: float
     high: float
+    takes_reference: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

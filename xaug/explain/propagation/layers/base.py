@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, JsonObject
-from xaug.explain.propagation.linear_maps import Tensor
+from xaug.explain.propagation.linear_maps import Start, Tensor
 from xaug.explain.propagation.rules import Role, Rule
 
 __all__ = [
@@ -157,12 +157,15 @@ class Backward(Generic[Record]):
         what its forward pass kept
     relevance : tensor (n, ...)
         relevance of its output
+    start : Start, optional
+        point from which its input is measured; None: zero
     """
 
     x: list[Tensor]
     y: Tensor
     record: Record
     relevance: Tensor
+    start: Start | None = None
 
 
 @dataclass(frozen=True, eq=False)

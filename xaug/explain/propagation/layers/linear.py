@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from xaug.core.types import Array, JsonObject
 from xaug.explain.propagation.layers.activation import POINTWISE, pointwise_of
@@ -20,7 +21,14 @@ from xaug.explain.propagation.layers.base import (
     Treatment,
     register,
 )
-from xaug.explain.propagation.linear_maps import ConvolutionMap, DenseMap, LinearMap, LinearStep, Tensor
+from xaug.explain.propagation.linear_maps import (
+    ConvolutionMap,
+    DenseMap,
+    LinearMap,
+    LinearStep,
+    ShiftedMap,
+    Tensor,
+)
 from xaug.explain.propagation.rules import Role
 
 __all__ = ["Convolution", "Dense", "LinearLayer"]
@@ -66,7 +74,12 @@ class LinearLayer(Layer[Tensor | None]):
 
     def backward(self, seen: Backward[Tensor | None], how: Treatment) -> Shares:
         x = seen.x[0]
-        step = LinearStep(self.linear_map(x), x, seen.record, seen.relevance, how.bias, how.never_negative)
+        linear = self.linear_map(x)
+        if seen.start is None:
+            step = LinearStep(linear, x, seen.record, seen.relevance, how.bias, how.never_negative)
+        else:
+            shifted = x - tf.constant(seen.start.x, x.dtype)
+            step = LinearStep(ShiftedMap(linear, seen.start), shifted, seen.record, seen.relevance, how.bias)
         return Shares([how.chosen.relevance(step)])
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
