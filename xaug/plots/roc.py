@@ -37,7 +37,7 @@ class RocBand:
     mean, rms : ndarray (100,)
         Mean and standard deviation over trainings of the background efficiency.
     auc, auc_rms : float
-        Mean and standard deviation over trainings of the area under the curve.
+        Mean and standard deviation (ddof 1) over trainings of the area under the curve; nan for a single training.
     """
 
     mean: Array
@@ -62,7 +62,8 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([area(*curve) for curve in found])
-    return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), float(areas.std()))
+    spread = float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
+    return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), spread)
 
 
 def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Collection[str] = ()) -> list[Artist]:
@@ -86,7 +87,7 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Co
     """
     artists: list[Artist] = []
     for i, (name, band) in enumerate(bands.items()):
-        spread = "" if name in untrained else f" ± {band.auc_rms:.4f}"
+        spread = "" if name in untrained or np.isnan(band.auc_rms) else f" ± {band.auc_rms:.4f}"
         label = f"{literal(name)}: AUC {band.auc:.4f}{spread}"
         color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
         artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)

@@ -41,11 +41,15 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
 
 def _sample(data: Dataset) -> str:
     rows = noun(data.kind)
-    counts = listed([f"{n:,} {name}" for name, n in data.counts.items()])
-    processes = list(data.processes)
-    of = f" (processes: {', '.join(processes)})" if 1 < len(processes) <= 20 else ""
+    n_of = dict.fromkeys(data.classes, 0)
+    for own in (own for part in data.parts for own in part.contents):
+        n_of[data.classes[own.label]] += own.rows
+    counts = listed([f"{n:,} {name}" for name, n in n_of.items()])
+    processes = list(data.counts)
+    named = set(processes) != set(data.classes) and len(processes) <= 20
+    of = f" (processes: {', '.join(processes)})" if named else ""
     cuts = _selection(data)
-    selected = f" Selection: {cuts}." if cuts else ""
+    selected = f" Selection (momenta and masses in GeV): {cuts}." if cuts else ""
     return (
         f"The sample has {counts} {rows}{of}; {data.size('test'):,} of them are in the test split, on which "
         f"all numbers below are measured.{selected}"
@@ -53,9 +57,13 @@ def _sample(data: Dataset) -> str:
 
 
 def _selection(data: Dataset) -> str:
-    """The cuts of a dataset as its manifest records them; "" where there are none."""
+    """The cuts of a dataset as its manifest records them, without its tables; "" where there are none."""
     cuts = data.manifest.get("config", {}).get("selection") or {}
-    return ", ".join(f"{name} {value}" for name, value in cuts.items() if value not in (None, "", [], {}))
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in cuts.items()
+        if isinstance(value, str | int | float) and value != ""
+    )
 
 
 def _separation(runs: Sequence[Run], rows: str) -> str:

@@ -23,11 +23,13 @@ from xaug.core.types import JsonObject
 from xaug.report.origin import Origin
 from xaug.report.tables import NamedTable
 
-__all__ = ["DrawnFigure", "Page", "make_page"]
+__all__ = ["DrawnFigure", "Page", "make_page", "room_left"]
 
 LONG = 60
 """A table with a cell of more characters than this holds statements: its cells are broken at semicolons."""
 LEADING_NUMBER = re.compile(r"[<>≥≤≈=~ ]*([-+−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?)")
+LARGEST, EVENTS_AT_MOST = 14_000_000, 6_000_000
+"""Bytes that figures and events may take together, and events alone: a page is below 15 MB."""
 FILES = {".pdf": "PDF", ".png": "PNG", ".csv": "data (CSV)", ".json": "data (JSON)"}
 """Files that a figure may have, by their suffix, and how the page calls them."""
 
@@ -71,7 +73,7 @@ class Page:
     origin
         where the numbers come from
     explored
-        events of explained runs, as `xaug.report.explored_events` packs them
+        events of explained runs, as `xaug.report.explored_events.pack_runs` packs them
     """
 
     title: str
@@ -127,6 +129,18 @@ class FigureGroup:
     figures: Sequence[ShownFigure]
 
 
+def room_left(figures: Sequence[DrawnFigure]) -> int:
+    """Bytes that the events of a page may take, so that all of it stays below its largest size.
+
+    Parameters
+    ----------
+    figures : sequence of DrawnFigure
+        figures of the page, which take their room first
+    """
+    taken = sum(figure.stem.with_name(figure.stem.name + ".png").stat().st_size for figure in figures)
+    return max(0, min(EVENTS_AT_MOST, LARGEST - int(taken * 4 / 3)))
+
+
 def make_page(page: Page) -> str:
     """Fill the template.
 
@@ -162,7 +176,7 @@ def _source(environment: Environment, name: str) -> str:
 
 
 def _shown_table(table: NamedTable) -> ShownTable:
-    content = table.content if table.shown is None else table.shown
+    content = table.content
     texts = [[_text(value) for value in row] for row in content.itertuples(index=False)]
     of_words = any(len(text) > LONG for row in texts for text in row)
     rows = [
@@ -180,11 +194,17 @@ def _text(value: object) -> str:
 
 
 def _cell(value: object, text: str, of_words: bool) -> Cell:
-    lines = [line if i == 0 else line.lstrip() for i, line in enumerate(text.split("; "))] if of_words else [text]
+    lines = re.split(r"(?<=;) ", text) if of_words else _parts_of_number(text)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Cell(lines, None if math.isnan(value) else float(value))
     found = LEADING_NUMBER.match(text) if len(text) <= LONG else None
     return Cell(lines, float(found[1].replace(",", "").replace("−", "-")) if found and _is_number(text) else None)
+
+
+def _parts_of_number(text: str) -> list[str]:
+    """The lines of a number with both of its errors: the number and its spread, and below them its interval."""
+    found = re.fullmatch(r"(\S+) (\[.*\])( ± .*)?", text)
+    return [f"{found[1]}{found[3] or ''}", found[2]] if found else [text]
 
 
 def _is_number(text: str) -> bool:

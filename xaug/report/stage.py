@@ -15,10 +15,11 @@ from xaug.core.types import JsonObject
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
+from xaug.report.explored_events import pack_runs
 from xaug.report.figures import GENERIC
 from xaug.report.opening import summary_sentences
 from xaug.report.origin import origin_of
-from xaug.report.page import DrawnFigure, Page, make_page
+from xaug.report.page import DrawnFigure, Page, make_page, room_left
 from xaug.report.report_inputs import Sources, open_inputs
 from xaug.report.subjects import ReportInputs, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
@@ -141,7 +142,8 @@ def report(
         with atomic_path(output / f"{table.name}.csv") as path:
             table.content.to_csv(path, index=False)
     origin = origin_of([inputs.data.path, *sources.directories])
-    page = Page(title, summary_sentences(inputs), tables, drawn, origin)
+    explored = pack_runs(inputs.explained, room_left(drawn))
+    page = Page(title, summary_sentences(inputs), tables, drawn, origin, explored)
     with atomic_path(output / "report.html") as path:
         path.write_text(make_page(page), encoding="utf-8")
     return provenance.write(

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from xaug.core.types import Arrays
 from xaug.data.dataset import Dataset
-from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY, effective_number
+from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY
 from xaug.data.yields import process_yields
-from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
 from xaug.report.class_scores import binary_scores
 from xaug.report.discriminants import ScoredDiscriminant
+from xaug.report.errors_beside import BOTH_ERRORS, REJECTIONS, efficiency_cells, measured_cells
 from xaug.report.subjects import ExplainedClass, ReportInputs
 from xaug.report.words import noun
-from xaug.training.metrics import EFFICIENCIES, compute_metrics
 from xaug.training.runs import Run
 
 __all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "processes", "tables_of"]
 
-REJECTIONS = {f"rejection_{round(100 * efficiency)}": efficiency for efficiency in EFFICIENCIES}
-"""Name of a rejection among the metrics of a training -> its signal efficiency."""
 OF_BASELINES = {
     "effective": "effective number of events",
     "farther than % of events": "% of events with a nearer neighbour (50: typical)",
@@ -36,8 +32,6 @@ OF_PROCESSES = {
     "expected": f"expected at {LUMINOSITY / 1000:g}/fb",
 }
 """Columns of the table of processes that need more words on the page."""
-MEASURED = 10
-"""Background events that an efficiency needs at least to be quoted."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +48,6 @@ class NamedTable:
         the table
     headings
         columns that the page calls otherwise than the file
-    shown
-        what the page shows in place of the content of the file
     note
         sentence above the table on the page
     """
@@ -64,7 +56,6 @@ class NamedTable:
     heading: str
     content: pd.DataFrame
     headings: Mapping[str, str] = field(default_factory=dict)
-    shown: pd.DataFrame | None = None
     note: str = ""
 
 
@@ -90,7 +81,7 @@ class RunColumn:
 def performance(
     runs: Sequence[Run], columns: Sequence[RunColumn] = (), discriminants: Sequence[ScoredDiscriminant] = ()
 ) -> pd.DataFrame:
-    """AUC, accuracy and background rejections of each run, as mean and standard deviation over trainings.
+    """AUC, accuracy and background rejections of each run: means over trainings, with both of their errors.
 
     A rejection is 1 / background efficiency at a fixed signal efficiency. The number of training events and the mean
     number of steps stand beside them. Discriminants follow, which have no trainings, no spread and no threshold.
@@ -102,64 +93,33 @@ def performance(
             "trainings": len(run),
             "parameters": run.metrics[0]["parameters"],
             **_training_size(run),
+            **measured_cells([run.scores(i) for i in range(len(run))], run.classes),
         }
-        for name in ("auc", "accuracy", *REJECTIONS):
-            if name not in run.metrics[0]:
-                continue  # of more than two classes
-            values = np.array([m[name] for m in run.metrics])
-            limit = ">= " if any(name in m.get("rejection_limits", ()) for m in run.metrics) else ""
-            digits = 1 if name in REJECTIONS else 4
-            row[name] = f"{limit}{values.mean():.{digits}f} ± {values.std():.{digits}f}"
-        for pair in run.metrics[0].get("pairwise", {}):
-            values = np.array([m["pairwise"][pair] for m in run.metrics])
-            row[f"AUC {pair}"] = f"{values.mean():.4f} ± {values.std():.4f}"
         rows.append({**row, **{column.name: column.value(run) for column in columns}})
     for one in discriminants:
         nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
-        rows.append({**dict.fromkeys(rows[0], ""), **nothing, **_untrained_performance(one)})
+        own = measured_cells([one.scores]) | {"accuracy": ""}  # it would need a threshold
+        rows.append({**dict.fromkeys(rows[0], ""), **nothing, "run": one.name, **own})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
-
-
-def _untrained_performance(one: ScoredDiscriminant) -> dict[str, str | int]:
-    """The cells of a discriminant: AUC and rejections, without a spread; its accuracy would need a threshold."""
-    own = compute_metrics(one.scores["label"], one.scores["score"], one.scores["weight"])
-    rejections = {
-        name: f"{'>= ' if name in own.rejection_limits else ''}{value:.1f}" for name, value in own.rejections.items()
-    }
-    return {"run": one.name, "auc": f"{own.auc:.4f}", **rejections}
 
 
 def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant] = ()) -> pd.DataFrame:
     """AUC, and signal efficiency at fixed background efficiencies, of each run.
 
-    There are the mean and the standard deviation over trainings, and the value of the mean score of all trainings.
+    There are the mean over trainings with both of its errors, and the value of the mean score of all trainings.
     A background efficiency below that of ten (effective) events is left out. Discriminants, which have no trainings,
     follow.
     """
     rows = []
     for run in runs:
         for name, scores in binary_scores(run).items():
-            rows.append({"run": name, **_training_size(run), **_operating_points(scores, "{mean} ± {rms}")})
+            rows.append({"run": name, **_training_size(run), **efficiency_cells(scores)})
     for one in discriminants:
         nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
-        rows.append({"run": one.name, **nothing, **_operating_points([one.scores], "{mean}")})
+        rows.append({"run": one.name, **nothing, **efficiency_cells([one.scores])})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
-
-
-def _operating_points(scores: Sequence[Arrays], form: str) -> dict[str, str | int]:
-    """The cells of one row of the table of efficiencies, with mean and rms over trainings in a form."""
-    label, weight = scores[0]["label"], scores[0]["weight"]
-    found = operating_points(label, [own["score"] for own in scores], weight).to_dict("index")
-    background = effective_number(weight[label == 0])
-    row: dict[str, str | int] = {**_quoted("AUC", found["auc"], 1, 4, form)}
-    for at in BACKGROUND_EFFICIENCIES:
-        name = f"signal % at {100 * at:g}% background"
-        measured = at * background >= MEASURED
-        few = {name: "too few events", f"{name}, mean score": ""}
-        row |= _quoted(name, found[at], 100, 1, form) if measured else few
-    return row
 
 
 def _training_size(run: Run) -> dict[str, str | int]:
@@ -173,12 +133,6 @@ def _training_size(run: Run) -> dict[str, str | int]:
         "steps": round(total),
         "kept at step": round(kept),
     }
-
-
-def _quoted(name: str, point: Mapping[Hashable, float], factor: float, digits: int, form: str) -> dict[str, str]:
-    """Two cells: mean and standard deviation over trainings in a form, and the value of the mean score."""
-    mean, rms, of_mean = (f"{factor * point[key]:.{digits}f}" for key in ("mean", "rms", "mean_score"))
-    return {name: form.format(mean=mean, rms=rms), f"{name}, mean score": of_mean}
 
 
 def distances(baselines: Sequence[ExplainedClass]) -> pd.DataFrame:
@@ -241,11 +195,13 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
             "Performance on the test split",
             performance(all_runs, columns, inputs.discriminants),
             headings,
+            note=BOTH_ERRORS,
         ),
         NamedTable(
             "efficiency",
             "Signal efficiency at fixed background efficiency",
             efficiencies(inputs.runs, inputs.discriminants),
+            note="Errors are those of the table of performance above.",
         ),
     ]
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":

@@ -1,0 +1,61 @@
+"""Numbers with both of their errors, computed again from scores."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+from xaug.report.errors_beside import efficiency_cells, measured_cells, quoted
+
+
+def trainings(n=400, number=3, shift=2.0):
+    rng = np.random.default_rng(2)
+    label = np.repeat([0, 1], n)
+    scores = [1 / (1 + np.exp(-rng.normal(shift * (label - 0.5), 1.0))) for _ in range(number)]
+    return [{"label": label, "score": score, "weight": np.ones(2 * n)} for score in scores]
+
+
+def numbers(cell):
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", cell)]
+
+
+def test_both_errors_stand_apart_and_the_spread_is_of_a_sample():
+    assert quoted([0.9, 0.94], (0.9, 0.93), 3) == "0.920 [0.900, 0.930] ± 0.028"
+    assert quoted([0.9], (0.88, 0.92), 2) == "0.90 [0.88, 0.92]"
+
+
+def test_auc_rejection_and_accuracy():
+    found = trainings()
+    cells = measured_cells(found)
+    areas = [roc_auc_score(one["label"], one["score"]) for one in found]
+    mean, low, high, spread = numbers(cells["auc"])
+    assert (mean, spread) == (pytest.approx(np.mean(areas), abs=6e-5), pytest.approx(np.std(areas, ddof=1), abs=6e-5))
+    assert low < mean < high
+    rejections = []
+    for one in found:
+        signal = np.sort(one["score"][one["label"] == 1])[::-1]
+        rejections.append(1 / (one["score"][one["label"] == 0] >= signal[199]).mean())
+    mean, low, high, spread = numbers(cells["rejection_50"])
+    assert mean == pytest.approx(np.mean(rejections), abs=0.06)
+    assert spread == pytest.approx(np.std(rejections, ddof=1), abs=0.06)
+    around = [binomtest(round(400 / mean) + d, 400).proportion_ci(0.6827, method="exact") for d in (-1, 1)]
+    assert 1 / around[1].high < low < 1 / around[0].high
+    assert 1 / around[1].low < high < 1 / around[0].low
+    right = [((one["score"] >= 0.5) == (one["label"] == 1)).mean() for one in found]
+    assert numbers(cells["accuracy"])[0] == pytest.approx(np.mean(right), abs=6e-5)
+
+
+def test_without_background_there_is_a_limit():
+    cells = measured_cells(trainings(shift=30.0))
+    assert cells["rejection_50"] == f"> {1 / (1 - 0.05 ** (1 / 400)):.0f} (95% CL)"
+    assert cells["auc"].startswith("1.0000 [0.9954, 1.0000]")
+
+
+def test_efficiencies_of_few_background_events_are_not_quoted():
+    cells = efficiency_cells(trainings(number=1))
+    assert cells["signal % at 1% background"] == "too few events"
+    value, low, high = numbers(cells["signal % at 10% background"])
+    exact = binomtest(round(4 * value), 400).proportion_ci(0.6827, method="exact")
+    assert (low, high) == (pytest.approx(100 * exact.low, abs=0.06), pytest.approx(100 * exact.high, abs=0.06))
