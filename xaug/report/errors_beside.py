@@ -41,6 +41,11 @@ def quoted(values: Sequence[float], interval: tuple[float, float], digits: int) 
         Interval from the finite test sample.
     digits : int
         Decimals.
+
+    Returns
+    -------
+    str
+        The cell; without a spread where there is one training.
     """
     low, high = interval
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""

@@ -136,6 +136,11 @@ def room_left(figures: Sequence[DrawnFigure]) -> int:
     ----------
     figures : sequence of DrawnFigure
         figures of the page, which take their room first
+
+    Returns
+    -------
+    int
+        bytes; 0 if the figures fill the page
     """
     taken = sum(figure.stem.with_name(figure.stem.name + ".png").stat().st_size for figure in figures)
     return max(0, min(EVENTS_AT_MOST, LARGEST - int(taken * 4 / 3)))

@@ -51,10 +51,15 @@ def efficiency_limit(efficiency: float, events: float, confidence: float = CONFI
 
     Parameters
     ----------
-    efficiency, events
+    efficiency, events : float
         see `efficiency_interval`
     confidence : float
         confidence of the limit
+
+    Returns
+    -------
+    float
+        the efficiency below which the true one is
     """
     return efficiency_interval(efficiency, events, 2 * confidence - 1)[1]
 

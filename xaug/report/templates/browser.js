@@ -1,6 +1,6 @@
 // The browser of events: image and heat map, waterfall of the features, particle list; filters and keys.
 (() => {
-  const { runs, open, theme, mix, signed, number, unit, element, drawn, label, options, prepared, named, meaning } = xaugPage;
+  const { runs, open, theme, mix, signed, number, unit, element, drawn, label, options, prepared, room, watch, named, meaning } = xaugPage;
   const find = (id) => document.getElementById(`browser-${id}`);
   const panel = document.getElementById("browser");
   const BARS = 14;
@@ -117,20 +117,22 @@
     if (Math.abs(output - sum) > 1e-4 * Math.max(1, Math.abs(output))) steps.push({ text: "not accounted for", value: output - sum, from: sum, to: output, rest: true });
     const ends = [start, output, ...steps.map((step) => step.to)];
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
-    const [left, right, line] = [210, 640, 22];
+    const width = room(panel, 720);
+    const [left, right, line] = [Math.min(210, 0.44 * width), width - 74, 22];
+    const letters = Math.floor(left / 7);
     const x = (value) => left + ((right - left) * (value - low)) / (high - low || 1);
     const height = line * steps.length + 44;
-    const picture = drawn("svg", { viewBox: `0 0 720 ${height}`, class: "bars", role: "img",
+    const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, class: "bars", role: "img",
       "aria-label": `Waterfall from ${number(start)} to the output ${number(output)}: ` + steps.map((step) => `${step.text}: ${number(step.value)}`).join("; ") });
     for (const [value, row, text] of [[start, 0, run.reference ? "baseline" : "zero"], [output, steps.length, "output"]]) {
       picture.append(drawn("line", { x1: x(value), x2: x(value), y1: 18, y2: height - 18, stroke: theme("soft"), "stroke-dasharray": "3 3" }));
-      picture.append(drawn("text", { x: x(value), y: row ? height - 4 : 12, "text-anchor": x(value) > 560 ? "end" : x(value) < 250 ? "start" : "middle", class: "soft" }, `${text} ${number(value)}`));
+      picture.append(drawn("text", { x: x(value), y: row ? height - 4 : 12, "text-anchor": x(value) > right - 60 ? "end" : x(value) < left + 60 ? "start" : "middle", class: "soft" }, `${text} ${number(value)}`));
     }
     steps.forEach((step, k) => {
       const y = 20 + k * line;
       const [a, b] = [x(step.from), x(step.to)].sort((one, other) => one - other);
       const fill = step.rest ? theme("soft") : theme(step.value < 0 ? "background" : "signal");
-      picture.append(drawn("text", { x: left - 8, y: y + 15, "text-anchor": "end" }, step.text.length > 34 ? `${step.text.slice(0, 33)}…` : step.text));
+      picture.append(drawn("text", { x: left - 8, y: y + 15, "text-anchor": "end" }, step.text.length > letters ? `${step.text.slice(0, letters - 1)}…` : step.text));
       picture.append(drawn("rect", { x: a, y: y + 4, width: Math.max(1, b - a), height: line - 8, fill }));
       picture.append(drawn("text", { x: b + 5, y: y + 15, class: "soft" }, `${step.value < 0 ? "" : "+"}${number(step.value)}`));
     });
@@ -179,7 +181,7 @@
     event.preventDefault();
     go(to);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => go(at));
+  watch(panel, () => go(at));
   panel.hidden = false;
   chooseRun();
 })();

@@ -80,10 +80,22 @@ const xaugPage = (() => {
     context.font = "12px system-ui, sans-serif";
     return context;
   }
+  // Width that a figure may take within its frame, in CSS pixels; text keeps its size on a phone.
+  const room = (frame, most) => Math.max(280, Math.min(most, frame.clientWidth - 26 || most));
+  // Draw again when the room of a frame, or the colours of the page, have changed.
+  function watch(frame, draw) {
+    let last = frame.clientWidth;
+    addEventListener("resize", () => {
+      if (frame.clientWidth === last) return;
+      last = frame.clientWidth;
+      draw();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  }
   const named = (run, what) => (run.classes[what] === undefined ? `class ${what}` : run.classes[what]);
   function meaning(run) {
     if (run.target === "predicted") return "Blue supports the predicted class, orange opposes it.";
     return `Blue raises the explained output (${run.target || "the network's"}), orange lowers it.`;
   }
-  return { runs, open, theme, mix, signed, classColor, number, unit, element, drawn, label, options, prepared, named, meaning };
+  return { runs, open, theme, mix, signed, classColor, number, unit, element, drawn, label, options, prepared, room, watch, named, meaning };
 })();

@@ -1,6 +1,6 @@
 // Figures to choose: all features as swarms, the profile of a variable, a map over two variables.
 (() => {
-  const { runs, open, theme, signed, mix, classColor, number, options, prepared, named } = xaugPage;
+  const { runs, open, theme, signed, mix, classColor, number, options, prepared, room, watch, named } = xaugPage;
   const find = (id) => document.getElementById(`explorer-${id}`);
   const panel = document.getElementById("explorer");
   const canvas = panel.querySelector("canvas");
@@ -50,9 +50,10 @@
     context.strokeStyle = context.fillStyle = theme("ink");
     context.strokeRect(box.left, box.top, box.width, box.height);
     context.textAlign = "center";
-    for (let k = 0; k <= 4; k++) {
-      const at = box.left + (k * box.width) / 4;
-      context.fillText(number(x[0] + (k * (x[1] - x[0])) / 4, 3), at, box.top + box.height + 16);
+    const steps = box.width < 260 ? 2 : 4;
+    for (let k = 0; k <= steps; k++) {
+      const at = box.left + (k * box.width) / steps;
+      context.fillText(number(x[0] + (k * (x[1] - x[0])) / steps, 3), at, box.top + box.height + 16);
     }
     context.fillText(xText, box.left + box.width / 2, box.top + box.height + 36);
     if (!y) return;
@@ -71,8 +72,10 @@
   function swarm() {
     const shown = run.order.slice(0, ROWS);
     const row = 30;
-    const box = { left: 190, top: 10, width: 540, height: row * shown.length };
-    const context = prepared(canvas, 760, box.height + 60);
+    const width = room(panel, 760);
+    const left = Math.min(190, 0.35 * width);
+    const box = { left, top: 10, width: width - left - 30, height: row * shown.length };
+    const context = prepared(canvas, width, box.height + 60);
     const all = shown.map(relevanceOf);
     const ends = all.map((values) => range(values, 0.005));
     const [low, high] = [Math.min(0, ...ends.map((one) => one[0])), Math.max(0, ...ends.map((one) => one[1]))];
@@ -113,8 +116,9 @@
     const [values, relevance] = [valuesOf(variable), relevanceOf(feature)];
     const [low, high] = range(values);
     const [bottom, top] = range(relevance);
-    const box = { left: 80, top: 24, width: 650, height: 340 };
-    const context = prepared(canvas, 760, 420);
+    const width = room(panel, 760);
+    const box = { left: 80, top: 24, width: width - 110, height: 340 };
+    const context = prepared(canvas, width, 420);
     const x = (value) => box.left + ((inside(value, low, high) - low) / (high - low)) * box.width;
     const y = (value) => box.top + box.height - ((inside(value, bottom, top) - bottom) / (top - bottom)) * box.height;
     const classes = [...new Set(run.label)].sort();
@@ -141,7 +145,7 @@
       });
       context.lineWidth = 1;
       context.textAlign = "left";
-      context.fillText(`■ ${named(run, of)}`, box.left + 150 * place, 16);
+      context.fillText(`■ ${named(run, of)}`, box.left + Math.min(150, box.width / classes.length) * place, 16);
     });
     axes(context, box, [low, high], [bottom, top], withUnit(run.variables[variable]), `relevance of ${run.features[feature].text}`);
     return `Relevance of ${run.features[feature].text} against ${run.variables[variable].text}: points are events, bars are means in bins ` +
@@ -151,8 +155,10 @@
     const [feature, first, second] = ["feature", "x", "y"].map((name) => Number(find(name).value));
     const [a, b, relevance] = [valuesOf(first), valuesOf(second), relevanceOf(feature)];
     const [x, y] = [range(a), range(b)];
-    const box = { left: 80, top: 10, width: 480, height: 360 };
-    const context = prepared(canvas, 760, 424);
+    const width = room(panel, 680);
+    const box = { left: 80, top: 10, width: width - 180, height: 360 };
+    const bar = box.left + box.width + 24;
+    const context = prepared(canvas, width, 424);
     const [sums, counts] = [new Float64Array(CELLS * CELLS), new Uint32Array(CELLS * CELLS)];
     const cell = (value, [low, high]) => Math.min(CELLS - 1, Math.floor(((inside(value, low, high) - low) / (high - low)) * CELLS));
     for (let i = 0; i < run.number; i++) {
@@ -177,11 +183,11 @@
     });
     for (let k = 0; k < 100; k++) {
       context.fillStyle = signed(k / 49.5 - 1);
-      context.fillRect(590, box.top + box.height * (1 - (k + 1) / 100), 18, box.height / 100 + 0.4);
+      context.fillRect(bar, box.top + box.height * (1 - (k + 1) / 100), 18, box.height / 100 + 0.4);
     }
     context.fillStyle = theme("ink");
     context.textAlign = "left";
-    [-scale, 0, scale].forEach((value, k) => context.fillText(number(value), 614, box.top + box.height * (1 - k / 2) + [0, 4, 10][k]));
+    [-scale, 0, scale].forEach((value, k) => context.fillText(number(value), bar + 24, box.top + box.height * (1 - k / 2) + [0, 4, 10][k]));
     axes(context, box, x, y, withUnit(run.variables[first]), withUnit(run.variables[second]));
     return `Mean relevance of ${run.features[feature].text} over ${run.variables[first].text} and ${run.variables[second].text}: blue is positive, ` +
       `orange negative. Cells with fewer than 3 events are struck through; outermost events are in the outer cells.`;
@@ -194,7 +200,7 @@
     const own = run.variables.findIndex((one) => one.name === run.features[Number(find("feature").value)].name);
     if (own >= 0 && find("figure").value === "profile") { find("x").value = own; draw(); }
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  watch(panel, draw);
   panel.hidden = false;
   chooseRun();
 })();
