@@ -59,3 +59,26 @@ def test_efficiencies_of_few_background_events_are_not_quoted():
     value, low, high = numbers(cells["signal % at 10% background"])
     exact = binomtest(round(4 * value), 400).proportion_ci(0.6827, method="exact")
     assert (low, high) == (pytest.approx(100 * exact.low, abs=0.06), pytest.approx(100 * exact.high, abs=0.06))
+
+
+def test_three_classes_have_the_auc_of_each_pair():
+    rng = np.random.default_rng(4)
+    label = rng.integers(0, 3, 500)
+    found = []
+    for _ in range(2):
+        raw = np.exp(rng.normal(size=(500, 3)) + 1.5 * np.eye(3)[label])
+        found.append({"label": label, "score": raw / raw.sum(axis=1, keepdims=True), "weight": np.ones(500)})
+    cells = measured_cells(found, ["a", "b", "c"])
+    assert list(cells) == ["auc", "accuracy", "AUC b-a", "AUC c-a", "AUC c-b"]
+    areas = [roc_auc_score(label, one["score"], multi_class="ovr") for one in found]
+    mean, low, high, spread = numbers(cells["auc"])
+    assert (mean, spread) == (pytest.approx(np.mean(areas), abs=6e-5), pytest.approx(np.std(areas, ddof=1), abs=6e-5))
+    assert low < mean < high
+    pair = label != 1
+    areas = [roc_auc_score(label[pair] == 2, (one["score"][:, 2] / (one["score"][:, 0] + one["score"][:, 2]))[pair])
+             for one in found]  # fmt: skip
+    assert numbers(cells["AUC c-a"])[0] == pytest.approx(np.mean(areas), abs=6e-5)
+    right = [np.mean([(one["score"].argmax(1) == label)[label == of].mean() for of in range(3)]) for one in found]
+    mean, low, high, _ = numbers(cells["accuracy"])
+    assert mean == pytest.approx(np.mean(right), abs=6e-5)
+    assert high - low == pytest.approx(2 * np.sqrt(mean * (1 - mean) / 500), rel=0.15)

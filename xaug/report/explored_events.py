@@ -116,7 +116,8 @@ def pack_events(explained: ExplainedRun, chosen: Array) -> JsonObject:
     own = Attribution(of, first.logit[chosen], first.variables, first.settings, reference=reference)
     shown = Shown(explained, own, explained.rows[chosen])
     label, score = explained.label[chosen], explained.scores[0][chosen]
-    predicted = (score > 0.5).astype(int) if score.ndim == 1 else score.argmax(axis=1)
+    target = str(first.settings.get("target", ""))
+    of_more = "the predicted class" if target == "predicted" else target
     sums = signed_relevance(own, normalize=False)
     values = {name: column[chosen] for name, column in explained.values.items()}
     labels = explained.labels
@@ -124,15 +125,15 @@ def pack_events(explained: ExplainedRun, chosen: Array) -> JsonObject:
         "name": explained.name,
         "noun": noun(explained.data.kind),
         "words": explained.words,
-        "classes": list(explained.run.classes),
-        "target": str(first.settings.get("target", "")),
+        "classes": list(explained.classes),
+        "target": target,
         "split": explained.split,
         "total": len(first),
         "rows": packed(shown.rows, "u4"),
         "label": packed(label, "u1"),
-        "predicted": packed(predicted, "u1"),
-        "score": packed(score if score.ndim == 1 else score.max(axis=1)),
-        "score_of": str(explained.run.classes[1]) if score.ndim == 1 else "the predicted class",
+        "predicted": packed(explained.predicted[chosen], "u1"),
+        "score": packed(score),
+        "score_of": explained.classes[1] if len(explained.classes) == 2 else of_more,
         "output": packed(own.logit),
         "reference": None if reference is None else packed(reference),
         "variables": [_described(labels[name]) for name in values],
