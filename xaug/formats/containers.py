@@ -54,7 +54,7 @@ class _Root(Container):
         if tree is None and len(trees) != 1:
             raise UnsuitableFile(f"holds the trees {', '.join(trees) or '(none)'}; name one as FILE.root:TREE")
         self.tree = tree or trees[0]
-        if self.tree.partition(";")[0] not in trees:
+        if self.tree not in trees and self.tree not in root.keys():  # noqa: SIM118 (keys with their cycles)
             raise UnsuitableFile(f"has no tree {self.tree!r}; it holds {', '.join(trees) or 'none'}")
         self._tree = root[self.tree]
         self.fingerprint = root.file.fUUID.hex()
