@@ -68,12 +68,27 @@ def test_curves_are_means_and_bands_over_trainings():
         plot_topk(table, "auc", ax)
         for line, band, name in zip(ax.lines, ax.collections, ("B0", "random"), strict=True):
             own = table[table["ranking"] == name].groupby("k")["auc"]
-            mean, rms = own.mean().to_numpy(), np.array([np.std(values) for _, values in own])
+            mean, rms = 1 - own.mean().to_numpy(), np.array([np.std(values) for _, values in own])
             np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
             np.testing.assert_allclose(line.get_ydata(), mean)
             box = band.get_paths()[0].get_extents()
             assert (box.ymin, box.ymax) == pytest.approx(((mean - rms).min(), (mean + rms).max()))
         assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
+
+
+def test_bands_contain_the_test_sample():
+    """Replicas of standard deviation 0.3 are added in quadrature; Z has none, and stays as it is."""
+    table = curves([1, 2], ("B0",)).assign(significance=2.0)
+    replicas = pd.DataFrame({"ranking": "B0", "k": [1, 1, 2, 2], "replica": [0, 1, 0, 1], "auc": [0.2, 0.8, 0.1, 0.7]})
+    rms = np.hypot([np.std(own) for _, own in table.groupby("k")["auc"]], 0.3)
+    mean = 1 - table.groupby("k")["auc"].mean().to_numpy()
+    with figure(1, 2) as (_, axes):
+        plot_topk(table, "auc", axes[0], replicas)
+        box = axes[0].collections[0].get_paths()[0].get_extents()
+        assert (box.ymin, box.ymax) == pytest.approx(((mean - rms).min(), (mean + rms).max()))
+        plot_topk(table, "significance", axes[1], replicas)
+        np.testing.assert_allclose(axes[1].lines[0].get_ydata(), 2.0)
+        assert [ax.get_ylabel() for ax in axes] == ["1 − AUC", "significance $Z$"]
 
 
 def test_all_features_stand_behind_a_gap():
@@ -89,7 +104,7 @@ def test_all_features_stand_behind_a_gap():
         assert ticks["10"] == 10
         assert last[0] < ticks["all (87)"] < last[-1]
         heights = [container.lines[0].get_ydata()[0] for container in ax.containers]
-        means = table[table["k"] == 87].groupby("ranking")["auc"].mean()
+        means = 1 - table[table["k"] == 87].groupby("ranking")["auc"].mean()
         assert heights == pytest.approx([means[name] for name in ("B0", "Bbg", "Bbgw")])
 
 

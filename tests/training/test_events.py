@@ -131,4 +131,4 @@ def test_no_significance_without_cross_sections_or_without_events(runs, event_ru
     unknown, few = runs["unknown"].metrics[0], runs["few"].metrics[0]
     assert not {"significance", "no_significance"} & set(unknown)
     assert "significance" not in few
-    assert "effective events, fewer than the 10" in few["no_significance"]
+    assert "effective events, fewer than the 20" in few["no_significance"]

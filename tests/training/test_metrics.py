@@ -11,8 +11,10 @@ from xaug.training.metrics import (
     best_threshold,
     compute_metrics,
     roc,
+    search,
     signal_efficiency,
     significance,
+    significance_error,
 )
 
 
@@ -103,7 +105,7 @@ def test_best_threshold_by_trying_all():
 
 def test_threshold_needs_background():
     label = np.repeat([0, 1], [5, 5])
-    with pytest.raises(DatasetError, match=r"5\.0 effective events, fewer than the 10"):
+    with pytest.raises(DatasetError, match=r"5\.0 effective events, fewer than the 20"):
         best_threshold(SearchSample(label, np.linspace(0, 1, 10), np.ones(10)))
 
 
@@ -154,3 +156,24 @@ class TestNegativeWeights:
         weight = np.where((label == 0) & (score > 0.8), -1.0, 2.0)
         assert best_threshold(SearchSample(label, score, weight)) < 0.8
         assert significance(-3.0, 10.0) == 0.0
+
+
+def test_error_of_the_significance_is_that_of_many_samples():
+    """Poisson numbers of weighted events: the spread of Z over replicas."""
+    rng = np.random.default_rng(8)
+    signal, background = np.full(300, 0.05), rng.uniform(0.02, 0.2, 200)
+    replicas = [significance(rng.poisson(1, 300) @ signal, rng.poisson(1, 200) @ background) for _ in range(4000)]
+    assert significance_error(signal, background) == pytest.approx(np.std(replicas), rel=0.05)
+    assert significance_error(np.zeros(3), background) == 0
+
+
+def test_significance_needs_background_on_the_test_split():
+    label, score = np.repeat([0, 1], [100, 50]), np.r_[np.linspace(0, 1, 100), np.linspace(0.5, 1, 50)]
+    sample = SearchSample(label, score, np.ones(150))
+    found = search(sample, sample)
+    assert found.effective_background >= 20 and found.significance_error > 0
+    few = SearchSample(label[50:], score[50:] - 0.35, np.ones(100))
+    with pytest.raises(
+        DatasetError, match=r"test split is .* effective events behind the threshold, fewer than the 20"
+    ):
+        search(sample, few)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaug.data.dataset import Dataset
-from xaug.data.weights import LUMINOSITY, effective_number
+from xaug.data.weights import LUMINOSITY, effective_number, event_weights
 
-__all__ = ["ProcessYield", "process_yields"]
+__all__ = ["ProcessYield", "effective_classes", "process_yields"]
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,25 @@ def process_yields(data: Dataset, split: str | None = None, luminosity: float = 
         expected = None if pb is None else pb * luminosity
         found.append(ProcessYield(name, label, len(weight), effective_number(weight.astype(np.float64)), expected))
     return found
+
+
+def effective_classes(data: Dataset, split: str, weights: str) -> dict[str, float]:
+    """Effective number of events of each class in a split.
+
+    Parameters
+    ----------
+    data : Dataset
+        the dataset
+    split : {"train", "validation", "test"}
+        the split
+    weights : str
+        what an event counts for, see `xaug.data.weights.WEIGHTS`
+
+    Returns
+    -------
+    dict of float
+        by the name of the class
+    """
+    arrays = data.load(["label", "weight", "process"], split)
+    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    return {name: effective_number(own[arrays["label"] == label]) for label, name in enumerate(data.classes)}

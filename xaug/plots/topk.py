@@ -18,19 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_curves", "plot_topk"]
 
-LABELS = {"accuracy": "accuracy", "auc": "AUC", "significance": r"significance $Z$"}
+LABELS = {"accuracy": "1 − accuracy", "auc": "1 − AUC", "significance": r"significance $Z$"}
+COMPLEMENTS = ("accuracy", "auc")
+"""Metrics whose distance from 1 is drawn, on a logarithmic axis, so that curves near 1 can be told apart."""
 COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink")
 CONTROL_COLORS = {"random": "0.6", "univariate": "0.25"}
 FEW = 10
 """Up to so many numbers of features, each has a tick."""
 
 
-def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
+def plot_topk(table: pd.DataFrame, metric: str, ax: Axes, replicas: pd.DataFrame | None = None) -> list[Artist]:
     """Draw a metric against the number of features k, with a line for each ranking.
 
-    Lines are means over trainings, bands standard deviations. The control rankings, which do not come from a network,
-    are dashed. Later lines are thinner, so that lines of the same values can be seen. If the last k (all features)
-    is far beyond the others, its points are drawn behind a gap at the right edge, side by side.
+    Accuracy and AUC are drawn as their distance from 1. Lines are means over trainings, bands standard deviations; with
+    replicas the standard deviation over these is added in quadrature. Trainings without the metric are left out. The
+    control rankings, which do not come from a network, are dashed. Later lines are thinner, so that lines of the same
+    values can be seen. If the last k (all features) is far beyond the others, its points are drawn behind a gap at the
+    right edge, side by side.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
         "accuracy", "auc" or "significance".
     ax : matplotlib.axes.Axes
         Where to draw.
+    replicas : pandas.DataFrame, optional
+        A row for each replica of the test sample: `ranking`, `k`, and the metric if it has replicas.
 
     Returns
     -------
@@ -57,6 +63,11 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
     for name, width, shift in zip(rankings, widths, beside, strict=True):
         values = table[table["ranking"] == name].groupby("k")[metric]
         mean, rms = values.mean(), values.std(ddof=0)
+        if replicas is not None and metric in replicas:
+            spread = replicas[replicas["ranking"] == name].groupby("k")[metric].std(ddof=0).reindex(rms.index)
+            rms = np.hypot(rms, spread)
+        if metric in COMPLEMENTS:
+            mean = 1 - mean
         color = CONTROL_COLORS.get(name) or next(colors)
         body = mean.index[:-1] if far else mean.index
         x, middle, half = [places[k] for k in body], mean[body], rms[body]
@@ -72,6 +83,8 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes) -> list[Artist]:
     _set_ticks(ax, places, far)
     ax.set_xlabel("number of features $k$")
     ax.set_ylabel(LABELS[metric])
+    if metric in COMPLEMENTS and (table[metric].dropna() < 1).all():
+        ax.set_yscale("log")
     return artists
 
 
@@ -93,7 +106,13 @@ def _set_ticks(ax: Axes, places: dict[int, float], far: bool) -> None:
     ax.minorticks_off()
 
 
-def plot_curves(table: pd.DataFrame, metrics: Sequence[str], fig: Figure, axes: Sequence[Axes]) -> list[Artist]:
+def plot_curves(
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    fig: Figure,
+    axes: Sequence[Axes],
+    replicas: pd.DataFrame | None = None,
+) -> list[Artist]:
     """Draw several metrics against the number of features side by side, with one legend below them.
 
     Parameters
@@ -106,6 +125,8 @@ def plot_curves(table: pd.DataFrame, metrics: Sequence[str], fig: Figure, axes: 
         The figure, which gets the legend.
     axes : sequence of matplotlib.axes.Axes
         Where to draw, one for each metric.
+    replicas : pandas.DataFrame, optional
+        As for `plot_topk`.
 
     Returns
     -------
@@ -114,7 +135,7 @@ def plot_curves(table: pd.DataFrame, metrics: Sequence[str], fig: Figure, axes: 
     """
     artists: list[Artist] = []
     for metric, ax in zip(metrics, axes, strict=True):
-        artists += plot_topk(table, metric, ax)
+        artists += plot_topk(table, metric, ax, replicas)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
     return artists

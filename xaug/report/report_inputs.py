@@ -18,6 +18,7 @@ from xaug.explain.explanation import Explanation
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.run_series import runs_by_size
 from xaug.report.subjects import AblationCurves, ReportInputs, TopKCurves
+from xaug.training.retrain import REPLICAS_FILE
 from xaug.training.runs import Run, load_run
 
 __all__ = ["Sources", "open_inputs", "read_ablation", "read_topk"]
@@ -110,8 +111,11 @@ def open_inputs(sources: Sources) -> OpenedSources:
 
 def read_topk(directory: Path) -> TopKCurves:
     """The curves in a directory of `xaug.topk`."""
-    content = provenance.read(directory, "topk")
-    return TopKCurves(pd.read_csv(verified(directory / "topk.csv")), content["config"]["by"], content["plateau"])
+    content, replicas = provenance.read(directory, "topk"), directory / REPLICAS_FILE
+    return TopKCurves(
+        pd.read_csv(verified(directory / "topk.csv")), content["config"]["by"], content["plateau"],
+        pd.read_csv(verified(replicas)) if replicas.exists() else None,
+    )  # fmt: skip
 
 
 def read_ablation(directory: Path) -> AblationCurves:

@@ -12,7 +12,7 @@ from xaug.plots.figures import figure, save
 from xaug.plots.history import plot_history
 from xaug.plots.spectra import plot_spectra
 from xaug.plots.topk import plot_curves
-from xaug.training.retrain import METRICS
+from xaug.training.retrain import METRICS, REPLICAS_FILE
 from xaug.training.reweighting import FILE, Reweighting
 from xaug.training.runs import load_run
 
@@ -85,8 +85,10 @@ def draw_topk(directory: str | Path) -> None:
         return
     table = pd.read_csv(verified(Path(directory) / "topk.csv"))
     shown = [metric for metric in METRICS if metric in table]
+    replicas = Path(directory) / REPLICAS_FILE
+    drawn = pd.read_csv(verified(replicas)) if replicas.exists() else None
     with figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
-        plot_curves(table, shown, fig, axes[0])
+        plot_curves(table, shown, fig, axes[0], drawn)
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
 

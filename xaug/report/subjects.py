@@ -351,11 +351,15 @@ class TopKCurves(Subject):
         "mean" or "mean_absolute": the attribution by which features are ranked
     plateau
         for each ranking the least k from which on the AUC stays within the error of its last value
+    replicas
+        the curves on replicas of the test sample: `ranking`, `k`, `replica`, `accuracy` and `auc`; None in directories
+        of older versions
     """
 
     table: pd.DataFrame
     by: str
     plateau: Mapping[str, int]
+    replicas: pd.DataFrame | None = None
     requirement = "the output of xaug.topk (--topk)"
 
     @classmethod

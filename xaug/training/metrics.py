@@ -15,9 +15,11 @@ from xaug.data.weights import effective_number
 
 __all__ = [
     "EFFICIENCIES", "Metrics", "Search", "SearchSample", "area", "background_efficiency", "best_threshold",
-    "compute_metrics", "roc", "search", "signal_efficiency", "significance",
+    "compute_metrics", "roc", "search", "signal_efficiency", "significance", "significance_error",
 ]  # fmt: skip
 
+LEAST_BACKGROUND = 20.0
+"""Effective number of background events below which a significance is not quoted."""
 EFFICIENCIES = (0.3, 0.5, 0.7)
 """Signal efficiencies at which the background rejection is quoted."""
 
@@ -91,6 +93,8 @@ class Search:
         expected numbers of events that pass
     effective_background : float
         effective number of background events that pass
+    significance_error : float or None
+        its error from the numbers of events that pass; None in results of older versions
     """
 
     significance: float
@@ -98,6 +102,7 @@ class Search:
     expected_signal: float
     expected_background: float
     effective_background: float
+    significance_error: float | None = None
 
 
 def roc(label: Array, score: Array, weight: Array | None = None) -> tuple[Array, Array]:
@@ -248,7 +253,32 @@ def significance(signal: npt.ArrayLike, background: npt.ArrayLike) -> Array:
     return found
 
 
-def best_threshold(sample: SearchSample, least: float = 10.0) -> float:
+def significance_error(signal: Array, background: Array) -> float:
+    """Statistical error of the significance, from the weights of the events that pass.
+
+    The relative errors of S and B are 1 / sqrt(effective numbers of events). With Z^2 = 2 [(S + B) ln(1 + S/B) - S],
+    dZ/dS = ln(1 + S/B) / Z and dZ/dB = (ln(1 + S/B) - S/B) / Z.
+
+    Parameters
+    ----------
+    signal, background : array (n,), (m,)
+        expected numbers of events for which the signal and the background events that pass stand
+
+    Returns
+    -------
+    float
+        0 if no signal passes
+    """
+    s, b = float(signal.sum()), float(background.sum())
+    z = float(significance(s, b))
+    if not z:
+        return 0.0
+    of_signal = np.log1p(s / b) / z * np.sqrt(signal @ signal)
+    of_background = (np.log1p(s / b) - s / b) / z * np.sqrt(background @ background)
+    return float(np.hypot(of_signal, of_background))
+
+
+def best_threshold(sample: SearchSample, least: float = LEAST_BACKGROUND) -> float:
     """The threshold on the score with the largest significance, among those that keep enough background.
 
     Parameters
@@ -281,7 +311,7 @@ def best_threshold(sample: SearchSample, least: float = 10.0) -> float:
     return float(score[np.argmax(found)])
 
 
-def search(validation: SearchSample, test: SearchSample, least: float = 10.0) -> Search:
+def search(validation: SearchSample, test: SearchSample, least: float = LEAST_BACKGROUND) -> Search:
     """Significance of a counting experiment behind the best threshold on the score.
 
     Parameters
@@ -289,23 +319,28 @@ def search(validation: SearchSample, test: SearchSample, least: float = 10.0) ->
     validation, test : SearchSample
         the threshold is chosen on the first and judged on the second
     least : float
-        effective number of background events that the threshold must keep on the validation split
+        effective number of background events that the threshold must keep, on both
 
     Raises
     ------
     DatasetError
-        if no threshold keeps enough background
+        if no threshold keeps enough background, or the best one keeps too little of the second sample
     """
     threshold = best_threshold(validation, least)
     passed = test.score >= threshold
     signal = test.expected[passed & (test.label == 1)]
     background = test.expected[passed & (test.label == 0)]
-    # where the test split keeps no background, one event of mean weight bounds it
-    bound = background.sum() if background.sum() > 0 else np.abs(test.expected[test.label == 0]).mean()
+    effective = effective_number(background)
+    if effective < least or background.sum() <= 0:
+        raise DatasetError(
+            f"the background of the test split is {effective:.1f} effective events behind the threshold, fewer than "
+            f"the {least:g} that are needed. Generate more, or ask for fewer"
+        )
     return Search(
-        significance=float(significance(signal.sum(), bound)),
+        significance=float(significance(signal.sum(), background.sum())),
         threshold=threshold,
         expected_signal=float(signal.sum()),
         expected_background=float(background.sum()),
-        effective_background=effective_number(background),
+        effective_background=effective,
+        significance_error=significance_error(signal, background),
     )

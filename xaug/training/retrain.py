@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xaug.core import provenance
 from xaug.core.command import option_list
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
@@ -22,16 +24,22 @@ from xaug.data.variables import Table
 from xaug.data.weights import DEFAULT_WEIGHTS
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import find_network, networks
+from xaug.training.bootstrap import replica_metrics
 from xaug.training.rankings import CONTROLS, ranking_of
+from xaug.training.runs import load_run
 from xaug.training.stage import PlannedRun, train_all
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "PER_PROCESS", "parse_sizes", "plateau", "topk"]
+__all__ = ["METRICS", "PER_PROCESS", "REPLICAS_FILE", "parse_sizes", "plateau", "topk"]
 
 METRICS = ("accuracy", "auc", "significance")
+"""Metrics that are drawn."""
+COLUMNS = (*METRICS, "significance_error")
 """Metrics of the table of results."""
+REPLICAS_FILE = "topk_replicas.csv"
+"""File of the curves on replicas of the test sample, from which errors follow."""
 PER_PROCESS = 6
 """Trainings that one process does, since to start TensorFlow takes longer than to train on a few features."""
 
@@ -127,16 +135,52 @@ def topk(
     train_all(list(runs.values()), f"train on {len(runs)} sets of features", workers, PER_PROCESS)
     metrics = {features: run.finish()["metrics"] for features, run in runs.items()}
     rows = [
-        {"ranking": name, "k": k, "training": own["training"], **{key: own[key] for key in METRICS if key in own}}
+        {"ranking": name, "k": k, "training": own["training"], **{key: own[key] for key in COLUMNS if key in own}}
         for (name, k), features in chosen.items()
         for own in metrics[features]
     ]
     table = pd.DataFrame(rows)
     with atomic_path(directory / "topk.csv") as path:
         table.to_csv(path, index=False)
+    if len(data.classes) == 2:
+        drawn = replicas_of({features: run.output for features, run in runs.items()}, chosen, seed)
+        with atomic_path(directory / REPLICAS_FILE) as path:
+            drawn.to_csv(path, index=False)
     return provenance.write(
         directory, "topk", config, sets=len(runs), plateau={name: plateau(table, name) for name in orders}
     )
+
+
+def replicas_of(
+    runs: Mapping[frozenset[str], Path], chosen: Mapping[tuple[str, int], frozenset[str]], seed: int
+) -> pd.DataFrame:
+    """Curves on replicas of the test sample, the same ones for all networks.
+
+    Parameters
+    ----------
+    runs
+        features -> directory of the run
+    chosen
+        (ranking, k) -> features
+    seed
+        seed of the replicas
+
+    Returns
+    -------
+    DataFrame
+        `ranking`, `k`, `replica`, and `accuracy` and `auc`, means over trainings
+    """
+    import pandas as pd
+
+    found = {}
+    for features, path in runs.items():
+        run = load_run(path)
+        scores = [run.scores(i) for i in range(len(run))]
+        own = [replica_metrics(s["label"], s["score"], s["weight"], seed=seed) for s in scores]
+        found[features] = pd.DataFrame({name: np.mean([one[name] for one in own], axis=0) for name in own[0]})
+    tables = [found[features].assign(ranking=name, k=k) for (name, k), features in chosen.items()]
+    joined: pd.DataFrame = pd.concat(tables).rename_axis("replica").reset_index()
+    return joined[["ranking", "k", "replica", "accuracy", "auc"]]
 
 
 def _feature_block(table: Table, network: str) -> str:
@@ -187,7 +231,7 @@ def plateau(table: pd.DataFrame, ranking: str, metric: str = "auc") -> int:
     ranking, metric : str
         the ranking and the metric to look at
     """
-    own = table[table["ranking"] == ranking].groupby("k")[metric]
+    own = table[table["ranking"] == ranking].dropna(subset=[metric]).groupby("k")[metric]
     mean, spread = own.mean(), own.std(ddof=0)
     low = mean.iloc[-1] - max(spread.iloc[-1], spread.median())
     below = mean.index[mean < low]

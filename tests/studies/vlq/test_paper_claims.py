@@ -194,3 +194,46 @@ def test_ht_is_asked_for_every_threshold():
     of_each = dict(part.split(": ", 1) for part in both.loc[claim, "ours"].split("; "))
     assert "Bbgw 1 (1 to 1)" in of_each["HT > 300 GeV"]
     assert "Bbgw 2 (2 to 2)" in of_each["HT > 600 GeV"]
+
+
+def test_error_of_a_difference_contains_the_test_sample():
+    """Paired replicas: means over k of the differences are 0.02 and 0.06, a variance of 0.0008."""
+    curves = pd.DataFrame(curve("a", {1: 0.6, 2: 0.7}, spread=0.0) + curve("b", {1: 0.5, 2: 0.5}, spread=0.0))
+    rows = [("a", 1, 0, 0.51), ("a", 2, 0, 0.53), ("b", 1, 0, 0.5), ("b", 2, 0, 0.5),
+            ("a", 1, 1, 0.85), ("a", 2, 1, 0.87), ("b", 1, 1, 0.8), ("b", 2, 1, 0.8),
+            ("a", 20, 0, 0.1), ("a", 20, 1, 0.9), ("b", 20, 0, 0.9), ("b", 20, 1, 0.1)]  # fmt: skip
+    replicas = pd.DataFrame(rows, columns=["ranking", "k", "replica", "auc"])
+    assert compare(curves, "a", "b", "auc").error == pytest.approx(0, abs=1e-12)
+    assert compare(curves, "a", "b", "auc", replicas=replicas).error == pytest.approx(np.sqrt(0.0008))
+    assert compare(curves, "a", "b", "significance", replicas=replicas).error == pytest.approx(0, abs=1e-12)
+
+
+def test_only_sizes_count_where_both_curves_are_known():
+    """Z of a is missing in a training at k = 1, and Z of b at k = 2."""
+    curves = pd.DataFrame(curve("a", {1: 0.9, 2: 0.9, 5: 0.7}) + curve("b", {1: 0.1, 2: 0.1, 5: 0.5}))
+    for name, k in (("a", 1), ("b", 2)):
+        gone = (curves["ranking"] == name) & (curves["k"] == k) & (curves["training"] == 1)
+        curves.loc[gone, "significance"] = np.nan
+    found = compare(curves, "a", "b", "significance")
+    assert found.sizes == (5,)
+    assert found.difference == pytest.approx(2.0)
+    nothing = compare(curves[curves["k"] < 5], "a", "b", "significance")
+    assert (nothing.sizes, nothing.sign, str(nothing)) == ((), 0, "no k where both are known")
+
+
+def test_too_few_events_refuse_all_conclusions_and_tell_the_numbers():
+    found = check_claims(PAPER, NAMES, paper_curves(), refused="the test split has 35.0 effective events of background")
+    free = check_claims(PAPER, NAMES, paper_curves())
+    assert set(found["holds"]) == {"refused"}
+    assert "refused" not in set(free["holds"])
+    for told, own in zip(found["ours"], free["ours"], strict=True):
+        assert told == f"the test split has 35.0 effective events of background. {own}"
+
+
+def test_both_forms_of_the_weighted_baseline_are_compared():
+    names = {**NAMES, "weighted_yield": "Bbgw_yield"}
+    curves = pd.concat([paper_curves(), pd.DataFrame(curve("Bbgw_yield", rising(0.6, 12)))])
+    found = check_claims(PAPER, names, curves).set_index("paper")
+    (row,) = (own for claim, own in found.iterrows() if "slightly better" in claim)
+    assert "AUC, Bbgw - Bbg: +" in row["ours"] and "AUC, Bbgw_yield - Bbg: -" in row["ours"]
+    assert row["holds"] == "partly"

@@ -99,13 +99,22 @@ def draw_topk(subject: TopKCurves, stem: Path) -> str:
     table = subject.table
     shown = [metric for metric in METRICS if metric in table]
     with figures.figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
-        plot_curves(table, shown, fig, axes[0])
+        plot_curves(table, shown, fig, axes[0], subject.replicas)
         figures.save(fig, stem)
     figures.save_frame(stem, table)
     plateau = ", ".join(f"{name} {k}" for name, k in subject.plateau.items())
+    sample = (
+        ""
+        if subject.replicas is None
+        else ", and for AUC and accuracy, in quadrature, over replicas of the test sample"
+    )
+    search = ""
+    if "significance_error" in table:
+        error = table["significance_error"].mean()
+        search = f"Z is drawn where its background has enough effective events; its statistical error is {error:.2g}. "
     return (
         f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands are standard "
-        "deviations over trainings. Rankings with the same first features lie on top of each other. "
+        f"deviations over trainings{sample}. {search}Rankings with the same first features lie on top of each other. "
         f"The AUC stays within the error of its last value from k = {plateau}."
     )
 

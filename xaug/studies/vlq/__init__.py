@@ -15,12 +15,16 @@ __all__ = ["BASELINES", "SCALES", "EventScale", "study"]
 
 HELP = """Compare baselines of Integrated Gradients in a search for vectorlike quarks with ten backgrounds.
 
-Generates the signal and its backgrounds, trains a dense network on 87 features, and ranks the features by four
+Generates the signal and its backgrounds, trains a dense network on 87 features, and ranks the features by five
 baselines: blank (B0 after scaling, B0_physical before it), averaged background (Bbg), and the same weighted by cross
-section (Bbgw). Each ranking is judged by training again on its k first features, and by taking these from the trained
-network. The report begins with a table of the paper's claims beside our numbers.
+section (Bbgw) or by the number of events expected after the selection (Bbgw_yield). The selection is tight by default;
+search and loose (the control, in which HT alone separates nearly as well as all features) are others. Each ranking is
+judged by training again on its k first features, and by taking these from the trained network. The report begins with a
+table of the paper's claims beside our numbers; no conclusion is drawn below 200 effective events of a class.
 
 Example: python -m xaug.study vlq --scale quick -o vlq
+
+Example: python -m xaug.study vlq --preset loose -o vlq_loose
 
 Example: python -m xaug.study vlq --by mean_absolute -o vlq   (the same networks and attributions, ranked otherwise)
 """
@@ -36,6 +40,8 @@ register(
     Study(
         "vlq", HELP, ("events", "events_met"), study, _extension, "--events", "process",
         (
+            StudyOption("--preset", "Selection of events: tight, search or loose.", "tight"),
+            StudyOption("--least-effective", "Effective events of a class below which no conclusion is drawn.", "200"),
             StudyOption("--weights", "Weights of events in training: event, cross_section or unit.", "event"),
             StudyOption("--by", "Rank by mean (signed) or mean_absolute attribution.", "mean"),
         ),

@@ -1,7 +1,8 @@
 """The claims of the paper on baselines about its rankings, beside our numbers.
 
-Errors contain the spread of the trainings alone: all networks are judged on the same events, and each ranking is a
-single draw of events and baselines.
+Errors of differences contain the spread of the trainings and, where there are replicas of the test sample, its limited
+size: all networks are judged on the same replicas, so the comparison is paired. Each ranking is a single draw of events
+and baselines, which is not in the errors.
 
 Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Results".
 """
@@ -26,7 +27,9 @@ TOP = 5
 """A feature among this many first ones ranks high; "much lower" is a rank beyond twice this number."""
 SURE = 2.0
 """A difference counts if it is larger than this many standard deviations."""
-AVERAGED = ("background", "weighted")
+AVERAGED = ("background", "weighted", "weighted_yield")
+WEIGHTED = AVERAGED[1:]
+"""The two forms of the weighted baseline: by cross section, as the paper says, and by expected number of events."""
 CHOICES = ("blank", "physical", *AVERAGED)
 """Baselines as `xaug.explain --baseline` names them; the paper's blank baseline may be either of the first two."""
 SHOWN = {"accuracy": "accuracy", "auc": "AUC", "significance": "Z"}
@@ -83,16 +86,25 @@ class Comparison:
         return int(np.sign(self.difference)) if abs(self.deviations) > SURE else 0
 
     def __str__(self) -> str:
+        if not self.sizes:
+            return "no k where both are known"
         error = "" if np.isnan(self.error) else f" ± {self.error:.2g} ({self.deviations:+.1f} σ)"
         return f"{self.difference:+.3g}{error}, ahead at {len(self.ahead)} of {len(self.sizes)} k"
 
 
 def compare(
-    curves: pd.DataFrame, one: str, other: str, metric: str, high: float = BELOW, retrained: bool = True
+    curves: pd.DataFrame,
+    one: str,
+    other: str,
+    metric: str,
+    high: float = BELOW,
+    retrained: bool = True,
+    replicas: pd.DataFrame | None = None,
 ) -> Comparison:
     """Curve `one` minus curve `other`, for 0 < k < high.
 
-    Trainings of the same number are subtracted, so that a set of features that both rankings share cancels.
+    Trainings and replicas of the same number are subtracted, so that a set of features that both rankings share
+    cancels. Only k count at which all trainings of both have the metric.
 
     Parameters
     ----------
@@ -106,15 +118,29 @@ def compare(
         only smaller k count
     retrained
         whether the trainings of different k are independent; in an ablation they are the same networks
+    replicas
+        the curves on replicas of the test sample, see `xaug.report.subjects.TopKCurves`
     """
     inside = curves[(curves["k"] > 0) & (curves["k"] < high)]
     tables = [inside[inside["ranking"] == name].pivot(index="k", columns="training", values=metric)
               for name in (one, other)]  # fmt: skip
-    apart = tables[0] - tables[1]
+    apart = (tables[0] - tables[1]).dropna()
+    if apart.empty:
+        return Comparison(0.0, np.nan, (), ())
     mean, n = apart.mean(axis=1), apart.shape[1]
     variance = apart.var(axis=1, ddof=1).sum() / len(apart) ** 2 if retrained else apart.mean(axis=0).var(ddof=1)
-    error = np.sqrt(variance / n) if n > 1 else np.nan
+    of_sample = _sample_variance(replicas, one, other, metric, apart.index)
+    error = np.sqrt(variance / n + of_sample) if n > 1 else np.nan
     return Comparison(float(mean.mean()), float(error), tuple(mean.index[mean > 0]), tuple(mean.index))
+
+
+def _sample_variance(replicas: pd.DataFrame | None, one: str, other: str, metric: str, sizes: pd.Index) -> float:
+    """Variance, over replicas of the test sample, of the mean difference of two curves; 0 without replicas."""
+    if replicas is None or metric not in replicas:
+        return 0.0
+    inside = replicas[replicas["k"].isin(sizes)]
+    means = [inside[inside["ranking"] == name].groupby("replica")[metric].mean() for name in (one, other)]
+    return float((means[0] - means[1]).var(ddof=1))
 
 
 def check_claims(
@@ -124,6 +150,8 @@ def check_claims(
     ablated: pd.DataFrame | None = None,
     by: str = "mean",
     varied: Mapping[str, Tables] | None = None,
+    replicas: pd.DataFrame | None = None,
+    refused: str = "",
 ) -> pd.DataFrame:
     """Compare each claim of the paper that our tables can answer with our numbers.
 
@@ -142,21 +170,27 @@ def check_claims(
         "mean" or "mean_absolute": the attribution by which features are ranked
     varied
         what was varied -> tables as above, of networks that were trained on such events
+    replicas
+        the curves on replicas of the test sample
+    refused
+        why no conclusion is drawn, if that is so; the numbers are told nevertheless
 
     Returns
     -------
     DataFrame
-        `paper`: the claim; `holds`: yes, no, partly, or open if no difference counts; `ours`: our numbers, ranks with
-        their range over trainings, differences with their error from the trainings
+        `paper`: the claim; `holds`: yes, no, partly, open if no difference counts, or refused; `ours`: our numbers,
+        ranks with their range over trainings, differences with their error from trainings and test sample
     """
     tables = {choice: tables[choice] for choice in CHOICES if choice in tables}
     rows = [*_about_ranks(tables, names, by, varied or {})]
     if curves is not None:
-        rows += _about_curves(curves, names)
+        rows += _about_curves(curves, names, replicas)
     if ablated is not None and (ablated["k"] > 0).any():
         known = set(ablated["ranking"])
         rows.append(_ablation(ablated, curves, [names[c] for c in CHOICES if names.get(c) in known]))
     found: pd.DataFrame = pd.DataFrame(rows, columns=["paper", "holds", "ours"])
+    if refused:
+        found = found.assign(holds="refused", ours=f"{refused}. " + found["ours"])
     return found
 
 
@@ -167,20 +201,21 @@ def _about_ranks(tables: Tables, names: Mapping[str, str], by: str, varied: Mapp
     if varied:
         yield _ht("HT is first whatever the threshold on it", varied, names, by)
     yield _boosted(tables, names, by)
-    if all(choice in tables for choice in AVERAGED):
+    if all(choice in tables for choice in ("background", "weighted")):
         yield _jet_masses(tables, names, by)
 
 
-def _about_curves(curves: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Row]:
+def _about_curves(curves: pd.DataFrame, names: Mapping[str, str], replicas: pd.DataFrame | None) -> Iterator[Row]:
     known = set(curves["ranking"])
     curved = {choice: name for choice, name in names.items() if choice in CHOICES and name in known}
-    metrics = [metric for metric in SHOWN if metric in curves and curves[metric].notna().all()]
+    metrics = [metric for metric in SHOWN if metric in curves and curves[metric].notna().any()]
     averaged = [curved[choice] for choice in AVERAGED if choice in curved]
     has_few_features = bool((curves["k"] < BELOW).any())
     if "blank" in curved and averaged and has_few_features:
-        yield _averaged(curves, curved, averaged, metrics)
-    if len(averaged) == len(AVERAGED) and has_few_features:
-        yield _weighted(curves, averaged, metrics)
+        yield _averaged(curves, curved, averaged, metrics, replicas)
+    weighted = [curved[choice] for choice in WEIGHTED if choice in curved]
+    if "background" in curved and weighted and has_few_features:
+        yield _weighted(curves, curved["background"], weighted, metrics, replicas)
     if curved:
         yield _plateau(curves, list(curved.values()), metrics)
 
@@ -226,7 +261,13 @@ def _jet_masses(tables: Tables, names: Mapping[str, str], by: str) -> Row:
     return claim, _verdict([*high, *low]) if any(high) else "no", words  # there is nothing to fall from
 
 
-def _averaged(curves: pd.DataFrame, curved: Mapping[str, str], averaged: Sequence[str], metrics: Sequence[str]) -> Row:
+def _averaged(
+    curves: pd.DataFrame,
+    curved: Mapping[str, str],
+    averaged: Sequence[str],
+    metrics: Sequence[str],
+    replicas: pd.DataFrame | None,
+) -> Row:
     words, signs = [], []
     blanks = [curved[choice] for choice in ("blank", "physical") if choice in curved]
     if len(blanks) == 2 and _same(curves, *blanks):
@@ -234,7 +275,7 @@ def _averaged(curves: pd.DataFrame, curved: Mapping[str, str], averaged: Sequenc
     for metric in metrics:
         for name in averaged:
             for blank in blanks:
-                found = compare(curves, name, blank, metric)
+                found = compare(curves, name, blank, metric, replicas=replicas)
                 words.append(f"{SHOWN[metric]}, {name} - {blank}: {found}")
                 if blank == curved["blank"] and metric in JUDGED:
                     signs.append(found.sign)
@@ -249,16 +290,24 @@ def _same(curves: pd.DataFrame, one: str, other: str) -> bool:
     return found.difference == found.error == 0
 
 
-def _weighted(curves: pd.DataFrame, averaged: Sequence[str], metrics: Sequence[str]) -> Row:
-    found = {metric: compare(curves, averaged[1], averaged[0], metric) for metric in metrics}
-    counted = [found[metric].sign > 0 for metric in JUDGED if metric in found and found[metric].sign]
-    words = "; ".join(f"{SHOWN[metric]}, {averaged[1]} - {averaged[0]}: {c}" for metric, c in found.items())
+def _weighted(
+    curves: pd.DataFrame, plain: str, weighted: Sequence[str], metrics: Sequence[str], replicas: pd.DataFrame | None
+) -> Row:
+    words, signs = [], []
+    for name in weighted:
+        for metric in metrics:
+            found = compare(curves, name, plain, metric, replicas=replicas)
+            words.append(f"{SHOWN[metric]}, {name} - {plain}: {found}")
+            if metric in JUDGED and found.sign:
+                signs.append(found.sign > 0)
     claim = "the weighted ranking is slightly better than the unweighted one"
-    return claim, _verdict(counted) if counted else "open", words
+    return claim, _verdict(signs) if signs else "open", "; ".join(words)
 
 
 def _plateau(curves: pd.DataFrame, names: Sequence[str], metrics: Sequence[str]) -> Row:
-    found = {metric: {name: plateau(curves, name, metric) for name in names} for metric in metrics}
+    # Z is not known where too little background is left
+    known = [m for m in metrics if curves[curves["ranking"].isin(names)].groupby("ranking")[m].count().all()]
+    found = {metric: {name: plateau(curves, name, metric) for name in names} for metric in known}
     near = [abs(k - PLATEAU) <= ABOUT for metric in JUDGED if metric in found for k in found[metric].values()]
     sizes = ", ".join(str(k) for k in sorted(curves["k"].unique()))
     words = [f"{SHOWN[m]} {', '.join(f'{name} {k}' for name, k in own.items())}" for m, own in found.items()]

@@ -23,8 +23,8 @@ class EventScale:
         numbers of features to retrain on, as `xaug.topk -k` reads them
     topk_trainings, topk_epochs
         trainings of each set of features, and their epochs
-    ht_minima
-        other thresholds on HT [GeV]: they show whether HT comes first because of the selection
+    ht_factors
+        other thresholds on HT, relative to that of the selection: they show whether HT comes first because of it
     """
 
     events: int
@@ -35,13 +35,13 @@ class EventScale:
     sizes: str
     topk_trainings: int
     topk_epochs: int
-    ht_minima: tuple[float, ...]
+    ht_factors: tuple[float, ...]
 
 
 SCALES = {
-    "quick": EventScale(8_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 2, 25, (600.0,)),
-    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
-    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 3, 40, (300.0, 600.0, 800.0)),
+    "quick": EventScale(4_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,16,20,all", 5, 25, (1.25,)),
+    "standard": EventScale(110_000, 4, 60, 8, 5_000, "1-20,all", 5, 40, (1.25, 1.5, 2.0)),
+    "paper": EventScale(1_100_000, 4, 60, 8, 5_000, "1-20,all", 5, 40, (1.25, 1.5, 2.0)),
 }
 """quick takes minutes, standard takes hours, paper has the million selected events of the paper and takes days."""
 BASELINES = {"B0": "blank", "B0_physical": "physical", "Bbg": "background", "Bbgw": "weighted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from xaug.studies.vlq.runs import EventScale
@@ -9,32 +10,36 @@ from xaug.studies.vlq.runs import EventScale
 __all__ = ["generate_files", "select_events"]
 
 
-def generate_files(output: Path, size: EventScale, seed: int, workers: int | None) -> None:
-    """Generate all processes below the directory of the study, unless they are there."""
+def generate_files(output: Path, size: EventScale, preset: str, seed: int, workers: int | None) -> None:
+    """Generate all processes for a selection below the directory of the study, unless they are there."""
     from xaug.generate.vlq import generate
 
-    generate(output / "files", events=size.events, seed=seed, workers=workers)
+    generate(output / "files", events=size.events, seed=seed, workers=workers, preset=preset)
 
 
-def select_events(output: Path, ht_min: float | None, seed: int, workers: int | None) -> Path:
+def select_events(output: Path, preset: str, ht_min: float | None, seed: int, workers: int | None) -> Path:
     """Process the generated files unless that is done, and return the directory of the dataset.
 
     Parameters
     ----------
     output
         directory of the study
+    preset
+        name of the selection
     ht_min
-        threshold on HT [GeV]; None is that of the standard selection
+        threshold on HT [GeV]; None is that of the selection
     seed
         seed of the split
     workers
         processes at a time; None is one for each core
     """
-    from xaug.events.cuts import EventSelection
+    from xaug.events import presets
     from xaug.events.processor import EventSettings
     from xaug.process.stage import process
 
-    selection = EventSelection() if ht_min is None else EventSelection(ht_min=ht_min)
+    selection = presets.preset(preset)
+    if ht_min is not None:
+        selection = replace(selection, ht_min=ht_min)
     dataset = output / f"dataset{suffix(ht_min)}"
     settings = EventSettings(split_seed=seed, selection=selection)
     process([str(output / "files")], dataset, settings, executor="futures", workers=workers)

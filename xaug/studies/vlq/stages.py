@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from xaug.core.errors import unknown_name
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import JsonObject
 from xaug.studies.runner import report_of
 from xaug.studies.scales import sized
@@ -25,6 +26,8 @@ class Plan:
         directory of the study
     size
         how large the study is
+    preset
+        name of the selection, see `xaug.events.presets`
     weights
         weights of events in training, see `xaug.data.weights.WEIGHTS`
     seed
@@ -35,6 +38,7 @@ class Plan:
 
     output: Path
     size: EventScale
+    preset: str
     weights: str
     seed: int
     workers: int | None
@@ -44,6 +48,8 @@ def study(
     output: str | Path,
     *,
     scale: str = "quick",
+    preset: str = "tight",
+    least_effective: str | float = 200.0,
     weights: str = "event",
     by: str = "mean",
     events: int | None = None,
@@ -60,6 +66,10 @@ def study(
         directory of the study
     scale
         a name in SCALES
+    preset
+        name of the selection, see `xaug.events.presets`
+    least_effective
+        effective number of events of a class below which no conclusion is drawn
     weights
         weights of events in training, see `xaug.data.weights.WEIGHTS`
     by
@@ -72,29 +82,49 @@ def study(
         processes at a time; default: one for each core
     """
     from xaug.data.weights import WEIGHTS
+    from xaug.events import presets
     from xaug.explain.analysis.ablations import ablate_run
     from xaug.studies.vlq.paper import extension
     from xaug.training.rankings import BY
 
+    selection, least = presets.preset(preset), number(least_effective)
     for kind, name, known in (("weights", weights, WEIGHTS), ("way to rank", by, BY)):
         if name not in known:
             raise unknown_name(kind, name, known)
     plan = Plan(
-        Path(output), sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs), weights, seed, workers
+        Path(output), sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs), preset, weights, seed,
+        workers,
     )  # fmt: skip
-    generate_files(plan.output, plan.size, seed, workers)
+    generate_files(plan.output, plan.size, preset, seed, workers)
     data, run, explained = explained_network(plan)
     varied = {}
-    for ht_min in plan.size.ht_minima:
+    for factor in plan.size.ht_factors:
+        ht_min = factor * selection.ht_min
         _, _, found = explained_network(plan, ht_min)
         varied[f"HT > {ht_min:g} GeV"] = list(found.values())
     curves, rankings, sizes = judged(plan, data, explained, by)
     ablation = plan.output / f"ablation_{by}"
     ablate_run(run, ablation, rankings, sizes, seed=seed)
-    title = f"xaug study vlq, scale {scale}, seed {seed}"
-    return report_of(
-        plan.output, [run], list(explained.values()), title, extension(varied), topk=curves, ablation=ablation
-    )  # fmt: skip
+    title = f"xaug study vlq, selection {preset}, scale {scale}, seed {seed}"
+    added = extension(varied, preset, least)
+    return report_of(plan.output, [run], list(explained.values()), title, added, topk=curves, ablation=ablation)
+
+
+def number(text: str | float) -> float:
+    """The least effective number of events that an option names.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is not a number >= 0
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise ConfigurationError(f"--least-effective {text}: must be a number >= 0")
+    return found
 
 
 def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Path, dict[str, Path]]:
@@ -112,7 +142,7 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
     from xaug.training.stage import train
 
     size = plan.size
-    data = select_events(plan.output, ht_min, plan.seed, plan.workers)
+    data = select_events(plan.output, plan.preset, ht_min, plan.seed, plan.workers)
     run = plan.output / "runs" / f"event{suffix(ht_min)}"
     train(
         data, run, network="event", batch_size=BATCH, weights=plan.weights, seed=plan.seed, trainings=size.trainings,

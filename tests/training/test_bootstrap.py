@@ -1,0 +1,45 @@
+"""Replicas of metrics: against the metrics themselves, and against many independent samples."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from xaug.training import bootstrap
+from xaug.training.bootstrap import poisson_counts, replica_metrics
+
+
+def sample(rng, n, shift=1.0):
+    label = rng.integers(0, 2, n)
+    score = np.round(1 / (1 + np.exp(-rng.normal(shift * (label - 0.5), 1.0))), 2)  # with ties
+    return label, score, rng.uniform(0.5, 2.0, n)
+
+
+def test_each_replica_is_a_weighted_sample(monkeypatch):
+    """The counts of a replica are weights of events; small pieces give the same replicas as large ones."""
+    label, score, weight = sample(np.random.default_rng(0), 300)
+    found = replica_metrics(label, score, weight, replicas=20, seed=4)
+    counts = np.concatenate(list(poisson_counts(300, 20, 4)))
+    for i, own in enumerate(counts * weight):
+        assert found["auc"][i] == pytest.approx(roc_auc_score(label, score, sample_weight=own))
+        right = (score >= 0.5) == label
+        shares = [np.average(right[label == c], weights=own[label == c]) for c in (0, 1)]
+        assert found["accuracy"][i] == pytest.approx(np.mean(shares))
+    monkeypatch.setattr(bootstrap, "AT_ONCE", 900)
+    again = replica_metrics(label, score, weight, replicas=20, seed=4)
+    np.testing.assert_array_equal(again["auc"], found["auc"])
+
+
+def test_spread_is_that_of_many_samples():
+    rng = np.random.default_rng(1)
+    many = [roc_auc_score(*sample(rng, 400)[:2]) for _ in range(600)]
+    label, score, _ = sample(rng, 400)
+    found = replica_metrics(label, score, np.ones(400), replicas=600)["auc"]
+    assert np.std(found) == pytest.approx(np.std(many), rel=0.15)
+
+
+def test_difference_of_similar_networks_has_the_smaller_paired_error():
+    rng = np.random.default_rng(2)
+    label, score, weight = sample(rng, 500)
+    other = score + rng.normal(0, 0.01, 500)
+    one, two = (replica_metrics(label, own, weight)["auc"] for own in (score, other))
+    assert np.std(one - two) < 0.2 * np.hypot(np.std(one), np.std(two))
