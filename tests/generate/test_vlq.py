@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
 from click.testing import CliRunner
-from coffea.nanoevents import BaseSchema, NanoEventsFactory
 
 from xaug.core.errors import ConfigurationError
 from xaug.data.splits import event_ids
@@ -48,12 +48,12 @@ def setting(lines: list[str], key: str) -> float | None:
 class TestCards:
     @pytest.mark.parametrize("preset", PRESETS)
     def test_thresholds_are_at_most_a_third_of_the_cut(self, preset):
-        """On pTHat; top pairs are filtered below two thirds of it."""
+        """On pTHat; the sum of the pT of partons is nearly never less than HT."""
         for name, own in REGIMES[preset].thresholds.items():
             assert name in PROCESSES and name != "signal"
             assert own.pthat <= PRESETS[preset].ht_min / 3
-            assert own.parton_ht <= PRESETS[preset].ht_min * 2 / 3
-            assert not (own.parton_ht and own.bias), "filtered events have unit weights"
+            assert own.parton_ht <= PRESETS[preset].ht_min
+            assert not (name.startswith("tt") and own.bias), "top pairs have unit weights"
             lines = card_of(name, REGIMES[preset])
             assert (setting(lines, "PhaseSpace:pTHatMin") or 0) == own.pthat
             assert (setting(lines, "PhaseSpace:bias2SelectionPow") or 0) == own.bias
@@ -198,19 +198,22 @@ def batch():
     return Generator(subruns(card("tt1l"))[0], 6, Filter(leptonic=True, parton_ht=400)).next(150)
 
 
+def stored_collisions(batch, cuts):
+    """Positions of the stored events of a batch, and what is read of them."""
+    events, collections = stored_events(batch, cuts)
+    branches = {
+        f"{name}_{column}": ak.unflatten(values, own.counts)
+        for name, own in collections.items()
+        for column, values in own.columns.items()
+    }
+    return events, XAUG_TREE.read_collisions(branches, 0)
+
+
 class TestStored:
     @staticmethod
     def passed(batch, cuts) -> list[int]:
         """Events of the batch that pass the selection, from what is stored of it."""
-        import awkward as ak
-
-        events, collections = stored_events(batch, cuts)
-        branches = {
-            f"{name}_{column}": ak.unflatten(values, own.counts)
-            for name, own in collections.items()
-            for column, values in own.columns.items()
-        }
-        content = XAUG_TREE.read_collisions(branches, 0)
+        events, content = stored_collisions(batch, cuts)
         objects, _, _ = select_events(content, event_ids("x", events), EventSelection(), Detector())
         return events[objects.event].tolist()
 
@@ -328,30 +331,3 @@ class TestSample:
     def test_number_of_events_is_needed(self, tmp_path):
         result = CliRunner().invoke(main, ["vlq", "-o", str(tmp_path / "o")])
         assert result.exit_code == 2 and "--events" in result.stderr
-
-
-def selected(path, preset):
-    """Weights and pTHat of the events of a file that pass a selection."""
-    chunk = NanoEventsFactory.from_root({str(path): "T"}, schemaclass=BaseSchema, mode="eager").events()
-    objects, tag, _ = select_events(
-        XAUG_TREE.read_collisions(chunk, 0), event_ids("x", np.arange(len(chunk))), PRESETS[preset], Detector()
-    )
-    return np.asarray(chunk.weight)[objects.event] * tag, np.asarray(chunk.pthat)[objects.event]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("preset", "name"),
-    [(preset, name) for preset in ("loose", "tight") for name, own in REGIMES[preset].thresholds.items() if own.pthat],
-)
-def test_halved_threshold_adds_about_a_percent(preset, name, tmp_path):
-    """HT is not sculpted: little of the selected weight is below the threshold on pTHat."""
-    threshold = REGIMES[preset].thresholds[name].pthat
-    halved = tmp_path / "halved.cmnd"
-    lines = "\n".join(card_of(name, REGIMES[preset]))
-    halved.write_text(re.sub(r"pTHatMin = [\d.]+", f"pTHatMin = {threshold / 2}", lines))
-    generate(tmp_path / "out", events=3000, seed=SEED, processes=[name], cards={name: str(halved)}, preset=preset)
-    (path,) = (tmp_path / "out").glob("*.root")
-    weight, pthat = selected(path, preset)
-    assert len(weight) > 10
-    assert weight[pthat < threshold].sum() < 0.02 * weight.sum()

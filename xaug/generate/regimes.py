@@ -1,11 +1,13 @@
 """How the sample of events is generated for each selection: thresholds, bias, and which events are stored.
 
 The paper ranks HT first, and this must not be an artefact of where generation starts. Thresholds therefore lie so far
-below the selection that halving one adds about a percent to what is selected, or less.
+below the selection that halving one adds about a percent to what is selected, or less. The sum of the pT of partons may
+come close to the cut on HT: it contains the W, Z, Higgs bosons and top quarks as a whole, and so leptons and neutrinos.
 
 Effective numbers of events (sum w)^2 / sum w^2 suffer where events of low pTHat, which are weighted most, pass the
 selection. Top pairs have decay products of large pT whatever their pTHat, and are filtered by the partons that the
-event has; their weights are one. Processes of one hard recoil get a threshold on pTHat and a weak bias.
+event has; their weights are one. Processes of one hard recoil get a threshold on pTHat, a bias, and for hard selections
+the same filter.
 """
 
 from __future__ import annotations
@@ -95,10 +97,10 @@ LOOSE = Regime(
 HARD = Regime(
     Stored(lepton_pt=80.0, ht=700.0, fat_pt=450.0),
     {
-        **dict.fromkeys(("tt1l", "tt2l", "tth"), Thresholds(parton_ht=600)),
-        "wjets": Thresholds(pthat=300, bias=3),
-        **dict.fromkeys(("singletop_t", "singletop_s"), Thresholds(pthat=150, bias=3)),
-        **dict.fromkeys(("ww", "wz", "zz", "wh"), Thresholds(pthat=225, bias=3)),
+        **dict.fromkeys(("tt1l", "tt2l", "tth"), Thresholds(parton_ht=800)),
+        "wjets": Thresholds(pthat=300, bias=3, parton_ht=900),
+        **dict.fromkeys(("singletop_t", "singletop_s"), Thresholds(pthat=150, bias=3, parton_ht=900)),
+        **dict.fromkeys(("ww", "wz", "zz", "wh"), Thresholds(pthat=225, bias=3, parton_ht=900)),
     },
 )
 REGIMES = {"loose": LOOSE, "search": HARD, "tight": HARD}

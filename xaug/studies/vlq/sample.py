@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from xaug.core.errors import DatasetError
+from xaug.data.dataset import Dataset
+from xaug.data.splits import SPLITS
 from xaug.studies.vlq.runs import EventScale
 
-__all__ = ["generate_files", "select_events"]
+__all__ = ["generate_files", "require_all_processes", "select_events"]
 
 
 def generate_files(output: Path, size: EventScale, preset: str, seed: int, workers: int | None) -> None:
@@ -43,7 +46,22 @@ def select_events(output: Path, preset: str, ht_min: float | None, seed: int, wo
     dataset = output / f"dataset{suffix(ht_min)}"
     settings = EventSettings(split_seed=seed, selection=selection)
     process([str(output / "files")], dataset, settings, executor="futures", workers=workers)
+    require_all_processes(Dataset.open(dataset))
     return dataset
+
+
+def require_all_processes(data: Dataset) -> None:
+    """Raise DatasetError if a split lacks events of a process, from which baselines are drawn."""
+    lines = []
+    for name, rows in data.counts.items():
+        own = [one.splits for part in data.parts for one in part.contents if one.process == name]
+        lacking = [split for split in SPLITS if not any(splits[split] for splits in own)]
+        if lacking:
+            generated = data.manifest["processes"][name]["events_generated"]
+            words = f"{rows} of {generated:,} generated events pass, none of them in the split {' and '.join(lacking)}"
+            lines.append(f"process {name}: {words}")
+    if lines:
+        raise DatasetError(f"{data.path}: {'; '.join(lines)}. Generate more: run with a larger --events")
 
 
 def suffix(ht_min: float | None) -> str:
