@@ -19,8 +19,8 @@ from xaug.study import main
 TINY = """
 import sys
 from xaug.studies import vlq
-vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2, (500.0,))
-vlq.study(sys.argv[1], scale="tiny", seed=3)
+vlq.SCALES["tiny"] = vlq.EventScale(1200, 2, 3, 2, 30, "1,2,all", 2, 2, (1.25,))
+vlq.study(sys.argv[1], scale="tiny", seed=3, preset="loose")
 """
 
 
@@ -43,8 +43,10 @@ class TestStudy:
         assert {path.stem for path in (finished / "report").glob("*.png")} == figures
         page = (finished / "report" / "report.html").read_text()
         assert len(re.findall("data:image/png;base64,", page)) == len(figures)
-        for name in ("answers", "baselines", "performance"):
+        for name in ("answers", "baselines", "performance", "processes"):
             assert len(pd.read_csv(finished / "report" / f"{name}.csv"))
+        answers = pd.read_csv(finished / "report" / "answers.csv")
+        assert set(answers["holds"]) == {"refused"}  # of a hundred events or so
 
     def test_rankings_come_from_validation_and_are_judged_on_test(self, finished):
         for name, baseline in vlq.BASELINES.items():
@@ -99,6 +101,8 @@ class TestStudy:
         (["--scale", "quik"], "did you mean 'quick'"),
         (["--weights", "xsec"], "unknown weights 'xsec'"),
         (["--by", "absolute"], "unknown way to rank 'absolute'"),
+        (["--preset", "tigth"], "did you mean 'tight'"),
+        (["--least-effective", "many"], "--least-effective many: must be a number >= 0"),
     ],
 )
 def test_unknown_names(tmp_path, options, words):
