@@ -10,7 +10,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TINY = {
     "01_toy_model": {"jets": 300, "trainings": 2, "epochs": 2},
     "02_zbb_from_root_to_relevance": {"jets": 40, "trainings": 2, "epochs": 2},
-    "03_ig_baselines": {"processes": ["signal", "tt1l"], "events": 100, "epochs": 2, "sizes": [1]},
+    "03_ig_baselines": {"processes": ["signal", "tt1l"], "events": 500, "epochs": 2, "sizes": [1]},
 }
 
 
