@@ -81,7 +81,7 @@ def too_few(inputs: ReportInputs, least: float) -> str:
     how, data = inputs.runs[0].record.weights, inputs.data
     words = []
     for split in ("validation", "test"):
-        for name, effective in effective_classes(data, split, how).items():
-            if effective < least:
-                words.append(f"the {split} split has {effective:.1f} effective events of {name}")
-    return f"{' and '.join(words)}, fewer than {least:g}" if words else ""
+        found = effective_classes(data, split, how)
+        if min(found.values()) < least:
+            words.append(f"{split} {', '.join(f'{effective:.1f} {name}' for name, effective in found.items())}")
+    return f"fewer than {least:g} effective events ({'; '.join(words)})" if words else ""
