@@ -176,6 +176,13 @@ class TestOpen:
         assert dataset.processes == {"qcd": 0, "zbb": 1}
         assert dataset.kind == "jets"
 
+    def test_parts_are_read_like_the_dicts_of_version_0_1(self, dataset, zbb_dataset):
+        first = dataset.parts[0]
+        assert (zbb_dataset / first["part"]).is_file()
+        assert sum(part["rows"] for part in dataset.parts) == len(dataset)
+        with pytest.raises(KeyError, match="nothing"):
+            first["nothing"]
+
     def test_not_there(self, tmp_path):
         with pytest.raises(DatasetError, match=r"nowhere is not a directory"):
             Dataset.open(tmp_path / "nowhere")

@@ -61,6 +61,12 @@ class PartRecord:
     file: str
     contents: tuple[ProcessRows, ...]
 
+    def __getitem__(self, name: str) -> object:
+        """An attribute by name, since scripts for version 0.1 read parts as dicts."""
+        if name not in ("part", "file", "rows", "splits"):
+            raise KeyError(name)
+        return getattr(self, name)
+
     @property
     def rows(self) -> int:
         """Number of rows."""
