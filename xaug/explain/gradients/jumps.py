@@ -20,6 +20,7 @@ from xaug.explain.gradients.conventions import FREE, PADDING, PaddingLike, read_
 from xaug.explain.gradients.integrator import Integrator, integrator_of
 from xaug.explain.gradients.paths import Padding, Paths, list_padding, masked_padding
 from xaug.explain.gradients.preparation import may_jump
+from xaug.explain.keras_models import plain_errors
 
 if TYPE_CHECKING:
     from xaug.explain.gradients.readout import Readout
@@ -102,7 +103,8 @@ class PathChoice:
             if f jumps and straight paths are asked for
         """
         given = read_padding(padding, self.shapes)
-        paddings = masked_padding(network.model, self.shapes) if given is None else list_padding(given, self.shapes)
+        with plain_errors(network.name):
+            paddings = masked_padding(network.model, self.shapes) if given is None else list_padding(given, self.shapes)
 
         def made(paddings: tuple[Padding, ...]) -> Integrator:
             return integrator_of(network, readout, Paths(self.shapes, self.frozen, paddings), fast)

@@ -61,7 +61,8 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
         elif not raw.issuperset(sources):
             raise ModelError(
                 f"layer {node.layer.name!r} ({type(node.layer).__name__}) has no gradient: Integrated Gradients cannot "
-                "go through it. Replace it with a layer that can be differentiated"
+                f"go through it. Explain the network before it, as keras.Model(model.inputs, model.get_layer("
+                f"{node.layer.name!r}).input) with output='value', or use a layer that can be differentiated"
             )
 
 
