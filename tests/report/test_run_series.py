@@ -52,7 +52,8 @@ def test_series(opened):
 
 
 @pytest.mark.parametrize(
-    "setting", [{"image_scaling": "pixel"}, {"scale_on_all": True}, {"weights": "event"}, {"batch_size": 64}]
+    "setting",
+    [{"image_scaling": "pixel"}, {"scale_on_all": True}, {"weights": "event"}, {"reweight": "pt"}, {"batch_size": 64}],
 )
 def test_runs_that_differ_in_more_are_no_series(opened, setting):
     """A run of another scaling, or of other batches, has a curve of its own."""

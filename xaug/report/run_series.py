@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RunSteps", "runs_by_size", "runs_by_steps"]
 
-SCALING = ("scale_on_all", "image_scaling", "displacement_scaling", "weights")
-"""Settings by which runs of the same inputs are no longer of one series."""
+SAME = ("scale_on_all", "image_scaling", "displacement_scaling", "weights", "reweight", "reference")
+"""Settings that runs of one series share, beside their inputs: scalings, and what an event counts for."""
 
 
 def _is_like(run: Run, other: Run, *more: str) -> bool:
-    """Whether two runs have the same inputs, scaling and weights, and the same settings of some more names."""
-    names = (*SCALING, *more)
+    """Whether two runs have the same inputs, scalings and weights, and the same settings of some more names."""
+    names = (*SAME, *more)
     one, two = ([own.record.config.get(name) for name in names] for own in (run, other))
     return run.input_spec == other.input_spec and one == two
 
