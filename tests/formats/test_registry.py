@@ -221,9 +221,13 @@ class TestRecognise:
         assert infer_kind([tree_file("T", "x")]) == "jets"
 
 
-def test_delphes_files_cannot_become_jets(tmp_path):
-    with pytest.raises(UnsuitableFile, match=r"is a file of Delphes .*, which holds no particles"):
-        format_of("delphes").particle_columns(Wanted())
+@pytest.mark.parametrize("name", ["delphes", "delphes_candidates", "jetclass", "pfnano"])
+def test_files_of_detectors_have_no_partons_to_match(name):
+    assert format_of(name).particle_columns(Wanted())
+    with pytest.raises(UnsuitableFile, match="partons"):
+        format_of(name).particle_columns(Wanted(partons=True))
+    with pytest.raises(UnsuitableFile, match="status"):
+        format_of(name).particle_columns(Wanted(columns=("status",)))
 
 
 def test_digest_tells_versions_apart(npz_format, npz_file, tmp_path):

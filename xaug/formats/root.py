@@ -66,7 +66,7 @@ class RootFormat(Format):
         trees = list(dict.fromkeys(opened(source).keys(cycle=False)))
         if source.tree in trees:
             return f"has no branch of a known format in its tree {source.tree!r}"
-        known = [each.tree for each in FORMATS.values() if isinstance(each, RootFormat)]
+        known = list(dict.fromkeys(each.tree for each in FORMATS.values() if isinstance(each, RootFormat)))
         wanted = " or ".join(map(repr, [source.tree] if source.tree else known))
         return f"has no tree {wanted} (it holds: {', '.join(trees) or 'nothing'}); name it as treename in a fileset"
 
