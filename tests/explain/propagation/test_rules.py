@@ -59,6 +59,10 @@ OTHERS = {
     "depthwise 2d": ((5, 4, 2), lambda: [layers.DepthwiseConv2D(2, padding="same", activation="relu")]),
     "separable 1d": ((6, 3), lambda: [layers.SeparableConv1D(2, 2, depth_multiplier=2, activation="relu")]),
     "separable 2d": ((5, 4, 2), lambda: [layers.SeparableConv2D(3, 2, strides=2, activation="relu")]),
+    "separable causal": (
+        (6, 3),
+        lambda: [layers.SeparableConv1D(2, 2, padding="causal", dilation_rate=2, activation="relu")],
+    ),
     "transposed 1d": ((4, 2), lambda: [layers.Conv1DTranspose(3, 3, strides=2, activation="relu")]),
     "transposed 2d": ((3, 3, 2), lambda: [layers.Conv2DTranspose(2, 2, strides=2, padding="same", activation="relu")]),
     "cubes": ((3, 3, 3, 2), lambda: [layers.Conv3D(2, 2, activation="relu")]),

@@ -164,4 +164,4 @@ def _separable(layer: KerasLayer) -> Layer[Any]:
         layer.name, f"Conv{len(window)}D", {**layer.config, "groups": 1}, (kernel, *layer.weights[2:]), layer.shape,
         layer.input_shapes,
     )  # fmt: skip
-    return Convolution.lower(joined)
+    return OtherConvolution.lower(joined)
