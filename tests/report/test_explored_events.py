@@ -9,7 +9,9 @@ import pytest
 
 import xaug
 from xaug.explain.stage import explain_run, load_attributions
-from xaug.report.explored_events import chosen_events
+from xaug.report.explored_events import chosen_events, pack_runs
+from xaug.report.packing import packed
+from xaug.report.report_inputs import Sources, open_inputs
 from xaug.report.stage import report
 from xaug.training.stage import train
 
@@ -93,6 +95,23 @@ def test_pages_with_events_are_well_formed_and_small(made, read_page):
     read_page(made / "events" / "report.html")
 
 
+def test_a_small_page_holds_fewer_events_of_both_runs(made):
+    sources = Sources([made / "cnn2d", made / NAME], [made / "cnn2d_lrp", made / f"{NAME}_lrp"])
+    explained = open_inputs(sources).inputs.explained
+    whole, few = pack_runs(explained, 10_000_000), pack_runs(explained, 120_000)
+    assert [len(unpacked(one["rows"])) for one in whole] == [30, 30]
+    assert all(0 < len(unpacked(one["rows"])) < 30 for one in few)
+    assert len(json.dumps(few)) < 120_000
+    assert pack_runs(explained, 0) == []
+
+
+def test_a_report_of_one_event(made, tmp_path, read_page):
+    explain_run(made / "cnn2d", tmp_path / "one", max_events=1)
+    report([made / "cnn2d"], tmp_path / "r", [tmp_path / "one"], keys=["relevance"])
+    read_page(tmp_path / "r" / "report.html")
+    assert len(unpacked(explored(tmp_path / "r" / "report.html")[0]["rows"])) == 1
+
+
 def test_events_are_chosen_in_equal_distances():
     assert chosen_events(5, 10).tolist() == [0, 1, 2, 3, 4]
     assert chosen_events(101, 11).tolist() == list(range(0, 101, 10))
@@ -171,3 +190,24 @@ def test_the_browser_of_events_works_in_chromium(made, tmp_path):
     assert answer["list"] == 0
     assert answer["bars"] >= 15
     assert answer["waterfall"].startswith("Waterfall from ")
+
+
+def test_numbers_that_are_not_finite_are_told(made, tmp_path):
+    from report.chromium import run_page
+
+    page = made / "events" / "report.html"
+    (content,) = explored(page)
+    content["relevance"] = packed(np.full_like(unpacked(content["relevance"]), np.nan))
+    content["output"] = packed(np.full(20, np.inf))
+    broken = tmp_path / "report.html"
+    text = re.sub(
+        r'(id="explored">).*?(</script>)',
+        lambda found: f"{found[1]}{json.dumps([content])}{found[2]}",
+        page.read_text(),
+    )
+    broken.write_text(text)
+    answer, errors = run_page(
+        broken, tmp_path / "c", "const answer = document.getElementById('browser-features').textContent;"
+    )
+    assert errors == []
+    assert "Some numbers of this event are not finite" in answer

@@ -109,7 +109,11 @@ class Explanation:
 
     def attributions(self) -> list[Attribution]:
         """Read the attributions, one a training."""
-        return [Attribution.load(attribution_path(self.directory, i)) for i in range(self.trainings)]
+        return [self.attribution(training) for training in range(self.trainings)]
+
+    def attribution(self, training: int) -> Attribution:
+        """Read the attribution of one training."""
+        return Attribution.load(attribution_path(self.directory, training))
 
     def class_tables(self) -> list[pd.DataFrame]:
         """Read the attributions of the class, a table a training with a row a feature.

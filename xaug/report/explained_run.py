@@ -103,10 +103,16 @@ class ExplainedRun:
         """The attributions of each training."""
         return self.explanation.attributions()
 
+    @cached_property
+    def first(self) -> Attribution:
+        """The attribution of the first training; the others are not read for it."""
+        known: list[Attribution] | None = self.__dict__.get("attributions")
+        return known[0] if known else self.explanation.attribution(0)
+
     @property
     def rows(self) -> Array:
         """Rows (n,) of the split that are explained."""
-        rows = self.attributions[0].rows
+        rows = self.first.rows
         if rows is None:
             raise DatasetError(
                 f"{self.explanation.directory} does not say which events it explains; explain the run again"
@@ -116,7 +122,7 @@ class ExplainedRun:
     @property
     def label(self) -> Array:
         """Classes (n,) of the explained events."""
-        label = self.attributions[0].label
+        label = self.first.label
         if label is None:
             raise DatasetError(f"{self.explanation.directory} lacks the classes of its events; explain the run again")
         return label
@@ -135,7 +141,7 @@ class ExplainedRun:
 
         Of two classes they are the signal scores; of more, those of the target, see `score_of_target`.
         """
-        target = self.attributions[0].settings.get("target")
+        target = self.first.settings.get("target")
         return [
             score_of_target(self.run.scores(i)["score"][self.rows], target, self.classes) for i in range(len(self.run))
         ]
@@ -155,7 +161,7 @@ class ExplainedRun:
         """1 for events (n,) of the explained class, 0 for others; all 0 where each event has a target of its own."""
         if len(self.classes) == 2:
             return self.label
-        target = self.attributions[0].settings.get("target")
+        target = self.first.settings.get("target")
         chosen = [] if target == "predicted" else labels_of(target, self.classes)
         return np.isin(self.label, chosen).astype(int)
 
@@ -182,5 +188,5 @@ class ExplainedRun:
 
     def release(self) -> None:
         """Forget the arrays."""
-        for name in ("attributions", "values", "scores", "weight"):
+        for name in ("attributions", "first", "values", "scores", "weight"):
             self.__dict__.pop(name, None)

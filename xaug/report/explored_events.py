@@ -45,7 +45,7 @@ def pack_runs(explained: Sequence[ExplainedRun], budget: int) -> list[JsonObject
     shown = [one for one in explained if one.split == "test"]
     found = []
     for one in shown:
-        known = one.attributions[0]
+        known = one.first
         each = BASE64 * bytes_of_event(one)
         most = int((budget / len(shown) - OVERHEAD) / each)
         if len(known) and most > 0:
@@ -61,7 +61,7 @@ def chosen_events(n: int, most: int) -> Array:
 
 def bytes_of_event(explained: ExplainedRun) -> int:
     """Bytes that an event takes before base64: 8 a variable, 2 a pixel, 3 an entry of a list."""
-    relevance = explained.attributions[0].relevance
+    relevance = explained.first.relevance
     variables = len(explained.data.table.labels()) + sum(v.shape[1] for v in relevance.values() if v.ndim == 2)
     entries = sum(int(np.prod(v.shape[1:])) for v in relevance.values() if v.ndim > 2)
     return 40 + 4 * variables + 4 * entries
@@ -110,7 +110,7 @@ def pack_events(explained: ExplainedRun, chosen: Array) -> JsonObject:
         plain data; arrays are packed as in `xaug.report.packing`. Relevances are those of the first training, as the
         method gives them, not normalised: `features` are the sums of each feature.
     """
-    first = explained.attributions[0]
+    first = explained.first
     of = {name: values[chosen] for name, values in first.relevance.items()}
     reference = None if first.reference is None else first.reference[chosen]
     own = Attribution(of, first.logit[chosen], first.variables, first.settings, reference=reference)

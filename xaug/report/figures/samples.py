@@ -22,6 +22,8 @@ __all__ = ["columns_of", "draw_distributions", "draw_images", "separation"]
 
 ROWS = 200_000
 """Events at most that enter a distribution or a mean image."""
+COLUMNS = 3
+"""Panels in a row."""
 PANELS = 6
 """Variables in a figure of distributions."""
 
@@ -85,7 +87,8 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
     data = subject.data
     labels = data.table.labels()
     numbers: dict[str, dict[str, list[float]]] = {}
-    with figures.figure(2, 3, size=(9.6, 5.4)) as (fig, axes):
+    rows = max(1, -(-len(names) // COLUMNS))
+    with figures.figure(rows, COLUMNS, size=(9.6, 2.7 * rows), squeeze=False) as (fig, axes):
         for ax in list(axes.flat)[len(names) :]:
             ax.remove()
         for (name, (values, label)), ax in zip(columns_of(data, names, ROWS).items(), axes.flat, strict=False):

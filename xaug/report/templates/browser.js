@@ -4,6 +4,7 @@
   const find = (id) => document.getElementById(`browser-${id}`);
   const panel = document.getElementById("browser");
   const BARS = 14;
+  const finite = (value) => (Number.isFinite(value) ? value : 0);
   let [run, shown, at] = [null, [], 0];
 
   function chooseRun() {
@@ -96,7 +97,7 @@
   }
   function bars(i) {
     const width = run.features.length;
-    const all = run.features.map((feature, k) => ({ feature, value: run.relevance[i * width + k] }));
+    const all = run.features.map((feature, k) => ({ feature, value: finite(run.relevance[i * width + k]) }));
     all.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     const first = all.slice(0, all.length > BARS + 1 ? BARS : all.length);
     const rest = all.slice(first.length);
@@ -109,11 +110,12 @@
     return found;
   }
   function drawFeatures(i) {
-    const start = run.reference ? run.reference[i] : 0;
+    const start = run.reference ? finite(run.reference[i]) : 0;
     const steps = bars(i);
     let sum = start;
     for (const step of steps) { step.from = sum; sum += step.value; step.to = sum; }
-    const output = run.output[i];
+    const output = finite(run.output[i]);
+    const lost = run.features.some((_, k) => !Number.isFinite(run.relevance[i * run.features.length + k]));
     if (Math.abs(output - sum) > 1e-4 * Math.max(1, Math.abs(output))) steps.push({ text: "not accounted for", value: output - sum, from: sum, to: output, rest: true });
     const ends = [start, output, ...steps.map((step) => step.to)];
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -137,7 +139,8 @@
       picture.append(drawn("text", { x: b + 5, y: y + 15, class: "soft" }, `${step.value < 0 ? "" : "+"}${number(step.value)}`));
     });
     find("features").querySelector("div").replaceChildren(picture);
-    find("features").querySelector(".key").textContent = meaning(run);
+    find("features").querySelector(".key").textContent =
+      `${lost || !Number.isFinite(run.output[i]) ? "Some numbers of this event are not finite; they count as 0 here. " : ""}${meaning(run)}`;
   }
   function drawList(i) {
     const list = run.list;
