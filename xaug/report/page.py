@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ __all__ = ["DrawnFigure", "Page", "make_page", "room_left"]
 
 LONG = 60
 """A table with a cell of more characters than this holds statements: its cells are broken at semicolons."""
+SIZE = 0.75
+"""CSS pixels for each pixel of a figure."""
+NARROW = 760
+"""Largest width [CSS pixels] of figures that stand side by side."""
 LEADING_NUMBER = re.compile(r"[<>≥≤≈=~ ]*([-+−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?)")
 LARGEST, EVENTS_AT_MOST = 14_000_000, 6_000_000
 """Bytes that figures and events may take together, and events alone: a page is below 15 MB."""
@@ -111,12 +116,14 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A figure as the template shows it: its picture as a data URL, and links to its files."""
+    """A figure as the template shows it: its picture as a data URL with its size, and links to its files."""
 
     name: str
     caption: str
     seen: str
     picture: str
+    width: int
+    height: int
     files: Sequence[tuple[str, str]]
 
 
@@ -127,6 +134,11 @@ class FigureGroup:
     anchor: str
     heading: str
     figures: Sequence[ShownFigure]
+
+    @property
+    def css(self) -> str:
+        """The class of the group: several figures that are narrow stand side by side."""
+        return "pairs" if len(self.figures) > 1 and max(one.width for one in self.figures) <= NARROW else ""
 
 
 def room_left(figures: Sequence[DrawnFigure]) -> int:
@@ -230,6 +242,10 @@ def _groups(figures: Sequence[DrawnFigure]) -> list[FigureGroup]:
 def _shown_figure(figure: DrawnFigure) -> ShownFigure:
     name = figure.stem.name
     files = {suffix: figure.stem.with_name(name + suffix) for suffix in FILES}
-    picture = base64.b64encode(files[".png"].read_bytes()).decode()
+    content = files[".png"].read_bytes()
+    width, height = struct.unpack(">II", content[16:24])  # of the first chunk of a PNG file
+    shown = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     links = [(quote(path.name), FILES[suffix]) for suffix, path in files.items() if path.exists()]
-    return ShownFigure(name, figure.caption, figure.seen or figure.caption, f"data:image/png;base64,{picture}", links)
+    return ShownFigure(
+        name, figure.caption, figure.seen or figure.caption, shown, round(SIZE * width), round(SIZE * height), links
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["counted", "listed", "noun"]
+__all__ = ["counted", "listed", "noun", "spread_over"]
 
 OF_JETS = ("jets", "toy")
 """Kinds of datasets whose rows are jets."""
@@ -18,6 +18,13 @@ def noun(kind: str) -> str:
 def counted(n: int, word: str) -> str:
     """`1 training`, `2 trainings`."""
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def spread_over(drawn: str, trainings: int) -> str:
+    """A sentence that says what error bars or bands show; one training has none."""
+    if trainings == 1:
+        return f"There is one training, and so there are no {drawn}."
+    return f"{drawn[0].upper()}{drawn[1:]} are standard deviations over {counted(trainings, 'training')}."
 
 
 def listed(words: Sequence[str]) -> str:

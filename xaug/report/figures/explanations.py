@@ -20,7 +20,7 @@ from xaug.plots.spread import plot_feature_spread, plot_score_spread
 from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes
-from xaug.report.words import counted, noun
+from xaug.report.words import counted, noun, spread_over
 
 __all__ = [
     "PAGE", "SHOWN_TRAININGS", "SIDE_BY_SIDE", "draw_first_profiles", "draw_profiles", "draw_ranks", "draw_relevance",
@@ -50,9 +50,9 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
     rows = noun(explained.data.kind)
     return (
-        f"{explained.name}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. Error "
-        f"bars are standard deviations over {counted(len(attributions), 'training')}. The relevance of all inputs adds "
-        f"up to {conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
+        f"{explained.name}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. "
+        f"{spread_over('error bars', len(attributions))} The relevance of all inputs adds up to "
+        f"{conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
     )
 
 

@@ -13,7 +13,7 @@ from xaug.plots.scores import SCORE_EDGES, plot_scores
 from xaug.report.catalogue import GENERIC
 from xaug.report.class_scores import binary_scores
 from xaug.report.subjects import AllRuns, RunOfManyClasses, SingleRun
-from xaug.report.words import noun
+from xaug.report.words import noun, spread_over
 
 __all__ = ["draw_confusion", "draw_rocs", "draw_scores"]
 
@@ -76,7 +76,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
     figures.save_table(stem, columns)
     return (
         f"{run.name}: distribution of the score of each class on the test split, each of unit area. Lines are means "
-        f"over {len(run)} trainings, bands their standard deviation."
+        f"over trainings. {spread_over('bands', len(run))}"
     )
 
 
@@ -103,5 +103,5 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
     figures.save_numbers(stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": rms.tolist()})
     return (
         f"{run.name}: share of the test events of each true class that have the largest probability of each class. "
-        f"Numbers are means and standard deviations over {len(run)} trainings."
+        f"Numbers are means over trainings. {spread_over('errors', len(run))}"
     )
