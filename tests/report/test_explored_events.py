@@ -98,10 +98,10 @@ def test_pages_with_events_are_well_formed_and_small(made, read_page):
 def test_a_small_page_holds_fewer_events_of_both_runs(made):
     sources = Sources([made / "cnn2d", made / NAME], [made / "cnn2d_lrp", made / f"{NAME}_lrp"])
     explained = open_inputs(sources).inputs.explained
-    whole, few = pack_runs(explained, 10_000_000), pack_runs(explained, 120_000)
+    whole, few = pack_runs(explained, 10_000_000), pack_runs(explained, 90_000)
     assert [len(unpacked(one["rows"])) for one in whole] == [30, 30]
     assert all(0 < len(unpacked(one["rows"])) < 30 for one in few)
-    assert len(json.dumps(few)) < 120_000
+    assert len(json.dumps(few)) < 90_000
     assert pack_runs(explained, 0) == []
 
 
