@@ -90,7 +90,7 @@ MADE = {
     "label missing": ({"metadata": metadata_without("label")}, r"has no label: list it in a fileset JSON"),
     "process missing": ({"metadata": metadata_without("process")}, r"has no process: list it in a fileset JSON"),
     "label 2": ({"metadata": lambda metadata: {**metadata, "label": 2}}, r"has label 2; must be 1 \(signal\) or 0"),
-    "label is text": ({"metadata": lambda metadata: {**metadata, "label": "zbb"}}, r"has label 'zbb'; must be 1"),
+    "label is empty": ({"metadata": lambda metadata: {**metadata, "label": ""}}, r"has label ''; must be 1"),
     "no metadata": ({"metadata": lambda metadata: None}, r"has no label: list it in a fileset JSON"),
     "metadata no object": ({"metadata": lambda metadata: [1, 2]}, r"damaged"),
 }
