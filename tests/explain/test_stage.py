@@ -300,7 +300,7 @@ def test_command(run_path, tmp_path):
     assert "did you mean 'preset_a'" in wrong.output
 
 
-def test_a_run_without_softmax_is_refused_by_the_command(run_path, tmp_path):
+def test_a_run_that_ends_in_a_relu_is_refused_by_the_command(run_path, tmp_path):
     """A model whose head was changed after training: one line that names layer and remedy, exit 1."""
     import keras
 
@@ -308,10 +308,10 @@ def test_a_run_without_softmax_is_refused_by_the_command(run_path, tmp_path):
     shutil.copytree(run_path, copy)
     path = copy / "training_0" / "model.keras"
     model = keras.models.load_model(path, compile=False)
-    model.get_layer("output").activation = keras.activations.linear
+    model.get_layer("output").activation = keras.activations.relu
     model.save(path)
     provenance.record_files(copy, [path])
     done = CliRunner().invoke(main, [str(copy), "-o", str(tmp_path / "a")])
     assert done.exit_code == 1
     assert "'output'" in done.output
-    assert "Softmax()" in done.output
+    assert "output='value'" in done.output
