@@ -319,7 +319,8 @@ class TestSplit:
         """The same events in another file, packed otherwise, count once: none can be trained on and tested on."""
         again = write_root_file(tmp_path / "renamed.root", *read_root_file(zbb_files / "zbb_zbb_00000.root"))
         made = process([*sorted(zbb_files.glob("*.root")), again], tmp_path / "out", executor="iterative")
-        assert [Path(skip["file"]).name for skip in made["skips"]] == ["renamed.root"]
+        (skip,) = made["skips"]
+        assert Path(skip["file"]).name in ("renamed.root", "zbb_zbb_00000.root")
         dataset = Dataset.open(tmp_path / "out")
         ids = np.concatenate([dataset.load(["event_id"], split)["event_id"] for split in SPLITS])
         assert len(ids) == len(np.unique(ids)) == 300
