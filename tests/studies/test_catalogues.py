@@ -47,7 +47,8 @@ def documented():
 def test_docs_name_every_figure_and_its_file():
     """The figures of the paper on jets and all general ones; a file of one run ends in the name of the run."""
     expected = {
-        entry.key: entry.file + ("_RUN" if entry.subject in (SingleRun, ExplainedEvents, ExplainedSizes) else "")
+        entry.key: entry.file
+        + ("_RUN" if issubclass(entry.subject, (SingleRun, ExplainedEvents, ExplainedSizes)) else "")
         for catalogue in (GENERIC, TOY, ZBB)
         for entry in catalogue
     }
