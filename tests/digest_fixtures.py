@@ -52,7 +52,9 @@ def code_outside_digest(monkeypatch):
         inner = {part for outer in described for part in outer.co_consts if inspect.iscode(part)}  # in its source
         return values, {one.co_name for one in ran - described - inner if one.co_name[0] != "<"}, len(ran)
 
-    return compare
+    yield compare
+    monkeypatch.undo()
+    code.code_digest.cache_clear()
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def digest_of(kind, form="xaug_tree"):
         ("jets", "formats.xaug_tree:XaugTree.read_particles"),
         ("jets", "data.splits:uniforms"),
         ("events", "events.selection:isolated_leptons"),
-        ("events", "events.selection:draw_tagged"),
+        ("events", "events.assignment:draw_tagged"),
         ("events", "events.detector:Detector.jet_resolution"),
         ("events", "formats.xaug_tree:XaugTree.weights"),
     ],

@@ -180,11 +180,15 @@ def test_command(tmp_path):
 def test_training_without_a_dataset_trains_on_toy_jets(tmp_path, monkeypatch):
     """What is trained on; that training itself works is tested elsewhere."""
     given = []
+
+    def stop(dataset, *_, **__):
+        given.append(dataset)
+        raise ConfigurationError("enough is known")
+
     monkeypatch.setattr(train, "TOY_JETS", 50)
-    monkeypatch.setattr("xaug.report.single.draw_history", lambda run: None)
-    monkeypatch.setattr(train, "train", lambda dataset, *_, **__: given.append(dataset) or {"metrics": [{"auc": 1.0}]})
+    monkeypatch.setattr(train, "train", stop)
     run = CliRunner().invoke(train.main, ["-o", str(tmp_path / "run"), "--seed", "5"])
-    assert run.exit_code == 0, run.output
+    assert "error: enough is known" in run.output
     data = Dataset.open(given[0])
     assert (data.kind, len(data), data.manifest["config"]["seed"]) == ("toy", 100, 5)
     assert data.path.parent == tmp_path / "run"

@@ -74,7 +74,7 @@ MADE = {
     "signal without gen": ({"change": without("gen_status")}, r"no branch 'gen_status'; nearest is 'gen_tau'"),
     "without the tree": (
         {"tree": "Events"},
-        r"has no tree 'T' or 'Delphes' \(it holds: Events.*\); name it as",
+        r"has no tree 'T' or .*'Delphes'.*\(it holds: Events.*\); name it as",
     ),
     "zero entries": ({"change": cut_entries(0)}, r"tree 'T' has no entries; leave the file out"),
     "NaN pt": ({"change": with_value("constituent_pt", 7, np.nan)}, r"constituent_pt is nan in entry 7; leave the"),

@@ -70,7 +70,8 @@ def _describe(value: Any, above: tuple[Any, ...]) -> Any:
         return _describe(value.code_content(), above)
     value = inspect.unwrap(value) if callable(value) else value
     if inspect.isfunction(value):
-        return _describe_function(value, above)
+        # digests themselves decide no number
+        return _name(value) if value.__module__ == __name__ else _describe_function(value, above)
     if isinstance(value, type):
         return [_name(value), *(_describe(f, above) for f in _own_functions(value, "__init__", "__post_init__"))]
     if isinstance(value, ModuleType):
