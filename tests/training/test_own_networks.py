@@ -1,4 +1,4 @@
-"""A network in a file of the user's: built in workers from the source that the run keeps."""
+"""A network in a file of the user's: workers get its source from the command, and the run keeps a record of it."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.networks.own_networks import SOURCE
-from xaug.training.stage import train
+from xaug.training.stage import PlannedRun, train, train_all
 
 GOOD = """
 from keras import Input, Model, layers
@@ -39,7 +39,7 @@ def data(tmp_path_factory):
 OPTIONS = {"trainings": 1, "epochs": 1, "batch_size": 64}
 
 
-def test_trains_from_the_source_in_the_run(data, tmp_path, monkeypatch):
+def test_trains_from_the_file_and_records_its_source(data, tmp_path, monkeypatch):
     (tmp_path / "mynet.py").write_text(GOOD)
     monkeypatch.chdir(tmp_path)
     train(data, tmp_path / "run", network="mynet.py:build", **OPTIONS)
@@ -98,3 +98,15 @@ def test_wrong_models(data, change, reason):
     network = OwnNetwork("n.py:build", "build", GOOD.replace(*change)).register(opened.classes)
     with pytest.raises(ModelError, match=reason):
         build(choose_inputs(opened.table, network.name, outputs=3))
+
+
+def test_a_worker_never_runs_a_file_of_the_run(data, tmp_path):
+    """The record in the run may be replaced by anyone who can write there; what the command was given is trained."""
+    (tmp_path / "mynet.py").write_text(GOOD)
+    planned = PlannedRun(data, tmp_path / "run", network=f"{tmp_path}/mynet.py:build", **OPTIONS)
+    witness = tmp_path / "ran"
+    (tmp_path / "run" / SOURCE).write_text(f"open({str(witness)!r}, 'w').close()\n{GOOD}")
+    (tmp_path / "mynet.py").unlink()
+    train_all([planned], "train")
+    assert (tmp_path / "run" / "training_0" / "metrics.json").exists()
+    assert not witness.exists()

@@ -9,6 +9,7 @@ import pytest
 from xaug import variables
 from xaug.core.errors import ConfigurationError
 from xaug.networks.choice import choose_inputs
+from xaug.networks.own_networks import OwnNetwork
 from xaug.training.config import TrainingConfig
 from xaug.training.metrics import Search, compute_metrics
 from xaug.training.task import TrainingResult, TrainingTask
@@ -19,7 +20,8 @@ def test_a_task_survives_the_way_to_its_worker(network):
     kind, sizes = ("events", {"layers": 3, "dropout": 0.1}) if network == "event" else ("jets", None)
     inputs = choose_inputs(variables.table_of(kind), network, sizes=sizes)
     config = TrainingConfig(64, 1e-3, max_jets=100, weights="event", scale_on_all=True)
-    task = TrainingTask(Path("/data"), Path("/run"), 2, inputs, config)
+    own = OwnNetwork("mynet.py:build", "build", "def build(inputs, classes): ...") if network == "event" else None
+    task = TrainingTask(Path("/data"), Path("/run"), 2, inputs, config, own)
     assert TrainingTask.from_json(json.loads(json.dumps(task.to_json()))) == task
 
 

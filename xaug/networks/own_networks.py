@@ -22,7 +22,7 @@ __all__ = ["SOURCE", "OwnNetwork", "is_own"]
 
 FORM = re.compile(r"(.+\.py):(\w+)")
 SOURCE = "network.py"
-"""File of a run with the source of its network."""
+"""File of a run that records the source of its network; it is never run."""
 
 
 def is_own(name: str) -> bool:
@@ -66,11 +66,6 @@ class OwnNetwork:
             return cls(f"{path.name}:{found[2]}", found[2], path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"--network {name}: {path} cannot be read ({error})") from None
-
-    @classmethod
-    def of_run(cls, run: Path, name: str) -> OwnNetwork:
-        """The network of a run, from the source that lies in its directory."""
-        return cls(name, name.rpartition(":")[2], (run / SOURCE).read_text(encoding="utf-8"))
 
     @property
     def digest(self) -> str:

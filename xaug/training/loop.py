@@ -17,7 +17,6 @@ from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import expected_events
 from xaug.networks.inputs import Inputs
-from xaug.networks.own_networks import OwnNetwork, is_own
 from xaug.networks.registry import build, find_network
 from xaug.training.batches import endless_batches
 from xaug.training.batchnorm import recalibration_sample
@@ -58,8 +57,8 @@ def train_several(task: JsonObject, arrays: Arrays, report: Report) -> tuple[Jso
 def _train(task: TrainingTask, report: Report) -> None:
     """Train, judge the network on the test split, and write model, scores, history and result."""
     data, inputs, config = Dataset.open(task.dataset), task.inputs, task.config
-    if is_own(inputs.network):
-        OwnNetwork.of_run(task.run, inputs.network).register(data.classes)
+    if task.own_network:
+        task.own_network.register(data.classes)
     scaler = Scaler.load(task.run / "scaler.json")
     reweighting = Reweighting.load(task.run / REWEIGHTING) if config.reweight else None
     model, history = fit(data, inputs, scaler, config, task.training, report, reweighting)

@@ -87,9 +87,9 @@ class PlannedRun:
     ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
         xaug = _expert_variables(xaug, ranking, self.data.table)
-        own_network = OwnNetwork.read(network) if is_own(network) else None
-        if own_network:
-            network = own_network.register(self.data.classes).name
+        self.own_network = OwnNetwork.read(network) if is_own(network) else None
+        if self.own_network:
+            network = self.own_network.register(self.data.classes).name
         self.inputs = choose_inputs(
             self.data.table, network, xaug, particle_list, rows_per_step, event, sizes, len(self.data.classes)
         )
@@ -106,12 +106,12 @@ class PlannedRun:
                 self.data, binning, self.config.reference, self.config.weights, self.config.max_jets
             )
         self.recorded: JsonObject = {"dataset": self.data.digest, **self.inputs.config, **self.config.config}
-        if own_network:
-            self.recorded["network_digest"] = own_network.digest
+        if self.own_network:
+            self.recorded["network_digest"] = self.own_network.digest
         self.finished = provenance.begin(self.output, "train", self.recorded, made_with_training)
-        if own_network and not self.finished:
+        if self.own_network and not self.finished:
             with atomic_path(self.output / SOURCE) as path:
-                path.write_text(own_network.source, encoding="utf-8")
+                path.write_text(self.own_network.source, encoding="utf-8")
         if reweighting and not self.finished:
             reweighting.save(self.output / REWEIGHTING)
         scaler = self.output / "scaler.json"
@@ -136,7 +136,7 @@ class PlannedRun:
             return []
         dataset, run = self.data.path.resolve(), self.output.resolve()
         return [
-            TrainingTask(dataset, run, training, self.inputs, self.config)
+            TrainingTask(dataset, run, training, self.inputs, self.config, self.own_network)
             for training in range(self.config.trainings)
             if not result_path(self.output, training).exists()
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from xaug.core.files import write_json
 from xaug.core.types import JsonObject
 from xaug.networks.inputs import Inputs
+from xaug.networks.own_networks import OwnNetwork
 from xaug.training.class_metrics import ClassMetrics
 from xaug.training.config import TrainingConfig
 from xaug.training.metrics import Metrics, Search
@@ -37,6 +38,8 @@ class TrainingTask:
         its number in the run, from 0
     inputs : Inputs
     config : TrainingConfig
+    own_network : OwnNetwork, optional
+        network of the user, with its source: a worker runs what the command was given, never a file of the run
     """
 
     dataset: Path
@@ -44,6 +47,7 @@ class TrainingTask:
     training: int
     inputs: Inputs
     config: TrainingConfig
+    own_network: OwnNetwork | None = None
 
     def to_json(self) -> JsonObject:
         """The task as plain data, to be sent to a worker."""
@@ -53,6 +57,7 @@ class TrainingTask:
             "training": self.training,
             "inputs": self.inputs.to_json(),
             "config": asdict(self.config),
+            "own_network": asdict(self.own_network) if self.own_network else None,
         }
 
     @classmethod
@@ -64,6 +69,7 @@ class TrainingTask:
             content["training"],
             Inputs.from_json(content["inputs"]),
             TrainingConfig(**content["config"]),
+            OwnNetwork(**content["own_network"]) if content["own_network"] else None,
         )
 
 
