@@ -44,7 +44,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
                 found = _test(explained, name)
             except ConfigurationError as error:
                 left_out.append(str(error))
-                ax.text(0.5, 0.5, "not enough events", ha="center", va="center", transform=ax.transAxes)
+                ax.text(0.5, 0.5, "left out, see caption", ha="center", va="center", transform=ax.transAxes)
                 ax.set_xlabel(explained.labels[name].axis_label)
                 continue
             plot_likelihood(found, explained.labels[name], ax)
