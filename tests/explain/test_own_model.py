@@ -88,21 +88,43 @@ class TestCommand:
         for name in x:
             np.testing.assert_allclose(found.relevance[name], own.relevance[name], rtol=1e-3, atol=1e-4)
 
-    @pytest.mark.parametrize("method", OPTIONS)
-    def test_report_of_attributions_alone(self, two_classes, tmp_path, method):
-        options = [*OPTIONS[method], "--target", "signal"]
-        done = run(
-            explain, two_classes / "tagger.h5", "--inputs", two_classes / "test.npz", "--variables",
-            two_classes / "vars.yaml", "--method", method, *options, "-o", tmp_path / "a",
-        )  # fmt: skip
-        assert done.exit_code == 0, done.output
-        done = run(report, "--attributions", tmp_path / "a", "-o", tmp_path / "report")
+    def test_report_of_attributions_alone(self, two_classes, tmp_path):
+        """Two methods explain one model: its run, which each attribution brings, is one in the report."""
+        for method, options in OPTIONS.items():
+            done = run(
+                explain, two_classes / "tagger.h5", "--inputs", two_classes / "test.npz", "--variables",
+                two_classes / "vars.yaml", "--method", method, *options, "--target", "signal", "-o", tmp_path / method,
+            )  # fmt: skip
+            assert done.exit_code == 0, done.output
+        sources = [word for method in OPTIONS for word in ("--attributions", tmp_path / method)]
+        done = run(report, *sources, "-o", tmp_path / "report")
         assert done.exit_code == 0, done.output
         drawn = json.loads((tmp_path / "report" / "manifest.json").read_text())["figures"]
         assert {"roc", "distributions"} <= drawn.keys()
-        assert any(name.startswith("profiles") for name in drawn) and any(n.startswith("relevance") for n in drawn)
-        with open(tmp_path / "report" / next(f"{name}.csv" for name in drawn if name.startswith("relevance"))) as file:
+        assert any(name.startswith("profiles") for name in drawn)
+        bars = [name for name in drawn if name.startswith("relevance")]
+        assert len(bars) >= len(OPTIONS)
+        with open(tmp_path / "report" / f"{bars[0]}.csv") as file:
             assert {"mjj", "ptjj", "d_eta"} <= {line.split(",")[0] for line in file}
+        performance = (tmp_path / "report" / "performance.csv").read_text().splitlines()
+        assert len(performance) == 2
+        assert performance[1].startswith("tagger,")
+
+    @pytest.mark.parametrize("baseline", ["mean", "background"])
+    def test_baselines_are_drawn_of_the_events_that_are_there(self, two_classes, tmp_path, baseline):
+        """There is no validation split, so the explained events of class 0 are the background."""
+        done = run(
+            explain, two_classes / "tagger.h5", "--inputs", two_classes / "test.npz", "--method", "ig",
+            "--baseline", baseline, "--target", "signal", "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "a")
+        with np.load(two_classes / "test.npz") as events:
+            x, background = events["hlf"], events["hlf"][events["label"] == 0]
+        reached = found.relevance["hlf"] - x * [1.0, -0.5, 0.1]  # of a linear logit: minus the mean baseline
+        np.testing.assert_allclose(reached, np.broadcast_to(reached[0], x.shape), atol=1e-4)
+        mean = background.mean(axis=0) * [1.0, -0.5, 0.1]
+        np.testing.assert_allclose(-reached[0], mean, atol=1e-4 if baseline == "mean" else 0.5)
 
     def test_events_of_a_dataset(self, two_classes, tmp_path):
         """Inputs are the blocks of the dataset, by name; its variables name their columns."""

@@ -29,7 +29,7 @@ class Variable:
     name : str
         how files and commands call it
     label : str
-        LaTeX, without the unit
+        LaTeX, without the unit; default: the name
     unit : str
         "" if dimensionless
     group : str
@@ -48,7 +48,7 @@ class Variable:
     """
 
     name: str
-    label: str
+    label: str = ""
     unit: str = ""
     group: str = ""
     reference: str = ""
@@ -56,6 +56,10 @@ class Variable:
     padding: float | None = None
     code: str = field(default="", compare=False, repr=False)
     needs: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.name)
 
     @property
     def text(self) -> str:

@@ -33,9 +33,9 @@ from xaug.training.task import result_path
 if TYPE_CHECKING:
     from keras import Model
 
-__all__ = ["EVENTS", "MODEL", "take_in"]
+__all__ = ["EVENTS", "take_in"]
 
-MODEL, EVENTS = "model", "events"
+EVENTS = "events"
 """Names of the run and of the dataset, beside the attributions."""
 NETWORK = "own"
 """Name of the network in the records of such runs."""
@@ -63,7 +63,7 @@ def take_in(
         npz file with an array (n, ...) for each input of the model, by name, as the model reads it; with `label` (n,)
         and `weight` (n,) or without. Or a dataset, of which the test split is read, unscaled
     directory : Path
-        where both are written, as `model` and `events`
+        where both are written: the run under the name of the model file, the dataset as `events`
     variables : Path, optional
         YAML file that gives the columns of each input names, or name, label, unit and group
     classes : sequence of str, optional
@@ -95,7 +95,8 @@ def take_in(
     data = Dataset.open(directory / EVENTS)
     facts: JsonObject = {"parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights))}
     facts["labels"] = "those that the model predicts" if given.label is None else "given"
-    return _write_run(model_file, directory / MODEL, data, probability, facts)
+    name = model_file.stem if model_file.stem != EVENTS else f"{EVENTS}_model"
+    return _write_run(model_file, directory / name, data, probability, facts)
 
 
 @dataclass(frozen=True)

@@ -176,11 +176,12 @@ def integrated_gradients(
         two, and ln(p_A / p_B) for a target "A-B"; "probability": p, and p_A - p_B; "value": the output of the model as
         it is, as for a regression. For a model with several outputs the name of one, or `name:kind`
     tolerance : float
-        allowed |sum of attributions - (f(x) - f(x'))|, and allowed error of each attribution, for 95% of all pairs of
-        an event and a baseline: relative to |f(x) - f(x')| where that is above 1, and else in units of the explained
-        output; for an output that is neither a log-odds nor a probability, relative to its root mean square difference.
-        It decides the number of nodes of the quadrature. The sum is compared in all pairs; each feature is compared
-        with the result of many more nodes in a sample of the pairs, or in all of them if they are few
+        allowed difference between the sum of attributions and f(x) - f(x'), and allowed error of each attribution, for
+        95% of all pairs of an event and a baseline: relative to the absolute value of f(x) - f(x') where that is above
+        1, and else in units of the explained output; for an output that is neither a log-odds nor a probability,
+        relative to its root mean square difference. It decides the number of nodes of the quadrature. The sum is
+        compared in all pairs; each feature is compared with the result of many more nodes in a sample of the pairs, or
+        in all of them if they are few
     classes : sequence of str, optional
         names of the outputs, in their order; for a single output, the names of -logit and +logit
     baselines_per_event : int, optional

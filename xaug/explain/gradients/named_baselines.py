@@ -57,9 +57,10 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     if choice in ("background", "mean"):
         labels = (0,) if choice == "background" else range(len(data.classes))
         shapes = input_shapes(run.model(0))
-        means = [Mean(data, run=run, label=label).sample(shapes).arrays for label in labels]
+        split = _split(data)
+        means = [Mean(data, run=run, split=split, label=label).sample(shapes).arrays for label in labels]
         arrays = {name: np.mean([one[name] for one in means], axis=0) for name in means[0]}
-        return Sample(arrays, provenance={"kind": choice, "split": "validation"})
+        return Sample(arrays, provenance={"kind": choice, "split": split})
     if choice.startswith("event:") or Path(choice).suffix in FILES:
         found = named_baseline(choice, run, data)
         assert isinstance(found, (Event, Sample)), "these two kinds are made of arrays"
@@ -96,9 +97,9 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     if choice in ("blank", "physical"):
         return Blank(choice == "blank", run)
     if choice in AVERAGED:
-        return Averaged(data, per_process, AVERAGED[choice], run=run, seed=seed)
+        return Averaged(data, per_process, AVERAGED[choice], run=run, split=_split(data), seed=seed)
     if choice == "mean":
-        return Mean(data, run=run)
+        return Mean(data, run=run, split=_split(data))
     if choice.startswith("event:"):
         row = choice.removeprefix("event:")
         if not row.isdigit():
@@ -107,6 +108,11 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     if Path(choice).suffix in FILES:
         return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
     raise unknown_name("baseline", choice, CHOICES)
+
+
+def _split(data: Dataset) -> str:
+    """The validation split; without one, as for the events of a model of the user's own, the events themselves."""
+    return "validation" if data.size("validation") else "test"
 
 
 def _read(path: Path) -> Arrays:
