@@ -117,6 +117,12 @@ def test_select_all_and_none():
     assert variables.select("jets", "xaug", "none") == []
 
 
+def test_nothing_can_be_chosen_of_a_block_that_is_not_there():
+    assert variables.select("events", "xaug", "none") == []
+    with pytest.raises(ConfigurationError, match="unknown block of events 'xaug'"):
+        variables.select("events", "xaug", "all")
+
+
 def test_select_no_flavour_is_the_first_29():
     assert variables.select("jets", "xaug", "no_flavour") == XAUGS[:29]
 

@@ -258,11 +258,14 @@ class Table:
         ConfigurationError
             if a name is unknown; the message suggests the nearest
         """
+        if isinstance(choice, str):
+            choice = [name.strip() for name in choice.split(",") if name.strip()]
+        choice = list(choice)
+        if block not in self.blocks and choice in ([], ["none"]):
+            return []  # nothing of a block that is not there
         own = self.block(block)
         known = own.names
         named: dict[str, Iterable[str]] = {"all": known, "none": (), **own.selections}
-        if isinstance(choice, str):
-            choice = [name.strip() for name in choice.split(",") if name.strip()]
         chosen = {name for part in choice for name in named.get(part, [part])}
         for name in sorted(chosen):
             if name not in known:
