@@ -257,6 +257,9 @@ class Method(ABC, Generic[OptionsT]):
         Features rank by their mean absolute relevance otherwise
     uses_seed : bool
         whether `ExplainJob.seed` changes the numbers
+    adds_up : bool
+        whether the relevance of an event is meant to add up to the explained output, or to its difference from that at
+        a baseline; only then can completeness be asked of the method
     """
 
     name: ClassVar[str]
@@ -266,6 +269,7 @@ class Method(ABC, Generic[OptionsT]):
     has_baseline: ClassVar[bool] = False
     attributes_class: ClassVar[bool] = False
     uses_seed: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = True
     options: type[OptionsT]
 
     def __eq__(self, other: object) -> bool:

@@ -140,6 +140,30 @@ def test_a_variable_that_cannot_matter(events):
     assert wrong.probability < 1e-9
     deviation = attribution(values, label, grows).logit.std()
     assert wrong.share == pytest.approx(0.2 / deviation, rel=0.1)
+    assert np.isnan(wrong.share_spread)  # one training
+
+
+def test_errors_of_shares_are_those_of_repeated_experiments():
+    """The bootstrap error beside the scatter over independent samples, and the spread over trainings."""
+    shares, errors = [], []
+    for seed in range(40):
+        values, label = sample(800, 2000 + seed)
+        grows = 0.3 * values["phi"] + np.random.default_rng(seed).normal(size=len(label))
+        one = attribution(values, label, {**exact(values), "phi": grows})
+        found = symmetry_test(one, values, "phi", bins=8, samples=60)
+        shares.append(found.share)
+        errors.append(found.share_error)
+    assert 0.6 < np.mean(errors) / np.std(shares, ddof=1) < 1.6
+    several = [
+        Attribution(
+            {"xaug": k * one.relevance["xaug"]}, one.logit, {"xaug": list(SHIFT)}, {"target": "signal"}, label=label
+        )
+        for k in (0.8, 1.0, 1.2)
+    ]
+    single = [symmetry_test(own, values, "phi", bins=8, samples=2).share for own in several]
+    assert symmetry_test(several, values, "phi", bins=8, samples=2).share_spread == pytest.approx(
+        np.std(single, ddof=1), rel=0.3
+    )
 
 
 def test_probabilities_of_noise_are_uniform():

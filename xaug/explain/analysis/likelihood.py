@@ -7,13 +7,12 @@ two are equal, up to a constant, for a network that has learned the optimal answ
 method gives each of them its own part. Correlations among variables and what the network has not learned weaken the
 relation for every method, so the test compares methods on one network.
 
-A variable that cannot matter by a symmetry, such as the azimuth of a jet, should have no attribution in any bin:
-`symmetry_test` measures how far this is so.
+A variable that cannot matter, such as the azimuth of a jet, should have no attribution in any bin: see `symmetry_test`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +28,7 @@ from xaug.explain.analysis.binning import (
     checked_columns,
     classes_of,
     towards_signal,
-)  # fmt: skip
+)
 from xaug.explain.analysis.relevance import signed_relevance, trainings_of
 from xaug.explain.attribution import Attribution
 
@@ -113,11 +112,15 @@ class SymmetryTest(BinnedAttribution):
     share : float
         root mean square of the mean attributions beyond their errors, over the standard deviation of the explained
         output; 0 is best
+    share_error, share_spread : float
+        its errors, as those of the correlation of a `LikelihoodTest`
     """
 
     chi_square: float
     probability: float
     share: float
+    share_error: float
+    share_spread: float
 
 
 def likelihood_test(
@@ -198,6 +201,8 @@ def symmetry_test(
     label: Array | None = None,
     scores: Sequence[Array] | None = None,
     least_events: int = LEAST_EVENTS,
+    samples: int = SAMPLES,
+    seed: int = 0,
 ) -> SymmetryTest:
     """Measure the attribution that a variable has although it cannot matter.
 
@@ -219,6 +224,10 @@ def symmetry_test(
         signal scores in each training, which tell the predicted class; needed for the target predicted
     least_events : int
         events of each class that a bin needs
+    samples : int
+        bootstrap samples of the events
+    seed : int
+        seed of these samples
 
     Returns
     -------
@@ -238,11 +247,21 @@ def symmetry_test(
         chi_square = 0.0 if not table.attribution.any() else np.inf
     else:
         chi_square = float(((table.attribution / error) ** 2).sum())
-    beyond = max(0.0, float((table.share * (table.attribution**2 - error**2)).sum()))
+    single = [_share(table.share, y, error) for y in table.training_attribution]
+    # a sample of the events scatters about the mean over all of them by the error, which is thus there twice
+    drawn = [_share(share, y, np.sqrt(2) * error) for share, y, _ in _drawn(data, edges, samples, seed)]
+    numbers = np.array([_share(table.share, table.attribution, error), np.std(drawn, ddof=1), np.nan])
+    if len(single) > 1:
+        numbers[2] = np.std(single, ddof=1)
     return SymmetryTest(
-        data.feature, variable, edges, table.counts, table.attribution, error,
-        chi_square, float(chi2.sf(chi_square, len(edges) - 1)), np.sqrt(beyond) / data.output_deviation,
+        data.feature, variable, edges, table.counts, table.attribution, error, chi_square,
+        float(chi2.sf(chi_square, len(edges) - 1)), *(numbers / data.output_deviation).tolist(),
     )  # fmt: skip
+
+
+def _share(share: Array, attribution: Array, error: Array) -> float:
+    """Root mean square of mean attributions in bins, beyond their errors."""
+    return float(np.sqrt(max(0.0, float(share @ (attribution**2 - error**2)))))
 
 
 @dataclass(frozen=True)
@@ -347,10 +366,7 @@ def _merged(edges: Array, data: _Data, least_events: int) -> Array:
 
 
 def _fit(x: Array, y: Array, share: Array) -> tuple[float, float]:
-    """Correlation of y and x, and the slope of y against x, with weights that sum to 1.
-
-    A constant y has no correlation: 0.
-    """
+    """Correlation of y and x (0 for a constant y), and the slope of y against x, with weights that sum to 1."""
     dx: Array = x - share @ x
     dy: Array = y - share @ y
     xx, xy, yy = share @ dx**2, share @ (dx * dy), share @ dy**2
@@ -361,19 +377,24 @@ def _fit(x: Array, y: Array, share: Array) -> tuple[float, float]:
 
 def _bootstrap(data: _Data, edges: Array, samples: int, seed: int) -> Array:
     """Standard deviations of correlation and slope over samples of the events, drawn with replacement by class."""
+    found = []
+    for share, attribution, ratio in _drawn(data, edges, samples, seed):
+        own = np.isfinite(ratio)
+        found.append(_fit(ratio[own], attribution[own], share[own] / share[own].sum()))
+    return np.asarray(np.std(found, axis=0, ddof=1))
+
+
+def _drawn(data: _Data, edges: Array, samples: int, seed: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Samples of the events: share of the events, mean attribution, and log ratio (not finite if empty) in each bin."""
     rng = np.random.default_rng(seed)
     bins, cell, relevance = len(edges) - 1, data.cells(edges), data.relevance.mean(axis=0)
     of_class = [np.flatnonzero(data.label == which) for which in (0, 1)]
-    found = []
     for _ in range(samples):
         drawn = np.concatenate([rng.choice(own, len(own)) for own in of_class])
         counts = np.bincount(cell[drawn], minlength=2 * bins).reshape(2, bins)
-        filled = (counts > 0).all(axis=0)
         density = counts / counts.sum(axis=1, keepdims=True)
-        per_event = (1 / counts.sum(axis=1))[data.label[drawn]]
+        weight, per_event = density.sum(axis=0), (1 / counts.sum(axis=1))[data.label[drawn]]
         sums = np.bincount(cell[drawn] % bins, relevance[drawn] * per_event, bins)
-        share = density.sum(axis=0)[filled]
-        ratio = np.log(density[1][filled] / density[0][filled])
-        found.append(_fit(ratio, sums[filled] / share, share / share.sum()))
-    error: Array = np.std(found, axis=0, ddof=1)
-    return error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where((counts > 0).all(axis=0), np.log(density[1] / density[0]), np.nan)
+        yield weight / 2, np.divide(sums, weight, out=np.zeros(bins), where=weight > 0), ratio
