@@ -5,33 +5,12 @@ import json
 import awkward as ak
 import numpy as np
 import pytest
-import uproot
+from layout_writers import TOWER, TRACK, delphes_columns, write_delphes
 
 from xaug.data.dataset import Dataset
 from xaug.jets.cuts import OPEN, Selection
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
-
-TRACK = {
-    "pt": "PT",
-    "eta": "Eta",
-    "phi": "Phi",
-    "mass": "Mass",
-    "id": "PID",
-    "charge": "Charge",
-    "dxy": "D0",
-    "dz": "DZ",
-}
-TOWER = {"pt": "ET", "eta": "Eta", "phi": "Phi"}
-
-
-def write(path, collections):
-    """Collections `A` with branches `A/A.PT`, counted by `A_size`, as Delphes writes them."""
-    columns = {name: ak.zip(own) for name, own in collections.items()}
-    types = {name: str(values.type).split(" * ", 1)[1] for name, values in columns.items()}
-    with uproot.recreate(path) as file:
-        tree = file.mktree("Delphes", types, counter_name=lambda a: f"{a}_size", field_name=lambda a, b: f"{a}/{a}.{b}")
-        tree.extend(columns)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +23,12 @@ def datasets(made_jets, tmp_path_factory):
         own[unit] = ak.where(neutral, 77.0, own[unit])  # Delphes fills the values of towers with anything
 
     def named(names, chosen=None):
-        found = {branch: own[ours] if chosen is None else own[ours][chosen] for ours, branch in names.items()}
-        return {branch: ak.values_astype(v, np.int32 if branch in ("PID", "Charge") else np.float64)
-                for branch, v in found.items()}  # fmt: skip
+        return delphes_columns(own, names, chosen)
 
-    write(place / "candidates.root", {"ParticleFlowCandidate": named(TRACK)})
+    write_delphes(place / "candidates.root", {"ParticleFlowCandidate": named(TRACK)})
     flow = {"EFlowTrack": named(TRACK, ~neutral), "EFlowPhoton": named(TOWER, own["id"] == 22)}
     flow["EFlowNeutralHadron"] = named(TOWER, own["id"] == 130)
-    write(place / "flow.root", flow)
+    write_delphes(place / "flow.root", flow)
     plain = {name: own[name] for name in ("pt", "eta", "phi", "mass", "id", "charge", "dxy", "dz")}
     plain |= {name: ak.where(neutral, 0.0, own[name]) for name in ("dxy", "dz")}
     ak.to_parquet(ak.zip(plain, depth_limit=1), place / "plain.parquet")

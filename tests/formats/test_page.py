@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from layout_writers import MadeJets, make_jets, write_candidates, write_layouts
 
 import xaug
 from xaug.__main__ import STAGES, main
@@ -24,16 +25,22 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def directory(layouts, tmp_path_factory):
+def files_of_the_page(jets: MadeJets, base: Path, place: Path) -> Path:
     """A directory with the files that the page names, and its YAML files."""
-    place = tmp_path_factory.mktemp("page")
-    base = layouts["qg"].parents[1]
     for name, source in FILES.items():
         shutil.copy(base / source, place / name)
+    (base / "delphes").mkdir()
+    for name, path in write_candidates(jets, base / "delphes").items():
+        shutil.copy(path, place / f"delphes_{name.lower()}.root")
     for name, text in re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL):
         (place / name).write_text(text)
     return place
+
+
+@pytest.fixture(scope="module")
+def directory(made_jets, layouts, tmp_path_factory):
+    """The files of the page, with few jets."""
+    return files_of_the_page(made_jets, layouts["qg"].parents[1], tmp_path_factory.mktemp("page"))
 
 
 def commands(full: bool) -> list[str]:
@@ -56,14 +63,21 @@ def test_commands_that_read_files(directory, monkeypatch):
     for line in commands(full=False):
         run(line, directory, monkeypatch)
     made = {path.parent.name: xaug.Dataset.open(path.parent) for path in directory.glob("*_jets/manifest.json")}
-    assert len(made) == 9 and {name: len(data) for name, data in made.items()} == dict.fromkeys(made, 24)
+    assert len(made) == 10 and {name: len(data) for name, data in made.items()} == dict.fromkeys(made, 24)
 
 
 @pytest.mark.slow
-def test_commands_from_the_dataset_to_the_report(directory, monkeypatch):
-    for line in [*commands(full=False)[:2], *commands(full=True)]:
+def test_commands_from_the_file_to_the_report(tmp_path, monkeypatch):
+    """All formats, with enough jets that each split has all classes."""
+    jets = make_jets(120)
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "page").mkdir()
+    write_layouts(jets, tmp_path / "layouts")
+    directory = files_of_the_page(jets, tmp_path / "layouts", tmp_path / "page")
+    for line in [*commands(full=False), *commands(full=True)]:
         run(line, directory, monkeypatch)
-    assert (directory / "jetclass_report" / "report.html").is_file()
+    sections = re.findall(r"^## (?!Arrays|Variables|Options)", PAGE, re.MULTILINE)
+    assert len(list(directory.glob("*_report/report.html"))) == len(sections) + 1  # JetClass has two
 
 
 def test_python_of_the_page(tmp_path, monkeypatch, capsys):

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import uproot
 
-from xaug.core.errors import BadValues
 from xaug.data.dataset import Dataset
 from xaug.formats.base import FinalState
-from xaug.process.identity import check_units, event_identities
+from xaug.process.identity import event_identities
 
 
 @pytest.fixture
@@ -47,12 +46,6 @@ class TestNumbers:
         table = np.stack([particles[name].reshape(n, 2) for name in ("pt", "eta", "phi")], axis=2)
         code = (table @ np.array([1, 100, 10_000])).astype(int)
         assert len(np.unique(found)) == len(np.unique(np.sort(code, axis=1), axis=0))
-
-    def test_units(self):
-        pt = np.full(10, 300.0)
-        check_units(FinalState({"pt": pt}, np.full(5, 2)))
-        with pytest.raises(BadValues, match=r"median of 6e\+05 GeV.*in MeV"):
-            check_units(FinalState({"pt": 1000 * pt}, np.full(5, 2)))
 
 
 def some(*ranges):

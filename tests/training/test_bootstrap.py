@@ -43,3 +43,18 @@ def test_difference_of_similar_networks_has_the_smaller_paired_error():
     other = score + rng.normal(0, 0.01, 500)
     one, two = (replica_metrics(label, own, weight)["auc"] for own in (score, other))
     assert np.std(one - two) < 0.2 * np.hypot(np.std(one), np.std(two))
+
+
+def test_replicas_of_three_classes_are_weighted_samples():
+    rng = np.random.default_rng(3)
+    label, weight = rng.integers(0, 3, 240), rng.uniform(0.5, 2.0, 240)
+    logits = np.round(rng.normal(np.eye(3)[label], 1.0), 1)
+    score = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = replica_metrics(label, score, weight, replicas=10, seed=4)
+    for i, counts in enumerate(np.concatenate(list(poisson_counts(240, 10, 4)))):
+        own = counts * weight
+        areas = [roc_auc_score(label == c, score[:, c], sample_weight=own) for c in range(3)]
+        right = score.argmax(axis=1) == label
+        assert found["auc"][i] == pytest.approx(np.mean(areas))
+        shares = [np.average(right[label == c], weights=own[label == c]) for c in range(3)]
+        assert found["accuracy"][i] == pytest.approx(np.mean(shares))

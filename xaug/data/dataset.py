@@ -223,8 +223,8 @@ class Dataset:
         ----------
         fields : list of str, optional
             some of the blocks, for jets "image" (n, 16, 16, 1), "list" (n, 20, 17), "mask" (n, 20) and "xaug" (n, 36),
-            for events "event" (n, 87), float32; "label" (n,) int8, "weight" (n,) float64, "process" (n,) str,
-            "event_id" (n,) uint64; default: all
+            for events "event" (n, 87), float32; "label" (n,) int8 (int16 for more than 127 classes), "weight" (n,)
+            float64, "process" (n,) str, "event_id" (n,) uint64; default: all
         split : {"train", "validation", "test"}, optional
             the split; default: all rows
         max_rows : int, optional

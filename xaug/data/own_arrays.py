@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_json
 from xaug.core.types import Array, JsonObject
+from xaug.data.labels import label_type
 from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
@@ -26,8 +28,11 @@ KIND = "own"
 AXES = {"image": (3, 4), "list": (3,), "xaug": (1, 2), "event": (1, 2)}
 """Numbers of axes that the array of a block can have, that of the events among them."""
 SHAPES = {"image": "(n, height, width, channels)", "list": "(n, particles, columns)"}
-RESERVED = ("image", "list", "mask", "xaug", "event", "label", "weight", "process", "event_id", "split")
-"""Names of fields of datasets, which columns cannot have."""
+FIELDS = ("image", "list", "mask", "xaug", "event", "label", "weight", "process", "event_id", "split")
+RESERVED = (*FIELDS, "all", "none", "top5")
+"""Names of fields of datasets, and words by which columns are chosen: no column can have them."""
+NAME = re.compile(r"[^\s,/\\](?:[^,/\\\n\r\t]*[^\s,/\\])?")
+"""Names that columns can have."""
 GROUPS = {"image": "image", "list": "list", "xaug": "kinematic", "event": "event"}
 """Group of variables that the user puts into none."""
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -126,6 +131,8 @@ class OwnArrays:
 
 def _numbers(name: str, values: npt.ArrayLike) -> Array:
     """An array of real numbers."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():  # type: ignore[no-untyped-call]
+        raise ConfigurationError(f"{name!r} is a masked array; fill it, or leave masked events out")
     try:
         array = np.asarray(values)
         return array if array.dtype.kind in "biuf" else array.astype(np.float64)
@@ -180,6 +187,11 @@ def _variables(
                 raise ConfigurationError(
                     f"{block!r} has a variable named {variable.name!r}, a name that xaug uses itself; choose another"
                 )
+            if not NAME.fullmatch(variable.name):
+                raise ConfigurationError(
+                    f"{block!r} has a variable named {variable.name!r}: names are chosen in lists separated by commas, "
+                    "and become parts of names of files. Give it a name without comma, slash, and spaces at its ends"
+                )
         padding = PADDING if block == "list" and padded else None
         found[block] = tuple(replace(v, group=v.group or GROUPS[block], padding=padding) for v in named)
     return found
@@ -214,7 +226,7 @@ def _classes(classes: Sequence[str] | None, label: Array) -> tuple[str, ...]:
 
 
 def _labels(label: Array, classes: tuple[str, ...]) -> Array:
-    """Labels (n,) int8 of labels or names of classes."""
+    """Labels (n,) of labels or names of classes."""
     if label.ndim != 1:
         raise ConfigurationError(f"label has the shape {label.shape}; give one number or name for each event, (n,)")
     if label.dtype.kind in "USO":
@@ -222,7 +234,7 @@ def _labels(label: Array, classes: tuple[str, ...]) -> Array:
         for name in names.tolist():
             if name not in classes:
                 raise unknown_name("class in label", name, classes)
-        found: Array = np.array([classes.index(name) for name in names.tolist()], np.int8)[index]
+        found: Array = np.array([classes.index(name) for name in names.tolist()], label_type(len(classes)))[index]
         return found
     numbers = _numbers("label", label)
     bad = ~np.isin(numbers, np.arange(len(classes)))
@@ -232,7 +244,7 @@ def _labels(label: Array, classes: tuple[str, ...]) -> Array:
             f"label is {numbers[where]} in event {where}; the classes are "
             f"{', '.join(f'{i} ({name})' for i, name in enumerate(classes))}"
         )
-    return numbers.astype(np.int8)
+    return numbers.astype(label_type(len(classes)))
 
 
 def _check_processes(processes: Array, index: Array, label: Array, classes: tuple[str, ...]) -> None:

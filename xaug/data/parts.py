@@ -113,6 +113,7 @@ class PartSummary:
     start: int  # first entry of the input file
     stop: int  # end of its entries
     contents: tuple[ProcessSummary, ...]  # its processes
+    scale: JsonObject | None = None  # sizes of momenta and lengths, by which units are told; older parts have none
 
     @property
     def rows(self) -> int:
@@ -122,6 +123,8 @@ class PartSummary:
     def to_json(self) -> JsonObject:
         """The summary as plain data; that of a single process is not nested."""
         place: JsonObject = {"part": self.part, "file": self.file, "start": self.start, "stop": self.stop}
+        if self.scale is not None:
+            place["scale"] = self.scale
         if len(self.contents) == 1:
             return place | self.contents[0].to_json()
         return place | {"contents": [own.to_json() for own in self.contents]}
@@ -130,7 +133,7 @@ class PartSummary:
     def from_json(cls, content: JsonObject) -> PartSummary:
         """The summary that `to_json` gave."""
         contents = tuple(ProcessSummary.from_json(own) for own in content.get("contents", [content]))
-        return cls(content["part"], content["file"], content["start"], content["stop"], contents)
+        return cls(content["part"], content["file"], content["start"], content["stop"], contents, content.get("scale"))
 
 
 def part_name(key: Mapping[str, Any], settings: PartSettings, code: str, start: int, stop: int) -> str:

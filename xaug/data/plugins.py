@@ -15,7 +15,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import digest_file
 from xaug.core.types import Array
-from xaug.data.table import PADDING, Block, Table, Variable
+from xaug.data.table import PADDING, PLUGIN, Block, Table, Variable
 
 __all__ = ["Plugin", "plugin_of", "variable", "with_plugins"]
 
@@ -107,7 +107,7 @@ def variable(
     def mark(function: Function) -> Function:
         own = name or function.__name__
         padding = PADDING if block == "list" else None
-        made = Variable(own, label, unit, BLOCKS[block], "plugin", function, padding, needs=tuple(needs))
+        made = Variable(own, label, unit, BLOCKS[block], PLUGIN, function, padding, needs=tuple(needs))
         function.xaug_variable = (block, made)  # type: ignore[attr-defined]
         return function
 

@@ -16,6 +16,8 @@ __all__ = ["GROUPS", "PADDING", "Block", "Table", "Variable"]
 
 GROUPS = ("kinematic", "substructure", "flavour", "image", "list", "event")
 """Groups of variables, by which figures and selections tell them apart."""
+PLUGIN = "plugin"
+"""Reference of variables that a file of the user defines."""
 PADDING = 0.0
 """Padded particles are 0 in every column, before and after scaling; the mask tells them apart."""
 
@@ -322,6 +324,13 @@ class Table:
         changed = [f"the code of {name!r} changed" for name, v in old.items() if name in new and _differ(v, new[name])]
         gone = [f"{name!r} is gone" for name in old if name not in new]
         return [*changed, *gone, *(f"{name!r} is new" for name in new if name not in old)]
+
+    def redefined(self, other: Table, names: Iterable[str]) -> list[str]:
+        """Variables of plugins, of some names, that another table computes by other code."""
+        old, new = self.labels(), other.labels()
+        return [
+            name for name in names if name in new and old[name].reference == PLUGIN and _differ(old[name], new[name])
+        ]
 
     def to_json(self) -> JsonObject:
         """The table as plain data."""

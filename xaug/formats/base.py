@@ -8,7 +8,7 @@ fixed: momenta in GeV, lengths in mm. Everything after that is the same for all 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,14 @@ from typing import Any, ClassVar, TypeVar
 import awkward as ak
 import numpy as np
 
-from xaug.core.errors import BadValues, ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.formats.limits import LIMITS, refuse, refuse_momenta, refuse_unphysical
 
 __all__ = [
     "CONFIGURED",
     "FORMATS",
+    "LIMITS",
     "PROPERTIES",
     "Collisions",
     "Contents",
@@ -36,6 +38,7 @@ __all__ = [
     "recognise",
     "refuse",
     "refuse_momenta",
+    "refuse_unphysical",
     "register_format",
 ]
 
@@ -230,6 +233,16 @@ class Format(ABC):
         """
         return {}
 
+    def with_jets(self, collection: str) -> Format:
+        """The same format, of whose files the jets of a collection are taken.
+
+        Raises
+        ------
+        UnsuitableFile
+            if files do not have several collections of jets, or none of this name
+        """
+        raise UnsuitableFile(f"files of {self.name} do not name collections of jets; leave `jets` out")
+
     def particle_columns(self, wanted: Wanted) -> Collection[str]:
         """Names of the columns that `read_particles` needs.
 
@@ -325,30 +338,3 @@ def recognise(source: Source) -> Format:
         labels = ", ".join(known.label for known in FORMATS.values())
         raise UnsuitableFile(f"{' and '.join(reasons)}; xaug reads {labels}")
     return FORMATS[best]
-
-
-def refuse(column: str, values: Array, bad: Array, event: Array, first: int) -> None:
-    """Raise BadValues for the first value that is bad.
-
-    Parameters
-    ----------
-    column
-        name of the column in the file
-    values, bad, event
-        the values, whether each is bad, and the event of each within the chunk, (m,)
-    first
-        number of the chunk's first entry in the file
-    """
-    if bad.any():
-        where = int(np.flatnonzero(bad)[0])
-        raise BadValues(f"{column} is {values[where]} in entry {first + int(event[where])}")
-
-
-def refuse_momenta(columns: Arrays, names: dict[str, str], counts: Sequence[int] | Array, first: int) -> None:
-    """Raise BadValues where a number is not finite or a pT is negative; `names` are those of the file."""
-    event = np.repeat(np.arange(len(counts)), counts)
-    for name, values in columns.items():
-        bad = ~np.isfinite(values)
-        if name == "pt":
-            bad |= values < 0
-        refuse(names[name], values, bad, event, first)

@@ -13,7 +13,7 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.files import digest_json
 from xaug.core.types import Array, Arrays
-from xaug.formats.base import CONFIGURED, FinalState, Source, UnsuitableFile, Wanted, refuse
+from xaug.formats.base import CONFIGURED, FinalState, Format, Source, UnsuitableFile, Wanted, refuse
 from xaug.formats.containers import KINDS
 from xaug.formats.jet_files import (
     Entries,
@@ -27,7 +27,17 @@ from xaug.formats.jet_files import (
 )
 from xaug.formats.labels import by_number, count_classes, label_of_flags
 
-__all__ = ["FLAGS", "LENGTHS", "MOMENTA", "MOMENTUM_UNITS", "OTHERS", "ColumnFiles", "ColumnSpec", "configure"]
+__all__ = [
+    "FLAGS",
+    "LENGTHS",
+    "MOMENTA",
+    "MOMENTUM_UNITS",
+    "OTHERS",
+    "ColumnFiles",
+    "ColumnSpec",
+    "configure",
+    "known_as",
+]
 
 MOMENTA = (("px", "py", "pz", "energy"), ("pt", "eta", "phi", "energy"), ("pt", "eta", "phi", "mass"))
 """Sets of columns, one of which gives the momenta of particles."""
@@ -212,6 +222,10 @@ def configure(spec: ColumnSpec) -> str:
     if not any(set(names) <= set(spec.particles) for names in MOMENTA):
         known = "; ".join(", ".join(names) for names in MOMENTA)
         raise UnsuitableFile(f"particles give {', '.join(spec.particles) or 'nothing'}; momenta need one of {known}")
-    form = ColumnFiles(spec)
+    return known_as(ColumnFiles(spec))
+
+
+def known_as(form: Format) -> str:
+    """Make a format known that a file of the user describes, and return its name."""
     CONFIGURED[form.name] = form
     return form.name

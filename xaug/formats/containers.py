@@ -164,6 +164,15 @@ def _hdf5(file: h5py.File, tree: str | None) -> Container:
     return _Arrays({name: own for name, own in group.items() if isinstance(own, h5py.Dataset) and own.ndim})
 
 
+def _members(archive: Any) -> dict[str, Any]:
+    """The arrays of a NumPy archive; other zip archives, as those of Keras models, have none."""
+    found = {name: archive[name] for name in archive.files if f"{name}.npy" in archive.zip.namelist()}
+    if not found:
+        shown = ", ".join(archive.files[:3]) or "nothing"
+        raise UnsuitableFile(f"is a zip archive without NumPy arrays (it holds {shown})")
+    return {name: values for name, values in found.items() if values.ndim}
+
+
 @contextmanager
 def open_container(path: str, tree: str | None = None) -> Iterator[Container]:
     """Open a file of named columns.
@@ -194,6 +203,6 @@ def open_container(path: str, tree: str | None = None) -> Iterator[Container]:
             yield _hdf5(file, tree or None)
     elif kind == "npz":
         with np.load(path, allow_pickle=False) as archive:
-            yield _Arrays({name: archive[name] for name in archive.files if archive[name].ndim})
+            yield _Arrays(_members(archive))
     else:
         raise UnsuitableFile(f"is none of {', '.join(KINDS)}")

@@ -10,7 +10,7 @@ import numpy as np
 from coffea.nanoevents import DelphesSchema
 
 from xaug.core.types import Array, JsonObject
-from xaug.formats.base import Collisions, FinalState, Wanted, refuse, refuse_momenta, register_format
+from xaug.formats.base import Collisions, FinalState, Format, Wanted, refuse, refuse_momenta, register_format
 from xaug.formats.delphes_flow import (
     CANDIDATES,
     ENERGY_FLOW,
@@ -21,6 +21,7 @@ from xaug.formats.delphes_flow import (
     read_flow,
     weights_of,
 )
+from xaug.formats.delphes_jets import DelphesJets
 from xaug.formats.momenta import LEPTON_MASS, delta_phi, pairs
 from xaug.formats.root import RootFormat, flat_columns
 from xaug.formats.xaug_tree import heavy_quarks
@@ -106,6 +107,10 @@ class Delphes(RootFormat):
         """Ids of towers are those of photons and of K_L, all lengths are impact parameters."""
         return HELD
 
+    def with_jets(self, collection: str) -> Format:
+        """Jets of Delphes that were clustered of the energy flow."""
+        return DelphesJets(self, ENERGY_FLOW, collection)
+
     def particle_columns(self, wanted: Wanted) -> tuple[str, ...]:
         """Tracks and towers of the energy flow."""
         return checked_columns(self, wanted, branches(ENERGY_FLOW))
@@ -128,6 +133,10 @@ class DelphesCandidates(RootFormat):
     def holds(self, columns: Collection[str]) -> frozenset[str]:
         """Kinds of particles and their impact parameters."""
         return HELD
+
+    def with_jets(self, collection: str) -> Format:
+        """Jets of Delphes that were clustered of the candidates."""
+        return DelphesJets(self, CANDIDATES, collection)
 
     def particle_columns(self, wanted: Wanted) -> tuple[str, ...]:
         """The candidates."""

@@ -8,11 +8,12 @@ import awkward as ak
 import numpy as np
 
 from xaug.core.types import Array, Arrays
-from xaug.formats.base import FinalState, UnsuitableFile, Wanted, refuse, refuse_momenta
-from xaug.formats.jet_files import refuse_unphysical
+from xaug.formats.base import FinalState, UnsuitableFile, Wanted, refuse, refuse_momenta, refuse_unphysical
 from xaug.formats.root import RootFormat, flat_columns
 
-__all__ = ["CANDIDATES", "ENERGY_FLOW", "HELD", "branches", "checked_columns", "merged", "read_flow", "weights_of"]
+__all__ = [
+    "CANDIDATES", "ENERGY_FLOW", "HELD", "Flow", "branches", "checked_columns", "merged", "read_flow", "weights_of",
+]  # fmt: skip
 
 TRACK = {
     "pt": "PT",
@@ -25,22 +26,23 @@ TRACK = {
     "dz": "DZ",
 }
 TOWER = {"pt": "ET", "eta": "Eta", "phi": "Phi"}
-ENERGY_FLOW = {"EFlowTrack": TRACK, "EFlowPhoton": TOWER, "EFlowNeutralHadron": TOWER}
+Flow = dict[str, dict[str, str]]
+ENERGY_FLOW: Flow = {"EFlowTrack": TRACK, "EFlowPhoton": TOWER, "EFlowNeutralHadron": TOWER}
 """Collection -> our name -> branch; D0 and DZ are in mm."""
 NEUTRAL = {"EFlowPhoton": 22, "EFlowNeutralHadron": 130}
 """PDG id of towers."""
-CANDIDATES = {"ParticleFlowCandidate": TRACK}
+CANDIDATES: Flow = {"ParticleFlowCandidate": TRACK}
 HELD = frozenset(("id", "charge", "dxy", "dz", "phi"))
 """Properties of particles that files of Delphes hold."""
 CHARGED_HADRON, NEUTRAL_HADRON = 211, 130
 
 
-def branches(flow: dict[str, dict[str, str]]) -> tuple[str, ...]:
+def branches(flow: Flow) -> tuple[str, ...]:
     """Names of the branches of collections."""
     return tuple(f"{name}/{name}.{branch}" for name, own in flow.items() for branch in own.values())
 
 
-def read_flow(chunk: Any, first: int, flow: dict[str, dict[str, str]]) -> FinalState:
+def read_flow(chunk: Any, first: int, flow: Flow) -> FinalState:
     """Read the particles of some collections, event by event, in GeV and mm."""
     found: list[Arrays] = []
     counts: list[Array] = []

@@ -12,16 +12,20 @@ import numpy as np
 
 from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
-from xaug.formats.base import Contents, FinalState, Format, Source, UnsuitableFile, Wanted, refuse
+from xaug.formats.base import (
+    LIMITS,
+    Contents,
+    FinalState,
+    Format,
+    Source,
+    UnsuitableFile,
+    Wanted,
+    refuse,
+    refuse_unphysical,
+)
 from xaug.formats.containers import Container, container_of, open_container
 
-__all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massive", "refuse_unphysical"]
-
-BEAM = 14_000.0
-"""Energy of the LHC [GeV], which no particle exceeds."""
-LARGEST_ETA = 20.0
-LARGEST_VERTEX = 10_000.0
-"""Size of a detector [mm]."""
+__all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massive"]
 
 
 class Jagged:
@@ -95,7 +99,7 @@ def cartesian(px: Array, py: Array, pz: Array, energy: Array) -> Arrays:
 
 def massive(pt: Array, eta: Array, phi: Array, energy: Array) -> Arrays:
     """Columns pt, eta, phi, mass of momenta with a given energy [GeV]."""
-    square = energy**2 - (pt * np.cosh(np.minimum(np.abs(eta), LARGEST_ETA))) ** 2
+    square = energy**2 - (pt * np.cosh(np.minimum(np.abs(eta), LIMITS["eta"][0]))) ** 2
     return {"pt": pt, "eta": eta, "phi": phi, "mass": np.sqrt(np.maximum(square, 0.0))}
 
 
@@ -104,28 +108,6 @@ def kinds_to_ids(charge: Array, electron: Array, muon: Array, photon: Array, neu
     sign = np.sign(charge).astype(int)
     chosen = [electron > 0, muon > 0, photon > 0, neutral > 0]
     return np.select(chosen, [-11 * sign, -13 * sign, 22, 130], 211 * sign)
-
-
-def refuse_unphysical(particles: Arrays, names: Mapping[str, str], jet: Array, first: int) -> None:
-    """BadValues for a number that no particle can have; `names` are those of the file."""
-    called = {name: names.get(name, name) for name in particles}
-    for name in ("pt", "eta", "phi", "mass"):
-        refuse(called[name], particles[name], ~np.isfinite(particles[name]), jet, first)
-    for name, limit, unit, remedy in (
-        ("pt", BEAM, "GeV", "; are momenta in MeV?"),
-        ("eta", LARGEST_ETA, "", ""),
-        ("dxy", LARGEST_VERTEX, "mm", "; is it in another unit?"),
-        ("dz", LARGEST_VERTEX, "mm", "; is it in another unit?"),
-    ):
-        if name in particles:
-            bad = np.abs(particles[name]) > limit
-            if bad.any():
-                where = int(np.argmax(bad))
-                raise BadValues(
-                    f"{called[name]} is {particles[name][where]:.6g} {unit}".rstrip()
-                    + f" in entry {first + int(jet[where])}, beyond {limit:g}{remedy}"
-                )
-    refuse(called["pt"], particles["pt"], particles["pt"] < 0, jet, first)
 
 
 def jets_of(

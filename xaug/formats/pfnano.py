@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -9,10 +10,9 @@ import awkward as ak
 import numpy as np
 from coffea.nanoevents import PFNanoAODSchema
 
-from xaug.core.errors import BadValues
+from xaug.core.errors import BadValues, unknown_name
 from xaug.core.types import Array
-from xaug.formats.base import FinalState, Source, UnsuitableFile, Wanted, refuse, register_format
-from xaug.formats.jet_files import refuse_unphysical
+from xaug.formats.base import FinalState, Source, UnsuitableFile, Wanted, refuse, refuse_unphysical, register_format
 from xaug.formats.root import RootFormat, flat_columns
 
 __all__ = ["PFNANO"]
@@ -21,13 +21,21 @@ CM = 10.0
 """Millimetres in a centimetre: NanoAOD has displacements in cm."""
 CANDIDATES = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "id": "pdgId", "charge": "charge"}
 CANDIDATES |= {"dxy": "d0", "dz": "dz"}
+LARGE = "FatJet"
+COLLECTIONS = (LARGE, "Jet")
+"""Collections of jets, each with its links to candidates: FatJetPFCands, JetPFCands."""
 LINKS = {"candidate": "pFCandsIdx", "jet": "jetIdx"}
 
 
 class Schema(PFNanoAODSchema):  # type: ignore[misc]  # coffea has no types
-    """The schema of coffea, which does not warn of collections that a file does not have."""
+    """The schema of coffea, without its warnings about collections that are not read here."""
 
     warn_missing_crossrefs = False
+
+    def __init__(self, base_form: Any, *arguments: Any, **options: Any):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            super().__init__(base_form, *arguments, **options)
 
 
 class PFNano(RootFormat):
@@ -35,15 +43,30 @@ class PFNano(RootFormat):
 
     name = "pfnano"
     label = "a CMS NanoAOD file with particle-flow candidates (ROOT)"
-    layout = "FatJet, FatJetPFCands (pFCandsIdx, jetIdx), PFCands (pt ... mass [GeV], pdgId, charge, d0, dz [cm])"
+    layout = "FatJet, FatJetPFCands (or Jet, JetPFCands), PFCands (pt ... mass [GeV], pdgId, charge, d0, dz [cm])"
     tree = "Events"
     schema = Schema
     gives_jets = True
-    signature = (
-        "FatJet_pt",
-        *(f"FatJetPFCands_{name}" for name in LINKS.values()),
-        *(f"PFCands_{name}" for name in CANDIDATES.values()),
-    )
+
+    def __init__(self, jets: str = LARGE):
+        self.jets, self.links = jets, f"{jets}PFCands"
+        if jets != LARGE:
+            self.name = f"{type(self).name}:{jets}"  # type: ignore[misc]  # each has its own
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """Jets, the numbers of their candidates, and the candidates."""
+        return (
+            f"{self.jets}_pt",
+            *(f"{self.links}_{name}" for name in LINKS.values()),
+            *(f"PFCands_{name}" for name in CANDIDATES.values()),
+        )
+
+    def with_jets(self, collection: str) -> PFNano:
+        """Jets of a collection whose candidates the file tells: FatJet or Jet."""
+        if collection not in COLLECTIONS:
+            raise UnsuitableFile(str(unknown_name("collection of jets", collection, COLLECTIONS)))
+        return PFNano(collection)
 
     def likeness(self, source: Source) -> float:
         """0 for other trees `Events`, as of NanoAOD without candidates."""
@@ -62,12 +85,12 @@ class PFNano(RootFormat):
     def read_particles(self, chunk: Any, wanted: Wanted, first: int) -> FinalState:
         names = {own: f"PFCands.{branch}" for own, branch in CANDIDATES.items()}
         particles, counts = flat_columns(chunk, names)
-        links, link_counts = flat_columns(chunk, {own: f"FatJetPFCands.{name}" for own, name in LINKS.items()})
-        jets = ak.to_numpy(ak.num(chunk["FatJet"]["pt"], axis=1))
+        links, link_counts = flat_columns(chunk, {own: f"{self.links}.{name}" for own, name in LINKS.items()})
+        jets = ak.to_numpy(ak.num(chunk[self.jets]["pt"], axis=1))
         event = np.repeat(np.arange(len(link_counts)), link_counts)
         for own, sizes in (("candidate", counts), ("jet", jets)):
             bad = (links[own] < 0) | (links[own] >= sizes[event])
-            refuse(f"FatJetPFCands.{LINKS[own]}", links[own], bad, event, first)
+            refuse(f"{self.links}.{LINKS[own]}", links[own], bad, event, first)
         jet = (np.cumsum(jets) - jets)[event] + links["jet"]
         order = np.argsort(jet, kind="stable")
         place = ((np.cumsum(counts) - counts)[event] + links["candidate"])[order]

@@ -142,6 +142,11 @@ class Inputs:
             if found != own:
                 raise DatasetError(f"{reader} needs {block!r} of the shape {own}; given is {found}")
             chosen[block] = named.columns(block, names, reader)
+            for name in self.table.redefined(named.table, names):
+                raise DatasetError(
+                    f"{reader} was trained on a variable {name!r} that a plugin defined otherwise: its code changed. "
+                    "Process with the plugin as it was, or give the new variable another name and train on it"
+                )
         return NamedArrays(chosen, self.table.only(self.columns))
 
     def _refuse_other_columns(self, reader: str) -> None:

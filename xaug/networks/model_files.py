@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from xaug.core.errors import ModelError
+from xaug.core.types import JsonObject
 from xaug.networks.keras3 import build_model
 from xaug.networks.keras3_weights import assign_layers, assign_legacy
 from xaug.networks.model_config import refuse_code
@@ -21,7 +22,7 @@ from xaug.networks.model_config import refuse_code
 if TYPE_CHECKING:
     from keras import Model
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "model_facts"]
 
 
 def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
@@ -66,6 +67,45 @@ def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
     except Exception as error:  # Keras, h5py and zipfile raise most kinds of errors on a damaged file
         raise ModelError(f"{path} cannot be loaded ({_first_line(error)})") from error
     raise ModelError(f"{path} is not a model: neither a .keras archive nor an HDF5 file")
+
+
+def model_facts(path: Path) -> JsonObject | None:
+    """Facts that the file of a Keras model states, read without Keras; None for other files.
+
+    Returns
+    -------
+    dict or None
+        `keras_version`, `class`, `name`, number of `layers`, and shapes of `inputs` by name, where they are told
+    """
+    version: Any = ""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if not {"config.json", "model.weights.h5"} <= set(archive.namelist()):
+                    return None
+                config = json.loads(archive.read("config.json"))
+                if "metadata.json" in archive.namelist():
+                    version = json.loads(archive.read("metadata.json")).get("keras_version", "")
+        elif h5py.is_hdf5(path):
+            with h5py.File(path) as file:
+                if "model_config" not in file.attrs:
+                    return None
+                config, version = json.loads(file.attrs["model_config"]), file.attrs.get("keras_version", "")
+        else:
+            return None
+        own = config["config"]
+        layers = own.get("layers", [])
+        inputs = [layer["config"] for layer in layers if layer["class_name"] == "InputLayer"]
+        shapes = {one["name"]: one.get("batch_shape", one.get("batch_input_shape")) for one in inputs}
+        return {
+            "keras_version": version.decode() if isinstance(version, bytes) else str(version),
+            "class": config["class_name"],
+            "name": own.get("name", ""),
+            "layers": len(layers),
+            "inputs": {name: list(shape or ()) for name, shape in shapes.items()},
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} cannot be read ({_first_line(error)})") from None
 
 
 def _load_directory(path: Path, unsafe: bool) -> Model:

@@ -66,7 +66,13 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), spread)
 
 
-def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Collection[str] = ()) -> list[Artist]:
+def plot_roc(
+    bands: Mapping[str, RocBand],
+    ax: Axes,
+    floor: float,
+    untrained: Collection[str] = (),
+    colors: Sequence[str] | None = None,
+) -> list[Artist]:
     """Draw background efficiency against signal efficiency, with a band for each network.
 
     Parameters
@@ -79,6 +85,8 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Co
         Smallest background efficiency that is drawn; that of half a background event is a good choice.
     untrained : collection of str
         Names of curves that have no spread over trainings: the legend quotes none for them.
+    colors : sequence of str, optional
+        Colours of the curves, in turn.
 
     Returns
     -------
@@ -86,10 +94,11 @@ def plot_roc(bands: Mapping[str, RocBand], ax: Axes, floor: float, untrained: Co
         For each network the line and the band.
     """
     artists: list[Artist] = []
+    colors = colors or COLORS
     for i, (name, band) in enumerate(bands.items()):
         spread = "" if name in untrained or np.isnan(band.auc_rms) else f" ± {band.auc_rms:.4f}"
         label = f"{literal(name)}: AUC {band.auc:.4f}{spread}"
-        color, dashes = COLORS[i % len(COLORS)], DASHES[i // len(COLORS) % len(DASHES)]
+        color, dashes = colors[i % len(colors)], DASHES[i // len(colors) % len(DASHES)]
         artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))
         artists.append(ax.fill_between(GRID, low, high, color=color, alpha=0.2, lw=0))

@@ -254,7 +254,6 @@ def main(
         )
         return {**content, **result, "summary": lines}
     processor = processor_class(settings.kind)
-    lines += [f"warning: {text}" for text in result.get("warnings", [])]
     for name, flow in result["cut_flow"].items():
         effective = result["processes"][name].get("effective_events") if processor.weighted else None
         ends = "" if effective is None else f" (effectively {effective:.1f})"

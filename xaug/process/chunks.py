@@ -18,15 +18,17 @@ from coffea.processor import ProcessorABC
 from xaug.core.errors import BadValues, XaugError
 from xaug.core.types import Array, Arrays
 from xaug.core.workers import end_with
+from xaug.data.labels import label_type
 from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.parts import PartSummary, ProcessSummary, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
-from xaug.process.identity import COLUMN, check_units, event_identities
+from xaug.process.identity import COLUMN, event_identities
 from xaug.process.inputs import InputFile
 from xaug.process.named_weights import named_weights, one_for_each_event
 from xaug.process.skips import Skip
+from xaug.process.units import Magnitudes, scale_of
 
 __all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
 
@@ -135,7 +137,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         if (self.output / name).exists():
             return Outcome()
         try:
-            content, weights = self.read(chunk, opening)
+            content, weights, scale = self.read(chunk, opening)
         except BadValues as error:
             return Outcome(skips=(chunk.skip(f"{error}; leave the file out or mend it"),))
         except FileNotFoundError:
@@ -145,13 +147,13 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             reason = f"entries {chunk.start} to {chunk.stop} cannot be read ({text}); copy or generate the file again"
             return Outcome(skips=(chunk.skip(reason),))
         try:
-            self.write(chunk, name, content, weights)
+            self.write(chunk, name, content, weights, scale)
         except XaugError as error:
             return Outcome(failures=(chunk.skip(str(error)),))
         return Outcome()
 
-    def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> tuple[Any, Array]:
-        """Contents and generator weights of a chunk.
+    def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> tuple[Any, Array, Magnitudes]:
+        """Contents and generator weights of a chunk, and the sizes of its numbers, which are checked.
 
         Raises
         ------
@@ -166,11 +168,11 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
                 raise FileNotFoundError(file.path) from error
             content = self.processor.read(form, opened, file.label, chunk.start)
             particles = self.processor.particles(content)
-            check_units(particles)
+            scale = scale_of(particles)
             weights = form.weights(opened, chunk.start) if file.weight is None else named_weights(opened, file.weight)
-            return content, one_for_each_event(weights, len(particles), file.weight)
+            return content, one_for_each_event(weights, len(particles), file.weight), scale
 
-    def write(self, chunk: Chunk, name: str, content: Any, weights: Array) -> None:
+    def write(self, chunk: Chunk, name: str, content: Any, weights: Array, scale: Magnitudes) -> None:
         """Select and describe a chunk, and write its part."""
         file = chunk.file
         ids = event_ids(file.identity, np.arange(chunk.start, chunk.stop))
@@ -187,7 +189,8 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         if len(groups) > 1:
             columns[PROCESS_INDEX] = np.repeat(np.arange(len(groups)), [own.summary.rows for own in groups])
         counts = {key: np.stack([own.counts[key] for own in groups]) for key in groups[0].counts}
-        summary = PartSummary(name, file.path, chunk.start, chunk.stop, tuple(own.summary for own in groups))
+        contents = tuple(own.summary for own in groups)
+        summary = PartSummary(name, file.path, chunk.start, chunk.stop, contents, scale.to_json())
         write_part(self.output / name, columns, counts, summary.to_json(), table=self.processor.table())
 
     def _rows(self, content: Any, weights: Array, ids: Array, process: str, label: int) -> ProcessPart:
@@ -199,7 +202,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             split = assign_split(ids[rows.event], settings.split_seed, settings.split_fractions)
         columns = {
             **rows.columns,
-            "label": np.full(len(rows.event), label, np.int8),
+            "label": np.full(len(rows.event), label, label_type(len(settings.classes))),
             "weight": rows.weight,
             "event_id": ids[rows.event],
             COLUMN: event_identities(self.processor.particles(content))[rows.event],

@@ -8,7 +8,7 @@ from xaug.core.errors import unknown_name
 from xaug.core.types import JsonObject
 from xaug.core.yaml_files import YamlMap, read_yaml
 from xaug.formats.base import UnsuitableFile
-from xaug.formats.columns import FLAGS, LENGTHS, MOMENTA, MOMENTUM_UNITS, OTHERS, ColumnSpec, configure
+from xaug.formats.columns import FLAGS, LENGTHS, MOMENTA, MOMENTUM_UNITS, OTHERS, ColumnSpec, configure, known_as
 from xaug.formats.registry import FORMATS
 from xaug.process.filesets import FilesetEntry
 
@@ -16,7 +16,7 @@ __all__ = ["is_description", "read_description"]
 
 COLUMNS = "columns"
 KEYS = ("format", "files", "tree", "jets", "particles", "classes", "units", "padding")
-OWN_KEYS = ("jets", "particles", "classes", "units", "padding")
+OWN_KEYS = ("particles", "classes", "units", "padding")
 """Keys that go with the format `columns` only."""
 
 
@@ -41,7 +41,7 @@ def read_description(path: Path) -> list[FilesetEntry]:
     if name == COLUMNS:
         form = _configured(top)
     elif name in FORMATS:
-        form = name
+        form = _given(top, name) if "jets" in top else name
         for key in OWN_KEYS:
             if key in top:
                 raise top.error(key, f"{key} goes with `format: {COLUMNS}`; files of {name} say it themselves")
@@ -71,6 +71,20 @@ def _paths(where: YamlMap, key: str) -> list[str]:
     if not found or not all(isinstance(path, str) and path for path in found):
         raise where.error(key, f"{key} is {value!r}; give a path, or a list of paths")
     return list(found)
+
+
+def _given(top: YamlMap, name: str) -> str:
+    """Name of a format of whose files the jets of a collection are taken; it is made known."""
+    jets = top.get("jets", YamlMap, YamlMap(top.path, "jets", {}, {}))
+    collection = jets.values.get("given", "")
+    try:
+        form = FORMATS[name].with_jets(collection if isinstance(collection, str) else "")
+    except UnsuitableFile as error:
+        raise top.error("jets", str(error)) from None
+    jets.check(("given",))
+    if not jets.get("given", str, ""):
+        raise top.error("jets", "given is empty; name the collection of jets, as in `jets: {given: FatJet}`")
+    return known_as(form)
 
 
 def _configured(top: YamlMap) -> str:

@@ -9,16 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xaug.core.errors import BadValues, DatasetError
+from xaug.core.errors import DatasetError
 from xaug.core.types import Array
 from xaug.formats.base import Collisions, FinalState
 
-__all__ = ["COLUMN", "Copies", "check_units", "event_identities", "find_copies"]
+__all__ = ["COLUMN", "Copies", "event_identities", "event_of_particles", "find_copies"]
 
 COLUMN = "identity"
 """Column of parts with the identity of the event of each row."""
-MOST = 20_000.0
-"""Largest plausible median, over events, of the scalar sum of pT [GeV]: the energy of the LHC is 14 TeV."""
 TOLERATED = 0.01
 """Share of repeated events up to which a file is kept: public samples hold a few events twice."""
 
@@ -33,7 +31,7 @@ def event_identities(content: FinalState | Collisions) -> Array:
     content
         what a format reads: `particles` with pt, eta and phi (m,), and `counts` (n,)
     """
-    event, n = _event_of_particles(content)
+    event, n = event_of_particles(content)
     mixed = np.zeros(len(event), np.uint64)
     for name in ("pt", "eta", "phi"):
         mixed = _scrambled(mixed ^ content.particles[name].astype(np.float32).view(np.uint32).astype(np.uint64))
@@ -43,7 +41,7 @@ def event_identities(content: FinalState | Collisions) -> Array:
     return np.where(count < 2, np.uint64(0), _scrambled(sums + count.astype(np.uint64)))
 
 
-def _event_of_particles(content: FinalState | Collisions) -> tuple[Array, int]:
+def event_of_particles(content: FinalState | Collisions) -> tuple[Array, int]:
     """The event of each particle, and the number of events; particles may be grouped by jet first."""
     group = np.repeat(np.arange(len(content.counts)), content.counts)
     of_group = content.jet_event if isinstance(content, FinalState) else None
@@ -61,24 +59,6 @@ def _scrambled(x: Array) -> Array:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def check_units(content: FinalState | Collisions) -> None:
-    """Raise BadValues if momenta cannot be in GeV.
-
-    Parameters
-    ----------
-    content
-        what a format reads: `particles` with pt (m,), and `counts` (n,)
-    """
-    event, n = _event_of_particles(content)
-    sums = np.bincount(event, content.particles["pt"], n)
-    median = float(np.median(sums[sums > 0])) if (sums > 0).any() else 0.0
-    if median > MOST:
-        raise BadValues(
-            f"the scalar sum of pT has a median of {median:.3g} GeV, more than a collision has: the momenta seem to be "
-            "in MeV. Convert them to GeV"
-        )
 
 
 @dataclass(frozen=True)

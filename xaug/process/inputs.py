@@ -173,7 +173,8 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     for needed in ("label", "process"):
         if needed not in metadata and not classes:
             raise UnsuitableFile(
-                f"has no {needed}: list it in a fileset JSON whose metadata gives its {needed} (label 1 is signal)"
+                f"has no {needed}: list it in a fileset JSON whose metadata gives its {needed} (label 1 is signal), or "
+                f"by class in a YAML: `format: {found.name.partition(':')[0]}` and `files: {{QCD: ..., Hbb: ...}}`"
             )
     steps = _steps(candidate, contents)
     digest = str(record_of(Path(candidate.path))["digest"]) if source.is_local else contents.fingerprint

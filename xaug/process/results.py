@@ -24,6 +24,7 @@ from xaug.process.chunks import LOST, control_histogram
 from xaug.process.inputs import InputFile
 from xaug.process.kinds import AnyProcessor
 from xaug.process.skips import Skip
+from xaug.process.units import Magnitudes, check_scales
 
 __all__ = ["Results"]
 
@@ -84,6 +85,15 @@ class Results:
             if own and not any(one.cut_flow.after_first_cut for part in own for one in part.contents):
                 self.skip(file.path, f"none of its {file.entries} events has {self.processor.needs}; is it in GeV?")
 
+    def check_units(self) -> None:
+        """Warn about files whose units seem wrong; ConfigurationError if those of momenta differ between files."""
+        found: dict[str, list[Magnitudes]] = {}
+        for part in self.parts:
+            if part.scale is not None:
+                found.setdefault(part.file, []).append(Magnitudes.from_json(part.scale))
+        processes = {file.path: frozenset(file.processes) for file in self.files}
+        self.warnings += check_scales(found, processes)
+
     def check_processes(self, processes: Mapping[str, JsonObject]) -> None:
         """Report the processes without a row, where their yields matter; ConfigurationError if there is no row."""
         for name, found in processes.items():
@@ -118,10 +128,10 @@ class Results:
                 continue
             flows = "; ".join(f"{name}: {self.flows[name]}" for name in sorted(names & self.flows.keys()))
             reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
+            hint = ". Are its momenta in GeV and its lengths in mm, not in MeV and cm? Else loosen the cuts with --set"
             raise ConfigurationError(
                 f"class {label} has 0 {self.processor.rows_noun()} (cut flow: {flows or 'nothing was read'})"
-                f"{reasons}. Are its momenta in GeV and its lengths in mm, not in MeV and cm? Else loosen the "
-                "selection with --set"
+                f"{reasons}{hint if flows else ''}"
             )
 
     def write(

@@ -201,6 +201,7 @@ def process(
         if place not in copies.left_out:
             report.add(part, place)
     report.check_files()
+    report.check_units()
     found = normalisation(files, report.parts, k_factors)
     report.check_processes(found)
     report.check_classes()

@@ -17,6 +17,7 @@ from xaug.data.splits import SPLITS
 from xaug.explain.explanation import Explanation
 from xaug.formats.base import Source, UnsuitableFile
 from xaug.formats.registry import FORMATS, format_of, recognise
+from xaug.networks.model_files import model_facts
 from xaug.process.descriptions import is_description, read_description
 from xaug.process.search import file_kind, gather, is_local, split_tree
 from xaug.training.runs import load_run
@@ -201,6 +202,9 @@ def _file(text: str) -> JsonObject:
             raise ConfigurationError(f"{path} does not exist; give a file, or the directory of a stage")
         if os.path.getsize(path) == 0:
             raise InputFileError(path, "is empty (0 bytes)")
+        model = model_facts(Path(path))
+        if model is not None:
+            return {"what": "a Keras model; explain it with `xaug.explain MODEL --inputs`", "path": path, **model}
     try:
         with Source(path, tree) as source:
             form = recognise(source)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaug.data.dataset import Dataset
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
+from xaug.jets.cuts import OPEN
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.subjects import ReportInputs
 from xaug.report.words import counted, listed, noun
@@ -16,6 +17,8 @@ from xaug.training.runs import Run
 
 __all__ = ["summary_sentences"]
 
+GIVEN = {name: OPEN[name] for name in ("jets_per_event", "subjets")}
+"""Options of the selection of jets that files give, which are not clustered."""
 FIRST = 5
 """First features that two explanations of a run are compared by."""
 
@@ -58,12 +61,16 @@ def _sample(data: Dataset) -> str:
 
 def _selection(data: Dataset) -> str:
     """The cuts of a dataset as its manifest records them, without its tables; "" where there are none."""
-    cuts = data.manifest.get("config", {}).get("selection") or {}
-    return ", ".join(
+    cuts = dict(data.manifest.get("config", {}).get("selection") or {})
+    told = []
+    if cuts and all(cuts.get(name) == value for name, value in GIVEN.items()):  # jets that the files give
+        told = ["all jets of the files"]
+        del cuts["radius"]
+    return ", ".join(told + [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in cuts.items()
-        if isinstance(value, str | int | float) and value != ""
-    )
+        if isinstance(value, str | int | float) and value != "" and not (told and OPEN.get(name) == value)
+    ])  # fmt: skip
 
 
 def _separation(runs: Sequence[Run], rows: str) -> str:
@@ -72,7 +79,8 @@ def _separation(runs: Sequence[Run], rows: str) -> str:
     order = sorted(means, key=lambda name: -means[name])
     best = next(run for run in runs if run.name == order[0])
     over = f"mean over {counted(len(best), 'training')}" if len(best) > 1 else "one training"
-    text = f"{best.name} separates the classes with an AUC of {means[best.name]:.4f} on test {rows} ({over})"
+    what = " (of each class against the rest, mean over classes)" if len(best.classes) > 2 else ""
+    text = f"{best.name} separates the classes with an AUC{what} of {means[best.name]:.4f} on test {rows} ({over})"
     if len(order) == 1:
         return f"{text}."
     return f"{text}, the best of {len(order)} networks; the worst is {order[-1]} with {means[order[-1]]:.4f}."
@@ -117,9 +125,11 @@ def _differences(explained: Sequence[ExplainedRun]) -> list[str]:
 def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
     ranks = pd.DataFrame({"one": one.ranking["rank"], "other": other.ranking["rank"]}).dropna().astype(int)
     first = [set(table.index[:FIRST]) for table in (one.ranking, other.ranking)]
-    of = min(FIRST, len(one.ranking), len(other.ranking))
-    text = f"{one.name} and {other.name} explain the same network ({one.run.name}) and share "
-    text += f"{len(first[0] & first[1])} of their first {of} features"
+    most = min(FIRST, len(one.ranking), len(other.ranking))
+    of = [each.explanation.settings.get("target") for each in (one, other)]
+    targets = "" if of[0] == of[1] else f"; targets {of[0]} and {of[1]}"
+    text = f"{one.name} and {other.name} explain the same network ({one.run.name}{targets}) and share "
+    text += f"{len(first[0] & first[1])} of their first {most} features"
     if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
         return f"{text}; all ranks agree." if len(ranks) else f"{text}."
     name = (ranks["one"] - ranks["other"]).abs().idxmax()

@@ -95,7 +95,7 @@ def open_inputs(sources: Sources) -> OpenedSources:
         if own["dataset"] != data.digest:
             raise ConfigurationError(f"{sources.topk} is of another dataset than the runs of this report")
         config["topk"] = digest_json(own)
-        topk = read_topk(sources.topk)
+        topk = read_topk(sources.topk, len(data.classes))
     if sources.ablation:
         own = provenance.read(sources.ablation, "ablation")["config"]
         if own["run"] not in config["runs"].values():
@@ -109,12 +109,12 @@ def open_inputs(sources: Sources) -> OpenedSources:
     )  # fmt: skip
 
 
-def read_topk(directory: Path) -> TopKCurves:
+def read_topk(directory: Path, classes: int = 2) -> TopKCurves:
     """The curves in a directory of `xaug.topk`."""
     content, replicas = provenance.read(directory, "topk"), directory / REPLICAS_FILE
     return TopKCurves(
         pd.read_csv(verified(directory / "topk.csv")), content["config"]["by"], content["plateau"],
-        pd.read_csv(verified(replicas)) if replicas.exists() else None,
+        pd.read_csv(verified(replicas)) if replicas.exists() else None, classes,
     )  # fmt: skip
 
 

@@ -354,12 +354,15 @@ class TopKCurves(Subject):
     replicas
         the curves on replicas of the test sample: `ranking`, `k`, `replica`, `accuracy` and `auc`; None in directories
         of older versions
+    classes
+        number of classes
     """
 
     table: pd.DataFrame
     by: str
     plateau: Mapping[str, int]
     replicas: pd.DataFrame | None = None
+    classes: int = 2
     requirement = "the output of xaug.topk (--topk)"
 
     @classmethod

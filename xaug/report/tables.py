@@ -189,19 +189,22 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
     """
     headings = {"auc": "AUC", **{name: f"rejection at {100 * at:.0f}%" for name, at in REJECTIONS.items()}}
     headings |= {column.name: column.heading for column in columns}
+    several = len(inputs.data.classes) > 2
+    of_many = "AUC is the mean over classes, each against the rest; AUC A-B is that of two classes alone." * several
+    one_class = "Each row is one class as signal, with all others as background." * several
     tables = [
         NamedTable(
             "performance",
             "Performance on the test split",
             performance(all_runs, columns, inputs.discriminants),
             headings,
-            note=BOTH_ERRORS,
+            note=f"{BOTH_ERRORS} {of_many}".strip(),
         ),
         NamedTable(
             "efficiency",
             "Signal efficiency at fixed background efficiency",
             efficiencies(inputs.runs, inputs.discriminants),
-            note="Errors are those of the table of performance above.",
+            note=f"Errors are those of the table of performance above. {one_class}".strip(),
         ),
     ]
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":

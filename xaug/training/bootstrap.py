@@ -34,12 +34,15 @@ def poisson_counts(n: int, replicas: int, seed: int) -> Iterator[Array]:
 def replica_metrics(
     label: Array, score: Array, weight: Array, replicas: int = REPLICAS, seed: int = 1
 ) -> dict[str, Array]:
-    """AUC, and accuracy at 0.5 with both classes counted alike, of each replica of a test sample.
+    """AUC and accuracy, all classes counted alike, of each replica of a test sample.
 
     Parameters
     ----------
-    label, score, weight : (n,)
-        class (0 or 1), probability of class 1 and weight of the events
+    label, weight : (n,)
+        class and weight of the events
+    score : (n,) or (n, K)
+        probability of class 1 of two, whose accuracy is that at 0.5; or of each of K classes: then the AUC is the mean
+        over classes, each against the rest, and the class of the largest probability is taken
     replicas : int
         number of replicas
     seed : int
@@ -50,16 +53,32 @@ def replica_metrics(
     dict of arrays (replicas,)
         `accuracy` and `auc`; nan in a replica without events of one class
     """
-    order = np.argsort(score, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])  # events of equal score count half
-    signal, background = (np.where(label == value, weight, 0.0) for value in (1, 0))
-    right = (score >= 0.5) == (label == 1)
+    if score.ndim == 1:
+        classes, taken, curves = [1, 0], (score >= 0.5).astype(int), [(1, score)]
+    else:
+        classes, taken = list(range(score.shape[1])), score.argmax(axis=1)
+        curves = [(own, score[:, own]) for own in classes]
+    shares = [np.where(label == own, weight, 0.0) for own in classes]
+    orders = [(own, *_order(values)) for own, values in curves]
+    right = taken == label
     accuracy, auc = [], []
     for counts in poisson_counts(len(label), replicas, seed):
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares = [counts @ (own * right) / (counts @ own) for own in (signal, background)]
-            accuracy.append(0.5 * (shares[0] + shares[1]))
-            s, b = (np.add.reduceat((counts * own)[:, order], first, axis=1) for own in (signal, background))
-            below = np.cumsum(b, axis=1) - b
-            auc.append((s * (below + b / 2)).sum(axis=1) / (s.sum(axis=1) * b.sum(axis=1)))
+            accuracy.append(np.mean([counts @ (own * right) / (counts @ own) for own in shares], axis=0))
+            weighted = counts * weight
+            auc.append(np.mean([_areas(weighted, label == own, *order) for own, *order in orders], axis=0))
     return {"accuracy": np.concatenate(accuracy), "auc": np.concatenate(auc)}
+
+
+def _order(score: Array) -> tuple[Array, Array]:
+    """Positions of events by ascending score, and of the first one of each score among them."""
+    order = np.argsort(score, kind="stable")
+    return order, np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])  # events of equal score count half
+
+
+def _areas(weights: Array, chosen: Array, order: Array, first: Array) -> Array:
+    """Areas (r,) under the curves of a class against the rest, for weights (r, n) of the events."""
+    s, b = (np.add.reduceat(np.where(of, weights, 0.0)[:, order], first, axis=1) for of in (chosen, ~chosen))
+    below = np.cumsum(b, axis=1) - b
+    found: Array = (s * (below + b / 2)).sum(axis=1) / (s.sum(axis=1) * b.sum(axis=1))
+    return found

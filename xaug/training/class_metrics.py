@@ -10,6 +10,7 @@ import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.types import Array, JsonObject
+from xaug.data.labels import cells_by_class
 from xaug.training.metrics import Metrics, area, compute_metrics, roc
 
 __all__ = ["ClassMetrics", "class_metrics", "judge", "one_vs_rest", "pair_score"]
@@ -95,7 +96,7 @@ def class_metrics(
         curve = roc((label[chosen] == plus).astype(np.int8), score, own[chosen])
         pairwise[f"{classes[plus]}-{classes[minus]}"] = area(*curve)
     k = len(classes)
-    taken = np.bincount(label * k + probability.argmax(axis=1), own, k * k).reshape(k, k)
+    taken = np.bincount(cells_by_class(label, probability.argmax(axis=1), k), own, k * k).reshape(k, k)
     confusion = taken / taken.sum(axis=1, keepdims=True)
     return ClassMetrics(
         auc=float(np.mean(list(against_rest.values()))),

@@ -20,6 +20,7 @@ from xaug.core.files import digest_file, digest_json, write_json
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.yaml_files import read_yaml
 from xaug.data.dataset import Dataset
+from xaug.data.labels import label_type
 from xaug.data.own_arrays import OwnArrays, write_arrays
 from xaug.data.records import CLASSES
 from xaug.data.scaling import Scaler
@@ -87,7 +88,7 @@ def take_in(
     label = _labels(found, names, events)
     weight = np.ones(len(label)) if given.weight is None else given.weight.astype(np.float64)
     columns: Arrays = {name: values.astype(np.float32) for name, values in x.items()}
-    columns |= {"label": label.astype(np.int8), "weight": weight}
+    columns |= {"label": label.astype(label_type(len(names))), "weight": weight}
     processes = tuple(name for i, name in enumerate(names) if (label == i).any())
     process = np.array([processes.index(names[i]) for i in label])
     arrays = OwnArrays(columns, table, names, process, processes)

@@ -13,6 +13,7 @@ from xaug.core.integrity import verified
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table
 from xaug.data.weights import event_weights
+from xaug.training.metrics import area, roc
 
 __all__ = ["BY", "CONTROLS", "best_xaugs", "random_ranking", "ranking_of", "univariate_ranking"]
 
@@ -91,15 +92,19 @@ def random_ranking(data: Dataset, block: str, weights: str, seed: int) -> list[s
 
 
 def univariate_ranking(data: Dataset, block: str, weights: str, seed: int = 0) -> list[str]:
-    """The features of a block by how well each alone separates the classes: |AUC - 1/2| on the validation split."""
-    from sklearn.metrics import roc_auc_score
+    """The features of a block by how well each alone separates the classes, on the validation split.
 
+    Of two classes this is |AUC - 1/2|; of more, its mean over the classes, each against the rest.
+    """
     arrays = data.load([block, "label", "weight", "process"], "validation")
     weight = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
-    names = data.names(block)
-    auc = [roc_auc_score(arrays["label"], arrays[block][:, i], sample_weight=weight) for i in range(len(names))]
-    order = np.argsort(-np.abs(np.array(auc) - 0.5), kind="stable")
-    return [names[i] for i in order]
+    names, label = data.names(block), arrays["label"]
+    classes = [1] if len(data.classes) == 2 else range(len(data.classes))
+    apart = [
+        np.mean([abs(area(*roc((label == own).astype(np.int8), arrays[block][:, i], weight)) - 0.5) for own in classes])
+        for i in range(len(names))
+    ]
+    return [names[i] for i in np.argsort(-np.array(apart), kind="stable")]
 
 
 Control = Callable[[Dataset, str, str, int], list[str]]

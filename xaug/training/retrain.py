@@ -142,10 +142,9 @@ def topk(
     table = pd.DataFrame(rows)
     with atomic_path(directory / "topk.csv") as path:
         table.to_csv(path, index=False)
-    if len(data.classes) == 2:
-        drawn = replicas_of({features: run.output for features, run in runs.items()}, chosen, seed)
-        with atomic_path(directory / REPLICAS_FILE) as path:
-            drawn.to_csv(path, index=False)
+    drawn = replicas_of({features: run.output for features, run in runs.items()}, chosen, seed)
+    with atomic_path(directory / REPLICAS_FILE) as path:
+        drawn.to_csv(path, index=False)
     return provenance.write(
         directory, "topk", config, sets=len(runs), plateau={name: plateau(table, name) for name in orders}
     )

@@ -15,6 +15,7 @@ import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
+from xaug.data.labels import cells_by_class
 from xaug.explain.analysis.binning import (
     BINS,
     Bins,
@@ -216,7 +217,7 @@ def _profile(
     edges = bin_edges(column, bins)
     n = len(edges) - 1
     k = number_of_classes(label)
-    cell = label * n + np.clip(bin_index(column, edges), 0, n - 1)
+    cell = cells_by_class(label, np.clip(bin_index(column, edges), 0, n - 1), n)
     relevance = [_relevance(table, feature) for table in tables]
     kept = np.isfinite(relevance).all(axis=0)  # events that no training has lost
     cell, relevance = cell[kept], [r[kept] for r in relevance]
@@ -347,7 +348,7 @@ def _map(
     inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1]) & np.isfinite(of_events).all(axis=0)
     cell, n = (i * shape[1] + j)[inside], shape[0] * shape[1]
     k = number_of_classes(label)
-    counts = np.bincount(label[inside] * n + cell, minlength=k * n).reshape(k, *shape)
+    counts = np.bincount(cells_by_class(label[inside], cell, n), minlength=k * n).reshape(k, *shape)
     sums = np.array([np.bincount(cell, q[inside], minlength=n) for q in of_events]).reshape(-1, *shape)
     training_mean = np.array([ratio(total, counts.sum(axis=0)) for total in sums])
     return VariableMap(quantity, x, y, x_edges, y_edges, counts, training_mean.mean(axis=0), training_mean)

@@ -20,6 +20,7 @@ from scipy.stats import chi2
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
+from xaug.data.labels import cells_by_class
 from xaug.explain.analysis.binning import (
     Bins,
     Values,
@@ -331,8 +332,7 @@ class _Data:
     def cells(self, edges: Array) -> Array:
         """Number (n,) of the cell of each event: its class times the number of bins, plus its bin."""
         bins = len(edges) - 1
-        cells: Array = self.label * bins + np.clip(bin_index(self.column, edges), 0, bins - 1)
-        return cells
+        return cells_by_class(self.label, np.clip(bin_index(self.column, edges), 0, bins - 1), bins)
 
     def binned(self, edges: Array) -> _Binned:
         """The sums of all events."""

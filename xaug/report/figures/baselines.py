@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from xaug.explain.analysis.ablations import ABLATED
+from xaug.explain.targets import labels_of
 from xaug.plots import figures
 from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.topk import plot_curves
 from xaug.report.catalogue import GENERIC
 from xaug.report.subjects import AblationCurves, ExplainedClass, SeveralBaselines, TopKCurves
+from xaug.report.words import listed, noun
 from xaug.training.retrain import METRICS
 
 __all__ = [
@@ -50,6 +52,14 @@ def attribution_table(subject: ExplainedClass) -> pd.DataFrame:
     return ordered
 
 
+def events_of(subject: ExplainedClass) -> str:
+    """The events over which the attribution of a class is averaged, in words."""
+    explained = subject.explained
+    target = explained.explanation.settings.get("target", "signal")
+    of_class = [explained.classes[label] for label in labels_of(target, explained.classes)]
+    return f"{listed(of_class)} {noun(explained.data.kind)}"
+
+
 @GENERIC.figure("features", "The features of largest attribution, for each baseline", SeveralBaselines)
 def draw_features(subject: SeveralBaselines, stem: Path) -> str:
     """Draw the features of largest attribution, a panel for each baseline."""
@@ -68,8 +78,8 @@ def draw_features(subject: SeveralBaselines, stem: Path) -> str:
     joined = pd.concat(tables, names=["baseline"]).reset_index()
     figures.save_frame(stem, joined)
     return (
-        f"The {shown} features of largest mean attribution for signal events ({baselines[0].explained.words}), for "
-        "each baseline. Error bars are standard deviations over trainings."
+        f"The {shown} features of largest mean attribution for {events_of(baselines[0])} "
+        f"({baselines[0].explained.words}), for each baseline. Error bars are standard deviations over trainings."
     )
 
 
@@ -88,8 +98,9 @@ def draw_top_features(subject: ExplainedClass, stem: Path) -> str:
     if explained.attributions[0].settings["baseline"]["events"] > 1:
         errors += f" and {first['error_baselines']:.2g} from baselines"
     return (
-        f"Baseline {subject.name}: the {len(table)} features of largest mean attribution ({explained.words}). Error "
-        f"bars are standard deviations over trainings. The bootstrap error of the first feature is {errors}."
+        f"Baseline {subject.name}: the {len(table)} features of largest mean attribution for {events_of(subject)} "
+        f"({explained.words}). Error bars are standard deviations over trainings. The bootstrap error of the first "
+        f"feature is {errors}."
     )
 
 
@@ -112,10 +123,13 @@ def draw_topk(subject: TopKCurves, stem: Path) -> str:
     if "significance_error" in table:
         error = table["significance_error"].mean()
         search = f"Z is drawn where its background has enough effective events; its statistical error is {error:.2g}. "
+    several = (
+        " Of more than two classes, it is the mean over classes, each against the rest." if subject.classes > 2 else ""
+    )
     return (
         f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands are standard "
         f"deviations over trainings{sample}. {search}Rankings with the same first features lie on top of each other. "
-        f"The AUC stays within the error of its last value from k = {plateau}."
+        f"The AUC stays within the error of its last value from k = {plateau}.{several}"
     )
 
 

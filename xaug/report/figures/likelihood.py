@@ -32,6 +32,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
     """Draw the mean attribution of the six most relevant variables beside ln(p_s / p_b) of the data."""
     explained = subject.explained
     names = explained.first_variables[:SHOWN]
+    background, signal = explained.classes
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
     numbers: dict[str, JsonObject] = {}
@@ -48,6 +49,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
                 ax.set_xlabel(explained.labels[name].axis_label)
                 continue
             plot_likelihood(found, explained.labels[name], ax)
+            ax.set_ylabel(figures.literal(f"towards {signal}"))
             if i % columns:
                 ax.set_ylabel("")
             numbers[name] = _numbers(found)
@@ -57,9 +59,9 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
     figures.save_numbers(stem, numbers)
     return (
         f"{explained.name}: mean attribution ({explained.words}) of each variable in bins of it, beside the logarithm "
-        f"of the ratio of the densities of signal and background in the same bins. Both are positive towards signal. A "
-        f"method that says what the data say has a correlation of 1 over bins; the error of the correlation is that of "
-        f"the finite number of {noun(explained.data.kind)}."
+        f"of the ratio of the densities of {signal} and {background} in the same bins. Both are positive towards "
+        f"{signal}. A method that says what the data say has a correlation of 1 over bins; its error "
+        f"is that of the finite number of {noun(explained.data.kind)}."
         + (f" Left out: {'; '.join(left_out)}." if left_out else "")
     )
 

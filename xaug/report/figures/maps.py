@@ -57,7 +57,9 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
 
 def _direction(explained: ExplainedRun) -> str:
     """The label of the colour bar."""
-    return "relevance towards signal" if len(explained.classes) == 2 else "relevance of what is explained"
+    if len(explained.classes) > 2:
+        return "relevance of what is explained"
+    return figures.literal(f"relevance towards {explained.classes[-1]}")
 
 
 def _draw(

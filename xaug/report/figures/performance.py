@@ -30,20 +30,29 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     for one in subject.discriminants:
         bands[one.name] = roc_band([tuple(one.scores[name] for name in ("label", "score", "weight"))])
         untrained.append(f" {one.name} is {one.meaning}, a single number without training.")
+    classes = subject.runs[0].classes
+    several = len(classes) > 2
+    # a class has the same colour as in all other figures
+    colors = figures.class_colors(len(classes)) if several and len(subject.runs) == 1 else None
     with figures.figure(size=(6.4 if len(bands) <= 4 else 9.6, 4.6)) as (fig, ax):
-        plot_roc(bands, ax, floor=0.5 / n_background, untrained=[one.name for one in subject.discriminants])
+        plot_roc(bands, ax, 0.5 / n_background, [one.name for one in subject.discriminants], colors)
+        ax.set_xlabel("efficiency of the class" if several else f"{figures.literal(classes[-1])} efficiency")
+        ax.set_ylabel("efficiency of all other classes" if several else f"{figures.literal(classes[0])} efficiency")
         figures.save(fig, stem)
     columns = {"signal_efficiency": GRID}
     for name, band in bands.items():
         columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
     figures.save_table(stem, columns)
     rows = noun(subject.runs[0].input_spec.kind)
-    several = any(len(run.classes) > 2 for run in subject.runs)
+    others = f"{n_background} {rows} of the other classes" if several else f"{n_background} {classes[0]} {rows}"
     against = " Each curve is one class against the rest." if several else ""
+    trainings = max(len(run) for run in subject.runs)
+    lines = "Lines are means over trainings, bands their standard deviation."
+    if trainings == 1:
+        lines = spread_over("bands", trainings)
     return (
-        f"ROC curves on the test split ({n_background} background {rows}).{against} Lines are means over trainings, "
-        "bands their standard deviation. A curve ends at the background efficiency that half an event would have."
-        + "".join(untrained)
+        f"ROC curves on the test split ({others}).{against} {lines} A curve ends at the "
+        "efficiency that half an event would have." + "".join(untrained)
     )
 
 
@@ -80,7 +89,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
     )
 
 
-@GENERIC.figure("confusion", "Confusion matrix of more than two classes", RunOfManyClasses)
+@GENERIC.figure("confusion", "Confusion matrix", RunOfManyClasses)
 def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
     """Draw the share of each true class that is taken for each class, as a mean over trainings."""
     run = subject.run

@@ -109,7 +109,7 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
     return f"Distributions of input variables for {shown} {noun(data.kind)}."
 
 
-@GENERIC.figure("images", "Mean images of both classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
+@GENERIC.figure("images", "Mean images of the classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
 def draw_images(subject: WholeDataset, stem: Path) -> str:
     """Draw the mean images of both classes."""
     data = subject.data

@@ -1,0 +1,190 @@
+"""Tell whether the numbers of files are in GeV and mm: file by file, and the files of a dataset against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from xaug.core.errors import BadValues, ConfigurationError
+from xaug.core.types import Array, JsonObject
+from xaug.formats.base import Collisions, FinalState
+from xaug.process.identity import event_of_particles
+
+__all__ = ["Magnitudes", "check_scales", "scale_of"]
+
+MOST, LEAST = 20_000.0, 2.0
+"""Largest and smallest plausible median of the scalar sum of pT [GeV]: the energy of the LHC is 14 TeV, and a jet of
+500 GeV has 0.5 TeV."""
+APART = 300.0
+"""Ratio of the medians of two files above which their momenta are in different units."""
+TRACK_PT = 1.0
+"""Least pT [GeV] of charged particles whose displacements are looked at."""
+ENOUGH = 100
+"""Least number of displacements of which a median is taken."""
+PROMPT = 0.5
+"""Share of displacements that are exactly 0 above which they were never measured, but are those of a generator."""
+SHORTEST, LONGEST = 0.006, 1.0
+"""Smallest and largest plausible median of measured displacements [mm]: 0.02 to 0.04 in files of CMS and of Delphes."""
+SAME, OTHER = 4.0, 6.0
+"""Ratio of the median displacements of two files, of the same processes and of others, above which users are warned."""
+MOMENTUM_REMEDY = (
+    "Convert them to GeV, or describe the file by a YAML with `units: {momentum: MeV}` (see notebooks/formats.md)"
+)
+LENGTH_REMEDY = "if it is, convert it to mm, or describe the file by a YAML with `units: {length: cm}`"
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """Sizes of the numbers of some events.
+
+    Attributes
+    ----------
+    momentum : float or None
+        median scalar sum of pT [GeV] of the jets of a file, or of its events
+    length : float or None
+        median transverse displacement [mm] of charged particles, without those that are 0; None for fewer than 100
+    prompt : float
+        share of these particles whose displacement is exactly 0
+    """
+
+    momentum: float | None = None
+    length: float | None = None
+    prompt: float = 0.0
+
+    def to_json(self) -> JsonObject:
+        """The sizes as plain data."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, content: JsonObject) -> Magnitudes:
+        """The sizes that `to_json` gave."""
+        return cls(**{own.name: content[own.name] for own in fields(cls)})
+
+
+def scale_of(content: FinalState | Collisions) -> Magnitudes:
+    """Sizes of what a format read.
+
+    Raises
+    ------
+    BadValues
+        if momenta cannot be in GeV
+    """
+    event, n = event_of_particles(content)
+    if isinstance(content, FinalState) and content.jet_event is not None:  # jets, whatever their number in an event
+        event, n = np.repeat(np.arange(len(content.counts)), content.counts), len(content.counts)
+    sums = np.bincount(event, content.particles["pt"], n)
+    momentum = float(np.median(sums[sums > 0])) if (sums > 0).any() else None
+    if momentum is not None and not LEAST <= momentum <= MOST:
+        unit, what = ("MeV", "more than a collision has") if momentum > MOST else ("TeV", "less than a jet has")
+        raise BadValues(
+            f"the scalar sum of pT has a median of {momentum:.3g} GeV, {what}: the momenta seem to be in {unit}. "
+            + MOMENTUM_REMEDY.replace("MeV", unit)
+        )
+    return Magnitudes(momentum, *_length(content.particles))
+
+
+def _length(particles: Mapping[str, Array]) -> tuple[float | None, float]:
+    """Median of the displacements that are not 0, and the share of those that are."""
+    if "dxy" in particles:
+        size = np.abs(particles["dxy"])
+    elif "vx" in particles and "vy" in particles:
+        size = np.hypot(particles["vx"], particles["vy"])
+    else:
+        return None, 0.0
+    charge = particles.get("charge")
+    tracks = (particles["pt"] > TRACK_PT) & (True if charge is None else charge != 0)
+    size = size[tracks]
+    displaced = size[size > 0]
+    prompt = 1 - len(displaced) / len(size) if len(size) else 0.0
+    return (float(np.median(displaced)) if len(displaced) >= ENOUGH else None), prompt
+
+
+@dataclass(frozen=True)
+class FileMagnitudes:
+    """Sizes of the numbers of a file: medians over its parts."""
+
+    file: str
+    processes: frozenset[str]
+    momentum: float | None
+    length: float | None
+    measured: bool  # whether displacements are those of a detector
+
+
+def check_scales(found: Mapping[str, Sequence[Magnitudes]], processes: Mapping[str, frozenset[str]]) -> list[str]:
+    """Compare the files of a dataset with each other, and with what detectors measure.
+
+    Parameters
+    ----------
+    found
+        file -> sizes of its parts
+    processes
+        file -> names of its processes
+
+    Returns
+    -------
+    list of str
+        warnings about displacements
+
+    Raises
+    ------
+    ConfigurationError
+        if the momenta of some files are in other units than those of others
+    """
+    files = [_of_file(file, own, processes[file]) for file, own in found.items()]
+    momenta = sorted((one for one in files if one.momentum), key=lambda one: one.momentum or 0.0)
+    if momenta:
+        low, high = momenta[0], momenta[-1]
+        if (high.momentum or 0.0) > APART * (low.momentum or 0.0):
+            raise ConfigurationError(
+                f"{low.file} and {high.file} have momenta in different units: their scalar sums of pT have medians of "
+                f"{low.momentum:.3g} and {high.momentum:.3g}, which are taken for GeV. {MOMENTUM_REMEDY}"
+            )
+    return [*_implausible(files), *_different(files)]
+
+
+def _of_file(file: str, parts: Sequence[Magnitudes], processes: frozenset[str]) -> FileMagnitudes:
+    momenta = [one.momentum for one in parts if one.momentum is not None]
+    lengths = [one.length for one in parts if one.length is not None]
+    prompt = [one.prompt for one in parts]
+    return FileMagnitudes(
+        file,
+        processes,
+        float(np.median(momenta)) if momenta else None,
+        float(np.median(lengths)) if lengths else None,
+        bool(prompt) and float(np.mean(prompt)) < PROMPT,
+    )
+
+
+def _implausible(files: Sequence[FileMagnitudes]) -> list[str]:
+    """Warnings about files whose displacements no detector has."""
+    told = []
+    for one in files:
+        if one.length is not None and one.measured and not SHORTEST <= one.length <= LONGEST:
+            guess = "cm" if one.length < SHORTEST else "another unit"
+            told.append(
+                f"{one.file}: the median displacement of its charged particles is {one.length:.2g} mm, "
+                f"{'less' if one.length < SHORTEST else 'more'} than a detector measures. Is it in {guess}? "
+                f"{LENGTH_REMEDY[0].upper()}{LENGTH_REMEDY[1:]}"
+            )
+    return told
+
+
+def _different(files: Sequence[FileMagnitudes]) -> list[str]:
+    """A warning about the two files whose displacements differ most, if that is too much."""
+    worst, told = 1.0, ""
+    for low in files:
+        for high in files:
+            if low.length is None or high.length is None or high.length <= low.length:
+                continue
+            alike = low.processes == high.processes
+            ratio = high.length / low.length
+            if (ratio > SAME if alike else ratio > OTHER and low.measured and high.measured) and ratio > worst:
+                worst = ratio
+                told = (
+                    f"the median displacement of charged particles is {low.length:.2g} mm in {low.file} and "
+                    f"{high.length:.2g} mm in {high.file}. Is one of them in another unit (cm, mm)? "
+                    f"{LENGTH_REMEDY[0].upper()}{LENGTH_REMEDY[1:]}"
+                )
+    return [told] if told else []
