@@ -157,7 +157,10 @@ def distances(baselines: Sequence[ExplainedClass]) -> pd.DataFrame:
 
 
 def processes(data: Dataset) -> pd.DataFrame:
-    """Selected, effective and expected numbers of events of each process, and those of the test split."""
+    """Selected, effective and, where cross sections are known, expected numbers of events of each process.
+
+    Those of the test split stand beside them.
+    """
     rows = []
     for whole, test in zip(process_yields(data), process_yields(data, "test"), strict=True):
         rows.append(
@@ -172,7 +175,7 @@ def processes(data: Dataset) -> pd.DataFrame:
             }
         )
     table: pd.DataFrame = pd.DataFrame(rows)
-    return table
+    return table if (table["expected"] != "unknown").any() else table.drop(columns="expected")
 
 
 def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[RunColumn] = ()) -> list[NamedTable]:
