@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
-from xaug.core.command import bar, option_list, xaug_command
+from xaug.core.command import bar, numbers_by_name, option_list, xaug_command
 from xaug.core.errors import ConfigurationError, InputFileError, unknown_name
 
 HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pandas", "uproot", "pythia8mc", "fastjet"}
@@ -186,6 +186,17 @@ class TestXaugCommand:
 )
 def test_option_list(text, expected):
     assert option_list(text) == expected
+
+
+def test_numbers_by_name():
+    assert numbers_by_name(" wjets=200, tt1l = 30 ,", "--events-of") == {"wjets": 200, "tt1l": 30}
+    assert numbers_by_name("", "--events-of") == {}
+
+
+@pytest.mark.parametrize("text", ["wjets", "wjets=", "=3", "wjets=0", "wjets=-2", "wjets=1.5", "wjets=1=2", "a=1,a=2"])
+def test_numbers_by_name_refuses(text):
+    with pytest.raises(ConfigurationError, match="--events-of"):
+        numbers_by_name(text, "--events-of")
 
 
 def test_progress_goes_to_standard_error(capsys):

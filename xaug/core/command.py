@@ -26,11 +26,11 @@ import click
 from tqdm import tqdm
 
 from xaug._version import __version__
-from xaug.core.errors import XaugError
+from xaug.core.errors import ConfigurationError, XaugError
 from xaug.core.files import storage_errors
 from xaug.core.types import JsonObject
 
-__all__ = ["bar", "option_list", "xaug_command"]
+__all__ = ["bar", "numbers_by_name", "option_list", "xaug_command"]
 
 SKIPPED = 3
 """Exit code of a command that skipped some input without being allowed to."""
@@ -93,6 +93,27 @@ def bar(
 def option_list(text: str) -> list[str]:
     """The parts of `a,b,c` as a list."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers_by_name(text: str, flag: str) -> dict[str, int]:
+    """Read `a=1,b=2`, the value of an option `flag`, as a dict.
+
+    Raises
+    ------
+    ConfigurationError
+        if a part is not NAME=NUMBER with a whole number above 0, or names a name twice
+    """
+    found: dict[str, int] = {}
+    for part in option_list(text):
+        name, _, number = (word.strip() for word in part.partition("="))
+        if not name or not number.isdecimal() or not int(number):
+            raise ConfigurationError(
+                f"{flag} {part!r}: must be NAME=NUMBER with a whole number above 0, as wjets=20000"
+            )
+        if name in found:
+            raise ConfigurationError(f"{flag} {text}: names {name} twice")
+        found[name] = int(number)
+    return found
 
 
 def _interrupted(signum: int, frame: FrameType | None) -> NoReturn:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaug.core.command import option_list, xaug_command
+from xaug.core.command import numbers_by_name, option_list, xaug_command
 from xaug.core.types import JsonObject
 from xaug.jets.conventions import DEFAULT, OPTIONS
 
@@ -74,6 +74,9 @@ def zbb(
 
 
 @click.option("--events", type=click.IntRange(1), required=True, help="Generated events of each process.")
+@click.option(
+    "--events-of", default="", metavar="NAME=N,...", help="Generated events of single processes, in place of --events."
+)
 @click.option("--seed", type=int, default=1, help="Seed of the whole sample.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes at a time.  [default: one for each core]")
 @click.option("--processes", metavar="NAMES", help="Processes to generate, for example signal,tt1l.  [default: all]")
@@ -89,6 +92,7 @@ def zbb(
 @xaug_command
 def vlq(
     events: int,
+    events_of: str,
     seed: int,
     workers: int | None,
     processes: str | None,
@@ -98,17 +102,27 @@ def vlq(
 ) -> JsonObject:
     """Generate pp -> b' b'bar -> (t W)(b Phi) and ten backgrounds of a search for it at 13 TeV, with Pythia 8.
 
-    Events without a lepton, or with little transverse energy, are not stored. Top pairs are filtered by the sum of the
-    pT of their partons; other backgrounds have thresholds on the pT of the hard process. The files hold the cross
-    section (LO, with the branching fractions of forced decays) and the sum of weights of all generated events.
+    Events without a lepton, or with little transverse energy, are not stored. Backgrounds are filtered by the sum of
+    the pT of their partons and by the pT of their lepton; those of one hard recoil have a threshold on the pT of the
+    hard process as well. The files hold the cross section (LO, with the branching fractions of forced decays) and the
+    sum of weights of all generated events. Files for the selection tight serve search as well.
 
     Example: python -m xaug.generate vlq --events 5000 --seed 1 -o vlq_files
+
+    Example: python -m xaug.generate vlq --preset tight --events 10000 --events-of wjets=60000,tt1l=30000 -o vlq_hard
     """
     from xaug.generate.vlq import generate
 
     chosen = option_list(processes) if processes else None
     result = generate(
-        output, events=events, seed=seed, workers=workers, cards=named_files(cards), processes=chosen, preset=preset
+        output,
+        events=events,
+        events_of=numbers_by_name(events_of, "--events-of"),
+        seed=seed,
+        workers=workers,
+        cards=named_files(cards),
+        processes=chosen,
+        preset=preset,
     )
     summary = [
         f"{name}: {t['events_generated']} events generated ({t['events_failed']} failed in Pythia), "

@@ -38,6 +38,7 @@ class Process:
     label: int  # 1 signal, 0 background
     card: list[str]  # settings of Pythia
     stream: int  # number that keeps its seeds apart from those of other processes
+    size: int | None = None  # its jets or events, in place of the number for all processes
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def run(
     seed
         seed of the whole sample
     jets, events
-        selected jets, or generated events, of each process; exactly one of the two
+        selected jets, or generated events, of each process; exactly one of the two. A process with a size of its own has
+        that many instead
     workers
         processes at a time; default: one for each processor
     sample
@@ -131,8 +133,9 @@ def run(
     unit, total, most = ("jets", jets or 0, JETS_PER_BLOCK)
     if events is not None:
         unit, total, most = ("events", events, EVENTS_PER_BLOCK)
-    if total < 1:
-        raise ConfigurationError(f"--{unit} {total}: must be at least 1")
+    whole = {process.name: total if process.size is None else process.size for process in processes}
+    if min(total, *whole.values()) < 1:
+        raise ConfigurationError(f"--{unit} {min(total, *whole.values())}: must be at least 1")
     if not 0 <= seed < 2**63:
         raise ConfigurationError(f"--seed {seed}: must be between 0 and 2^63 - 1")
     output = Path(output)
@@ -141,7 +144,9 @@ def run(
         unit: total,
         "seed": seed,
         **options,
-        "processes": {p.name: {"label": p.label, "card": p.card} for p in processes},
+        "processes": {
+            p.name: {"label": p.label, "card": p.card, **({} if p.size is None else {unit: p.size})} for p in processes
+        },
     }
     finished = provenance.begin(output, "generate", config)
     if finished:
@@ -161,11 +166,11 @@ def run(
             options=options,
         )
         for process in processes
-        for block, size in enumerate(sizes(total, most))
+        for block, size in enumerate(sizes(whole[process.name], most))
     ]
     waiting = [task for task in tasks if not Path(task.path).exists()]
-    with bar(total * len(processes), f"generate {sample}", unit) as progress:
-        progress.update(total * len(processes) - sum(task.size for task in waiting))
+    with bar(sum(whole.values()), f"generate {sample}", unit) as progress:
+        progress.update(sum(whole.values()) - sum(task.size for task in waiting))
 
         def count(report: JsonObject) -> None:
             progress.update(report[unit])

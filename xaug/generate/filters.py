@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pythia8mc
 
@@ -23,10 +23,20 @@ LEPTONS = (11, 13, 15)
 FIRST_LEPTON, LAST_LEPTON = 11, 16
 """PDG ids of leptons, charged and neutral, lie between these."""
 PREFIX = "xaug:"
-SETTINGS = {"xaug:partonHT": "parton_ht", "xaug:partonPT": "parton_pt", "xaug:partonScale": "scale"}
-"""Setting of a card [GeV] -> attribute of Filter."""
+SETTINGS = {
+    "xaug:partonHT": "parton_ht",
+    "xaug:partonPT": "parton_pt",
+    "xaug:partonScale": "scale",
+    "xaug:leptonPT": "lepton_pt",
+    "xaug:partons": "partons",
+}
+"""Setting of a card -> attribute of Filter."""
 BEFORE_DECAYS = 5
 """The shower calls `doVetoPT` with this number, or a larger one, for showers of resonance decays."""
+DECAYED = (-22, -23)
+"""Status of a particle of the hard process that decays."""
+SAME_MASS = 1e-4
+"""Masses of resonances that differ by less are those of the same one: recoils change its momentum, not its mass [GeV]."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +49,34 @@ class Filter:
         keep only events with an electron, muon or tau in the hard process
     parton_ht
         least scalar sum [GeV] of the pT of the partons above `parton_pt`, when the shower of the hard process has come
-        down to `scale`; top quarks, W, Z and Higgs bosons count as partons, since they have not decayed yet, leptons do
-        not. 0 is no such filter
+        down to `scale`. Partons are quarks and gluons; the quarks of decays of top quarks, W, Z and Higgs bosons are
+        among them. 0 is no such filter
     parton_pt
         least pT of these partons [GeV]
     scale
         pT of the shower at which the event is judged [GeV]; softer emissions, multiple interactions and hadrons are not
         made yet
+    lepton_pt
+        least pT [GeV] of the hardest electron, muon or tau of the hard process and its decays, at the same moment; 0 is
+        no such filter
+    partons
+        least number of partons above `parton_pt`; 0 is no such filter
     """
 
     leptonic: bool = False
     parton_ht: float = 0.0
     parton_pt: float = 30.0
-    scale: float = 60.0
+    scale: float = 30.0
+    lepton_pt: float = 0.0
+    partons: float = 0.0
 
     def __bool__(self) -> bool:
-        return self.leptonic or self.parton_ht > 0
+        return self.leptonic or self.judges_showers
+
+    @property
+    def judges_showers(self) -> bool:
+        """Whether events are judged in their shower, and not by the hard process alone."""
+        return self.parton_ht > 0 or self.lepton_pt > 0 or self.partons > 0
 
     def with_settings(self, lines: list[str]) -> tuple[Filter, list[str]]:
         """Apply the settings of a card that are ours and not Pythia's.
@@ -87,7 +109,7 @@ class Filter:
             except ValueError:
                 value = math.nan
             if not 0 <= value < math.inf:
-                raise ConfigurationError(f"card: {line!r} must set a number >= 0 [GeV]")
+                raise ConfigurationError(f"card: {line!r} must set a number >= 0")
             changes[SETTINGS[key]] = value
         return replace(self, **changes), rest  # type: ignore[arg-type]  # all of SETTINGS are numbers
 
@@ -95,12 +117,63 @@ class Filter:
     def words(self) -> str:
         """Properties of the events that remain."""
         words = ["an electron, muon or tau in the hard process"] if self.leptonic else []
+        at = f"at a shower scale of {self.scale:g} GeV"
         if self.parton_ht:
             words.append(
-                f"partons of pT > {self.parton_pt:g} GeV with a scalar sum of at least {self.parton_ht:g} GeV "
-                f"at a shower scale of {self.scale:g} GeV"
+                f"quarks and gluons of pT > {self.parton_pt:g} GeV with a scalar sum of at least {self.parton_ht:g} GeV "
+                + at
             )
+        if self.partons:
+            words.append(f"at least {self.partons:g} quarks and gluons of pT > {self.parton_pt:g} GeV {at}")
+        if self.lepton_pt:
+            words.append(f"an electron, muon or tau of pT > {self.lepton_pt:g} GeV {at}")
         return "; ".join(words)
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A resonance of the hard process, and what its decays end in.
+
+    Pythia decays resonances together with the hard process, but adds their products to the event after the shower.
+
+    Attributes
+    ----------
+    identity
+        PDG id
+    mass
+        [GeV]
+    momentum
+        four-momentum in the hard process, before recoils
+    products
+        PDG id and four-momentum of each final quark, gluon and lepton that it decays to
+    """
+
+    identity: int
+    mass: float
+    momentum: Any
+    products: tuple[tuple[int, Any], ...]
+
+    def recoiled(self, momentum: Any) -> list[tuple[int, float]]:
+        """PDG id and pT [GeV] of the products, where recoils have given the resonance this four-momentum."""
+        found = []
+        for identity, product in self.products:
+            own = pythia8mc.Vec4(product)
+            own.bstback(self.momentum)
+            own.bst(momentum)
+            found.append((identity, own.pT()))
+        return found
+
+
+class Judgement(NamedTuple):
+    """What an event in its shower is judged by; the names are those of Filter."""
+
+    parton_ht: float
+    lepton_pt: float
+    partons: int
+
+    def fails(self, kept: Filter) -> bool:
+        """Whether a filter drops the event."""
+        return self.parton_ht < kept.parton_ht or self.lepton_pt < kept.lepton_pt or self.partons < kept.partons
 
 
 class EventFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has no types
@@ -109,31 +182,70 @@ class EventFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has n
     def __init__(self, kept: Filter):
         super().__init__()
         self.kept = kept
+        self.resonances: list[Resonance] = []
 
     def canVetoProcessLevel(self) -> bool:
         """Tell Pythia whether to call `doVetoProcessLevel`."""
-        return self.kept.leptonic
+        return bool(self.kept)
 
     def doVetoProcessLevel(self, process: Any) -> bool:
-        """Drop this event if it has no charged lepton."""
-        return not any(abs(process[i].id()) in LEPTONS for i in range(process.size()))
+        """Drop this event if it has no charged lepton; note its resonances."""
+        if self.kept.leptonic and not any(abs(process[i].id()) in LEPTONS for i in range(process.size())):
+            return True
+        self.resonances = resonances(process) if self.kept.judges_showers else []
+        return False
 
     def canVetoPT(self) -> bool:
         """Tell Pythia whether to call `doVetoPT`."""
-        return self.kept.parton_ht > 0
+        return self.kept.judges_showers
 
     def scaleVetoPT(self) -> float:
         """Tell Pythia at which pT of the shower to call `doVetoPT` [GeV]."""
         return self.kept.scale
 
     def doVetoPT(self, position: int, event: Any) -> bool:
-        """Drop this event if its partons have too little pT; showers of decays are not judged again."""
+        """Drop this event if its partons or leptons have too little pT; showers of decays are not judged again."""
         if position >= BEFORE_DECAYS:
             return False
-        total = 0.0
+        return self.judged(event).fails(self.kept)
+
+    def judged(self, event: Any) -> Judgement:
+        """What an event in its shower is judged by."""
+        total = hardest = 0.0
+        count = 0
         for i in range(event.size()):
             particle = event[i]
-            if particle.isFinal() and not FIRST_LEPTON <= abs(particle.id()) <= LAST_LEPTON:
-                pt = particle.pT()
-                total += pt if pt > self.kept.parton_pt else 0.0
-        return total < self.kept.parton_ht
+            if not particle.isFinal():
+                continue
+            identity, own = particle.id(), None
+            for resonance in self.resonances:
+                if resonance.identity == identity and abs(resonance.mass - particle.m()) < SAME_MASS:
+                    own = resonance
+            for product, pt in own.recoiled(particle.p()) if own else ((identity, particle.pT()),):
+                if not FIRST_LEPTON <= abs(product) <= LAST_LEPTON:
+                    if pt > self.kept.parton_pt:
+                        total += pt
+                        count += 1
+                elif abs(product) in LEPTONS:
+                    hardest = max(hardest, pt)
+        return Judgement(total, hardest, count)
+
+
+def resonances(process: Any) -> list[Resonance]:
+    """The resonances of a hard process that decay, without those that come from others."""
+    particles = [process[i] for i in range(process.size())]
+    daughters: dict[int, list[int]] = {}
+    for i, particle in enumerate(particles):
+        daughters.setdefault(particle.mother1(), []).append(i)
+
+    def final(i: int) -> list[tuple[int, Any]]:
+        particle = particles[i]
+        if particle.isFinal():
+            return [(particle.id(), particle.p())]
+        return [product for daughter in daughters.get(i, []) for product in final(daughter)]
+
+    return [
+        Resonance(particle.id(), particle.m(), particle.p(), tuple(final(i)))
+        for i, particle in enumerate(particles)
+        if particle.status() in DECAYED and particles[particle.mother1()].status() not in DECAYED
+    ]

@@ -1,13 +1,13 @@
 """How the sample of events is generated for each selection: thresholds, bias, and which events are stored.
 
 The paper ranks HT first, and this must not be an artefact of where generation starts. Thresholds therefore lie so far
-below the selection that halving one adds about a percent to what is selected, or less. The sum of the pT of partons may
-come close to the cut on HT: it contains the W, Z, Higgs bosons and top quarks as a whole, and so leptons and neutrinos.
+below the selection that halving one adds about a percent to what is selected, or less. That holds for a sum of the pT
+of partons that is close to the cut on HT: both count quarks and gluons, and leptons and neutrinos of decays in neither.
 
 Effective numbers of events (sum w)^2 / sum w^2 suffer where events of low pTHat, which are weighted most, pass the
-selection. Top pairs have decay products of large pT whatever their pTHat, and are filtered by the partons that the
-event has; their weights are one. Processes of one hard recoil get a threshold on pTHat, a bias, and for hard selections
-the same filter.
+selection. Half of the top pairs that pass a hard selection have a pTHat below 100 GeV and recoil against hard jets; they
+are filtered by the partons and leptons that the event has, and their weights are one. Processes of one hard recoil have
+the same filters, a threshold on pTHat, and a weak bias.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from xaug.core.errors import unknown_name
 
-__all__ = ["REGIMES", "Regime", "Stored", "Thresholds", "regime"]
+__all__ = ["NAMED", "REGIMES", "Regime", "Stored", "Thresholds", "regime"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class Thresholds:
         least pT of the hard process [GeV]; 0 is none
     bias
         power p of pTHat by which events are drawn more often, and weighted back
-    parton_ht
-        least scalar sum of the pT of partons [GeV], see `xaug.generate.filters.Filter`; 0 is none
+    parton_ht, lepton_pt, partons
+        least scalar sum of the pT of partons [GeV], pT of the hardest lepton [GeV], and number of partons, see
+        `xaug.generate.filters.Filter`; 0 is none
     """
 
     pthat: float = 0.0
     bias: float = 0.0
     parton_ht: float = 0.0
+    lepton_pt: float = 0.0
+    partons: int = 0
 
     @property
     def card(self) -> list[str]:
@@ -48,7 +51,8 @@ class Thresholds:
                 f"PhaseSpace:bias2SelectionPow = {self.bias:g}",
                 "PhaseSpace:bias2SelectionRef = 100",
             ]
-        return [*lines, f"xaug:partonHT = {self.parton_ht:g}"] if self.parton_ht else lines
+        filters = {"partonHT": self.parton_ht, "leptonPT": self.lepton_pt, "partons": self.partons}
+        return [*lines, *(f"xaug:{name} = {least:g}" for name, least in filters.items() if least)]
 
 
 @dataclass(frozen=True)
@@ -73,38 +77,47 @@ class Regime:
 
     Attributes
     ----------
+    name
+        its name, the same for all selections that share its files
     stored
         cuts that stored events pass
     thresholds
         thresholds by process; a process that is not named has none
     """
 
+    name: str
     stored: Stored
     thresholds: Mapping[str, Thresholds]
 
 
 LOOSE = Regime(
+    "loose",
     Stored(),
     {
-        "tt1l": Thresholds(parton_ht=200),
-        "tt2l": Thresholds(parton_ht=200),
-        "wjets": Thresholds(pthat=100, bias=3),
-        "singletop_t": Thresholds(pthat=25, bias=2),
-        "singletop_s": Thresholds(pthat=25, bias=2),
-        **dict.fromkeys(("ww", "wz", "zz", "wh"), Thresholds(pthat=20, bias=2)),
+        **dict.fromkeys(("tt1l", "tt2l", "tth"), Thresholds(parton_ht=200)),
+        "wjets": Thresholds(pthat=100, bias=2, parton_ht=200),
+        **dict.fromkeys(("singletop_t", "singletop_s"), Thresholds(pthat=25, bias=2, parton_ht=200)),
+        **dict.fromkeys(("ww", "wz", "zz", "wh"), Thresholds(pthat=20, bias=2, parton_ht=200)),
     },
 )
 HARD = Regime(
+    "hard",
     Stored(lepton_pt=80.0, ht=700.0, fat_pt=450.0),
     {
-        **dict.fromkeys(("tt1l", "tt2l", "tth"), Thresholds(parton_ht=800)),
-        "wjets": Thresholds(pthat=300, bias=3, parton_ht=900),
-        **dict.fromkeys(("singletop_t", "singletop_s"), Thresholds(pthat=150, bias=3, parton_ht=900)),
-        **dict.fromkeys(("ww", "wz", "zz", "wh"), Thresholds(pthat=225, bias=3, parton_ht=900)),
+        **dict.fromkeys(("tt1l", "tt2l", "tth"), Thresholds(parton_ht=750, lepton_pt=70)),
+        "wjets": Thresholds(pthat=300, bias=2, parton_ht=750, lepton_pt=70, partons=3),
+        **dict.fromkeys(
+            ("singletop_t", "singletop_s"), Thresholds(pthat=150, bias=2, parton_ht=750, lepton_pt=70, partons=3)
+        ),
+        **dict.fromkeys(
+            ("ww", "wz", "zz", "wh"), Thresholds(pthat=225, bias=2, parton_ht=750, lepton_pt=70, partons=3)
+        ),
     },
 )
 REGIMES = {"loose": LOOSE, "search": HARD, "tight": HARD}
 """By the name of the selection, see `xaug.events.presets`."""
+NAMED = {own.name: own for own in REGIMES.values()}
+"""By their own name, which files record."""
 
 
 def regime(preset: str) -> Regime:

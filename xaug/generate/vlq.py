@@ -8,7 +8,7 @@ t tbar with W or Z, which Pythia does not have.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -26,7 +26,7 @@ from xaug.generate import blocks
 from xaug.generate.blocks import BlockTask, Process
 from xaug.generate.filters import Filter
 from xaug.generate.pythia import Batch, Generator, read_card, seed_of, subruns
-from xaug.generate.regimes import Regime, Stored, Thresholds, regime
+from xaug.generate.regimes import NAMED, Regime, Stored, Thresholds, regime
 from xaug.jets import clustering
 
 __all__ = ["PROCESSES", "card_of", "generate", "generate_block"]
@@ -60,6 +60,7 @@ def generate(
     output: str | Path,
     *,
     events: int,
+    events_of: Mapping[str, int] | None = None,
     seed: int = 1,
     workers: int | None = None,
     cards: dict[str, str] | None = None,
@@ -74,6 +75,8 @@ def generate(
         directory of the files
     events : int
         generated events of each process
+    events_of : dict, optional
+        process name -> its generated events, where they are not `events`; a process that is not generated does not count
     seed : int
         seed of the whole sample
     workers : int, optional
@@ -96,9 +99,9 @@ def generate(
     ConfigurationError
         if an option cannot be used, or the directory holds other results
     """
-    cards, own = cards or {}, regime(preset)
+    cards, numbers, own = cards or {}, events_of or {}, regime(preset)
     chosen = list(PROCESSES) if processes is None else list(dict.fromkeys(processes))
-    for kind, names in (("card", [*cards]), ("process", chosen)):
+    for kind, names in (("card", [*cards]), ("process", [*chosen, *numbers])):
         for name in names:
             if name not in PROCESSES:
                 raise unknown_name(kind, name, PROCESSES)
@@ -106,13 +109,22 @@ def generate(
     streams = {name: stream for stream, name in enumerate(PROCESSES)}
     return blocks.run(
         "xaug.generate.vlq:generate_block",
-        [Process(n, PROCESSES[n], read_card(cards[n]) if n in cards else card_of(n, own), streams[n]) for n in chosen],
+        [
+            Process(
+                name,
+                PROCESSES[name],
+                read_card(cards[name]) if name in cards else card_of(name, own),
+                streams[name],
+                numbers.get(name),
+            )
+            for name in chosen
+        ],
         output,
         seed=seed,
         events=events,
         workers=workers,
         sample="vlq",
-        options={"preset": preset},
+        options={"regime": own.name},
     )
 
 
@@ -193,7 +205,7 @@ def generate_block(content: JsonObject, arrays: Arrays, report: Callable[..., No
     task = BlockTask.from_json(content)
     cards = subruns(list(task.card))
     seeds = [seed_of(task.seed, task.stream, task.block * len(cards) + k) for k in range(len(cards))]
-    stored = regime(task.options["preset"]).stored
+    stored = NAMED[task.options["regime"]].stored
     generators = [Generator(card, seed, Filter(leptonic=True)) for card, seed in zip(cards, seeds, strict=True)]
     share = -(-task.size // len(cards))  # events of a subrun, rounded up; the last subrun gets the rest
     left = [min(share, task.size - k * share) for k in range(len(cards))]

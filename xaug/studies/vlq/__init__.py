@@ -26,6 +26,8 @@ Example: python -m xaug.study vlq --scale quick -o vlq
 
 Example: python -m xaug.study vlq --preset loose -o vlq_loose
 
+Example: python -m xaug.study vlq --preset search --files vlq/files -o vlq_search   (the files of the first example)
+
 Example: python -m xaug.study vlq --by mean_absolute -o vlq   (the same networks and attributions, ranked otherwise)
 """
 
@@ -41,6 +43,8 @@ register(
         "vlq", HELP, ("events", "events_met"), study, _extension, "--events", "process",
         (
             StudyOption("--preset", "Selection of events: tight, search or loose.", "tight"),
+            StudyOption("--events-of", "Generated events of single processes, as wjets=20000,tt1l=8000.", ""),
+            StudyOption("--files", "Directory of the generated files; studies of tight and search can share it."),
             StudyOption("--least-effective", "Effective events of a class below which no conclusion is drawn.", "200"),
             StudyOption("--weights", "Weights of events in training: event, cross_section or unit.", "event"),
             StudyOption("--by", "Rank by mean (signed) or mean_absolute attribution.", "mean"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["BASELINES", "BATCH", "SCALES", "EventScale"]
 
@@ -25,6 +26,8 @@ class EventScale:
         trainings of each set of features, and their epochs
     ht_factors
         other thresholds on HT, relative to that of the selection: they show whether HT comes first because of it
+    events_of
+        process -> its generated events, where they are not `events`
     """
 
     events: int
@@ -36,6 +39,7 @@ class EventScale:
     topk_trainings: int
     topk_epochs: int
     ht_factors: tuple[float, ...]
+    events_of: Mapping[str, int] = field(default_factory=dict)
 
 
 SCALES = {

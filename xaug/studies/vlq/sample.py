@@ -13,18 +13,20 @@ from xaug.studies.vlq.runs import EventScale
 __all__ = ["generate_files", "require_all_processes", "select_events"]
 
 
-def generate_files(output: Path, size: EventScale, preset: str, seed: int, workers: int | None) -> None:
-    """Generate all processes for a selection below the directory of the study, unless they are there."""
+def generate_files(files: Path, size: EventScale, preset: str, seed: int, workers: int | None) -> None:
+    """Generate all processes for a selection into a directory, unless they are there."""
     from xaug.generate.vlq import generate
 
-    generate(output / "files", events=size.events, seed=seed, workers=workers, preset=preset)
+    generate(files, events=size.events, events_of=size.events_of, seed=seed, workers=workers, preset=preset)
 
 
-def select_events(output: Path, preset: str, ht_min: float | None, seed: int, workers: int | None) -> Path:
+def select_events(files: Path, output: Path, preset: str, ht_min: float | None, seed: int, workers: int | None) -> Path:
     """Process the generated files unless that is done, and return the directory of the dataset.
 
     Parameters
     ----------
+    files
+        directory of the generated files
     output
         directory of the study
     preset
@@ -45,7 +47,7 @@ def select_events(output: Path, preset: str, ht_min: float | None, seed: int, wo
         selection = replace(selection, ht_min=ht_min)
     dataset = output / f"dataset{suffix(ht_min)}"
     settings = EventSettings(split_seed=seed, selection=selection)
-    process([str(output / "files")], dataset, settings, executor="futures", workers=workers)
+    process([str(files)], dataset, settings, executor="futures", workers=workers)
     require_all_processes(Dataset.open(dataset))
     return dataset
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xaug.core.command import numbers_by_name
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import JsonObject
 from xaug.studies.runner import report_of
@@ -24,6 +25,8 @@ class Plan:
     ----------
     output
         directory of the study
+    files
+        directory of the generated files
     size
         how large the study is
     preset
@@ -37,6 +40,7 @@ class Plan:
     """
 
     output: Path
+    files: Path
     size: EventScale
     preset: str
     weights: str
@@ -53,6 +57,8 @@ def study(
     weights: str = "event",
     by: str = "mean",
     events: int | None = None,
+    events_of: str = "",
+    files: str | Path | None = None,
     trainings: int | None = None,
     epochs: int | None = None,
     seed: int = 1,
@@ -76,6 +82,11 @@ def study(
         how attributions rank, see `xaug.training.rankings.BY`
     events, trainings, epochs
         numbers in place of those of the scale; generated events of each process
+    events_of
+        generated events of single processes in place of `events`, as "wjets=20000,tt1l=8000"; "": those of the scale,
+        unless `events` is given
+    files
+        directory of the generated files, which studies of several selections can share; default: below `output`
     seed
         seed of generation, split, trainings and baselines
     workers
@@ -91,11 +102,12 @@ def study(
     for kind, name, known in (("weights", weights, WEIGHTS), ("way to rank", by, BY)):
         if name not in known:
             raise unknown_name(kind, name, known)
-    plan = Plan(
-        Path(output), sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs), preset, weights, seed,
-        workers,
-    )  # fmt: skip
-    generate_files(plan.output, plan.size, preset, seed, workers)
+    size = sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs)
+    if events_of or events:
+        size = replace(size, events_of=numbers_by_name(events_of, "--events-of"))
+    where = Path(files) if files else Path(output) / "files"
+    plan = Plan(Path(output), where, size, preset, weights, seed, workers)
+    generate_files(where, size, preset, seed, workers)
     data, run, explained = explained_network(plan)
     varied = {}
     for factor in plan.size.ht_factors:
@@ -142,7 +154,7 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
     from xaug.training.stage import train
 
     size = plan.size
-    data = select_events(plan.output, plan.preset, ht_min, plan.seed, plan.workers)
+    data = select_events(plan.files, plan.output, plan.preset, ht_min, plan.seed, plan.workers)
     run = plan.output / "runs" / f"event{suffix(ht_min)}"
     train(
         data, run, network="event", batch_size=BATCH, weights=plan.weights, seed=plan.seed, trainings=size.trainings,
