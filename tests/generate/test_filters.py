@@ -162,7 +162,7 @@ def test_card_settings_of_the_filter_do_not_reach_pythia():
     assert found == Filter(True, 450.0, 25.0, 80.0, 75.0, 3.0)
     assert rest == ["Top:gg2ttbar = on"]
     assert Filter().with_settings(rest) == (Filter(), rest)
-    for word in ("450", "25", "80", "muon of pT > 75", "least 3 quarks and gluons"):
+    for word in ("450", "25", "80", "tau of pT > 75", "least 3 quarks and gluons"):
         assert word in found.words
 
 

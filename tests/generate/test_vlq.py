@@ -52,12 +52,14 @@ class TestCards:
         for name, own in REGIMES[preset].thresholds.items():
             assert name in PROCESSES and name != "signal"
             assert own.pthat <= PRESETS[preset].ht_min / 3
-            assert own.parton_ht <= PRESETS[preset].ht_min
+            assert own.parton_ht < PRESETS[preset].ht_min
+            assert own.lepton_pt <= REGIMES[preset].stored.lepton_pt
             assert not (name.startswith("tt") and own.bias), "top pairs have unit weights"
             lines = card_of(name, REGIMES[preset])
             assert (setting(lines, "PhaseSpace:pTHatMin") or 0) == own.pthat
             assert (setting(lines, "PhaseSpace:bias2SelectionPow") or 0) == own.bias
-            assert (setting(lines, "xaug:partonHT") or 0) == own.parton_ht
+            least = {"partonHT": own.parton_ht, "leptonPT": own.lepton_pt, "partons": own.partons}
+            assert {key: setting(lines, f"xaug:{key}") or 0 for key in least} == least
 
     @pytest.mark.parametrize("name", PROCESSES)
     def test_shipped_cards_have_no_thresholds_of_their_own(self, name):
@@ -302,6 +304,20 @@ class TestSample:
             name = f"vlq_singletop_s_0000{block}.root"
             assert content(tmp_path / "one" / name) == content(sample / name)
 
+    def test_processes_have_numbers_of_their_own(self, sample, tmp_path, monkeypatch):
+        """Blocks do not depend on them, so all but the last are those of another number."""
+        monkeypatch.setattr(blocks, "EVENTS_PER_BLOCK", PER_BLOCK)
+        asked = ["vlq", "--events", "25", "--events-of", "singletop_s=20", "--seed", str(SEED), "--workers", "1"]
+        output = tmp_path / "own"
+        result = CliRunner().invoke(main, [*asked, "--processes", "signal,singletop_s", "-o", str(output)])
+        assert result.exit_code == 0, result.output
+        totals = json.loads((output / "manifest.json").read_text())["totals"]
+        assert {name: own["events_generated"] for name, own in totals.items()} == {"signal": 25, "singletop_s": 20}
+        name = "vlq_singletop_s_00000.root"
+        assert content(output / name) == content(sample / name)
+        refused = CliRunner().invoke(main, [*asked, "--processes", "signal", "-o", str(output)])
+        assert refused.exit_code == 1 and "was made with other settings" in refused.stderr
+
     def test_resumes(self, sample, tmp_path, monkeypatch):
         import shutil
 
@@ -318,6 +334,8 @@ class TestSample:
         ("options", "message"),
         [
             (["--processes", "tt1"], "unknown process 'tt1'; did you mean 'tt1l'"),
+            (["--events-of", "tt1=5"], "unknown process 'tt1'; did you mean 'tt1l'"),
+            (["--events-of", "tt1l=none"], "--events-of 'tt1l=none': must be NAME=NUMBER"),
             (["--card", "wjet=x.cmnd"], "unknown card 'wjet'; did you mean 'wjets'"),
             (["--card", "wjets=none.cmnd"], "card none.cmnd cannot be read"),
         ],

@@ -109,8 +109,8 @@ def run(
     seed
         seed of the whole sample
     jets, events
-        selected jets, or generated events, of each process; exactly one of the two. A process with a size of its own has
-        that many instead
+        selected jets, or generated events, of each process; exactly one of the two. A process with a size of its own
+        has that many instead
     workers
         processes at a time; default: one for each processor
     sample

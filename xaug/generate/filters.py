@@ -36,7 +36,7 @@ BEFORE_DECAYS = 5
 DECAYED = (-22, -23)
 """Status of a particle of the hard process that decays."""
 SAME_MASS = 1e-4
-"""Masses of resonances that differ by less are those of the same one: recoils change its momentum, not its mass [GeV]."""
+"""Resonances whose masses differ by less are the same one: recoils change its momentum, not its mass [GeV]."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Filter:
         at = f"at a shower scale of {self.scale:g} GeV"
         if self.parton_ht:
             words.append(
-                f"quarks and gluons of pT > {self.parton_pt:g} GeV with a scalar sum of at least {self.parton_ht:g} GeV "
-                + at
+                f"quarks and gluons of pT > {self.parton_pt:g} GeV with a scalar sum of at least "
+                f"{self.parton_ht:g} GeV {at}"
             )
         if self.partons:
             words.append(f"at least {self.partons:g} quarks and gluons of pT > {self.parton_pt:g} GeV {at}")

@@ -5,9 +5,9 @@ below the selection that halving one adds about a percent to what is selected, o
 of partons that is close to the cut on HT: both count quarks and gluons, and leptons and neutrinos of decays in neither.
 
 Effective numbers of events (sum w)^2 / sum w^2 suffer where events of low pTHat, which are weighted most, pass the
-selection. Half of the top pairs that pass a hard selection have a pTHat below 100 GeV and recoil against hard jets; they
-are filtered by the partons and leptons that the event has, and their weights are one. Processes of one hard recoil have
-the same filters, a threshold on pTHat, and a weak bias.
+selection. Many top pairs that pass a hard selection have a pTHat below 100 GeV and recoil against hard jets; they are
+filtered by the partons and leptons that the event has, and their weights are one. Processes of one hard recoil have the
+same filters, a threshold on pTHat, and a weak bias.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def generate(
     events : int
         generated events of each process
     events_of : dict, optional
-        process name -> its generated events, where they are not `events`; a process that is not generated does not count
+        process name -> its generated events, where they are not `events`; the process may be one that is left out
     seed : int
         seed of the whole sample
     workers : int, optional
