@@ -48,7 +48,9 @@ def test_processes_and_thresholds_are_those_of_generation(preset, column):
     for name, told in found.items():
         own = REGIMES[preset].thresholds.get(name, Thresholds())
         words = [f"pTHat > {own.pthat:g}, p = {own.bias:g}"] if own.pthat else []
-        words += [f"partons > {own.parton_ht:g}"] if own.parton_ht else []
+        count = {0: "", 3: "three "}[own.partons]
+        words += [f"{count}partons > {own.parton_ht:g}"] if own.parton_ht else []
+        words += [f"lepton > {own.lepton_pt:g}"] if own.lepton_pt else []
         assert told == (", ".join(words) or "–"), name
 
 

@@ -165,7 +165,7 @@ class Resonance:
 
 
 class Judgement(NamedTuple):
-    """What an event in its shower is judged by; the names are those of Filter."""
+    """The numbers by which an event in its shower is judged; the names are those of Filter."""
 
     parton_ht: float
     lepton_pt: float
@@ -210,7 +210,7 @@ class EventFilter(pythia8mc.UserHooks):  # type: ignore[misc]  # pythia8mc has n
         return self.judged(event).fails(self.kept)
 
     def judged(self, event: Any) -> Judgement:
-        """What an event in its shower is judged by."""
+        """The numbers by which an event in its shower is judged."""
         total = hardest = 0.0
         count = 0
         for i in range(event.size()):
