@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from xaug.core.errors import ConfigurationError, ModelError, XaugError, unknown_name
 from xaug.core.types import Array
+from xaug.explain.propagation.layers.operation import Share
+from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
 from xaug.explain.targets import functional
 
 __all__ = ["KINDS", "ModelOutput", "float32_layers", "plain_errors", "read_output", "weights_digest"]
@@ -201,6 +203,11 @@ def _before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
         before, linear = keras.Model(model.inputs, sources), _without_activation(layer)
         return (lambda x: linear(_call(before, x))), activation
     if activation == "linear":
+        if _hides_head(tensor):
+            raise ModelError(
+                f"model {model.name!r} ends in layer {layer.name!r} ({kind}) behind a softmax or sigmoid, so that its "
+                f"output is made of probabilities. Remedy: {AS_IT_IS}"
+            )
         return _whole(model, tensor), "linear"
     raise ModelError(
         f"model {model.name!r} ends in layer {layer.name!r} ({kind}, activation {activation!r}), which is neither a "
@@ -225,7 +232,23 @@ def _before_nested_head(
     return function, head
 
 
+LINEAR = ("Dropout", "Add", "Subtract", "Average", "Concatenate", "Reshape", "Flatten", "Rescaling",
+          "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
+          "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Permute", "Multiply", "Dot")  # fmt: skip
+"""Keras classes without an activation that may stand last."""
 _OPERATIONS = {"softmax": "softmax", "softmax_v2": "softmax", "sigmoid": "sigmoid", "identity": "linear"}
+
+
+def _hides_head(tensor: tf.Tensor) -> bool:
+    """Whether what an output is made of, by layers without a function of their own, is a softmax or sigmoid."""
+    layer, node_index, _ = tensor._keras_history
+    if isinstance(layer, (keras.Model, keras.layers.InputLayer)):
+        return False
+    activation = _activation(layer)
+    if activation in ("softmax", "sigmoid"):
+        return True
+    passes = activation == "linear" and not layer.weights
+    return passes and any(map(_hides_head, tf.nest.flatten(layer.inbound_nodes[node_index].keras_inputs)))
 
 
 def _activation(layer: keras.layers.Layer) -> str | None:
@@ -233,9 +256,11 @@ def _activation(layer: keras.layers.Layer) -> str | None:
     kind = type(layer).__name__
     if kind == "Softmax":
         return "softmax" if layer.axis in (-1, 1) else None
-    if kind == "TFOpLambda":
-        return _OPERATIONS.get(str(getattr(layer, "symbol", "")).split(".")[-1])
-    if kind in ("Dropout", "Add", "Subtract", "Average", "Concatenate", "Reshape", "Flatten", "Rescaling"):
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        name = operation_name(layer.get_config())
+        linear = "linear" if share_of(name) in (Share.MOVED, Share.LINEAR, Share.PRODUCT, Share.NUMERATOR) else None
+        return _OPERATIONS.get(name.split(".")[-1], linear)
+    if kind in LINEAR:
         return "linear"
     activation = getattr(layer, "activation", None)
     return getattr(activation, "__name__", None)

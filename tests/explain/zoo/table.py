@@ -1,36 +1,32 @@
-"""Write the page of models that can be explained: `python tests/explain/zoo/table.py` (a minute or two)."""
+"""Write the page of models that can be explained: `python tests/explain/zoo/table.py [NAMES]` (some ten minutes).
+
+With names of functions or of modules of the zoo only the rows of these are made again.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
+
+import tensorflow as tf
 
 import xaug
 from xaug.core.errors import XaugError
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+from explain.zoo.registry import Kind, events, models  # noqa: E402 - the tests are in no package
+
 PAGE = HERE.parents[2] / "notebooks" / "models.md"
+HEADER = "| model | LRP | IG |"
 INTRODUCTION = """# Models that can be explained
 
 Each row is a small model of a kind that particle physicists use. LRP is by xaug's own engine with the rule ε,
 Integrated Gradients (IG) from the blank baseline. "yes" means that the method gives numbers, for LRP after the outputs
 that it explains were compared with those of Keras; otherwise the reason is there. The page is written by
 `python tests/explain/zoo/table.py`; `pytest -m slow tests/explain/zoo` tests that relevance adds up to the logit where
-the rules conserve it.
-
-| model | LRP | IG |
-|---|---|---|
+the rules conserve it, that it is gradient times input where a network is linear between kinks, and that IG add up.
 """
-
-
-def load_models():
-    """The module of the models, which is in no package."""
-    spec = importlib.util.spec_from_file_location("zoo_models", HERE / "models.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["zoo_models"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def verdict(explain):
@@ -42,17 +38,30 @@ def verdict(explain):
     return "yes"
 
 
-def main():
-    found, rows = load_models(), []
-    for kind in found.MODELS.values():
-        model = kind.build()
-        x, target = found.events(model), 0 if model.output_shape[-1] > 1 else "signal"
-        lrp = verdict(lambda: xaug.explain.lrp(model, x, "epsilon", target, "native"))  # noqa: B023 - called at once
-        ig = verdict(lambda: xaug.explain.integrated_gradients(model, x, xaug.explain.Blank(), target))  # noqa: B023
-        rows.append(f"| {kind.name} | {lrp} | {ig} |")
-        print(rows[-1], flush=True)
-    PAGE.write_text(INTRODUCTION + "\n".join(rows) + "\n")
+def row(kind: Kind) -> str:
+    """The row of one model."""
+    model = kind.build()
+    x, target = events(model), kind.target(model)
+    lrp = verdict(lambda: xaug.explain.lrp(model, x, "epsilon", target, "native", output=kind.output))
+    blank = xaug.explain.Blank()
+    ig = verdict(lambda: xaug.explain.integrated_gradients(model, x, blank, target, output=kind.output))
+    return f"| {kind.name} | {lrp} | {ig} |"
+
+
+def main(names: list[str]) -> None:
+    """Write the page, or some rows of it."""
+    tf.config.run_functions_eagerly(True)  # small models: to trace them takes longer than to run them
+    zoo = models()
+    known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
+    groups: dict[str, list[str]] = {}
+    for name, kind in zoo.items():
+        if not names or name in names or kind.group in names or kind.name not in known:
+            known[kind.name] = row(kind)
+            print(known[kind.name], flush=True)
+        groups.setdefault(kind.group, []).append(known[kind.name])
+    tables = [f"\n## {group.capitalize()}\n\n{HEADER}\n|---|---|---|\n" + "\n".join(groups[group]) for group in groups]
+    PAGE.write_text(INTRODUCTION + "\n".join(tables) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from xaug.explain.propagation.layers.base import KerasLayer, TensorOf
-from xaug.explain.propagation.unroll import Expansion, Unrolled, Unroller, unroll
+from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
+from xaug.explain.propagation.unroll import OWN, Expansion, Unrolled, Unroller, unroll
 
 __all__ = ["EXPANSIONS", "take_apart"]
 
@@ -55,9 +57,10 @@ def bidirectional(
     """Two recurrent layers, the outputs of the backward one in order of the steps, and what joins them."""
     if len(inputs) > 1:
         raise call.error("is called with initial states, which has no rule")
-    if layer.merge_mode is None:
-        raise call.error("has merge_mode=None, so that it has two outputs, which has no rule")
-    ends = []
+    number = call.options.get(NUMBER, 0)
+    if number > 1:
+        raise call.error("has its states read, which has no rule")
+    ends: list[str] = []
     for inner in (layer.forward_layer, layer.backward_layer):
         sequences = inner.return_sequences
         units = inner.cell.units
@@ -66,6 +69,8 @@ def bidirectional(
         if inner is layer.backward_layer and sequences:
             name = unroller.make("ReversedSteps", (name,), f"{call.name}/reversed", shape)
         ends.append(name)
+    if layer.merge_mode is None:  # each direction is an output of its own
+        return ends[int(number)]
     merge = MERGES[layer.merge_mode]()
     return unroller.add(merge, ends, call.name)
 
@@ -98,8 +103,8 @@ def multi_head_attention(
     """Projections, products of queries and keys, their softmax, the mean of the values, and a projection."""
     order = ("query", "value", "key", "attention_mask", "return_attention_scores")
     given = {**dict(zip(order, call.arguments, strict=False)), **call.options}
-    if given.pop("return_attention_scores", False):
-        raise call.error("returns its scores beside its output, which has no rule")
+    number = given.pop(NUMBER, 0)
+    given.pop("return_attention_scores", None)
     names = {key: inputs[one.index] for key, one in given.items() if isinstance(one, TensorOf)}
     value = names["value"]
     parts = {"query": names["query"], "key": names.get("key", value), "value": value}
@@ -120,6 +125,8 @@ def multi_head_attention(
         "AttentionSoftmax", (scores, *masks), f"{call.name}/softmax", (heads, places[0], keys),
         causal=bool(given.get("use_causal_mask")), attention_mask="attention_mask" in names,
     )  # fmt: skip
+    if number == 1:
+        return softmax
     width = unroller.shape(made["value"])[-1]
     mixed = unroller.make("AttentionMean", (softmax, made["value"]), f"{call.name}/mean", (places[0], heads, width))
     output = layer._output_dense
@@ -131,3 +138,102 @@ def _projected(dense: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, 
     """Shape of the output of an EinsumDense without the event axis."""
     full = (None, *(None if size < 0 else size for size in shape))
     return tuple(-1 if size is None else int(size) for size in tuple(dense.compute_output_shape(full))[1:])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warning of TensorFlow that weights are read by an operation: they are kept as constants."""
+    logger, level = tf.get_logger(), tf.get_logger().level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+CELLS = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"}
+"""Recurrent layers by the class of their cells."""
+
+
+@expand("RNN")
+def recurrence_of_cells(
+    unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
+) -> str:
+    """A recurrent layer for each cell: one cell on top of another is one layer on top of another."""
+    cell, own, name = layer.cell, layer.get_config(), inputs[0]
+    cells = list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
+    number = call.options.get(NUMBER, 0)
+    for one in cells:
+        if type(one).__name__ not in CELLS:
+            raise call.error(f"has a cell {type(one).__name__}, which has no rule; those with one: {', '.join(CELLS)}")
+    if len(inputs) > 1 or number > 1:
+        raise call.error("is called with an initial state, or has an inner state read, which has no rule")
+    for one in cells:
+        first, last = one is cells[0], one is cells[-1]
+        sequences = not last or (layer.return_sequences and number == 0)
+        config = {**one.get_config(), **{key: value for key, value in own.items() if key != "cell"}}
+        config |= {"return_sequences": sequences, "return_state": False, "go_backwards": first and layer.go_backwards}
+        kind = getattr(keras.layers, CELLS[type(one).__name__]).from_config(config)
+        kind.build((None, None, unroller.shape(name)[-1]))
+        kind.set_weights(one.get_weights())
+        shape = (unroller.shape(name)[0], one.units) if sequences else (one.units,)
+        where = call.name if last else f"{call.name}/{one.name}"
+        name = unroller.add(kind, (name,), where, shape, None, mask)
+    return name
+
+
+@expand("SpectralNormalization")
+def normalised_spectrum(
+    unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
+) -> str:
+    """The layer inside: at inference its weights are those that training left."""
+    return unroller.call(layer.layer, inputs, f"{call.name}/{layer.layer.name}")
+
+
+@expand("Attention")
+@expand("AdditiveAttention")
+@expand(OWN)
+def followed(
+    unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
+) -> str:
+    """The layers and operations that the `call` of a layer consists of; it is called on Keras tensors, which record
+    them. A mask that Keras would hand to it is an input of its own."""
+    placeholders = [keras.Input(unroller.open_shape(name), dtype=unroller.dtype(name)) for name in inputs]
+    names, tensors = list(inputs), list(placeholders)
+    masks: list[Any] = [None] * len(inputs)
+    for i, name in enumerate(inputs):
+        if unroller.has_mask(name) or (i == 0 and mask is not None):
+            given = mask if i == 0 and mask is not None else unroller.mask_of(name)
+            masks[i] = keras.Input(unroller.open_shape(given), dtype="bool")
+            placeholders[i]._keras_mask = masks[i]
+            names, tensors = [*names, given], [*tensors, masks[i]]
+
+    def placed(value: Any) -> Any:
+        return placeholders[value.index] if isinstance(value, TensorOf) else value
+
+    def mask_for(value: Any) -> Any:
+        return masks[value.index] if isinstance(value, TensorOf) else None
+
+    number = call.options.get(NUMBER, 0)
+    rest = {key: value for key, value in call.options.items() if key != NUMBER}
+    arguments, options = tf.nest.map_structure(placed, (call.arguments, rest))
+    own_mask = tf.nest.map_structure(mask_for, call.arguments[0]) if call.arguments else None
+    known = inspect.signature(layer.call).parameters
+    options |= {"training": False} if "training" in known else {}
+    if "mask" in known and any(one is not None for one in masks):
+        options["mask"] = own_mask
+    try:
+        with _quiet():
+            output = layer.call(*arguments, **options)
+        handed_on = layer.compute_mask(arguments[0], own_mask) if layer.supports_masking and arguments else None
+    except Exception as error:  # whatever code of the user's own may raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise call.error(f"is of a class without a rule, whose operations cannot be followed: {reason}") from None
+    end = tf.nest.flatten(output)[number]
+    if not hasattr(end, "_keras_history"):
+        raise call.error("is of a class without a rule, and gives no tensor of its input that could be followed")
+    found = unroller.trace(tensors, end, names, call.name)
+    if not hasattr(handed_on, "_keras_history"):
+        return unroller.make("WithoutMask", (found,), call.name, unroller.shape(found))
+    of_output = unroller.trace(tensors, handed_on, names, f"{call.name}/mask")
+    return unroller.make("WithMask", (found, of_output), call.name, unroller.shape(found))

@@ -23,9 +23,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from xaug.core.types import Array
 from xaug.explain.propagation.expansions import take_apart
 from xaug.explain.propagation.heads import HEADS, take_off
 from xaug.explain.propagation.layers.base import KerasLayer, Layer, Treatment, entry_of, shape_of
+from xaug.explain.propagation.layers.constant import Constant
 from xaug.explain.propagation.layers.identity import Input
 from xaug.explain.propagation.layers.linear import Dense
 from xaug.explain.propagation.layers.norm import Affine
@@ -144,7 +146,7 @@ def make_graph(
     step = "head: softmax or sigmoid taken off" if head is not None and head.kind in HEADS else "head: as it is"
     kind = "value" if head is None else head.kind
     graph = _as_row(Graph((*(n for n in nodes.values() if n.name != end), nodes[end]), tuple(inputs), (step,), kind))
-    graph = _without_identities(graph)
+    graph = _without_identities(_with_constants(graph))
     return _fold(graph) if fold else graph
 
 
@@ -185,6 +187,42 @@ def _shape_for(layer: Layer[Any], call: Call, nodes: Mapping[str, Node]) -> Shap
     """Shape of a layer's output for inputs of the given shapes, where Keras knows it only in part: by doing it once."""
     x = [tf.zeros((1, *nodes[name].shape)) for name in call.inputs]
     return shape_of(layer.forward(x, [None] * len(x), Treatment(EpsilonRule(1e-7), "ignore", False)).y)
+
+
+def _with_constants(graph: Graph) -> Graph:
+    """The graph in which what depends on the shapes of the inputs alone is a constant, as far as it has no event axis.
+
+    It is computed for two and for three events: what is the same for both does not depend on their number.
+    """
+    how = Treatment(EpsilonRule(1e-7), "ignore", False)
+    found: dict[str, list[tf.Tensor]] = {}
+    shapes = graph.by_name
+    for node in graph.nodes:
+        if node.layer.reads_shape_alone:
+            given = [[tf.zeros((n, *shapes[name].shape)) for name in node.inputs] for n in (2, 3)]
+        elif node.inputs and all(name in found for name in node.inputs):
+            given = [[found[name][i] for name in node.inputs] for i in (0, 1)]
+        else:
+            continue
+        found[node.name] = [node.layer.forward(x, [None] * len(x), how).y for x in given]
+    same = {name: two.numpy() for name, (two, three) in found.items() if _are_same(two, three)}
+    if not same:
+        return graph
+    nodes = [_constant(node, same[node.name]) if node.name in same else node for node in graph.nodes]
+    needed = {graph.output.name, *graph.input_names}
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed |= {*node.inputs, *([] if node.mask is None else [node.mask])}
+    return replace(graph, nodes=tuple(node for node in nodes if node.name in needed))
+
+
+def _are_same(one: tf.Tensor, other: tf.Tensor) -> bool:
+    return one.shape == other.shape and bool(np.array_equal(one.numpy(), other.numpy()))
+
+
+def _constant(node: Node, value: Array) -> Node:
+    source = KerasLayer(node.name, "Constant", {}, (value,), value.shape)
+    return Node(node.name, Constant.lower(source), (), value.shape)
 
 
 def _reachable(calls: Mapping[str, Call], inputs: Sequence[str], end: str) -> list[Call]:

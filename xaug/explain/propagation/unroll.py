@@ -16,12 +16,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
+from xaug.core.types import JsonObject
+from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf, known_layers
 
-__all__ = ["Call", "Expansion", "Unrolled", "Unroller", "unroll"]
+__all__ = ["OWN", "Call", "Expansion", "Unrolled", "Unroller", "unroll"]
 
 NO_EFFECT = ("name", "training")
 """Arguments of a call that change nothing at inference."""
+
+
+OWN = "a class of one's own"
+"""Stands for all classes of layers without a rule, the user's own among them, among the expansions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +86,7 @@ class Unroller:
         self._expansions = expansions
         self.calls: dict[str, Call] = {}
         self._dtypes: dict[str, str] = {}
+        self._masked: dict[str, bool] = {}
         self._alive: list[Any] = []  # placeholders, which are known by their identity
 
     def add(
@@ -105,7 +111,7 @@ class Unroller:
             broken = KerasLayer(name, type(layer).__name__, {})
             raise broken.error("has weights that are not finite", "train the model again; this one gives no numbers")
         described = KerasLayer(
-            self._free(name), type(layer).__name__, layer.get_config(),
+            self._free(name), type(layer).__name__, _config(layer),
             weights, _sizes(shape), shapes,
             bool(layer.supports_masking), () if call is None else call.arguments,
             {} if call is None else call.options, getattr(layer, "function", None),
@@ -136,15 +142,32 @@ class Unroller:
 
     def call(self, layer: keras.layers.Layer, inputs: Sequence[str], name: str) -> str:
         """Add a plain call of any layer or model of one output on outputs of other calls; return its name."""
-        if isinstance(layer, keras.Model):
+        if isinstance(layer, keras.Model) and layer._is_graph_network:
             known = {_key(tensor): source for tensor, source in zip(layer.inputs, inputs, strict=True)}
             return self.name_of(layer.outputs[0], _Scope(f"{name}/", known))
-        kind = type(layer).__name__
-        if kind in self._expansions:
+        expansion = self._expansion_of(layer)
+        if expansion is not None:
             arguments = tuple(TensorOf(i) for i in range(len(inputs)))
-            call = KerasLayer(name, kind, layer.get_config(), arguments=arguments)
-            return self._expansions[kind](self, layer, call, tuple(inputs), None)
+            call = KerasLayer(name, type(layer).__name__, _config(layer), arguments=arguments)
+            return expansion(self, layer, call, tuple(inputs), None)
         return self.add(layer, inputs, name)
+
+    def _expansion_of(self, layer: keras.layers.Layer) -> Expansion | None:
+        """The function that takes a layer apart: by its class, or that of all classes without a rule."""
+        kind = type(layer).__name__
+        own = hasattr(keras.layers, kind) and type(layer) is not getattr(keras.layers, kind)
+        own = own or not (kind in known_layers() or kind in self._expansions)
+        return self._expansions[OWN] if own else self._expansions.get(kind)
+
+    def mask_of(self, name: str) -> str:
+        """Name of the call that gives the mask of an output as a tensor; it is added."""
+        made = self.make("StepsMask", (name,), f"{name}/mask", self.shape(name)[:1])
+        self._dtypes[made] = "bool"
+        return made
+
+    def has_mask(self, name: str) -> bool:
+        """Whether Keras hands a mask with the output of a call, to the layer that is taken apart now."""
+        return self._masked.get(name, False)
 
     def trace(self, placeholders: Sequence[Any], output: Any, inputs: Sequence[str], name: str) -> str:
         """Add the calls that lead from placeholders, which stand for outputs of other calls, to a Keras tensor."""
@@ -170,16 +193,21 @@ class Unroller:
             return name
         call = _described(layer, node, name)
         inputs = tuple(scope.known[_key(source)] for source in node.keras_inputs)
-        if isinstance(layer, keras.Model):
+        if isinstance(layer, keras.Model) and layer._is_graph_network:
             return self._inside(layer, history, call, inputs, scope)
         mask, masked = call.options.get("mask"), None
         if isinstance(mask, TensorOf):
             masked, inputs = inputs[mask.index], (*inputs[: mask.index], *inputs[mask.index + 1 :])
             call = _without_input(call, mask.index, "mask")
-        if type(layer).__name__ in self._expansions:
-            return self._expansions[type(layer).__name__](self, layer, call, inputs, masked)
         if len(tf.nest.flatten(node.outputs)) > 1:
             call = replace(call, options={**call.options, NUMBER: history.tensor_index})
+        expansion = self._expansion_of(layer)
+        if expansion is not None:
+            mask_of = [getattr(source, "_keras_mask", None) is not None for source in node.keras_inputs]
+            self._masked = dict(zip((scope.known[_key(source)] for source in node.keras_inputs), mask_of, strict=True))
+            name = expansion(self, layer, call, inputs, masked)
+            self._dtypes[name] = tensor.dtype.name
+            return name
         name = self.add(layer, inputs, name, tensor.shape[1:], call, masked)
         self._dtypes[name] = tensor.dtype.name
         return name
@@ -188,8 +216,6 @@ class Unroller:
         self, model: keras.Model, history: Any, call: KerasLayer, inputs: tuple[str, ...], scope: _Scope
     ) -> str:
         """The output of a model inside the model, taken apart once for each of its calls."""
-        if not model._is_graph_network:
-            raise call.error("is a model of a class of its own, whose layers cannot be followed")
         key = (id(model), history.node_index)
         if key not in scope.inner:
             count = sum(1 for known, _ in scope.inner if known == id(model))
@@ -252,6 +278,15 @@ def unroll(model: keras.Model, expansions: Mapping[str, Expansion]) -> Unrolled:
     return Unrolled(unroller.calls, inputs, end, scope.tensors)
 
 
+def _config(layer: keras.layers.Layer) -> JsonObject:
+    """The configuration of a layer; that of a class of the user's own may have none."""
+    try:
+        found: JsonObject = layer.get_config()
+    except NotImplementedError:
+        return {"name": layer.name}
+    return found
+
+
 def _is_inner_softmax(layer: keras.layers.Layer) -> bool:
     """Whether a layer ends in a softmax and is not one by itself."""
     activation = getattr(layer, "activation", None)
@@ -288,7 +323,7 @@ def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:
 
 def _described(layer: keras.layers.Layer, node: Any, name: str) -> KerasLayer:
     """A call by its arguments, with `TensorOf` for each input; arguments without effect are left out."""
-    call = KerasLayer(name, type(layer).__name__, layer.get_config())
+    call = KerasLayer(name, type(layer).__name__, _config(layer))
     numbers = iter(range(len(node.keras_inputs)))  # in the order in which nest goes through the arguments
 
     def placed(value: Any) -> Any:

@@ -197,6 +197,8 @@ class Layer(ABC, Generic[Record]):
         whether each of its outputs is one of its inputs, or zero
     is_keras : bool
         whether `as_keras` can build it again
+    reads_shape_alone : bool
+        whether its output depends on the shapes of its inputs, and not on their values
     """
 
     source: KerasLayer
@@ -205,6 +207,7 @@ class Layer(ABC, Generic[Record]):
     faster_compiled: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     is_keras: ClassVar[bool] = True
+    reads_shape_alone: ClassVar[bool] = False
     overrides: ClassVar[JsonObject] = {}
     """Options in which a Keras layer of the same function differs from the configuration of the source."""
 

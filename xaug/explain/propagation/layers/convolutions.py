@@ -142,15 +142,21 @@ def _depthwise(layer: KerasLayer) -> Operate:
 def _transposed(layer: KerasLayer) -> Operate:
     """The transpose of a strided convolution."""
     strides, dilations = (_numbers(layer, option) for option in WINDOW)
-    if set(dilations) != {1} or layer.config.get("output_padding") is not None:
-        raise layer.error("is a transposed convolution with dilation or output_padding, which has no rule")
-    grows = layer.config["padding"] == "valid"
+    if set(dilations) != {1}:
+        raise layer.error("is a transposed convolution with dilation, which has no rule")
+    padding, extra = layer.config["padding"], layer.config.get("output_padding")
+    extras = [None] * len(strides) if extra is None else [int(n) for n in np.atleast_1d(extra)]
+
+    def size(n: int, step: int, width: int, more: int | None) -> int:
+        if more is None:
+            return n * step + (max(width - step, 0) if padding == "valid" else 0)
+        return (n - 1) * step + width + more - (0 if padding == "valid" else 2 * (width // 2))
 
     def operate(x: Tensor, w: Tensor) -> Tensor:
-        windows = zip(shape_of(x)[:-1], strides, w.shape, strict=False)
-        sizes = [n * step + (max(int(width) - step, 0) if grows else 0) for n, step, width in windows]
+        windows = zip(shape_of(x)[:-1], strides, extras, w.shape, strict=False)
+        sizes = [size(n, step, int(width), more) for n, step, more, width in windows]
         shape = tf.stack([tf.shape(x)[0], *sizes, w.shape[-2]])
-        return tf.nn.conv_transpose(x, w, shape, strides, layer.config["padding"].upper())
+        return tf.nn.conv_transpose(x, w, shape, strides, padding.upper())
 
     return operate
 

@@ -28,6 +28,7 @@ __all__ = ["Identity", "Input", "Masking"]
 @register("Dropout", innvestigate=None)
 @register("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout")
 @register("GaussianNoise", "GaussianDropout", "ActivityRegularization")
+@register("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness")
 @dataclass(frozen=True, eq=False)
 class Identity(Moving):
     """Regularisation in training; at inference the output is the input, and so is its mask."""

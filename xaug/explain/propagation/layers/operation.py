@@ -34,13 +34,16 @@ class Share(str, Enum):
     """How an operation shares its relevance R among its inputs.
 
     MOVED: each element of y is an element of an input, which gets its R. LINEAR: x_j df/dx_j R / y, for sums with any
-    factors. PRODUCT: the same, with equal parts for all factors that are signals and nothing for gates. UNCHANGED: y_j
-    is a function of x_j alone, which gets all of it. NUMERATOR: as LINEAR, by the first input alone; the others are a
-    scale. NOTHING: no input gets anything, as of a comparison.
+    factors, and other functions that grow in proportion to their inputs, such as a norm (by Euler's theorem these
+    shares add up). SQUARE: half of that, for functions that grow with their square, such as a variance. PRODUCT: as
+    LINEAR, with equal parts for all factors that are signals and nothing for gates. UNCHANGED: y_j is a function of x_j
+    alone, which gets all of it. NUMERATOR: as LINEAR, by the first input alone; the others are a scale. NOTHING: no
+    input gets anything, as of a comparison.
     """
 
     MOVED = "moved"
     LINEAR = "linear"
+    SQUARE = "square"
     PRODUCT = "product"
     UNCHANGED = "unchanged"
     NUMERATOR = "numerator"
@@ -76,6 +79,8 @@ class Operation(Layer[None]):
 
     def backward(self, seen: Backward[None], how: Treatment) -> Shares:
         x, relevance = seen.x, seen.relevance
+        if not seen.y.dtype.is_floating or not seen.y.shape.rank:  # a number of steps, or an index
+            return Shares([None] * len(x))
         if self.share is Share.NOTHING:
             lost = tf.reduce_sum(relevance, tuple(range(1, len(relevance.shape))))
             return Shares([None] * len(x), lost)
@@ -87,6 +92,8 @@ class Operation(Layer[None]):
         shares = [None if g is None else own * g for own, g in zip(x, found, strict=True)]
         if self.share is Share.NUMERATOR:
             return Shares([shares[0], *[None] * (len(x) - 1)])
+        if self.share is Share.SQUARE:
+            return Shares([None if s is None else s / 2 for s in shares])
         return Shares(self._factors(shares, how) if self.share is Share.PRODUCT else shares)
 
     def _factors(self, shares: list[Tensor | None], how: Treatment) -> list[Tensor | None]:
@@ -97,6 +104,7 @@ class Operation(Layer[None]):
 
     def _gradients(self, x: list[Tensor], factors: Tensor) -> list[Tensor | None]:
         """The sum over outputs k of dy_k/dx_j factor_k; None for inputs without a gradient."""
+        x = [tf.identity(one) for one in x]  # one tensor that is read twice has two shares
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([one for one in x if one.dtype.is_floating])
             y = self.function(x)

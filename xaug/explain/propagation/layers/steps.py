@@ -19,7 +19,7 @@ from xaug.explain.propagation.layers.base import (
 )
 from xaug.explain.propagation.linear_maps import Tensor
 
-__all__ = ["EventsToSteps", "MaskOf", "ReversedSteps", "StepsToEvents"]
+__all__ = ["EventsToSteps", "MaskOf", "ReversedSteps", "StepsMask", "StepsToEvents", "WithMask", "WithoutMask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,50 @@ class MaskOf(_Rearranged):
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return masks[1]
+
+
+@register("WithMask")
+class WithMask(_Rearranged):
+    """The first input as it is, with the mask that the second one is."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(x[0], None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([seen.relevance, None])
+
+    def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
+        return tf.cast(x[1], tf.bool)
+
+
+@register("WithoutMask")
+class WithoutMask(_Rearranged):
+    """The input as it is; its mask ends here."""
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(x[0], None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([seen.relevance])
+
+
+@register("StepsMask")
+class StepsMask(_Rearranged):
+    """The mask of its input, as a tensor that operations read."""
+
+    moves = False
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+        return Passed(tf.ones(tf.shape(x[0])[:2], tf.bool) if masks[0] is None else masks[0], None)
+
+    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+        return Shares([None])
+
+    def never_negative(self, inputs: Sequence[bool]) -> bool:
+        return True
+
+    def is_gate(self, inputs: Sequence[bool]) -> bool:
+        return True
 
 
 @register("ReversedSteps")

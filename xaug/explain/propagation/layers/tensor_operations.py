@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from xaug.explain.propagation.layers.operation import Operation, Share
 from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
 
-__all__ = ["SHARES", "TensorOperation"]
+__all__ = ["SHARES", "TensorOperation", "operation_name", "share_of"]
 
 SHARES = {
     Share.MOVED: (
@@ -25,16 +25,28 @@ SHARES = {
         "backend.max", "backend.min", "backend.maximum", "backend.minimum", "backend.flatten", "backend.batch_flatten",
         "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile", "clip_by_value",
         "backend.clip", "transpose", "gather", "image.flip_left_right", "linalg.matrix_transpose",
-        "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2",
+        "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2", "convert_to_tensor",
+        "sort", "math.top_k", "nn.top_k",
+        "space_to_depth", "nn.space_to_depth", "nn.depth_to_space", "nn.max_pool", "nn.max_pool1d", "nn.max_pool2d",
+        "nn.max_pool3d", "space_to_batch_nd", "linalg.diag_part", "linalg.band_part", "image.central_crop",
+        "image.crop_to_bounding_box", "ensure_shape",
     ),
     Share.LINEAR: (
         "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",
         "math.reduce_sum", "math.reduce_mean", "math.cumsum", "backend.sum", "backend.mean", "backend.cumsum",
-        "math.accumulate_n", "backend.bias_add", "nn.bias_add", "nn.avg_pool",
+        "math.accumulate_n", "backend.bias_add", "nn.bias_add", "nn.avg_pool", "nn.avg_pool1d", "nn.avg_pool2d",
+        "nn.avg_pool3d", "norm", "linalg.norm", "math.reduce_std", "math.reduce_euclidean_norm",
+        "backend.std", "image.resize",
+        "linalg.trace",
+    ),
+    Share.SQUARE: (
+        "math.reduce_variance", "backend.var", "math.squared_difference",
     ),
     Share.PRODUCT: (
         "math.multiply", "__operators__.mul", "__operators__.matmul", "linalg.matmul", "matmul", "einsum", "tensordot",
         "backend.dot", "backend.batch_dot", "linalg.matvec", "math.multiply_no_nan", "math.scalar_mul",
+        "nn.convolution", "nn.conv1d", "nn.conv2d", "nn.conv3d", "nn.depthwise_conv2d", "nn.conv_transpose",
+        "backend.conv1d", "backend.conv2d", "linalg.cross", "linalg.tensordot",
     ),
     Share.NUMERATOR: (
         "math.truediv", "math.divide", "__operators__.truediv", "math.divide_no_nan", "realdiv", "math.xdivy",
@@ -43,12 +55,17 @@ SHARES = {
         "nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.selu", "nn.gelu", "nn.silu", "nn.swish", "nn.softplus",
         "math.softplus", "math.tanh", "nn.tanh", "math.sigmoid", "nn.sigmoid", "math.exp", "math.log", "math.log1p",
         "math.expm1", "math.sqrt", "math.rsqrt", "math.square", "math.abs", "math.pow", "__operators__.pow", "math.erf",
-        "math.reciprocal", "math.asinh", "math.sinh", "math.cosh", "math.sin", "math.cos", "math.atan", "math.sign",
+        "math.reciprocal", "math.asinh", "math.sinh", "math.cosh", "math.sin", "math.cos", "math.atan",
         "keras.activations.relu", "keras.activations.gelu", "keras.activations.swish", "keras.activations.tanh",
         "keras.activations.sigmoid", "keras.activations.elu", "keras.activations.selu", "keras.activations.softplus",
         "backend.relu", "backend.sigmoid", "backend.tanh", "backend.exp", "backend.log", "backend.sqrt",
         "backend.square", "backend.abs", "backend.l2_normalize", "math.l2_normalize", "stop_gradient", "backend.pow",
-        "backend.elu", "backend.softplus", "backend.hard_sigmoid",
+        "backend.elu", "backend.softplus", "backend.hard_sigmoid", "nn.l2_normalize", "linalg.l2_normalize",
+        "nn.softsign", "nn.batch_normalization", "keras.activations.linear",
+        "keras.activations.leaky_relu", "keras.activations.mish", "keras.activations.exponential",
+        "keras.activations.hard_sigmoid", "keras.activations.softsign", "math.acos", "math.asin",
+        "math.acosh", "math.atanh",
+        "math.tan", "math.reciprocal_no_nan", "math.sigmoid", "math.log_sigmoid",
     ),
     Share.NOTHING: (
         "math.equal", "math.not_equal", "math.greater", "math.greater_equal", "math.less", "math.less_equal",
@@ -60,11 +77,30 @@ SHARES = {
         "math.argmax", "math.argmin", "math.count_nonzero", "sequence_mask", "backend.argmax", "size", "rank",
         "shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv",
         "math.floormod", "__operators__.logical_and", "__operators__.logical_or", "__operators__.and",
-        "__operators__.or", "__operators__.invert", "zeros_like", "ones_like",
+        "__operators__.or", "__operators__.invert", "searchsorted", "nn.in_top_k", "zeros", "ones", "fill", "eye",
+        "math.is_inf",
+        "argmax", "argmin", "backend.argmin", "backend.shape", "math.sign", "backend.sign",
     ),
 }  # fmt: skip
 """Names of operations by how they share relevance."""
 _SHARE_OF = {name: share for share, names in SHARES.items() for name in names}
+MOMENTS = ("nn.moments", "nn.weighted_moments")
+"""Operations whose first output is a mean, and the second one a variance."""
+INDICES = ("math.top_k", "nn.top_k")
+"""Operations whose first output is moved from the input, and the second one says from where."""
+SHAPES = (
+    "shape",
+    "backend.shape",
+    "size",
+    "rank",
+    "zeros_like",
+    "ones_like",
+    "backend.zeros_like",
+    "backend.ones_like",
+)
+"""Operations that read the shape of a tensor alone."""
+RANDOM = ("random.", "backend.random", "nn.dropout", "nn.experimental", "backend.dropout")
+WITHOUT = "explain a model that ends before it, as keras.Model(model.inputs, model.get_layer('mean').output)"
 SOFTMAX = ("nn.softmax", "backend.softmax", "activations.softmax")
 SIGMOIDS = ("math.sigmoid", "nn.sigmoid", "activations.sigmoid", "backend.sigmoid", "backend.hard_sigmoid")
 SIGN_KEPT = (
@@ -81,12 +117,21 @@ class TensorOperation(Operation):
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Layer[Any]:
-        name = _name(layer)
+        name = operation_name(layer.config)
         options = dict(layer.options)
         if name in SOFTMAX:
             axis = options.get("axis", layer.arguments[1] if len(layer.arguments) > 1 else -1)
             return Softmax(layer, (int(axis),))
-        share = _SHARE_OF.get(name) or _SHARE_OF.get(f"keras.{name}")
+        if name.startswith(RANDOM):
+            raise layer.error(
+                "is random, so that there is no one output to explain", f"explain a model without it: {WITHOUT}"
+            )
+        share = share_of(name)
+        number = int(layer.options.get(NUMBER, 0))
+        if name in MOMENTS:
+            share = (Share.LINEAR, Share.SQUARE)[number]
+        elif name in INDICES and number:
+            share = Share.NOTHING
         if share is None or layer.function is None:
             raise layer.error(f"is the operation {name}, which has no rule", f"{GRADIENTS}, or write it by others")
         if share is Share.NUMERATOR and not isinstance(layer.arguments[0], TensorOf):
@@ -94,13 +139,23 @@ class TensorOperation(Operation):
         signs = name in SIGN_KEPT and not _has_negative(layer)
         return cls(layer, _function(layer), share, (lambda inputs: all(inputs)) if signs else (lambda inputs: False))
 
+    @property
+    def reads_shape_alone(self) -> bool:  # type: ignore[override]  # constant for other classes
+        """Whether its output depends on the shape of its input alone."""
+        return operation_name(self.source.config) in SHAPES
+
     def is_gate(self, inputs: Sequence[bool]) -> bool:
-        return _name(self.source) in SIGMOIDS or super().is_gate(inputs)
+        return operation_name(self.source.config) in SIGMOIDS or super().is_gate(inputs)
 
 
-def _name(layer: KerasLayer) -> str:
-    """Name of the operation, without where TensorFlow and Keras keep it."""
-    name = str(layer.config.get("function", layer.kind))
+def share_of(name: str) -> Share | None:
+    """How an operation shares its relevance; None if it has no rule."""
+    return _SHARE_OF.get(name) or _SHARE_OF.get(f"keras.{name}")
+
+
+def operation_name(config: Mapping[str, Any]) -> str:
+    """Name of the operation of a layer of Keras, without where TensorFlow and Keras keep it."""
+    name = str(config.get("function", ""))
     for prefix in ("tf.", "keras.", "compat.v1."):
         name = name.removeprefix(prefix)
     return name

@@ -19,7 +19,7 @@ SHARES = {
         "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D",
         "UpSampling2D", "UpSampling3D", "RepeatVector", "MaxPooling3D", "GlobalMaxPooling3D", "Maximum", "Minimum",
     ),
-    Share.LINEAR: ("AveragePooling3D", "GlobalAveragePooling3D", "Average", "Subtract"),
+    Share.LINEAR: ("AveragePooling3D", "GlobalAveragePooling3D", "Average", "Subtract", "Resizing", "CenterCrop"),
     Share.PRODUCT: ("Multiply", "Dot"),
 }  # fmt: skip
 """Keras classes by how they share relevance."""
