@@ -52,6 +52,7 @@ class TestDirectories:
         assert [Path(found.path).name for found in search.found] == ["a.root", "b.root", "c.root"]
         (skip,) = search.skips
         assert skip.file == str(folder / "sub" / "loop") and "leads back here" in skip.reason
+        assert not skip.lost
 
     def test_a_folder_reached_twice_counts_once(self, folder, tmp_path):
         (folder / "link").symlink_to(tmp_path / "data2")
@@ -62,7 +63,7 @@ class TestDirectories:
         search = gather([folder])
         assert len(search.found) == 3
         assert sorted(Path(skip.file).name for skip in search.skips) == ["other", "z.root"]
-        assert all("already" in skip.reason for skip in search.skips)
+        assert all("already" in skip.reason and not skip.lost for skip in search.skips)
 
     @pytest.mark.parametrize("name", ["x.root.1", "x.root.12", "x.root_2", "x.root-3", "x.ROOT"])
     def test_numbered_names_are_taken(self, folder, name):

@@ -245,8 +245,12 @@ def main(
         weight=weight,
     )
     skips = result["skips"]
-    lines = [f"skipped {skip['file']}: {skip['reason']}" for skip in skips]
-    content = {"skips": skips, "skips_not_allowed": bool(skips) and not allow_skips}
+    lost = [skip.get("lost", True) for skip in skips]
+    lines = [
+        f"{'skipped' if own else 'counted once:'} {skip['file']}: {skip['reason']}"
+        for skip, own in zip(skips, lost, strict=True)
+    ]
+    content = {"skips": skips, "skips_not_allowed": any(lost) and not allow_skips}
     if dry_run:
         lines.append(
             f"{result['files']} files, {result['events']} events, {result['chunks']} chunks "
@@ -258,7 +262,6 @@ def main(
         effective = result["processes"][name].get("effective_events") if processor.weighted else None
         ends = "" if effective is None else f" (effectively {effective:.1f})"
         lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()) + ends)
-    lines += [f"warning: {text}" for text in result.get("warnings", [])]
     if result.get("left_out"):
         lines.append("left out, since the files lack what they need: " + left_out_text(result["left_out"]))
     if tuple(result["classes"]) != CLASSES:

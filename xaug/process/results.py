@@ -56,7 +56,8 @@ class Results:
     def __post_init__(self) -> None:
         if self.strict:
             for skip in self.skips:
-                raise InputFileError(skip.file, skip.reason)
+                if skip.lost:
+                    raise InputFileError(skip.file, skip.reason)
 
     def add(self, part: Path, place: str) -> None:
         """Add a part, whose input file lies in a place that may have changed since the part was written."""

@@ -151,11 +151,11 @@ class FoundInputs:
 
     def _add_directory(self, path: str, tree: str | None, given: FilesetEntry | None) -> None:
         skipped, files = len(self.skips), []
-        for file, reason in sorted(walk(Path(path), {}, ())):
-            if reason is None:
+        for file, skip in sorted(walk(Path(path), {}, ()), key=lambda finding: finding[0]):
+            if skip is None:
                 files.append(file)
             else:
-                self.skips.append(Skip(file, reason))
+                self.skips.append(skip)
         if not files:
             first, *others = sorted(_suffixes(), key=lambda suffix: suffix != ".root")
             known = f"{first} file (nor {', '.join(others)})" if others else f"{first} file"
@@ -165,7 +165,7 @@ class FoundInputs:
         for file in files:
             place = os.path.realpath(file)
             if place in taken:
-                self.skips.append(Skip(file, f"is a link to {place}, which is taken already"))
+                self.skips.append(Skip(file, f"is a link to {place}, which is taken already", lost=False))
             else:
                 taken[place] = file
                 self._add_file(file, tree, given, Path(path).absolute().name)
@@ -231,12 +231,12 @@ def _ending() -> re.Pattern[str]:
     return re.compile(rf"({'|'.join(map(re.escape, _suffixes()))})([._-]?\d+)?$", re.IGNORECASE)
 
 
-Finding = tuple[str, str | None]
-"""A path, and why it is left out; None if it is taken."""
+Finding = tuple[str, Skip | None]
+"""A path, and the record of leaving it out; None if it is taken."""
 
 
 def walk(folder: Path, done: dict[tuple[int, int], Path], above: tuple[tuple[int, int], ...]) -> Iterator[Finding]:
-    """Files below a folder with no reason, and what is left out with one; links to folders are followed.
+    """Files below a folder, and what is left out; links to folders are followed.
 
     `done` are the folders that were searched before, by device and inode, and `above` those that lead here.
     """
@@ -244,17 +244,18 @@ def walk(folder: Path, done: dict[tuple[int, int], Path], above: tuple[tuple[int
         found = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield str(folder), f"cannot be searched ({error.strerror})"
+        yield _left_out(folder, f"cannot be searched ({error.strerror})")
         return
     place = (found.st_dev, found.st_ino)
     if place in done:
         loop = f"is a link to {done[place]}, "
-        yield str(folder), loop + ("which leads back here" if place in above else "which is searched already")
+        reason = loop + ("which leads back here" if place in above else "which is searched already")
+        yield _left_out(folder, reason, lost=False)
         return
     done[place] = folder
     stage = _stage_of(folder)
     if stage not in (None, "generate") and above:
-        yield str(folder), f"holds what `xaug.{stage}` wrote, not input files"
+        yield _left_out(folder, f"holds what `xaug.{stage}` wrote, not input files")
         return
     for path in missing(folder):
         if _ending().search(path.name):
@@ -269,17 +270,23 @@ def walk(folder: Path, done: dict[tuple[int, int], Path], above: tuple[tuple[int
             yield from _judge(path)
 
 
+def _left_out(path: Path, reason: str, lost: bool = True) -> Finding:
+    return str(path), Skip(str(path), reason, lost=lost)
+
+
 def _judge(path: Path) -> Iterator[Finding]:
     """One file of a folder: taken, left out with a reason, or passed over since nothing says that it holds events."""
     named = _ending().search(path.name)
     link, kind = broken_link(str(path)), file_kind(str(path))
     if link or kind:
         if named or kind or _holds_suffix(path.name):
-            yield str(path), link or f"is {kind}, not a file"
+            yield _left_out(path, link or f"is {kind}, not a file")
     elif named:
         yield str(path), None
     elif _holds_suffix(path.name) or _is_root(path):
-        yield str(path), f"is left out because its name does not end in {' or '.join(_suffixes())}; name it itself"
+        yield _left_out(
+            path, f"is left out because its name does not end in {' or '.join(_suffixes())}; name it itself"
+        )
 
 
 def _holds_suffix(name: str) -> bool:

@@ -61,7 +61,7 @@ def inspect_all(
     if weight is not None:  # metadata of a fileset is stronger
         candidates = [replace(each, metadata={"weight": weight, **each.metadata}) for each in candidates]
     for skip in skips:
-        if strict:
+        if strict and skip.lost:
             raise InputFileError(skip.file, skip.reason)
     good: dict[tuple[str, str], InputFile] = {}
     for candidate in bar(None, "check input files", "files", iterable=candidates, leave=False):
@@ -171,7 +171,7 @@ def process(
         counts = {"files": len(files), "events": events, "chunks": len(parts)}
         return {**counts, "chunks_done": len(parts) - len(missing), "skips": [skip.to_json() for skip in skips]}
 
-    digests = {skip.file: None for skip in skips} | {file.path: file.read for file in files}
+    digests = {skip.file: None for skip in skips if skip.lost} | {file.path: file.read for file in files}
     short = short_names(digests)
     config = {
         **settings.config,
