@@ -295,6 +295,50 @@ def write_candidates(jets: MadeJets, directory: Path, track: dict = TRACK) -> di
     return files
 
 
+def write_hepmc(jets: MadeJets, directory: Path) -> dict[str, Path]:
+    """An event for each jet, with a neutrino against it: HepMC3 in GeV and mm, and compressed HepMC2 in MeV and cm.
+
+    Each particle has a vertex of its own at (0, dxy, dz), but those without displacement come from the first one.
+    """
+    import pyhepmc
+
+    written = {}
+    for name, form, label, momentum, length in (
+        ("qcd.hepmc", "hepmc3", 0, "GEV", "MM"), ("hbb.hepmc.gz", "hepmc2", 1, "MEV", "CM"),
+    ):  # fmt: skip
+        own = jets.some(jets.label == label)
+        gev, mm = (1e3 if momentum == "MEV" else 1.0), (0.1 if length == "CM" else 1.0)
+        with pyhepmc.open(str(directory / name), "w", format=form) as file:
+            ends = np.cumsum(own.counts)
+            for i, (start, stop) in enumerate(zip(ends - own.counts, ends, strict=True)):
+                event = pyhepmc.GenEvent(
+                    getattr(pyhepmc.Units.MomentumUnit, momentum), getattr(pyhepmc.Units.LengthUnit, length)
+                )
+                event.event_number, event.weights = i, [2.0 + i, -1.0]
+                p = np.stack([own.columns[c][start:stop] for c in ("px", "py", "pz", "energy")], axis=1) * gev
+                first = pyhepmc.GenVertex((0, 0, 0, 0))
+                for sign in (1, -1):
+                    first.add_particle_in(pyhepmc.GenParticle((0, 0, sign * 6500 * gev, 6500 * gev), 2212, 4))
+                total = -p[:, :3].sum(axis=0)
+                first.add_particle_out(pyhepmc.GenParticle((*total, np.sqrt((total**2).sum())), 12, 1))
+                event.add_vertex(first)
+                for j in range(start, stop):
+                    final = pyhepmc.GenParticle(tuple(p[j - start]), int(own.columns["id"][j]), 1)
+                    dxy, dz = own.columns["dxy"][j] * mm, own.columns["dz"][j] * mm
+                    if not dxy and not dz:
+                        first.add_particle_out(final)
+                        continue
+                    decays = pyhepmc.GenParticle(tuple(p[j - start]), 511, 2)
+                    first.add_particle_out(decays)
+                    vertex = pyhepmc.GenVertex((0, dxy, dz, abs(dxy)))
+                    vertex.add_particle_in(decays)
+                    vertex.add_particle_out(final)
+                    event.add_vertex(vertex)
+                file.write(event)
+        written[name.partition(".")[0]] = directory / name
+    return written
+
+
 def write_xaug_tree(jets: MadeJets, directory: Path) -> dict[str, Path]:
     """Trees of xaug whose events hold one jet each, with vertices in the place of displacements; one for each class."""
     files = {}

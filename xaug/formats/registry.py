@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xaug.formats.atlastop
 import xaug.formats.delphes
+import xaug.formats.hepmc
 import xaug.formats.jetclass
 import xaug.formats.jetnet
 import xaug.formats.pfnano
