@@ -18,6 +18,7 @@ from xaug.networks.registry import Network, Size, networks
 from xaug.report.words import noun
 from xaug.training.config import DISPLACEMENT_SCALINGS, EPOCHS, PATIENCE, TrainingConfig, check_length
 from xaug.training.input_scaling import LITERAL, OUR_SCALING
+from xaug.training.sample import MEMORY
 from xaug.training.stage import train
 
 TOY_JETS = 10_000
@@ -155,6 +156,13 @@ def _size_options(command: click.Command) -> click.Command:
 )
 @click.option("--seed", type=int, default=TrainingConfig.seed, help="Seed from which those of the trainings follow.")
 @click.option("--threads", type=int, default=TrainingConfig.threads, help="Threads of each training.")
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0),
+    default=MEMORY,
+    help="Inputs of a split that each training holds in memory, in MB. Larger ones are read from the dataset in each "
+    "pass. No number depends on it.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: cores / threads]")
 @xaug_command
 def main(dataset: Path | None, output: Path, workers: int | None, choices: str | None, **options: Any) -> JsonObject:

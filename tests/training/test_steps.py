@@ -11,10 +11,8 @@ import xaug
 from xaug import train
 from xaug.core.errors import ConfigurationError
 from xaug.training import stage
-from xaug.training.batches import endless_batches
 from xaug.training.config import TrainingConfig
 from xaug.training.runs import training_directory
-from xaug.training.scaled import ScaledSplit
 
 BY_STEPS = {"network": "mlp", "trainings": 2, "steps": 25, "check_every": 10, "batch_size": 32, "seed": 5}
 
@@ -24,26 +22,6 @@ def run(zbb_dataset, tmp_path_factory):
     path = tmp_path_factory.mktemp("steps") / "mlp"
     stage.train(zbb_dataset, path, **BY_STEPS)
     return xaug.load_run(path)
-
-
-def test_batches_are_passes_over_the_sample():
-    """Each pass has each row once, in another order; a batch at the end of a pass is short; a row stays whole."""
-    n = 10
-    sample = ScaledSplit({"xaug": np.arange(n)[:, None] * [1.0, 10.0]}, np.arange(n) % 2, np.arange(n) / 2)
-    found = list(endless_batches(sample, 4, seed=3).take(9).as_numpy_iterator())
-    assert [len(label) for _, label, _ in found] == [4, 4, 2] * 3
-    rows = [np.concatenate([x["xaug"][:, 0] for x, _, _ in found[i : i + 3]]) for i in (0, 3, 6)]
-    for own in rows:
-        np.testing.assert_array_equal(np.sort(own), np.arange(n))
-    assert not np.array_equal(rows[0], rows[1]) and not np.array_equal(rows[1], rows[2])
-    for x, label, weight in found:
-        np.testing.assert_array_equal(x["xaug"][:, 1], 10 * x["xaug"][:, 0])
-        np.testing.assert_array_equal(label, x["xaug"][:, 0] % 2)
-        np.testing.assert_array_equal(weight, x["xaug"][:, 0] / 2)
-    again = list(endless_batches(sample, 4, seed=3).take(9).as_numpy_iterator())
-    other = list(endless_batches(sample, 4, seed=4).take(9).as_numpy_iterator())
-    np.testing.assert_array_equal(again[7][0]["xaug"], found[7][0]["xaug"])
-    assert any((a[1] != b[1]).any() or (a[0]["xaug"] != b[0]["xaug"]).any() for a, b in zip(found, other, strict=True))
 
 
 def test_a_training_ends_at_its_last_step(run):

@@ -108,16 +108,27 @@ def open_part(path: Path) -> Iterator[h5py.File]:
 
 
 def read_column(file: h5py.File, part: PartRecord, name: str, rows: slice | Array) -> Array:
-    """Some rows of a column of an opened part."""
+    """Some rows of a column of an opened part: those of a slice, or of ascending positions."""
     if name == "process":
         names = np.array([own.process for own in part.contents])
         if len(names) > 1:
-            chosen: Array = names[file[PROCESS_INDEX][()][rows]]
+            chosen: Array = names[_rows_of(file[PROCESS_INDEX], rows)]
             return chosen
-        return np.full(len(file["label"][()][rows]), names[0])
+        return np.full(len(_rows_of(file["label"], rows)), names[0])
     if name not in file:
         raise DatasetError(
             f"{file.filename} has no column {name!r}: it was made by another version. Process into a new directory"
         )
-    values: Array = file[name][()][rows]
+    return _rows_of(file[name], rows)
+
+
+def _rows_of(column: h5py.Dataset, rows: slice | Array) -> Array:
+    """Some rows of a column, of which those before and after them are not read."""
+    values: Array
+    if isinstance(rows, slice):
+        values = column[rows]
+    elif len(rows):
+        values = column[rows[0] : rows[-1] + 1][rows - rows[0]]
+    else:
+        values = column[:0]
     return values

@@ -17,7 +17,7 @@ from xaug.data.records import CLASSES
 
 __all__ = [
     "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "effective_number", "event_weights",
-    "expected_events",
+    "expected_events", "labels_and_weights",
 ]  # fmt: skip
 
 WEIGHTS = ("unit", "event", "cross_section")
@@ -83,12 +83,17 @@ def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, f
     scale
         of each process, cross section [pb] / sum of generated weights; for "cross_section"
     """
+    names, index = np.unique(process, return_inverse=True)
+    return _weights_of(how, weight, names, index, scale)
+
+
+def _weights_of(how: str, weight: Array, names: Array, index: Array, scale: Mapping[str, float] | None = None) -> Array:
+    """Weights of events, of which `index` (n,) tells the process among those of some names."""
     if how not in WEIGHTS:
         raise unknown_name("weights", how, WEIGHTS)
     if how == "unit":
         return np.ones(len(weight))
     check_weights(weight)
-    names, index = np.unique(process, return_inverse=True)
     if how == "event":
         sums = np.bincount(index, weights=weight)
         _check_sums(sums, names.tolist(), "process")
@@ -103,6 +108,27 @@ def event_weights(how: str, weight: Array, process: Array, scale: Mapping[str, f
         )
     scaled: Array = weight * np.array([known[name] for name in names])[index]
     return scaled
+
+
+def labels_and_weights(data: Dataset, how: str, split: str | None, max_rows: int | None = None) -> tuple[Array, Array]:
+    """Labels (n,) and weights (n,) of the events of a split; only these two are ever in memory as a whole.
+
+    Parameters
+    ----------
+    how
+        one of WEIGHTS
+    split, max_rows
+        as for `Dataset.load`
+    """
+    names = np.array(sorted(data.processes))
+    label, weight, process = [], [], []
+    for part in data.iterate(["label", "weight", "process"], split, max_rows):
+        label.append(part["label"])
+        weight.append(part["weight"])
+        process.append(np.searchsorted(names, part["process"]))  # names of a million events take as much as they do
+    present, index = np.unique(np.concatenate(process), return_inverse=True)
+    own = _weights_of(how, np.concatenate(weight), names[present], index, data.weight_scales)
+    return np.concatenate(label), own
 
 
 def balanced(weight: Array, label: Array, classes: Sequence[str] = CLASSES) -> Array:
@@ -124,7 +150,6 @@ def expected_events(data: Dataset, split: str, luminosity: float = LUMINOSITY) -
     luminosity
         [1/pb]
     """
-    arrays = data.load(["weight", "process"], split)
-    own = event_weights("cross_section", arrays["weight"], arrays["process"], data.weight_scales)
+    _, own = labels_and_weights(data, "cross_section", split)
     expected: Array = own * luminosity * len(data) / data.size(split)
     return expected

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaug.data.dataset import Dataset
-from xaug.data.weights import LUMINOSITY, effective_number, event_weights
+from xaug.data.weights import LUMINOSITY, effective_number, labels_and_weights
 
 __all__ = ["ProcessYield", "effective_classes", "process_yields"]
 
@@ -82,6 +82,5 @@ def effective_classes(data: Dataset, split: str, weights: str) -> dict[str, floa
     dict of float
         by the name of the class
     """
-    arrays = data.load(["label", "weight", "process"], split)
-    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
-    return {name: effective_number(own[arrays["label"] == label]) for label, name in enumerate(data.classes)}
+    found, own = labels_and_weights(data, weights, split)
+    return {name: effective_number(own[found == label]) for label, name in enumerate(data.classes)}

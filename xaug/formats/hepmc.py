@@ -16,7 +16,8 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
 from xaug.formats.base import Contents, FinalState, Format, Source, UnsuitableFile, Wanted, register_format
-from xaug.formats.jet_files import cartesian, refuse_unphysical
+from xaug.formats.jet_files import cartesian
+from xaug.formats.limits import refuse_unphysical
 
 __all__ = ["HEPMC"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Arrays
+from xaug.training.sample import Sample
 
 if TYPE_CHECKING:
     from keras import Model
@@ -17,11 +18,10 @@ RECALIBRATION_ROWS = 2048
 """Number of training rows from which `recalibrate_batchnorm` takes its statistics."""
 
 
-def recalibration_sample(x: Arrays) -> Arrays:
-    """The rows of the training inputs for `recalibrate_batchnorm`: all, or RECALIBRATION_ROWS evenly spread ones."""
-    n = len(next(iter(x.values())))
-    rows = np.linspace(0, n - 1, min(n, RECALIBRATION_ROWS)).astype(int)
-    return {name: values[rows] for name, values in x.items()}
+def recalibration_sample(sample: Sample) -> Arrays:
+    """Inputs for `recalibrate_batchnorm`: of all rows of a sample, or of RECALIBRATION_ROWS evenly spread ones."""
+    n = len(sample)
+    return sample.read(np.linspace(0, n - 1, min(n, RECALIBRATION_ROWS)).astype(int))
 
 
 def recalibrate_batchnorm(model: Model, x: Arrays) -> None:

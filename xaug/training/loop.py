@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xaug.core.errors import DatasetError
 from xaug.core.files import atomic_path
-from xaug.core.types import Arrays, JsonObject
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import Report
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.data.weights import expected_events
 from xaug.networks.inputs import Inputs
 from xaug.networks.registry import build, find_network
-from xaug.training.batches import endless_batches
+from xaug.training.batches import GROUP, endless_batches, errors_of, ordered_batches
 from xaug.training.batchnorm import recalibration_sample
 from xaug.training.class_metrics import judge
 from xaug.training.config import TrainingConfig
@@ -26,13 +26,16 @@ from xaug.training.metrics import Search, SearchSample, search
 from xaug.training.reweighting import FILE as REWEIGHTING
 from xaug.training.reweighting import Reweighting
 from xaug.training.runs import training_directory, write_scores
-from xaug.training.scaled import load_scaled
+from xaug.training.sample import MEMORY, Sample
 from xaug.training.task import History, TrainingResult, TrainingTask
 
 if TYPE_CHECKING:
     from keras import Model
 
 __all__ = ["fit", "train_once", "train_several"]
+
+STEPS_VALIDATION = 32
+"""Rows of a batch in which a training by steps is validated; one by epochs takes batches of its own size."""
 
 
 def train_once(task: JsonObject, arrays: Arrays, report: Report) -> tuple[JsonObject, Arrays]:
@@ -61,10 +64,10 @@ def _train(task: TrainingTask, report: Report) -> None:
         task.own_network.register(data.classes)
     scaler = Scaler.load(task.run / "scaler.json")
     reweighting = Reweighting.load(task.run / REWEIGHTING) if config.reweight else None
-    model, history = fit(data, inputs, scaler, config, task.training, report, reweighting)
+    model, history = fit(data, inputs, scaler, config, task.training, report, reweighting, task.memory)
     directory = training_directory(task.run, task.training)
-    test = load_scaled(data, inputs, scaler, "test", config.weights)
-    probability = model.predict(test.inputs, batch_size=1024, verbose=0)
+    test = Sample(data, inputs, scaler, "test", config.weights, memory=0)
+    probability = _predict(model, test)
     score = probability[:, 1] if len(data.classes) == 2 else probability
     with atomic_path(directory / "model.keras") as path:
         model.save(path)
@@ -106,9 +109,16 @@ def _write_history(path: Path, history: History) -> None:
 
 def _search(model: Model, data: Dataset, inputs: Inputs, scaler: Scaler, test: SearchSample) -> Search:
     """Significance of a search with the scores of a network, whose threshold the validation split decides."""
-    validation = load_scaled(data, inputs, scaler, "validation")
-    score = model.predict(validation.inputs, batch_size=1024, verbose=0)[:, 1]
+    validation = Sample(data, inputs, scaler, "validation", memory=0)
+    score = _predict(model, validation)[:, 1]
     return search(SearchSample(validation.label, score, expected_events(data, "validation")), test)
+
+
+def _predict(model: Model, sample: Sample) -> Array:
+    """Outputs (n, K) of a network, a batch at a time."""
+    with errors_of(sample):
+        outputs: Array = model.predict(ordered_batches(sample, 1024), verbose=0)
+    return outputs
 
 
 def fit(
@@ -119,6 +129,7 @@ def fit(
     training: int,
     report: Report,
     reweighting: Reweighting | None = None,
+    memory: float = MEMORY,
 ) -> tuple[Model, History]:
     """Train a network on the training split.
 
@@ -135,6 +146,8 @@ def fit(
         called with `done` and `loss` after each validation, see `xaug.training.callback.KeepBest`
     reweighting : Reweighting, optional
         factors of the weights of the training and validation split
+    memory : float
+        inputs of a split that are held in memory, in MB; larger ones are streamed, which changes no number
 
     Returns
     -------
@@ -159,26 +172,24 @@ def fit(
     keras.utils.set_random_seed(config.seed_of(training))
     tf.config.experimental.enable_op_determinism()
 
-    train = load_scaled(data, inputs, scaler, "train", config.weights, config.max_jets, reweighting)
-    validation = load_scaled(data, inputs, scaler, "validation", config.weights, reweighting=reweighting)
+    common: dict[str, Any] = {"weights": config.weights, "reweighting": reweighting, "memory": memory}
+    train = Sample(data, inputs, scaler, "train", max_rows=config.max_jets, window=GROUP, **common)
+    validation = Sample(data, inputs, scaler, "validation", **common)
     model = build(inputs)
     own = find_network(inputs.network).defaults
     optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    sample = recalibration_sample(train.inputs) if own.recalibrate_batchnorm else None
+    sample = recalibration_sample(train) if own.recalibrate_batchnorm else None
     keep_best = KeepBest(training, config, report, sample)
-    common = {"validation_data": tuple(validation), "callbacks": [keep_best], "verbose": 0}
-    if config.steps is None:
+    by_steps = config.steps is not None
+    with errors_of(train, validation):
         history = model.fit(
-            train.inputs,
-            train.label,
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            sample_weight=train.weight,
-            **common,
+            endless_batches(train, config.batch_size, config.seed_of(training) if by_steps else None),
+            steps_per_epoch=config.check_every if by_steps else -(-len(train) // config.batch_size),
+            epochs=config.length,
+            validation_data=ordered_batches(validation, STEPS_VALIDATION if by_steps else config.batch_size),
+            callbacks=[keep_best],
+            verbose=0,
         )
-    else:
-        batches = endless_batches(train, config.batch_size, config.seed_of(training))
-        history = model.fit(batches, steps_per_epoch=config.check_every, epochs=config.steps, **common)
     losses = {name: [float(v) for v in values] for name, values in history.history.items()}
     return model, {**losses, "steps": [float(steps) for steps in keep_best.checked_at]}

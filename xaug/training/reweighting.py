@@ -15,7 +15,7 @@ from xaug.core.files import read_json, write_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.table import Table
-from xaug.data.weights import event_weights
+from xaug.data.weights import labels_and_weights
 
 __all__ = ["FILE", "Binning", "Reweighting", "fit_reweighting", "read_binning", "values_of"]
 
@@ -125,8 +125,8 @@ def block_of(table: Table, variable: str) -> str:
 def values_of(data: Dataset, variable: str, split: str, max_rows: int | None) -> Array:
     """Unscaled values (n,) of a variable."""
     block = block_of(data.table, variable)
-    arrays = data.load([block], split, max_rows)
-    return np.asarray(arrays[block][:, list(data.names(block)).index(variable)])
+    column = data.names(block).index(variable)
+    return np.concatenate([part[block][:, column].copy() for part in data.iterate([block], split, max_rows)])
 
 
 def fit_reweighting(
@@ -157,10 +157,9 @@ def fit_reweighting(
     if reference not in data.classes:
         raise unknown_name("class of --reference", reference, data.classes)
     values = values_of(data, binning.variable, "train", max_rows)
-    arrays = data.load(["label", "weight", "process"], "train", max_rows)
-    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
+    classes, own = labels_and_weights(data, weights, "train", max_rows)
     k, bins = len(data.classes), len(binning.edges) + 1
-    sums = np.bincount(arrays["label"] * bins + binning.index(values), own, k * bins).reshape(k, bins)
+    sums = np.bincount(classes * bins + binning.index(values), own, k * bins).reshape(k, bins)
     wanted = data.classes.index(reference)
     for label, name in enumerate(data.classes):
         lacking = np.flatnonzero((sums[label] <= 0) & (sums[wanted] > 0))

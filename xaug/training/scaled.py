@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
-from xaug.data.weights import balanced, event_weights
 from xaug.networks.inputs import Inputs
-from xaug.training.reweighting import Reweighting, values_of
+from xaug.training.sample import Sample
 
 __all__ = ["ScaledSplit", "load_scaled"]
 
@@ -38,10 +39,8 @@ def load_scaled(
     scaler: Scaler,
     split: str,
     weights: str = "unit",
-    max_rows: int | None = None,
-    reweighting: Reweighting | None = None,
 ) -> ScaledSplit:
-    """The scaled inputs, labels and balanced weights of one split.
+    """The scaled inputs, labels and balanced weights of one split, all in memory.
 
     Parameters
     ----------
@@ -53,19 +52,10 @@ def load_scaled(
         "train", "validation" or "test"
     weights : str
         what an event counts for, see `xaug.data.weights.WEIGHTS`
-    max_rows : int, optional
-        largest number of rows; default: all
-    reweighting : Reweighting, optional
-        factors of the weights
 
     Returns
     -------
     ScaledSplit
     """
-    arrays = data.load([*inputs.fields, "label", "weight", "process"], split, max_rows)
-    own = event_weights(weights, arrays["weight"], arrays["process"], data.weight_scales)
-    if reweighting is not None:
-        own = own * reweighting.weights(values_of(data, reweighting.binning.variable, split, max_rows), arrays["label"])
-    chosen = inputs.choose(arrays, f"network {inputs.network}")
-    x = inputs.take(scaler.only(inputs.columns).scale(chosen))
-    return ScaledSplit(x, arrays["label"], balanced(own, arrays["label"], data.classes))
+    sample = Sample(data, inputs, scaler, split, weights)
+    return ScaledSplit(sample.read(np.arange(len(sample))), sample.label, sample.weight)

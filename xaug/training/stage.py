@@ -27,6 +27,7 @@ from xaug.training.input_scaling import check_scaling, fit_scaler
 from xaug.training.rankings import best_xaugs
 from xaug.training.reweighting import FILE as REWEIGHTING
 from xaug.training.reweighting import fit_reweighting, read_binning
+from xaug.training.sample import MEMORY
 from xaug.training.task import TrainingTask, result_path
 
 __all__ = ["PlannedRun", "train", "train_all"]
@@ -50,6 +51,8 @@ class PlannedRun:
         finished directory of `xaug.explain`, whose five best expert variables "top5" means
     weights : str, optional
         what an event counts for, see `xaug.data.weights.WEIGHTS`; default: that of the kind of dataset
+    memory : float, optional
+        inputs of a split that each training holds in memory, in MB; larger ones are read anew in each pass
     settings
         fields of `xaug.training.config.TrainingConfig`; default of batch_size and learning_rate: those of the network
 
@@ -83,9 +86,11 @@ class PlannedRun:
         event: Names | None = None,
         sizes: Mapping[str, float] | None = None,
         weights: str | None = None,
+        memory: float | None = None,
         **settings: Any,
     ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
+        self.memory = MEMORY if memory is None else memory
         xaug = _expert_variables(xaug, ranking, self.data.table)
         self.own_network = OwnNetwork.read(network) if is_own(network) else None
         if self.own_network:
@@ -136,7 +141,7 @@ class PlannedRun:
             return []
         dataset, run = self.data.path.resolve(), self.output.resolve()
         return [
-            TrainingTask(dataset, run, training, self.inputs, self.config, self.own_network)
+            TrainingTask(dataset, run, training, self.inputs, self.config, self.own_network, self.memory)
             for training in range(self.config.trainings)
             if not result_path(self.output, training).exists()
         ]

@@ -13,6 +13,7 @@ from xaug.training.class_metrics import ClassMetrics
 from xaug.training.config import TrainingConfig
 from xaug.training.metrics import Metrics, Search
 from xaug.training.runs import training_directory
+from xaug.training.sample import MEMORY
 
 __all__ = ["History", "TrainingResult", "TrainingTask", "result_path"]
 
@@ -40,6 +41,8 @@ class TrainingTask:
     config : TrainingConfig
     own_network : OwnNetwork, optional
         network of the user, with its source: a worker runs what the command was given, never a file of the run
+    memory : float
+        inputs of a split that are held in memory, in MB; it changes no number
     """
 
     dataset: Path
@@ -48,6 +51,7 @@ class TrainingTask:
     inputs: Inputs
     config: TrainingConfig
     own_network: OwnNetwork | None = None
+    memory: float = MEMORY
 
     def to_json(self) -> JsonObject:
         """The task as plain data, to be sent to a worker."""
@@ -58,6 +62,7 @@ class TrainingTask:
             "inputs": self.inputs.to_json(),
             "config": asdict(self.config),
             "own_network": asdict(self.own_network) if self.own_network else None,
+            "memory": self.memory,
         }
 
     @classmethod
@@ -70,6 +75,7 @@ class TrainingTask:
             Inputs.from_json(content["inputs"]),
             TrainingConfig(**content["config"]),
             OwnNetwork(**content["own_network"]) if content["own_network"] else None,
+            content["memory"],
         )
 
 
