@@ -262,6 +262,7 @@ def main(
         effective = result["processes"][name].get("effective_events") if processor.weighted else None
         ends = "" if effective is None else f" (effectively {effective:.1f})"
         lines.append(f"{name}: " + ", ".join(f"{cut} {count}" for cut, count in flow.items()) + ends)
+    lines += [f"warning: {text}" for text in result.get("warnings", [])]
     if result.get("left_out"):
         lines.append("left out, since the files lack what they need: " + left_out_text(result["left_out"]))
     if tuple(result["classes"]) != CLASSES:
