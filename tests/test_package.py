@@ -1,9 +1,11 @@
 """A wheel holds everything that the code reads, and files that every project has agree with the package."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -18,8 +20,8 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Names of the files in a wheel of this checkout, with a reference network in it."""
+def source(tmp_path_factory):
+    """A copy of what is packed, with one more reference network in it."""
     pytest.importorskip("setuptools")
     source = tmp_path_factory.mktemp("source")
     for name in ("xaug", "models"):
@@ -29,17 +31,143 @@ def wheel(tmp_path_factory):
     (source / "models" / "tiny" / "training_0").mkdir(parents=True)
     for name in ("manifest.json", "training_0/model.keras"):
         (source / "models" / "tiny" / name).write_text("{}")
-    code = f"from setuptools import build_meta; print(build_meta.build_wheel({str(source)!r}))"
+    return source
+
+
+def build(source, kind):
+    """Build the wheel or the sdist of a source tree; return the file."""
+    code = f"from setuptools import build_meta; print(build_meta.build_{kind}({str(source / 'dist')!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-1000:]
-    with zipfile.ZipFile(source / done.stdout.splitlines()[-1]) as file:
-        return set(file.namelist())
+    return source / "dist" / done.stdout.splitlines()[-1]
+
+
+def content(wheel):
+    """Names of the files in a wheel, without its records."""
+    with zipfile.ZipFile(wheel) as file:
+        return {name for name in file.namelist() if ".dist-info/" not in name}
+
+
+@pytest.fixture(scope="module")
+def sdist(source):
+    """The files of an unpacked sdist, before anything else is built there."""
+    with tarfile.open(build(source, "sdist")) as file:
+        file.extractall(source / "unpacked", filter="data")
+    (unpacked,) = (source / "unpacked").iterdir()
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def wheel_file(sdist):
+    """A wheel that is made of the sdist, as pip makes it for a user who downloads that."""
+    return build(sdist, "wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel(wheel_file):
+    """Names of the files in the wheel."""
+    return content(wheel_file)
+
+
+def test_the_wheel_says_what_the_extras_are(wheel_file):
+    """`xaug` alone has no generator, no clustering and no Dask; `xaug[study]` has all that `setup.cfg` lists."""
+    with zipfile.ZipFile(wheel_file) as file:
+        (name,) = (name for name in file.namelist() if name.endswith("METADATA"))
+        lines = re.findall(
+            r"^Requires-Dist: ([\w-]+)(?:\[([\w,]+)\])?[^;\n]*(?:; .*extra == .(\w+).)?", file.read(name).decode(), re.M
+        )
+    needs = {}
+    for package, extras, extra in lines:
+        needs.setdefault(extra, set()).update([f"xaug[{one}]" for one in extras.split(",")] if extras else [package])
+    heavy = {"pythia8mc", "fastjet", "coffea", "uproot", "awkward", "vector", "pyarrow", "dask", "distributed"}
+    assert not needs[""] & heavy
+    assert needs["study"] == {"xaug[generate]", "xaug[dask]"}
+    assert heavy <= needs["process"] | needs["generate"] | needs["dask"]
+    assert "xaug[study]" in needs["test"]
+
+
+BLOCKED = """
+import importlib, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {packages}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refuse())
+"""
+EXTRA = {
+    "coffea",
+    "uproot",
+    "awkward",
+    "vector",
+    "fastjet",
+    "particle",
+    "pyarrow",
+    "loky",
+    "pythia8mc",
+    "dask",
+    "distributed",
+}
+
+
+def run_without(packages, code, cwd):
+    """Run Python code in a process that cannot import these packages."""
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(packages=packages) + code],
+        cwd=cwd, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )  # fmt: skip
+
+
+def test_the_light_core_trains_explains_and_reports(tmp_path):
+    """Toy jets need no package of an extra, from generation to the report."""
+    code = """
+from xaug.__main__ import main
+for line in (
+    "generate toy --jets 60 --workers 1 -o toy",
+    "train toy --network mlp --trainings 1 --epochs 1 --workers 1 -o run",
+    "explain run --method lrp --rule epsilon --engine native -o lrp",
+    "report run --attributions lrp -o report",
+    "inspect run",
+):
+    try:
+        main(line.split())
+    except SystemExit as end:
+        assert end.code == 0, line
+"""
+    done = run_without(EXTRA, code, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "report" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        ("generate zbb --jets 1 -o files", "pythia8mc", "generate"),
+        ("process files -o jets", "coffea", "process"),
+        ("study zbb -o zbb", "pythia8mc", "generate"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(command, package, extra, tmp_path, monkeypatch):
+    (tmp_path / "files").mkdir()
+    code = f"from importlib import metadata\nmetadata.requires = lambda name: {REQUIRES!r}\n"
+    code += f"from xaug.__main__ import main\nmain({command.split()!r})"
+    done = run_without({package}, code, tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert f"the package {package} is not installed" in line
+    assert f"pip install 'xaug[{extra}]'" in line
+
+
+REQUIRES = ["numpy<2", 'coffea<2027; extra == "process"', "pythia8mc==8.3; extra == 'generate'"]
 
 
 def test_all_modules_and_data_are_in(wheel):
     files = [path for path in (CHECKOUT / "xaug").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {str(path.relative_to(CHECKOUT)) for path in files} <= wheel
     assert any(name.endswith(".cmnd") for name in wheel)
+
+
+def test_the_sdist_has_what_every_project_has(sdist):
+    assert {"README.md", "LICENSE", "setup.py", "setup.cfg", "PKG-INFO"} <= {path.name for path in sdist.iterdir()}
 
 
 def test_references_are_in(wheel):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 
 from xaug._version import __version__
+from xaug.core.command import SafeGroup
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,13 @@ STAGES = {
     "report": Stage("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
     "reference": Stage("xaug.reference", "a run to a small network with a card, to be shipped"),
     "inspect": Stage("xaug.inspect", "any file or directory of these to what it is and how it was made"),
+    "doctor": Stage("xaug.doctor", "is everything installed that xaug needs, and does it start"),
     "study": Stage("xaug.study", "all of these in one command, for the study of a paper"),
 }
 """Commands by name, in the order in which data flows."""
 
 
-class StageGroup(click.Group):
+class StageGroup(SafeGroup):
     """The stages as subcommands: `xaug train ...` is `python -m xaug.train ...`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -46,7 +48,7 @@ class StageGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands, in the order in which data flows"):
+        with formatter.section("Commands, in the order of the data"):
             formatter.write_dl([(name, stage.summary) for name, stage in STAGES.items()])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xaug.core.command import option_list, xaug_command
+from xaug.core.command import OneOf, option_list, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.data.weights import WEIGHTS
@@ -28,11 +28,16 @@ def _numbers(name: str, text: str, kind: type[int] | type[float]) -> list[float]
 @click.option("--layers", default="1,2,3", help="Numbers of Dense layers to try, separated by commas.")
 @click.option("--width", default="64,128,256", help="Numbers of units of each layer to try.")
 @click.option("--dropout", default="0.2", help="Shares of the units that a step of the training leaves out, to try.")
-@click.option("--weights", help=f"Weight of each event: {', '.join(WEIGHTS)}, as in xaug.train.")
-@click.option("--trainings", type=int, default=2, help="Trainings of each combination.")
-@click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
-@click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")
-@click.option("--batch-size", type=int, default=512, help="Events in one step.")
+@click.option("--weights", type=OneOf("weights", WEIGHTS), help="Weight of each event, as in xaug.train.")
+@click.option("--trainings", type=click.IntRange(1), default=2, help="Trainings of each combination.")
+@click.option("--epochs", type=click.IntRange(1), default=50, help="Largest number of epochs.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=6,
+    help="Stop after this many epochs without a better validation loss.",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=512, help="Events in one step.")
 @click.option("--learning-rate", type=float, default=1e-3, help="Learning rate of Adam.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Seed from which those of the trainings follow.")
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one for each core]")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from xaug.core.command import xaug_command
+from xaug.core.command import OneOf, SafeGroup, xaug_command
 from xaug.core.types import JsonObject
 from xaug.studies import STUDIES
 from xaug.studies.base import Study
+from xaug.studies.plan import planned
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run all stages of a study: generate, process, train, explain, report.
 
@@ -25,21 +27,34 @@ def common_options(study: Study) -> list[click.Option]:
     """The options that all studies have."""
     return [
         click.Option(
-            ["--scale"], default="quick", show_default=True, help="quick (minutes), standard (hours) or paper (days)."
+            ["--scale"],
+            default="quick",
+            show_default=True,
+            type=OneOf("scale", study.scales),
+            help="quick (minutes), standard (hours) or paper (days).",
         ),
         click.Option(
             [study.size_flag],
-            type=int,
+            type=click.IntRange(1),
             help=f"Generated {study.size_flag[2:]} of each {study.size_of}, in place of the scale's number.",
         ),
-        click.Option(["--trainings"], type=int, help="Trainings of each network, in place of the scale's number."),
-        click.Option(["--epochs"], type=int, help="Largest number of epochs, in place of the scale's number."),
+        click.Option(
+            ["--trainings"], type=click.IntRange(1), help="Trainings of each network, in place of the scale's number."
+        ),
+        click.Option(
+            ["--epochs"], type=click.IntRange(1), help="Largest number of epochs, in place of the scale's number."
+        ),
         click.Option(
             ["--seed"], type=int, default=1, show_default=True, help="Seed of generation, split and trainings."
         ),
         click.Option(["--workers"], type=click.IntRange(1), help="Processes at a time.  [default: one for each core]"),
         click.Option(
             ["-o", "--output"], type=click.Path(path_type=Path), help="Directory to write.  [default: STUDY_SCALE]"
+        ),
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help="List the stages with their sizes and the times that they will take, and do nothing.",
         ),
     ]
 
@@ -49,7 +64,7 @@ def own_options(study: Study) -> list[click.Option]:
     return [
         click.Option(
             [one.flag], default=one.default, show_default=True, help=one.help,
-            type=click.Choice(one.choices) if one.choices else one.type,
+            type=OneOf(one.noun, one.choices) if one.choices else one.type,
         )
         for one in study.options
     ]  # fmt: skip
@@ -65,8 +80,10 @@ def shown(result: JsonObject) -> JsonObject:
 def command_of(study: Study) -> click.Command:
     """The command of a study."""
 
-    def run(scale: str, output: Path | None, **options: object) -> JsonObject:
+    def run(scale: str, output: Path | None, dry_run: bool, **options: Any) -> JsonObject:
         directory = output or Path(study.directory(scale, options))
+        if dry_run and study.plan:
+            return planned(study.plan(directory, scale=scale, **options), options["workers"], directory)
         return shown(study.run(directory, scale=scale, **options))
 
     run.__doc__ = study.help

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from xaug.core.command import option_list, xaug_command
+from xaug.core.command import OneOf, option_list, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.data.weights import WEIGHTS
@@ -30,9 +30,8 @@ def _named(values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-_VECTOR_NETWORKS = " or ".join(
-    f"{name} ({network.summary})" for name, network in networks().items() if network.reads_vector
-)
+VECTOR_NETWORKS = {name: network.summary for name, network in networks().items() if network.reads_vector}
+_MEANINGS = " or ".join(f"{name} ({summary})" for name, summary in VECTOR_NETWORKS.items())
 
 
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -47,19 +46,31 @@ _VECTOR_NETWORKS = " or ".join(
 )
 @click.option("-k", "sizes", default="1-20,all", metavar="SIZES", help="Numbers of features, as 1,2,5-10,all.")
 @click.option(
-    "--by", default="mean", help=f"How the attributions of the class rank: {' or '.join(BY)}; mean keeps the sign."
+    "--by",
+    default="mean",
+    type=OneOf("way to rank", BY),
+    help="How the attributions of the class rank; mean keeps the sign.",
 )
 @click.option(
     "--controls",
     default=",".join(CONTROLS),
     help=f"Rankings to compare with: {', '.join(CONTROLS)}, separated by commas, or '' for none.",
 )
-@click.option("--network", default="event", help=f"Network to train: {_VECTOR_NETWORKS}.")
-@click.option("--weights", help=f"Weight of each event: {', '.join(WEIGHTS)}, as in xaug.train.")
-@click.option("--trainings", type=int, default=3, help="Trainings of each feature set, whose spread is the band.")
-@click.option("--epochs", type=int, default=50, help="Largest number of epochs.")
-@click.option("--patience", type=int, default=6, help="Stop after this many epochs without a better validation loss.")
-@click.option("--batch-size", type=int, default=512, help="Events in one step.")
+@click.option(
+    "--network", default="event", type=OneOf("network", VECTOR_NETWORKS), help=f"Network to train: {_MEANINGS}."
+)
+@click.option("--weights", type=OneOf("weights", WEIGHTS), help="Weight of each event, as in xaug.train.")
+@click.option(
+    "--trainings", type=click.IntRange(1), default=3, help="Trainings of each feature set, whose spread is the band."
+)
+@click.option("--epochs", type=click.IntRange(1), default=50, help="Largest number of epochs.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=6,
+    help="Stop after this many epochs without a better validation loss.",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=512, help="Events in one step.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Seed of the trainings and of the random ranking.")
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time.  [default: one for each core]")
 @xaug_command

@@ -9,11 +9,12 @@ from typing import Any
 import click
 import numpy as np
 
-from xaug.core.command import xaug_command
+from xaug.core.command import OneOf, xaug_command
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.data.weights import DEFAULT_WEIGHTS, WEIGHTS
+from xaug.networks.own_networks import is_own
 from xaug.networks.registry import Network, Size, networks
 from xaug.report.words import noun
 from xaug.training.config import DISPLACEMENT_SCALINGS, EPOCHS, PATIENCE, TrainingConfig, check_length
@@ -64,11 +65,27 @@ def _size_options(command: click.Command) -> click.Command:
     return command
 
 
+class NetworkName(OneOf):
+    """A type of option: the name of a network, or FILE.py:FUNCTION."""
+
+    def __init__(self) -> None:
+        super().__init__("network", networks())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, or the place of the function as it is."""
+        return str(value) if is_own(str(value)) else super().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What help texts show in place of a value."""
+        return f"[{'|'.join(self.choices)}|FILE.py:FUNCTION]"
+
+
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run directory to write.")
 @click.option(
     "--network",
     default="cnn2d",
+    type=NetworkName(),
     help=f"Network to train: {', '.join(f'{name} ({network.summary})' for name, network in networks().items())}; or "
     "FILE.py:FUNCTION, a function of your own that makes the model: build(inputs, classes) -> keras.Model.",
 )
@@ -97,7 +114,8 @@ def _size_options(command: click.Command) -> click.Command:
 )
 @click.option(
     "--weights",
-    help=f"Weight of each event: {', '.join(WEIGHTS)}. With event, each process counts as its number of events.  "
+    type=OneOf("weights", WEIGHTS),
+    help="Weight of each event. With event, each process counts as its number of events.  "
     f"[default: {_by_kind(DEFAULT_WEIGHTS)}]",
 )
 @click.option(
@@ -107,7 +125,7 @@ def _size_options(command: click.Command) -> click.Command:
     "Metrics are those of the sample as it is.",
 )
 @click.option("--reference", metavar="CLASS", help="Class whose spectrum --reweight gives to all.")
-@click.option("--max-jets", type=int, help="Train on at most this many jets, for learning curves.")
+@click.option("--max-jets", type=click.IntRange(1), help="Train on at most this many jets, for learning curves.")
 @click.option(
     "--options",
     "choices",
@@ -129,24 +147,26 @@ def _size_options(command: click.Command) -> click.Command:
 )
 @click.option(
     "--trainings",
-    type=int,
+    type=click.IntRange(1),
     default=TrainingConfig.trainings,
     help="Number of independent trainings, whose spread is the error.",
 )
-@click.option("--epochs", type=int, help=f"Largest number of epochs.  [default: {EPOCHS}]")
-@click.option("--steps", type=int, help="Largest number of steps, one batch each, in place of --epochs.")
+@click.option("--epochs", type=click.IntRange(1), help=f"Largest number of epochs.  [default: {EPOCHS}]")
+@click.option("--steps", type=click.IntRange(1), help="Largest number of steps, one batch each, in place of --epochs.")
 @click.option(
     "--patience",
-    type=int,
+    type=click.IntRange(1),
     help="Stop after this many epochs, or with --steps after this many steps, without a better validation loss.  "
     f"[default: {PATIENCE} epochs, or the steps between ten validations]",
 )
 @click.option(
-    "--check-every", type=int, help="With --steps: validate after every so many steps.  [default: a fiftieth of them]"
+    "--check-every",
+    type=click.IntRange(1),
+    help="With --steps: validate after every so many steps.  [default: a fiftieth of them]",
 )
 @click.option(
     "--batch-size",
-    type=int,
+    type=click.IntRange(1),
     help=f"Events in one step.  [default: {_defaults(lambda network: network.defaults.batch_size)}]",
 )
 @click.option(
@@ -155,7 +175,7 @@ def _size_options(command: click.Command) -> click.Command:
     help=f"Learning rate of Adam.  [default: {_defaults(lambda network: network.defaults.learning_rate)}]",
 )
 @click.option("--seed", type=int, default=TrainingConfig.seed, help="Seed from which those of the trainings follow.")
-@click.option("--threads", type=int, default=TrainingConfig.threads, help="Threads of each training.")
+@click.option("--threads", type=click.IntRange(1), default=TrainingConfig.threads, help="Threads of each training.")
 @click.option(
     "--memory",
     type=click.FloatRange(min=0),

@@ -121,7 +121,7 @@ def race(network, folder):
 
 @pytest.mark.parametrize("network", CONTESTANTS)
 def test_native_lrp_is_the_fastest(network, tmp_path, capsys):
-    """Prints rows of the README's table of speeds."""
+    """Prints rows of the table of speeds on the page `performance.md`."""
     times, said = race(network, tmp_path)
     gradient = times["gradient"]
     with capsys.disabled():

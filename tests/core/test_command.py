@@ -1,18 +1,20 @@
 import errno
 import json
+import os
 import signal
-import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 
 import xaug
-from xaug.core.command import bar, numbers_by_name, option_list, xaug_command
+from xaug.core import provenance
+from xaug.core.command import OneOf, numbers_by_name, option_list, xaug_command
 from xaug.core.errors import ConfigurationError, InputFileError, unknown_name
+from xaug.core.progress import note
 
 HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pandas", "uproot", "pythia8mc", "fastjet"}
-STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "study"]
+STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "doctor", "study"]
 COMMANDS = [["xaug"], *([f"xaug.{stage}"] for stage in STAGES), ["xaug.generate", "zbb"]]
 
 # Runs `python -m MODULE ARGUMENTS` once with --help and once with an unknown option. The last line has both exit codes
@@ -168,7 +170,7 @@ class TestXaugCommand:
         text = CliRunner().invoke(command, ["--help"]).output
         assert "FIRST SECOND" in text
         listed = [line.split()[0].rstrip(",") for line in text.partition("Options:")[2].splitlines() if line.strip()]
-        assert listed == ["-o", "--alpha", "--beta", "--json", "--version", "-h"]
+        assert listed == ["-o", "--alpha", "--beta", "--json", "-q", "-v", "--version", "-h"]
         done = CliRunner().invoke(command, ["1", "2", "--json"])
         assert sorted(json.loads(done.output)["found"]) == ["alpha", "beta", "first", "o", "second"]
 
@@ -199,20 +201,74 @@ def test_numbers_by_name_refuses(text):
         numbers_by_name(text, "--events-of")
 
 
-def test_progress_goes_to_standard_error(capsys):
-    with bar(3, "working", "files") as progress:
-        progress.update(3)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "working" in captured.err and "3/3" in captured.err
+class TestWhatIsSaid:
+    def finishing(self, directory):
+        """A function that does its work in a directory the first time."""
+
+        def function():
+            if provenance.begin(directory, "train", {"seed": 1}) is None:
+                provenance.write(directory, "train", {"seed": 1})
+            note("a line of progress")
+            return {"output": str(directory), "summary": ["AUC 0.9"]}
+
+        return function
+
+    def test_a_finished_command_has_nothing_to_do(self, tmp_path):
+        lines = [run(self.finishing(tmp_path / "run")).stdout.splitlines() for _ in range(2)]
+        assert lines[0][0] == lines[1][0] == "AUC 0.9"
+        assert lines[0][1].startswith(f"wrote {tmp_path / 'run'} (")
+        assert lines[1][1] == f"nothing to do: {tmp_path / 'run'} is finished"
+
+    def test_quiet_shows_errors_only(self, tmp_path):
+        done, failed = run(self.finishing(tmp_path / "run"), "-q"), run(raising(ConfigurationError("no")), "-q")
+        assert (done.stdout, done.stderr) == ("", "")
+        assert (failed.stdout, failed.stderr, failed.exit_code) == ("", "error: no\n", 1)
+        assert "a line of progress" in run(self.finishing(tmp_path / "run")).stderr
+
+    def test_verbose_shows_where_an_error_arose(self):
+        result = run(raising(ConfigurationError("no")), "-v")
+        assert "raise error" in result.stderr and result.stderr.endswith("error: no\n")
+
+    def test_quiet_and_verbose_exclude_each_other(self):
+        assert run(dict, "-q", "-v").exit_code == 2
+
+    @pytest.mark.parametrize(
+        ("wrong", "meant"), [("presetA", "preset_a"), ("PRESET_A", "preset_a"), ("epsilom", "epsilon")]
+    )
+    def test_a_wrong_name_is_wrong_usage_with_the_right_suggestion(self, wrong, meant):
+        @click.option("--rule", type=OneOf("rule", ["preset_a", "preset_b", "epsilon"]))
+        @xaug_command
+        def command(rule):
+            return {}
+
+        result = CliRunner().invoke(command, ["--rule", wrong])
+        assert result.exit_code == 2
+        assert f"unknown rule '{wrong}'; did you mean '{meant}'?" in result.stderr
 
 
-def test_progress_in_a_log_is_short(capsys):
-    """A thousand steps without a terminal: not a thousand lines."""
-    assert not sys.stderr.isatty()
-    for _ in bar(None, "working", "files", iterable=range(1000)):
-        pass
-    assert capsys.readouterr().err.count("\r") < 5
+ASCII = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+LATIN = """
+import sys
+from xaug.__main__ import main
+main(sys.argv[1:], prog_name="xaug")
+"""
+
+
+@pytest.mark.parametrize("command", ["", "explain", "study vlq", "process"])
+def test_help_in_a_narrow_terminal_without_unicode(python, command):
+    """No letter fails, and no line is wider than the terminal, but for names that cannot be broken."""
+    done = python("-c", LATIN, *command.split(), "-h", env={**os.environ, "COLUMNS": "40", **ASCII})
+    assert done.returncode == 0, done.stderr
+    long = [line for line in done.stdout.splitlines() if len(line) > 40]
+    assert [line for line in long if len(max(line.split(), key=len)) < 12] == []
+
+
+def test_a_group_is_printed_without_unicode(python):
+    script = "import click\nfrom xaug.core.command import SafeGroup\n"
+    script += "SafeGroup('g', help='p\\u03b2').main(['--help'])"
+    done = python("-c", script, env={**os.environ, **ASCII})
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
 
 
 @pytest.mark.parametrize(("name", "guess"), [("tau2_b1", "; did you mean 'tau2_b10'?"), ("zzz", ".")])

@@ -25,5 +25,5 @@ def test_unknown_scale(scales):
 @pytest.mark.parametrize(("study", "option"), [("toy", "--jets"), ("zbb", "--trainings"), ("vlq", "--events")])
 def test_nothing_is_not_a_size(tmp_path, study, option):
     done = CliRunner().invoke(main, [study, option, "0", "-o", str(tmp_path / "x")])
-    assert done.exit_code == 1
-    assert f"{option} 0: must be at least 1" in done.output
+    assert done.exit_code == 2
+    assert f"'{option}': 0 is not in the range" in done.output

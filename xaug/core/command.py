@@ -1,4 +1,4 @@
-"""The frame of all commands: `--json`, errors of one line, exit codes and progress bars.
+"""The frame of all commands: `--json`, `-q`, `-v`, types of options, errors of one line, and exit codes.
 
 Exit codes: 0 if all is done; 1 for an error in the input or the configuration; 2 for wrong usage; 3 if all is done
 but some input was skipped (and listed); 130 if the command was interrupted.
@@ -9,85 +9,58 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import io
 import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, NoReturn
 
 import click
-from tqdm import tqdm
 
 from xaug._version import __version__
-from xaug.core.errors import ConfigurationError, XaugError
+from xaug.core.errors import ConfigurationError, XaugError, unknown_name
+from xaug.core.extras import missing_package
 from xaug.core.files import storage_errors
+from xaug.core.progress import Activity, following
 from xaug.core.types import JsonObject
 
-__all__ = ["bar", "numbers_by_name", "option_list", "xaug_command"]
+__all__ = ["OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
 
 SKIPPED = 3
 """Exit code of a command that skipped some input without being allowed to."""
 INTERRUPTED = "interrupted; finished parts are kept, run the same command again to go on"
 
-Item = TypeVar("Item")
 
-
-@overload
-def bar(
-    total: float | None, description: str, unit: str, *, initial: float = 0, leave: bool = True
-) -> tqdm[NoReturn]: ...
-
-
-@overload
-def bar(
-    total: float | None, description: str, unit: str, *, iterable: Iterable[Item], leave: bool = True
-) -> tqdm[Item]: ...
-
-
-def bar(
-    total: float | None,
-    description: str,
-    unit: str,
-    *,
-    iterable: Iterable[Item] | None = None,
-    initial: float = 0,
-    leave: bool = True,
-) -> tqdm[Item] | tqdm[NoReturn]:
-    """A progress bar on standard error: it moves on a terminal, and writes one line a minute into a log file.
+class OneOf(click.Choice[str]):
+    """A type of option: one of some names; a wrong one gets the nearest of them as a suggestion, and exit code 2.
 
     Parameters
     ----------
-    total : float or None
-        number of units at the end; None if it is unknown or that of `iterable`
-    description, unit : str
-        what is done, and what is counted
-    iterable : iterable, optional
-        items to iterate over, one unit each; without it, call `update`
-    initial : float
-        units that are done already
-    leave : bool
-        whether the finished bar stays on the screen
+    kind : str
+        what the names are names of, as the message calls it
+    choices : iterable of str
+        the names, which shells complete
     """
-    live = sys.stderr.isatty()
-    return tqdm(
-        iterable,
-        total=total,
-        desc=description,
-        unit=f" {unit}",
-        initial=initial,
-        leave=leave,
-        dynamic_ncols=live,
-        mininterval=0.1 if live else 60.0,
-        maxinterval=10.0 if live else 120.0,
-        file=sys.stderr,
-    )
+
+    def __init__(self, kind: str, choices: Iterable[str]) -> None:
+        super().__init__(list(choices))
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as it is; wrong usage for any other."""
+        if value not in self.choices:
+            self.fail(str(unknown_name(self.kind, str(value), self.choices)), param, ctx)
+        return str(value)
 
 
 def option_list(text: str) -> list[str]:
@@ -146,7 +119,50 @@ def _quiet_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-class OrderedCommand(click.Command):
+def writable_text() -> None:
+    """Let what is printed replace letters that the terminal's encoding lacks, where it would fail otherwise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+class AnyWidth(click.HelpFormatter):
+    """Help texts whose descriptions keep most of a narrow terminal."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their descriptions; a long name stands on a line of its own."""
+        super().write_dl(rows, min(col_max, max(self.width // 3, 8)) if self.width < 60 else col_max, col_spacing)
+
+
+class AnyWidthContext(click.Context):
+    """A context with such help texts."""
+
+    formatter_class = AnyWidth
+
+
+class AnyTerminal(click.Command):
+    """A command whose help can be printed in any locale, and in a terminal of any width."""
+
+    context_class = AnyWidthContext
+
+    def main(self, *arguments: Any, **extra: Any) -> Any:
+        """Run the command."""
+        writable_text()
+        return super().main(*arguments, **extra)
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """The context of a call; click's own help is never narrower than 50 columns."""
+        columns = shutil.get_terminal_size().columns
+        if columns < 52:
+            extra.setdefault("terminal_width", max(columns, 20))
+        return super().make_context(*arguments, **extra)
+
+
+class SafeGroup(AnyTerminal, click.Group):
+    """A group of such commands."""
+
+
+class OrderedCommand(AnyTerminal):
     """A command that lists its options in the order in which its source does, and those of all commands last.
 
     Decorators of click run from the lowest to the highest, so the options that they add to a command arrive in reverse.
@@ -164,41 +180,75 @@ class OrderedCommand(click.Command):
         return [*own, *self.shared, *([] if help_option is None else [help_option])]
 
 
+def _log_everything() -> None:
+    """Show the log of xaug on standard error."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", force=True)
+    logging.getLogger("xaug").setLevel(logging.DEBUG)
+
+
+def _fail(error: XaugError | ModuleNotFoundError, as_json: bool, verbose: bool) -> NoReturn:
+    """Say in a line what is wrong, and end with exit code 1; raise what is an error of the program."""
+    text = missing_package(error) if isinstance(error, ModuleNotFoundError) else str(error)
+    if text is None:
+        raise error
+    if as_json:
+        click.echo(json.dumps({"error": type(error).__name__, "message": text}))
+    if verbose:
+        traceback.print_exception(error)
+    click.echo(f"error: {text}", err=True)
+    sys.exit(1)
+
+
+def _last_line(result: JsonObject, done: Activity, seconds: float) -> list[str]:
+    """Where the command wrote, or that all was there already."""
+    if "output" not in result:
+        return []
+    if done.had_nothing_to_do:
+        return [f"nothing to do: {result['output']} is finished"]
+    return [f"wrote {result['output']} ({seconds:.0f} s)"]
+
+
 def xaug_command(function: Callable[..., JsonObject]) -> click.Command:
     """Make a click command of a function that returns its result as a dict.
 
-    The command prints the lines in the result's `summary`, and its `output`, the place where it wrote. `--json` prints
-    the dict itself on standard output. A result with `skips_not_allowed` ends with exit code 3.
+    The command prints the lines in the result's `summary`, and its `output`, the place where it wrote, or that there
+    was nothing to do. `--json` prints the dict itself on standard output, `-q` nothing. A result with
+    `skips_not_allowed` ends with exit code 3.
     """
 
     @functools.wraps(function)
-    def run(as_json: bool, **options: Any) -> NoReturn:
+    def run(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> NoReturn:
+        if quiet and verbose:
+            raise click.UsageError("-q and -v exclude each other")
         start = time.monotonic()
         _quiet_tensorflow()
+        if verbose:
+            _log_everything()
         try:
-            with _leaving_on_interrupt(), storage_errors(Path(options.get("output") or ".")):
+            with _leaving_on_interrupt(), following(quiet) as done, storage_errors(Path(options.get("output") or ".")):
                 result = function(**options)
-        except XaugError as error:
-            if as_json:
-                click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}))
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
+        except (XaugError, ModuleNotFoundError) as error:
+            _fail(error, as_json, verbose)
         except KeyboardInterrupt:
             click.echo(INTERRUPTED, err=True)
             sys.exit(130)
         if as_json:
             click.echo(json.dumps(result, default=str))
-        else:
-            for line in result.get("summary", []):
+        elif not quiet:
+            for line in [*result.get("summary", []), *_last_line(result, done, time.monotonic() - start)]:
                 click.echo(line)
-            if "output" in result:
-                click.echo(f"wrote {result['output']} ({time.monotonic() - start:.0f} s)")
         sys.exit(SKIPPED if result.get("skips_not_allowed") else 0)
 
-    shared = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON on standard output.")
+    shared = [
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON on standard output."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Show errors only."),
+        click.Option(
+            ["-v", "--verbose"], is_flag=True, help="Show what is read and written, and where an error arose."
+        ),
+    ]
     command = OrderedCommand(
         function.__name__,
-        params=[shared],
+        params=shared,
         callback=run,
         help=inspect.getdoc(function),
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},

@@ -132,7 +132,7 @@ def write_json(path: str | os.PathLike[str], content: Json) -> None:
     """Write `content` as indented JSON, whole or not at all."""
     text = json.dumps(content, indent=2, sort_keys=False, allow_nan=True) + "\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

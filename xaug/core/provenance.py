@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import platform
 import shlex
@@ -35,10 +36,12 @@ from xaug.core.integrity import (
     remove_damaged,
     seal,
 )  # fmt: skip
+from xaug.core.progress import activity
 from xaug.core.types import JsonObject
 
 __all__ = ["NAME", "STARTED", "begin", "differences", "read", "record_files", "write"]
 
+LOG = logging.getLogger(__name__)
 PACKAGES = (
     "tensorflow", "innvestigate", "numpy", "awkward", "uproot", "coffea", "fastjet", "pythia8mc",
     "vector", "hist", "h5py", "scikit-learn", "dask", "distributed", "matplotlib",
@@ -105,6 +108,8 @@ def write(directory: str | os.PathLike[str], stage: str, config: JsonObject, **c
     }
     manifest = seal(json.loads(json.dumps(manifest)))
     write_json(Path(directory) / NAME, manifest)
+    activity().written.append(str(directory))
+    LOG.info("%s: wrote %s", stage, directory)
     return manifest
 
 
@@ -188,6 +193,8 @@ def begin(
         return None
     damaged = damaged_files(directory, before)
     if not damaged and not is_damaged_below(directory):
+        activity().found.append(str(directory))
+        LOG.info("%s: %s is finished", stage, directory)
         return before
     if STARTED in damaged or not (directory / STARTED).exists():
         write_json(directory / STARTED, {"stage": stage, "config": config, "command": command_line()})

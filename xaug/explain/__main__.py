@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from xaug.core.command import xaug_command
+from xaug.core.command import OneOf, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
+from xaug.data.splits import SPLITS
 from xaug.explain.method import AnyMethod, MethodOption, method_options
 from xaug.explain.methods import registered
 
@@ -30,8 +31,13 @@ OWN = (
 )
 EVENTS = (
     click.option("--dataset", type=click.Path(path_type=Path), help="Explain another dataset than the run's own."),
-    click.option("--split", default="test", help="Explain this split; rankings to train with come from validation."),
-    click.option("--only", help="signal or background: explain events of this class only."),
+    click.option(
+        "--split",
+        default="test",
+        type=OneOf("split", SPLITS),
+        help="Explain this split; rankings to train with come from validation.",
+    ),
+    click.option("--only", metavar="CLASS", help="Explain events of this class only, as signal or background."),
     click.option("--max-events", type=click.IntRange(1), help="Explain about this many events."),
     click.option("--unsafe", is_flag=True, help="Let model files run code that they hold; only for files you trust."),
 )
@@ -54,7 +60,8 @@ def command() -> click.Command:
 
 def _method_option(methods: list[AnyMethod]) -> Any:
     known = "; ".join(f"{method.name}: {method.description}" for method in methods)
-    return click.option("--method", default=methods[0].name, help=f"Method of explanation. {known}.")
+    names = OneOf("method", [method.name for method in methods])
+    return click.option("--method", default=methods[0].name, type=names, help=f"Method of explanation. {known}.")
 
 
 def _run_options(methods: list[AnyMethod]) -> tuple[Any, ...]:
@@ -85,7 +92,10 @@ def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
     text += f"  [{', '.join(names)}{f'; default: {shown}' if shown else ''}]"
     if options[0].types == (bool,):
         return click.option(options[0].flag, is_flag=True, default=None, help=text)
-    kind = options[0].types[0] if len(options[0].types) == 1 else str
+    kind: Any = options[0].types[0] if len(options[0].types) == 1 else str
+    choices = {one.choices for one in options}
+    if len(choices) == 1 and options[0].choices:
+        kind = OneOf(options[0].name, options[0].choices)
     return click.option(options[0].flag, type=kind, help=text)
 
 

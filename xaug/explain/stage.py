@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
+from xaug.core.progress import bar
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.records import CLASSES

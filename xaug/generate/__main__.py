@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from xaug.core.command import numbers_by_name, option_list, xaug_command
+from xaug.core.command import OneOf, SafeGroup, numbers_by_name, option_list, xaug_command
 from xaug.core.types import JsonObject
+from xaug.generate.regimes import REGIMES
+from xaug.generate.toy_model import OVERLAPS
 from xaug.jets.conventions import DEFAULT, OPTIONS
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Generate Monte Carlo samples as ROOT files (tree T), one file for each block of events, or toy jets as a dataset.
 
@@ -27,8 +29,10 @@ def named_files(pairs: tuple[str, ...]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-@click.option("--jets", type=int, help="Selected jets of each class (pT > 200 GeV, 50 < m_SD < 150 GeV, ...).")
-@click.option("--events", type=int, help="Generated events of each process, instead of --jets.")
+@click.option(
+    "--jets", type=click.IntRange(1), help="Selected jets of each class (pT > 200 GeV, 50 < m_SD < 150 GeV, ...)."
+)
+@click.option("--events", type=click.IntRange(1), help="Generated events of each process, instead of --jets.")
 @click.option("--seed", type=int, default=1, help="Seed of the whole sample.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes at a time.  [default: one for each core]")
 @click.option("--card", "cards", multiple=True, metavar="NAME=FILE", help="Your own Pythia card for signal or qcd.")
@@ -84,9 +88,8 @@ def zbb(
 @click.option(
     "--preset",
     default="loose",
-    metavar="NAME",
-    help="Selection that the sample is meant for, loose, search or tight: it sets the thresholds of generation, and "
-    "which events are stored.",
+    type=OneOf("preset", REGIMES),
+    help="Selection that the sample is meant for: it sets the thresholds of generation, and which events are stored.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
@@ -100,7 +103,9 @@ def vlq(
     preset: str,
     output: Path,
 ) -> JsonObject:
-    """Generate pp -> b' b'bar -> (t W)(b Phi) and ten backgrounds of a search for it at 13 TeV, with Pythia 8.
+    """Generate pp -> B Bbar -> (t W)(b Phi) and ten backgrounds of a search for it at 13 TeV, with Pythia 8.
+
+    B is a vectorlike quark of charge -1/3; Pythia calls it b'.
 
     Events without a lepton, or with little transverse energy, are not stored. Backgrounds are filtered by the sum of
     the pT of their partons and by the pT of their lepton; those of one hard recoil have a threshold on the pT of the
@@ -132,10 +137,8 @@ def vlq(
     return {"output": str(output), "totals": result["totals"], "summary": summary}
 
 
-@click.option("--jets", type=int, required=True, help="Jets of each class, signal and background.")
-@click.option(
-    "--overlap", default="medium", metavar="NAME", help="Overlap of the classes: small, medium, large, or table1."
-)
+@click.option("--jets", type=click.IntRange(1), required=True, help="Jets of each class, signal and background.")
+@click.option("--overlap", default="medium", type=OneOf("overlap", OVERLAPS), help="Overlap of the classes.")
 @click.option("--seed", type=int, default=1, help="Seed of the whole sample.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes at a time.  [default: one for each core]")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Dataset to write.")

@@ -14,9 +14,9 @@ from typing import Any
 import uproot
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.core.files import clear_leftovers
+from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.formats.base import UnsuitableFile

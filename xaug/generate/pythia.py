@@ -36,7 +36,7 @@ BATCH = 500
 def read_card(path: str | Path) -> list[str]:
     """Read the settings of a card: one on each line, without comments (`!` or `#`)."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"card {path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

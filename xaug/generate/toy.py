@@ -11,9 +11,9 @@ import numpy as np
 
 from xaug._version import __version__
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import clear_leftovers, digest_json
+from xaug.core.progress import bar
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.data.part_files import refuse_stale, write_part

@@ -1,4 +1,4 @@
-"""Generate the vlq sample: pp -> b' b'bar -> (t W)(b Phi), Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
+"""Generate the vlq sample: pp -> B Bbar -> (t W)(b Phi), Phi -> b bbar, and ten backgrounds (arXiv:2412.13864).
 
 The sample is generated for a selection: its thresholds are those of `xaug.generate.regimes`. All events have an
 electron, muon or tau in the hard process, and cross sections are those of such events. The backgrounds are those that

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import vector
 
 from xaug.core.types import Array
 from xaug.formats.momenta import delta_phi
@@ -54,6 +53,8 @@ def rotated_in_space(jets: Jets) -> tuple[Array, Array]:
     (eta, phi). A rotation keeps angles in space, not in (eta, phi): for small angles the subleading subjet
     comes to (0, -1/cosh(eta)) instead of (0, -1), where eta is that of the leading one.
     """
+    import vector  # figures of finished datasets need this module, but not this package
+
     eta, phi = jets.subjet_eta, jets.subjet_phi
     jet_index = jets.jet_index
 

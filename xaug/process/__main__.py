@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xaug.core.command import xaug_command
+from xaug.core.command import OneOf, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.data.records import CLASSES
+from xaug.events.presets import PRESETS
 from xaug.jets.conventions import OPTIONS, Conventions
 from xaug.process import EXECUTORS
 
@@ -83,7 +84,7 @@ def change_settings(
 )
 @click.option(
     "--executor",
-    type=click.Choice(EXECUTORS),
+    type=OneOf("executor", EXECUTORS),
     default="futures",
     help="Process in this process, in local processes, or on Dask.",
 )
@@ -98,7 +99,7 @@ def change_settings(
 @click.option("--chunksize", type=click.IntRange(1), default=4000, help="Events that are processed at once.")
 @click.option(
     "--preset",
-    metavar="NAME",
+    type=OneOf("preset", PRESETS),
     help="Selection of events: loose; tight, which has harder cuts; or search, which also cuts on the mass of the fat "
     "jet and its distance from the b jet.  [default: loose]",
 )
@@ -154,7 +155,7 @@ def change_settings(
     type=click.Path(path_type=Path),
     help="Python file of further variables: functions with the decorator @xaug.variable(label); repeat.",
 )
-@click.option("--split-seed", type=int, default=0, help="Seed of the train/validation/test split.")
+@click.option("--split-seed", type=click.IntRange(0), default=0, help="Seed of the train/validation/test split.")
 @click.option(
     "--split",
     metavar="FRACTIONS",

@@ -18,8 +18,8 @@ from coffea.processor.executor import WorkItem
 from loky import ProcessPoolExecutor
 from tqdm import tqdm
 
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.progress import bar
 from xaug.core.workers import cores, end_with, safe_imports
 from xaug.formats.root import RootFormat
 from xaug.process import EXECUTORS

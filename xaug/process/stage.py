@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, InputFileError, XaugError
+from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.data.part_files import refuse_stale
 from xaug.data.parts import PartSettings

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
+from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue

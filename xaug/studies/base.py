@@ -11,6 +11,7 @@ from xaug.core.types import JsonObject
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
+    from xaug.studies.plan import PlannedStage
 
 __all__ = ["STUDIES", "Study", "StudyOption", "register", "study_with_figures"]
 
@@ -47,6 +48,11 @@ class StudyOption:
         """The keyword of `Study.run`."""
         return self.flag.removeprefix("--").replace("-", "_")
 
+    @property
+    def noun(self) -> str:
+        """What its values are, as a message calls them."""
+        return f"value of {self.flag}"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -65,6 +71,10 @@ class Study:
         and its own options by keyword
     extension
         gives what it adds to a report; called only when a report is drawn
+    scales
+        names of its scales
+    plan
+        gives the stages that `run` of the same arguments would do
     size_flag, size_of
         option that replaces the size of the sample, and of what it is the size
     options
@@ -76,6 +86,8 @@ class Study:
     kinds: tuple[str, ...]
     run: Callable[..., JsonObject]
     extension: Callable[[], ReportExtension]
+    scales: Collection[str] = ("quick", "standard", "paper")
+    plan: Callable[..., Sequence[PlannedStage]] | None = None
     size_flag: str = "--jets"
     size_of: str = "class"
     options: Sequence[StudyOption] = ()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.progress import begin_stage
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.studies.base import StudyOption
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIVE", "NETWORKS_HELP", "STEP_OPTIONS", "NetworkRun", "Scale", "by_steps", "check_five", "chosen_runs",
-    "report_of", "train_and_explain",
+    "learning_runs", "report_of", "train_and_explain",
 ]  # fmt: skip
 
 FIVE = ("ours", "authors")
@@ -234,6 +235,7 @@ def train_and_explain(
         elif xaug == "five":
             xaug, ranking = "top5", output / "attributions" / _with_all(choice, runs)
         run = output / "runs" / directory
+        begin_stage(f"train {directory}")
         train(
             dataset, run, network=choice.network, xaug=xaug, ranking=ranking, particle_list=choice.particle_list,
             trainings=trainings, seed=seed, workers=workers, max_jets=max_jets, **size.training,
@@ -243,14 +245,14 @@ def train_and_explain(
         return run
 
     for name in _in_order(runs):
-        trained[name] = [train_run(name, name, size.trainings)]
-        for fraction in size.learning if runs[name].learning else ():
-            jets = round(fraction * data.size("train"))
-            trained[name].append(train_run(name, f"{name}_{jets}_jets", learning_trainings, jets))
+        trained[name] = []
+        for directory, trainings, jets in learning_runs(name, runs[name], size, data.size("train")):
+            trained[name].append(train_run(name, directory, trainings, jets))
         # runs on smaller samples as well, if they have as many trainings: they show what the number of jets changes
         compared = trained[name] if learning_trainings == size.trainings else trained[name][:1]
         explained[name] = [output / "attributions" / run.name for run in compared]
         for run, attributions in zip(compared, explained[name], strict=True):
+            begin_stage(f"explain {run.name}")
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]
 
@@ -281,10 +283,28 @@ def report_of(
     """
     from xaug.report.stage import report
 
+    begin_stage("report")
     result = report(
         trained, output / "report", explained, title, anew=True, extension=extension, topk=topk, ablation=ablation
     )  # fmt: skip
     return {"output": str(output), "report": str(output / "report" / "report.html"), **result}
+
+
+def learning_runs(name: str, choice: NetworkRun, size: Scale, events: int) -> list[tuple[str, int, int | None]]:
+    """Directory, number of trainings and of training jets of a run, and of those on smaller samples.
+
+    Parameters
+    ----------
+    name, choice
+        the run
+    size
+        how large the study is
+    events
+        jets of the training split; a run on all of them has None
+    """
+    numbers = [round(fraction * events) for fraction in size.learning] if choice.learning else []
+    smaller = min(size.learning_trainings, size.trainings)
+    return [(name, size.trainings, None), *((f"{name}_{jets}_jets", smaller, jets) for jets in numbers)]
 
 
 def _in_order(runs: dict[str, NetworkRun]) -> Iterable[str]:

@@ -101,7 +101,7 @@ def _train(task: TrainingTask, report: Report) -> None:
 
 def _write_history(path: Path, history: History) -> None:
     """Write loss and accuracy as CSV, one row for each epoch or, in a training by steps, for each validation."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["epoch", *history])
         table.writerows([i, *values] for i, values in enumerate(zip(*history.values(), strict=True)))

@@ -172,7 +172,7 @@ def export(run: str | os.PathLike[str], output: str | os.PathLike[str], card: st
         source.model(training).save(path)  # loaded without its optimiser, so it is saved without one
     write_json(result_path(target, 0), {"history": source.history(training)})
     shutil.copyfile(source.path / "scaler.json", target / "scaler.json")
-    (target / "card.md").write_text(card)
+    (target / "card.md").write_text(card, encoding="utf-8")
     content = {key: source.manifest[key] for key in ("stage", "config", "versions", "inputs")}
     content |= {"metrics": [source.metrics[training]], "all_metrics": source.metrics}
     content |= {"dataset": source.record.dataset.name, "model_digest": digest_file(model)}

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.core.files import atomic_path, read_json
+from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores, run_tasks
 from xaug.data.dataset import Dataset

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json
+from xaug.core.progress import bar
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.named_baselines import named_baseline

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xaug.generate.toy_model import OVERLAPS
 from xaug.studies.base import Study, StudyOption, register
 from xaug.studies.runner import NETWORKS_HELP, NetworkRun, Scale
 from xaug.studies.toy.runs import RUNS, SCALES
-from xaug.studies.toy.stages import study
+from xaug.studies.toy.stages import plan, study
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
@@ -30,10 +31,10 @@ def _extension() -> ReportExtension:
 
 register(
     Study(
-        "toy", HELP, ("toy",), study, _extension,
+        "toy", HELP, ("toy",), study, _extension, SCALES, plan,
         options=(
             StudyOption("--networks", f"{NETWORKS_HELP}  [default: all]"),
-            StudyOption("--overlap", "Overlap of the classes: small, medium, large or table1.", "medium"),
+            StudyOption("--overlap", "Overlap of the classes.", "medium", tuple(OVERLAPS)),
         ),
     )
 )  # fmt: skip

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xaug.core.progress import begin_stage
 from xaug.core.types import JsonObject
-from xaug.studies.runner import chosen_runs, report_of, train_and_explain
+from xaug.studies.plan import PlannedStage, announced, jet_stages
+from xaug.studies.runner import NetworkRun, Scale, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
 from xaug.studies.toy.runs import RUNS, SCALES
 from xaug.studies.toy.sample import make_sample
 
-__all__ = ["study"]
+__all__ = ["plan", "study"]
+
+GENERATED = 150_000.0
+"""Jets a second and core."""
 
 
 def study(
@@ -46,10 +51,42 @@ def study(
     """
     from xaug.studies.toy.paper import extension
 
-    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
-    runs = chosen_runs(networks or size.networks, RUNS)
     output = Path(output)
+    size, runs = _chosen(scale, networks, jets, trainings, epochs)
+    announced(_stages(output, size, runs))
+    begin_stage("generate")
     data = make_sample(output, size, overlap, seed, workers)
     trained, explained = train_and_explain(data, output, runs, size, seed, workers)
     title = f"xaug study toy, scale {scale}, overlap {overlap}, seed {seed}"
     return report_of(output, trained, explained, title, extension())
+
+
+def plan(
+    output: Path,
+    *,
+    scale: str,
+    networks: str | None = None,
+    jets: int | None = None,
+    trainings: int | None = None,
+    epochs: int | None = None,
+    **others: object,
+) -> list[PlannedStage]:
+    """The stages that `study` of the same arguments would do."""
+    return _stages(output, *_chosen(scale, networks, jets, trainings, epochs))
+
+
+def _chosen(
+    scale: str, networks: str | None, jets: int | None, trainings: int | None, epochs: int | None
+) -> tuple[Scale, dict[str, NetworkRun]]:
+    """The size of the study, and what it trains."""
+    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
+    return size, chosen_runs(networks or size.networks, RUNS)
+
+
+def _stages(output: Path, size: Scale, runs: dict[str, NetworkRun]) -> list[PlannedStage]:
+    from xaug.generate.toy import SPLIT_FRACTIONS
+
+    sample = PlannedStage(
+        "generate", f"{size.jets:,} jets of each class", 2 * size.jets / GENERATED, 2.0, output / "dataset"
+    )
+    return [sample, *jet_stages(output, size, runs, SPLIT_FRACTIONS)]

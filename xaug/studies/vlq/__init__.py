@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xaug.data.weights import WEIGHTS
+from xaug.events.presets import PRESETS
 from xaug.studies.base import Study, StudyOption, register
+from xaug.studies.vlq.planned import stages_of
 from xaug.studies.vlq.runs import BASELINES, SCALES, EventScale
 from xaug.studies.vlq.stages import study
+from xaug.training.rankings import BY
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
@@ -40,14 +44,14 @@ def _extension() -> ReportExtension:
 
 register(
     Study(
-        "vlq", HELP, ("events", "events_met"), study, _extension, "--events", "process",
+        "vlq", HELP, ("events", "events_met"), study, _extension, SCALES, stages_of, "--events", "process",
         (
-            StudyOption("--preset", "Selection of events: tight, search or loose.", "tight"),
+            StudyOption("--preset", "Selection of events.", "tight", tuple(PRESETS)),
             StudyOption("--events-of", "Generated events of single processes, as wjets=20000,tt1l=8000.", ""),
             StudyOption("--files", "Directory of the generated files; studies of tight and search can share it."),
             StudyOption("--least-effective", "Effective events of a class below which no conclusion is drawn.", "200"),
-            StudyOption("--weights", "Weights of events in training: event, cross_section or unit.", "event"),
-            StudyOption("--by", "Rank by mean (signed) or mean_absolute attribution.", "mean"),
+            StudyOption("--weights", "Weights of events in training.", "event", tuple(WEIGHTS)),
+            StudyOption("--by", "Rank by mean (signed) or mean absolute attribution.", "mean", tuple(BY)),
         ),
     )
 )  # fmt: skip

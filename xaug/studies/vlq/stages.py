@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from xaug.core.command import numbers_by_name
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.progress import begin_stage
 from xaug.core.types import JsonObject
+from xaug.studies.plan import announced
 from xaug.studies.runner import report_of
-from xaug.studies.scales import sized
-from xaug.studies.vlq.runs import BASELINES, BATCH, SCALES, EventScale
+from xaug.studies.vlq.planned import chosen_size, stages_of
+from xaug.studies.vlq.runs import BASELINES, BATCH, EventScale
 from xaug.studies.vlq.sample import generate_files, select_events, suffix
 
 __all__ = ["study"]
@@ -102,11 +103,16 @@ def study(
     for kind, name, known in (("weights", weights, WEIGHTS), ("way to rank", by, BY)):
         if name not in known:
             raise unknown_name(kind, name, known)
-    size = sized(SCALES, scale, events=events, trainings=trainings, epochs=epochs)
-    if events_of or events:
-        size = replace(size, events_of=numbers_by_name(events_of, "--events-of"))
+    size = chosen_size(scale, events, events_of, trainings, epochs)
     where = Path(files) if files else Path(output) / "files"
     plan = Plan(Path(output), where, size, preset, weights, seed, workers)
+    announced(
+        stages_of(
+            plan.output, scale=scale, preset=preset, by=by, events=events, events_of=events_of, files=files,
+            trainings=trainings, epochs=epochs,
+        )
+    )  # fmt: skip
+    begin_stage("generate")
     generate_files(where, size, preset, seed, workers)
     data, run, explained = explained_network(plan)
     varied = {}
@@ -116,6 +122,7 @@ def study(
         varied[f"HT > {ht_min:g} GeV"] = list(found.values())
     curves, rankings, sizes = judged(plan, data, explained, by)
     ablation = plan.output / f"ablation_{by}"
+    begin_stage("ablation")
     ablate_run(run, ablation, rankings, sizes, seed=seed)
     title = f"xaug study vlq, selection {preset}, scale {scale}, seed {seed}"
     added = extension(varied, preset, least)
@@ -153,17 +160,20 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
     from xaug.report.single import draw_history
     from xaug.training.stage import train
 
-    size = plan.size
+    size, ending = plan.size, suffix(ht_min)
+    begin_stage(f"process{ending}")
     data = select_events(plan.files, plan.output, plan.preset, ht_min, plan.seed, plan.workers)
-    run = plan.output / "runs" / f"event{suffix(ht_min)}"
+    run = plan.output / "runs" / f"event{ending}"
+    begin_stage(f"train event{ending}")
     train(
         data, run, network="event", batch_size=BATCH, weights=plan.weights, seed=plan.seed, trainings=size.trainings,
         epochs=size.epochs, patience=size.patience, workers=plan.workers,
     )  # fmt: skip
     draw_history(run)
     per_process = Backgrounds(Dataset.open(data), "equal", "validation", 0, None).drawable(PER_PROCESS)
-    explained = {name: plan.output / f"attributions{suffix(ht_min)}" / name for name in BASELINES}
+    explained = {name: plan.output / f"attributions{ending}" / name for name in BASELINES}
     for name, baseline in BASELINES.items():
+        begin_stage(f"explain event{ending} by {name}")
         # rankings come from the validation split and are judged on the test split
         explain_run(
             run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
@@ -183,6 +193,7 @@ def judged(plan: Plan, data: Path, explained: dict[str, Path], by: str) -> tuple
     from xaug.training.retrain import topk
 
     size, curves = plan.size, plan.output / f"topk_{by}"
+    begin_stage("topk")
     found = topk(
         data, curves, explained, sizes=size.sizes, by=by, trainings=size.topk_trainings, epochs=size.topk_epochs,
         patience=size.patience, workers=plan.workers, network="event", batch_size=BATCH, weights=plan.weights,

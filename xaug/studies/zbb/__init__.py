@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xaug.data.scaling import IMAGE_SCALINGS
+from xaug.jets.conventions import OPTIONS
 from xaug.studies.base import Study, StudyOption, register
-from xaug.studies.runner import NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale
+from xaug.studies.runner import FIVE, NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale
 from xaug.studies.zbb.runs import DISCRIMINANTS, RUNS, SCALES
-from xaug.studies.zbb.stages import study
+from xaug.studies.zbb.stages import plan, study
 from xaug.training.config import DISPLACEMENT_SCALINGS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _extension() -> ReportExtension:
 
 register(
     Study(
-        "zbb", HELP, ("jets",), study, _extension,
+        "zbb", HELP, ("jets",), study, _extension, SCALES, plan,
         options=(
             StudyOption(
                 "--networks",
@@ -42,12 +43,12 @@ register(
             StudyOption(
                 "--five",
                 "The five XAUGs of the +5 networks: ours (the best by our LRP) or authors (those of the paper).",
-                "ours",
+                "ours", FIVE,
             ),
             StudyOption(
                 "--options",
                 "The literal choices of the paper's authors, among them their lifetime leak; it is a study of its own.",
-                choices=("paper-literal",), names_directory=True,
+                choices=tuple(OPTIONS), names_directory=True,
             ),
             StudyOption(
                 "--convention",

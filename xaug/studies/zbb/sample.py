@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xaug.core.progress import begin_stage
 from xaug.studies.runner import Scale
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def make_sample(output: Path, size: Scale, conventions: Conventions, seed: int, 
     from xaug.jets.processor import JetSettings
     from xaug.process.stage import process
 
+    begin_stage("generate")
     generate(output / "files", jets=size.jets, seed=seed, workers=workers, neutrinos=conventions.neutrinos)
     settings = JetSettings(split_seed=seed, conventions=conventions)
+    begin_stage("process")
     process([output / "files"], output / "dataset", settings, executor="futures", workers=workers)
     return output / "dataset"

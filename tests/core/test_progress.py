@@ -1,0 +1,53 @@
+"""Progress of a command: on standard error, in whole lines where that is no terminal."""
+
+import sys
+
+import pytest
+
+from xaug.core.progress import bar, following, note
+
+
+def test_progress_goes_to_standard_error(capsys):
+    with bar(3, "working", "files") as progress:
+        progress.update(3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "working" in captured.err and "3/3" in captured.err
+
+
+def test_progress_in_a_log_is_short(capsys):
+    """A thousand steps without a terminal: not a thousand lines."""
+    assert not sys.stderr.isatty()
+    for _ in bar(None, "working", "files", iterable=range(1000)):
+        pass
+    found = capsys.readouterr().err
+    assert "\r" not in found and "\x1b" not in found
+    assert 1 <= found.count("\n") < 5
+
+
+def test_progress_in_a_log_is_whole_lines(capsys):
+    with bar(4, "train", "epochs", initial=1) as progress:
+        progress.update(3)
+        progress.set_postfix_str("validation loss 0.5")
+        note("stage 2 of 3: explain")
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.strip() == line and line for line in lines)
+    assert lines[0].startswith("train:  25% 1/4")
+    assert lines[-1].startswith("train: 100% 4/4") and "validation loss 0.5" in lines[-1]
+    assert "stage 2 of 3: explain" in lines
+
+
+def test_a_quiet_command_shows_no_progress(capsys):
+    with following(quiet=True):
+        note("a line")
+        with bar(3, "working", "files") as progress:
+            progress.update(3)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("written", "found", "nothing"), [(0, 2, True), (1, 2, False), (1, 0, False), (0, 0, False)])
+def test_a_command_had_nothing_to_do_if_all_was_finished(written, found, nothing):
+    with following() as done:
+        done.written += ["directory"] * written
+        done.found += ["directory"] * found
+        assert done.had_nothing_to_do is nothing
