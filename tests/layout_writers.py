@@ -89,8 +89,10 @@ def jetclass_columns(jets: MadeJets) -> tuple[dict, dict]:
     part = {name: ak.values_astype(own[name], np.float32) for name in ("px", "py", "pz", "energy")}
     part |= {"charge": ak.values_astype(own["charge"], np.float32)}
     part |= {"d0val": ak.values_astype(own["dxy"], np.float32), "dzval": ak.values_astype(own["dz"], np.float32)}
-    flags = {"isElectron": 11, "isMuon": 13, "isPhoton": 22, "isChargedHadron": 211, "isNeutralHadron": 130}
-    part |= {name: kind == i for name, i in flags.items()}
+    flags = {name: kind == i for name, i in {"isElectron": 11, "isMuon": 13, "isPhoton": 22}.items()}
+    hadron = ~(flags["isElectron"] | flags["isMuon"] | flags["isPhoton"])
+    flags |= {"isChargedHadron": hadron & (own["charge"] != 0), "isNeutralHadron": hadron & (own["charge"] == 0)}
+    part |= flags
     names = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
     label = np.where(jets.label == 1, names.index("Hbb"), names.index("QCD"))
     scalars = {f"label_{name}": (label == i).astype(np.float32) for i, name in enumerate(names)}

@@ -61,13 +61,13 @@ def main(dataset: Path, output: Path, layers: str, width: str, dropout: str, **o
     table = grid_search(dataset, output, sizes, **options)
     draw_histories(output)
     shown = table.head(5).drop(columns=["run"]).round(4).to_string(index=False)
-    paper = find_network(NETWORK).default_sizes
+    default = find_network(NETWORK).default_sizes
     return {
         "output": str(output),
         "best": table["run"].iloc[0],
         "summary": [
             *shown.splitlines(),
-            f"the paper's network has {', '.join(f'{name} {value:g}' for name, value in paper.items())}",
+            f"the default network has {', '.join(f'{name} {value:g}' for name, value in default.items())}",
         ],
     }
 

@@ -10,10 +10,11 @@ import layout_writers as writers
 import numpy as np
 import pytest
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.jets.cuts import OPEN, Selection
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
+from xaug.training.stage import PlannedRun
 
 SETTINGS = JetSettings(selection=Selection(**{**OPEN, "truth": "none"}))
 ONE = {
@@ -102,6 +103,31 @@ def halved(content):
 
 def replaced_by_text(content):
     return b"pt,eta,phi\n1,2,3\n"
+
+
+def test_displacements_of_one_class_in_cm_are_told_once(made_jets, tmp_path, process_command):
+    """Files of CMS are in cm; one that was converted before is not."""
+    unit = np.where(np.repeat(made_jets.label, made_jets.counts) == 1, 10.0, 1.0)
+    mixed = replace(made_jets, columns={**made_jets.columns, "dxy": made_jets.columns["dxy"] * unit})
+    result = process_command(written("pfnano", mixed, tmp_path), "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stdout.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 2 and all("units: {length: cm}" in line for line in warnings)
+    assert "hbb.root" in warnings[0] and "more than a detector measures" in warnings[0]
+    assert "qcd.root" in warnings[1] and "Is one of them in another unit (cm, mm)?" in warnings[1]
+
+
+def test_a_dataset_of_one_class_is_not_trained_on(made_jets, tmp_path):
+    files = writers.write_pfnano(made_jets, tmp_path)
+    process([writers.by_class("pfnano", {"qcd": files["qcd"]}, tmp_path)], tmp_path / "data", SETTINGS)
+    with pytest.raises(DatasetError, match="data has one class only, qcd; process files of all classes together"):
+        PlannedRun(tmp_path / "data", tmp_path / "run", network="mlp")
+
+
+def test_a_file_of_several_classes_is_not_listed_under_one(made_jets, tmp_path):
+    given = writers.by_class("qg", {"quark": written("qg", made_jets, tmp_path)}, tmp_path)
+    found = reasons(given, tmp_path / "out")
+    assert "tells the class of each entry (gluon 12, quark 12), but is listed as a whole under 'quark'" in found
 
 
 @pytest.mark.parametrize("layout", ALL)

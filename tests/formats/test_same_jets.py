@@ -8,6 +8,7 @@ from layout_writers import MadeJets, by_class, write_candidates, write_layouts, 
 import xaug
 from xaug.data.variables import names
 from xaug.formats.base import Wanted
+from xaug.formats.pfnano import are_weighted
 from xaug.formats.xaug_tree import TREE, XAUG_TREE
 from xaug.jets.cuts import OPEN, Selection
 from xaug.jets.particle_kinds import charge
@@ -83,6 +84,7 @@ def test_jets_of_pythia_are_the_same_in_all_layouts(datasets, jets, zbb_dataset,
     px, py, pz = (np.bincount(group, jets.columns[name]) for name in ("px", "py", "pz"))
     keys = np.arcsinh(pz / np.hypot(px, py))
     own, reference = datasets[layout], xaug.Dataset.open(zbb_dataset)
+    assert not any("displacement" in text for text in reference.manifest["warnings"])  # those of a generator
     found, expected = arrays_by_jet(own, keys), arrays_by_jet(reference, keys)
     np.testing.assert_array_equal(found["label"], jets.label)
     np.testing.assert_array_equal(found["mask"], expected["mask"])
@@ -102,6 +104,19 @@ def test_jets_of_pythia_are_the_same_in_all_layouts(datasets, jets, zbb_dataset,
     assert {*own.names("xaug"), *own.names("list"), *lost} >= {*names("jets", "xaug"), *names("jets", "list")}
     if layout != "jetnet":
         np.testing.assert_allclose(found["image"].sum(axis=(1, 2, 3)), expected["image"].sum(axis=(1, 2, 3)), atol=5e-3)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_small_jets_have_the_weights_by_which_they_were_made(weighted):
+    """Jets of CMS in Run 2 are of all candidates, those of Run 3 of candidates with PUPPI weights."""
+    rng = np.random.default_rng(2)
+    jet, weight = np.repeat(np.arange(6), 20), rng.choice([0.0, 0.4, 1.0], 120)
+    particles = {"pt": rng.exponential(5, 120), "phi": rng.normal(0, 0.1, 120)}
+    own = (weight if weighted else 1.0) * particles["pt"]
+    raw = np.hypot(*(np.bincount(jet, own * f(particles["phi"])) for f in (np.cos, np.sin)))
+    stored = ak.zip({"pt": raw / 0.9, "rawFactor": np.full(6, 0.1)})
+    assert are_weighted(ak.unflatten(stored, [2, 0, 4]), particles, weight, jet) is weighted
+    assert are_weighted(ak.unflatten(stored[["pt"]], [2, 0, 4]), particles, weight, jet)
 
 
 def test_small_jets_of_pfnano(jets, tmp_path):

@@ -64,6 +64,8 @@ def test_files_in_different_units_of_momentum():
         # displacements of a generator: strange hadrons fly far, and classes differ
         (jets(spread=20, prompt=0.8, n=40), jets(spread=1, prompt=0.8, n=40), HBB, None),
         (jets(spread=20, prompt=0.8, n=40), jets(spread=2, prompt=0.8, n=40), QCD, "in b.root.* mm in a.root"),
+        # lifetimes of resonances, which are in the files of some versions of Pythia
+        (jets(spread=1e-12, prompt=0), jets(spread=1e-11, prompt=0), QCD, None),
     ],
 )
 def test_displacements_in_other_units_are_warned_about(one, other, processes, words):

@@ -15,7 +15,7 @@ from xaug.core.types import Array
 from xaug.formats.base import FinalState, Source, UnsuitableFile, Wanted, refuse, refuse_unphysical, register_format
 from xaug.formats.root import RootFormat, flat_columns
 
-__all__ = ["PFNANO"]
+__all__ = ["PFNANO", "are_weighted"]
 
 CM = 10.0
 """Millimetres in a centimetre: NanoAOD has displacements in cm."""
@@ -39,7 +39,7 @@ class Schema(PFNanoAODSchema):  # type: ignore[misc]  # coffea has no types
 
 
 class PFNano(RootFormat):
-    """Large jets (`FatJet`) and their candidates (`FatJetPFCands`, `PFCands`), scaled by PUPPI weights where stored."""
+    """Large or small jets (`FatJet`, `Jet`) and their candidates, with PUPPI weights if jets were made with them."""
 
     name = "pfnano"
     label = "a CMS NanoAOD file with particle-flow candidates (ROOT)"
@@ -99,7 +99,8 @@ class PFNano(RootFormat):
             weight = ak.to_numpy(ak.flatten(chunk["PFCands"]["puppiWeight"], axis=1))[place]
             bad = ~np.isfinite(weight) | (weight < 0)
             refuse("PFCands.puppiWeight", weight, bad, event[order], first)
-            chosen |= {"pt": chosen["pt"] * weight, "mass": chosen["mass"] * weight}
+            if self.jets == LARGE or are_weighted(chunk[self.jets], chosen, weight, jet[order]):
+                chosen |= {"pt": chosen["pt"] * weight, "mass": chosen["mass"] * weight}
         track = chosen["charge"] != 0
         for own in ("dxy", "dz"):  # neutral candidates have none, for which files have -1 or 0
             chosen[own] = np.where(track, chosen[own] * CM, 0.0)
@@ -119,6 +120,28 @@ class PFNano(RootFormat):
             raise BadValues("genWeight has several values for each event")
         refuse("genWeight", weights, ~np.isfinite(weights), np.arange(len(weights)), first)
         return weights
+
+
+def are_weighted(jets: Any, particles: dict[str, Array], weight: Array, jet: Array) -> bool:
+    """Whether jets were clustered of candidates with PUPPI weights, as in Run 3, or of all charged ones of the vertex.
+
+    It is told by which of the two gives their uncorrected momentum. Where this is not stored, weights count.
+
+    Parameters
+    ----------
+    jets
+        jets with `pt` and, where it is stored, `rawFactor`
+    particles, weight, jet
+        columns pt and phi of their candidates, the weight and the jet of each, (m,)
+    """
+    if "rawFactor" not in jets.fields or not len(jet):
+        return True
+    raw = ak.to_numpy(ak.flatten(jets["pt"] * (1 - jets["rawFactor"]))).astype(np.float64)
+    apart = []
+    for factor in (weight, np.ones(len(weight))):
+        px, py = (np.bincount(jet, factor * particles["pt"] * f(particles["phi"]), len(raw)) for f in (np.cos, np.sin))
+        apart.append(np.median(np.abs(np.hypot(px, py) - raw) / raw))
+    return bool(apart[0] <= apart[1])
 
 
 PFNANO = register_format(PFNano())

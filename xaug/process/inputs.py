@@ -128,6 +128,10 @@ def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
         raise
     except UnsuitableFile as error:
         raise InputFileError(path, str(error)) from None
+    except ImportError as error:
+        raise InputFileError(
+            path, f"needs a package that is not installed ({_first_line(error)}); install it, or copy the file here"
+        ) from None
     except Exception as error:  # libraries raise most kinds of errors on a damaged file
         if not local:
             reason = f"cannot be read ({_first_line(error)}); is the server reachable?"
@@ -167,7 +171,15 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
     _check_columns(contents, processor.columns(found, label), partial(processor.remedy, found, label))
     processor.settings.check(candidate.path, metadata)
-    classes = {} if name else found.classes(source)
+    classes = found.classes(source)
+    if name and len(classes) > 1:
+        told = ", ".join(f"{n} {own}" for own, n in list(classes.items())[:4])
+        raise UnsuitableFile(
+            f"tells the class of each entry ({told}{', ...' if len(classes) > 4 else ''}), but is listed as a whole "
+            f"under {name!r}; list it without a class, and choose with --classes"
+        )
+    if name:
+        classes = {}
     if classes:
         metadata["process"] = ""
     for needed in ("label", "process"):
@@ -245,7 +257,7 @@ def with_classes(files: Sequence[InputFile], wanted: Sequence[str] | None) -> tu
     Raises
     ------
     ConfigurationError
-        if a wanted class does not occur, a file is of another class, or there are less than two
+        if a wanted class does not occur, or a file is of another class
     """
     names = [name for file in files for name in ([file.class_name] if file.class_name else dict(file.classes))]
     known = tuple(dict.fromkeys(names))

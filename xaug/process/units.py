@@ -10,6 +10,7 @@ import numpy as np
 from xaug.core.errors import BadValues, ConfigurationError
 from xaug.core.types import Array, JsonObject
 from xaug.formats.base import Collisions, FinalState
+from xaug.jets.particle_kinds import charge_of
 from xaug.process.identity import event_of_particles
 
 __all__ = ["Magnitudes", "check_scales", "scale_of"]
@@ -23,8 +24,10 @@ TRACK_PT = 1.0
 """Least pT [GeV] of charged particles whose displacements are looked at."""
 ENOUGH = 100
 """Least number of displacements of which a median is taken."""
-PROMPT = 0.5
-"""Share of displacements that are exactly 0 above which they were never measured, but are those of a generator."""
+SEEN = 1e-4
+"""Displacement [mm] below which a particle is prompt: no detector sees it; generators have lifetimes of resonances."""
+PROMPT = 0.2
+"""Share of prompt particles above which displacements were never measured, but are those of a generator."""
 SHORTEST, LONGEST = 0.006, 1.0
 """Smallest and largest plausible median of measured displacements [mm]: 0.02 to 0.04 in files of CMS and of Delphes."""
 SAME, OTHER = 4.0, 6.0
@@ -44,9 +47,9 @@ class Magnitudes:
     momentum : float or None
         median scalar sum of pT [GeV] of the jets of a file, or of its events
     length : float or None
-        median transverse displacement [mm] of charged particles, without those that are 0; None for fewer than 100
+        median transverse displacement [mm] of charged particles that are not prompt; None for fewer than 100
     prompt : float
-        share of these particles whose displacement is exactly 0
+        share of charged particles that are prompt
     """
 
     momentum: float | None = None
@@ -86,17 +89,18 @@ def scale_of(content: FinalState | Collisions) -> Magnitudes:
 
 
 def _length(particles: Mapping[str, Array]) -> tuple[float | None, float]:
-    """Median of the displacements that are not 0, and the share of those that are."""
-    if "dxy" in particles:
-        size = np.abs(particles["dxy"])
-    elif "vx" in particles and "vy" in particles:
-        size = np.hypot(particles["vx"], particles["vy"])
+    """Median of the displacements of charged particles that are not prompt, and the share of those that are."""
+    hard = particles["pt"] > TRACK_PT
+    known = {name: particles[name][hard] for name in ("dxy", "vx", "vy", "charge", "id") if name in particles}
+    if "dxy" in known:
+        size = np.abs(known["dxy"])
+    elif "vx" in known and "vy" in known:
+        size = np.hypot(known["vx"], known["vy"])
     else:
         return None, 0.0
-    charge = particles.get("charge")
-    tracks = (particles["pt"] > TRACK_PT) & (True if charge is None else charge != 0)
-    size = size[tracks]
-    displaced = size[size > 0]
+    if "charge" in known or "id" in known:
+        size = size[charge_of(known) != 0]
+    displaced = size[size > SEEN]
     prompt = 1 - len(displaced) / len(size) if len(size) else 0.0
     return (float(np.median(displaced)) if len(displaced) >= ENOUGH else None), prompt
 

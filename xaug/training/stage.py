@@ -91,6 +91,9 @@ class PlannedRun:
     ) -> None:
         self.data, self.output = Dataset.open(dataset), Path(output)
         self.memory = MEMORY if memory is None else memory
+        if len(self.data.classes) < 2:
+            only = self.data.classes[0]
+            raise DatasetError(f"{dataset} has one class only, {only}; process files of all classes together")
         xaug = _expert_variables(xaug, ranking, self.data.table)
         self.own_network = OwnNetwork.read(network) if is_own(network) else None
         if self.own_network:
