@@ -216,11 +216,11 @@ def test_add_a_network(follow):
 
 
 def test_add_an_explanation_method(follow, zbb_dataset):
-    """The relevance is the derivative of the log-odds along the event, here from a difference of two outputs."""
+    """The relevance is the squared derivative of the log-odds, here from differences of two outputs."""
     import keras
 
     work = follow("Add an explanation method")
-    with h5py.File(work / "gradient" / "attribution_0.h5") as file:
+    with h5py.File(work / "sensitivity" / "attribution_0.h5") as file:
         relevance, logit = file["relevance/xaug"][()], file["logit"][()]
     model = keras.models.load_model(work / "run" / "training_0" / "model.keras")
 
@@ -231,8 +231,9 @@ def test_add_an_explanation_method(follow, zbb_dataset):
     x = xaug.load_run(work / "run").inputs(xaug.Dataset.open(zbb_dataset).load(["xaug"], "test"))["xaug"]
     np.testing.assert_allclose(logit, log_odds(x), atol=1e-4)
     step = 1e-3
-    slope = (log_odds(x * (1 + step)) - log_odds(x * (1 - step))) / (2 * step)
-    np.testing.assert_allclose(relevance.sum(axis=1), slope, atol=0.01 * np.abs(slope).max())
+    slopes = [(log_odds(x + step * e) - log_odds(x - step * e)) / (2 * step) for e in np.eye(x.shape[1])]
+    expected = np.square(slopes).T
+    np.testing.assert_allclose(relevance, expected, atol=0.01 * expected.max())
 
 
 def numbers(path: Path) -> list[dict[str, str]]:

@@ -14,23 +14,23 @@ from xaug.explain.__main__ import command, main
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.method import Method, method_options, option, required
-from xaug.explain.methods import choose_options, find_method, register, registered
+from xaug.explain.methods import BUILT_IN, choose_options, find_method, register, registered
 from xaug.explain.stage import explain_run
 from xaug.training.rankings import ranking_of
 from xaug.training.stage import train
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientOptions:
+class SlopeOptions:
     unit: int = option(1, "Output that is explained, as an index.")
     absolute: bool = option(False, "Take absolute values.")
 
 
-class GradientTimesInput(Method[GradientOptions]):
-    name = "gradient"
-    label = "gradient x input"
+class SlopeTimesInput(Method[SlopeOptions]):
+    name = "slope"
+    label = "slope x input"
     description = "gradient of a logit times the input"
-    options = GradientOptions
+    options = SlopeOptions
 
     def explain(self, job, events, on_events):
         import tensorflow as tf
@@ -51,10 +51,10 @@ class GradientTimesInput(Method[GradientOptions]):
 
 
 @pytest.fixture
-def gradient(monkeypatch):
+def slope(monkeypatch):
     """The method, registered for one test."""
     monkeypatch.setattr(methods, "_REGISTERED", dict(methods._REGISTERED))
-    method = GradientTimesInput()
+    method = SlopeTimesInput()
     register(method)
     return method
 
@@ -80,37 +80,37 @@ def numpy_gradient_times_input(model, x):
     return gradient * x
 
 
-def test_an_added_method_runs_through_the_stage(gradient, run_path, tmp_path):
-    found = explain_run(run_path, tmp_path / "a", method="gradient", max_events=40)
+def test_an_added_method_runs_through_the_stage(slope, run_path, tmp_path):
+    found = explain_run(run_path, tmp_path / "a", method="slope", max_events=40)
     run = xaug.load_run(run_path)
     (attribution,) = found.attributions()
     x = run.inputs({"xaug": run.dataset().load(["xaug"], "test")["xaug"][attribution.rows]})["xaug"]
     expected = numpy_gradient_times_input(run.model(0), x)
     np.testing.assert_allclose(attribution.relevance["xaug"], expected, rtol=1e-3, atol=1e-5)
-    assert found.method is gradient
-    assert found.caption == "gradient x input, target signal"
+    assert found.method is slope
+    assert found.caption == "slope x input, target signal"
     assert found.class_tables() == []
     ranking = list(pd.read_csv(tmp_path / "a" / "relevance.csv")["feature"])
     assert ranking_of(tmp_path / "a") == found.rankings["mean"] == ranking
 
 
-def test_an_added_method_runs_on_a_cluster(gradient, run_path, scheduler, tmp_path):
-    here = explain_run(run_path, tmp_path / "here", method="gradient")
-    there = explain_run(run_path, tmp_path / "there", method="gradient", scheduler=scheduler)
+def test_an_added_method_runs_on_a_cluster(slope, run_path, scheduler, tmp_path):
+    here = explain_run(run_path, tmp_path / "here", method="slope")
+    there = explain_run(run_path, tmp_path / "there", method="slope", scheduler=scheduler)
     for one, other in zip(here.attributions(), there.attributions(), strict=True):
         np.testing.assert_array_equal(one.relevance["xaug"], other.relevance["xaug"])
         np.testing.assert_array_equal(one.rows, other.rows)
 
 
-def test_an_added_method_runs_by_command(gradient, run_path, tmp_path):
-    options = ["--method", "gradient", "--unit", "0", "--absolute", "--max-events", "5"]
+def test_an_added_method_runs_by_command(slope, run_path, tmp_path):
+    options = ["--method", "slope", "--unit", "0", "--absolute", "--max-events", "5"]
     done = CliRunner().invoke(command(), [str(run_path), "-o", str(tmp_path / "a"), *options])
     assert done.exit_code == 0, done.output
     (attribution,) = Explanation.open(tmp_path / "a").attributions()
     assert (attribution.relevance["xaug"] >= 0).all()
     wrong = CliRunner().invoke(command(), [str(run_path), "-o", str(tmp_path / "b"), "--unit", "0"])
     assert wrong.exit_code == 1
-    assert "--unit belongs to --method gradient, not to lrp" in wrong.output
+    assert "--unit belongs to --method slope, not to lrp" in wrong.output
     shown = CliRunner().invoke(command(), ["--help"]).output
     assert "Output that is explained, as an index." in shown
     assert "--unit" not in CliRunner().invoke(main, ["--help"]).output  # nobody has registered it there
@@ -145,7 +145,7 @@ def test_options_have_their_defaults_and_types(method):
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("lrp", {"baseline": "blank"}, "--baseline belongs to --method ig, not to lrp"),
+        ("lrp", {"baseline": "blank"}, "--baseline belongs to --method ig or occlusion or .*, not to lrp"),
         ("lrp", {"tolerence": 1.0}, "unknown option of method lrp 'tolerence'"),
         ("lrp", {"force": "yes"}, "--force 'yes' is of type str; it must be bool"),
         ("ig", {"baseline": "blank", "max_nodes": True}, "--max-nodes True is of type bool; it must be int"),
@@ -161,7 +161,7 @@ def test_whole_numbers_are_numbers():
     assert choose_options(find_method("ig"), {"baseline": "blank", "tolerance": 1}).tolerance == 1.0
 
 
-def test_methods_that_cannot_be_registered(gradient):
+def test_methods_that_cannot_be_registered(slope):
     @dataclass(frozen=True, kw_only=True)
     class OtherType:
         rule: float = option(1.0, "A number.")
@@ -171,21 +171,23 @@ def test_methods_that_cannot_be_registered(gradient):
         split: str = required("a split", "A split.")
 
     def made(name, options):
-        return type("Made", (GradientTimesInput,), {"name": name, "options": options})()
+        return type("Made", (SlopeTimesInput,), {"name": name, "options": options})()
 
     for method, message in (
-        (made("lrp", GradientOptions), "method 'lrp' is LayerwiseRelevance already; give Made another name"),
+        (made("lrp", SlopeOptions), "method 'lrp' is LayerwiseRelevance already; give Made another name"),
         (made("new", OtherType), "--rule has other types than that of method 'lrp'"),
         (made("new", Reserved), "--split is an option of all methods"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             register(method)
-    register(GradientTimesInput())  # again, as when a module is loaded twice
-    assert [method.name for method in registered()] == ["lrp", "ig", "gradient"]
+    register(SlopeTimesInput())  # again, as when a module is loaded twice
+    assert [method.name for method in registered()] == [*(method.name for method in BUILT_IN), "slope"]
 
 
 def test_a_method_that_needs_all_events_is_refused_on_a_cluster(run_path, tmp_path):
-    with pytest.raises(ConfigurationError, match=r"--scheduler goes with --method lrp; ig \(Integrated Gradients\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"--scheduler goes with --method lrp or .*; ig \(Integrated Gradients\)"
+    ):
         explain_run(run_path, tmp_path / "a", method="ig", baseline="blank", scheduler="tcp://nowhere:1")
 
 

@@ -9,8 +9,9 @@ Here `x` is a dict of scaled inputs by input name, for a run `xaug.load_run(path
 `python -m xaug.explain` does the same for all trainings of a run and writes the attributions to a directory.
 
 Explain events
-    lrp, integrated_gradients, class_attribution; compare_engines; Attribution, the result
-Baselines of Integrated Gradients
+    lrp, rescale, integrated_gradients, class_attribution, gradient_times_input; occlusion, permutation,
+    shapley_values; compare_engines; Attribution, the result
+Baselines
     Blank, Event, Mean, Averaged, Sample
 Rank features
     summary, feature_relevance, rank_fractions
@@ -37,13 +38,18 @@ if TYPE_CHECKING:
     from xaug.explain.gradients.baselines import Averaged, Blank, Event, Mean
     from xaug.explain.gradients.class_level import class_attribution
     from xaug.explain.gradients.samples import Sample
+    from xaug.explain.gradients.times_input import gradient_times_input
+    from xaug.explain.perturbation.losses import occlusion, permutation
+    from xaug.explain.perturbation.shapley import shapley_values
     from xaug.explain.propagation.api import lrp
     from xaug.explain.propagation.compare import compare_engines
+    from xaug.explain.propagation.rescaling import rescale
 
 __all__ = [
     "Attribution", "Averaged", "Blank", "Event", "Mean", "Sample", "ablation", "class_attribution", "compare_engines",
-    "feature_relevance", "integrated_gradients", "likelihood_test", "lrp", "profile", "profiles", "rank_fractions",
-    "relevance_map", "score_map", "stability", "summary", "symmetry_test", "uncertainty",
+    "feature_relevance", "gradient_times_input", "integrated_gradients", "likelihood_test", "lrp", "occlusion",
+    "permutation", "profile", "profiles", "rank_fractions", "relevance_map", "rescale", "score_map", "shapley_values",
+    "stability", "summary", "symmetry_test", "uncertainty",
 ]  # fmt: skip
 
 # Module of each public name. It is imported when the name is first used, since most need TensorFlow or pandas.
@@ -58,14 +64,19 @@ _MODULES = {
     "class_attribution": "xaug.explain.gradients.class_level",
     "compare_engines": "xaug.explain.propagation.compare",
     "feature_relevance": "xaug.explain.analysis.relevance",
+    "gradient_times_input": "xaug.explain.gradients.times_input",
     "integrated_gradients": "xaug.explain.gradients.api",
     "likelihood_test": "xaug.explain.analysis.likelihood",
     "lrp": "xaug.explain.propagation.api",
+    "occlusion": "xaug.explain.perturbation.losses",
+    "permutation": "xaug.explain.perturbation.losses",
     "profile": "xaug.explain.analysis.binned",
     "profiles": "xaug.explain.analysis.binned",
     "rank_fractions": "xaug.explain.analysis.ranks",
     "relevance_map": "xaug.explain.analysis.binned",
+    "rescale": "xaug.explain.propagation.rescaling",
     "score_map": "xaug.explain.analysis.binned",
+    "shapley_values": "xaug.explain.perturbation.shapley",
     "stability": "xaug.explain.analysis.spread",
     "summary": "xaug.explain.analysis.relevance",
     "symmetry_test": "xaug.explain.analysis.likelihood",

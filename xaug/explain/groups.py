@@ -73,7 +73,7 @@ class FeatureGroups:
         return {name: each[:, own] for name, own in self.member.items()}
 
     def settings(self, given: GroupsLike) -> JsonObject:
-        """The wish of the user, and the names of the groups, for the settings of an attribution."""
+        """The groups that the user asked for, and the names of the groups, for the settings of an attribution."""
         asked = given if isinstance(given, str) else "given"
         return {"groups": asked, "group_names": list(self.names)}
 
@@ -179,14 +179,25 @@ def _named(
                     else f"group {group!r} has {one!r}, or a part of it, twice; name it once"
                 )
             member[own][..., place] = number
-    left = [name for name, (own, place) in places.items() if (member[own][..., place] < 0).any()]
+    left = _left_out(member, variables)
     if left:
-        short = [name for name in left if not name.endswith("]")] or left
         raise ConfigurationError(
-            f"groups leave out {', '.join(short[:6])}{', ...' if len(short) > 6 else ''}; give each input and column "
+            f"groups leave out {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}; give each input and column "
             "to a group, or shares do not add up to the output"
         )
     return FeatureGroups(names, member)
+
+
+def _left_out(member: Arrays, variables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the inputs, or of their columns, that have no group."""
+    unique, found = unique_names({name: variables.get(name, ()) for name in member}), []
+    for name, own in member.items():
+        if (own < 0).all():
+            found.append(name)
+        elif (own < 0).any():
+            columns = unique.get(name) or [f"{name}[{i}]" for i in range(own.shape[-1])]
+            found += [columns[i] for i in range(own.shape[-1]) if (own[..., i] < 0).any()]
+    return found
 
 
 def element_places(shapes: Shapes, variables: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, slice]]:

@@ -10,12 +10,17 @@ from collections.abc import Mapping
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.explain.gradients.method import IntegratedGradients
+from xaug.explain.gradients.times_input import GradientTimesInput
 from xaug.explain.method import AnyMethod, Method, OptionsT, method_options
-from xaug.explain.propagation.method import LayerwiseRelevance
+from xaug.explain.perturbation.method import Occlusion, Permutation, ShapleyValues
+from xaug.explain.propagation.method import LayerwiseRelevance, Rescale
 
 __all__ = ["BUILT_IN", "choose_options", "find_method", "register", "registered"]
 
-BUILT_IN: tuple[AnyMethod, ...] = (LayerwiseRelevance(), IntegratedGradients())
+BUILT_IN: tuple[AnyMethod, ...] = (
+    LayerwiseRelevance(), IntegratedGradients(), GradientTimesInput(), Rescale(), Occlusion(), Permutation(),
+    ShapleyValues(),
+)  # fmt: skip
 """The methods of xaug. The first is the default of the command line."""
 
 RESERVED = ("run", "output", "method", "dataset", "split", "only", "max_events", "scheduler", "seed", "json")

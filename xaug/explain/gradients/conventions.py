@@ -8,8 +8,8 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Arrays
-from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.samples import Shapes
+from xaug.explain.groups import element_places
 
 __all__ = ["FREE", "PADDING", "PaddingLike", "frozen_elements", "read_padding"]
 
@@ -47,14 +47,7 @@ def frozen_elements(names: Sequence[str], shapes: Shapes, variables: Mapping[str
     """
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
-    places = {name: (name, slice(None)) for name in shapes}
-    for name, unique in unique_names({name: variables.get(name, ()) for name in shapes}).items():
-        for i, column in enumerate(unique):
-            places.setdefault(column, (name, slice(i, i + 1)))
-            places.setdefault(f"{name}.{variables[name][i]}", (name, slice(i, i + 1)))
-    for name, shape in shapes.items():
-        for i in range(shape[-1] if shape else 0):
-            places.setdefault(f"{name}[{i}]", (name, slice(i, i + 1)))
+    places = element_places(shapes, variables)
     found: Arrays = {}
     for name in names:
         if name not in places:

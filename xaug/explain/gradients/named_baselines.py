@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,21 +11,33 @@ import h5py
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.core.types import Arrays
+from xaug.core.files import digest_file
+from xaug.core.types import Arrays, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.explain.gradients.baselines import PER_PROCESS, Averaged, Blank, Event, Mean
 from xaug.explain.gradients.samples import BaselineLike, Sample, input_shapes
 
 if TYPE_CHECKING:
+    from xaug.explain.method import ExplainJob, OptionsT
     from xaug.training.runs import Run
 
-__all__ = ["AVERAGED", "CHOICES", "REFERENCES", "named_baseline", "named_reference"]
+__all__ = [
+    "AVERAGED",
+    "CHOICES",
+    "REFERENCES",
+    "baseline_digests",
+    "named_baseline",
+    "named_reference",
+    "with_baseline",
+]
 
 AVERAGED = {"background": "equal", "weighted": "cross_section", "weighted_yield": "expected_yield"}
 """Averaged baselines, and their weights of processes as `Averaged` names them."""
 CHOICES = ("blank", "physical", *AVERAGED, "mean", "event:ROW", "FILE.npz", "FILE.h5")
 """Baselines that a command line can name, see `named_baseline`."""
 
+NEIGHBOURS = 2000
+"""Training events that baselines are compared with."""
 FILES = (".npz", ".h5", ".hdf5")
 """Endings of files of arrays."""
 REFERENCES = ("zero", "background", "mean", "event:ROW", "FILE.npz", "FILE.h5")
@@ -127,3 +141,37 @@ def _read(path: Path) -> Arrays:
         raise ConfigurationError(
             f"baseline {path} cannot be read ({error}); write scaled arrays by input name with np.savez or h5py"
         ) from None
+
+
+def baseline_of_job(job: ExplainJob[OptionsT], choice: str, per_process: int) -> BaselineLike:
+    """The baseline that a command line names for a job; see `named_baseline`."""
+    return named_baseline(choice, job.run, job.data, job.seed, per_process)
+
+
+def baseline_digests(choice: str) -> JsonObject:
+    """The digest of the file of baselines, if the command line names one; see `Method.digests`."""
+    file = Path(choice)
+    return {"baseline_file": digest_file(file) if file.is_file() else None}
+
+
+def with_baseline(
+    job: ExplainJob[OptionsT], baseline: BaselineLike, frozen: Sequence[str] = ()
+) -> ExplainJob[OptionsT]:
+    """The job with its baselines, which know how far they are from the data.
+
+    Parameters
+    ----------
+    job : ExplainJob
+    baseline : Baseline or Sample
+    frozen : sequence of str
+        inputs that the baseline may lack
+    """
+    from xaug.explain.gradients.distance import distance_from_data
+    from xaug.explain.gradients.samples import sample_of
+
+    run, data = job.run, job.data
+    sample = sample_of(baseline, run.model(0), {}, run.variables, frozen)
+    split = "train" if data.size("train") else job.split  # events for a model of the user's have one split only
+    near = run.inputs(data.load(run.input_spec.fields, split, NEIGHBOURS))
+    distance = distance_from_data(sample, near, run.variables)
+    return replace(job, baseline=replace(sample, provenance={**sample.provenance, "distance": distance}))

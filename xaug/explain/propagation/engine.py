@@ -8,6 +8,7 @@ gradient as a pair (`xaug.explain.propagation.linear_maps`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.reference import ReferenceEvent, refuse_reference, starts_of
 from xaug.explain.propagation.rules import Rule
 
-__all__ = ["Explained", "Propagator"]
+__all__ = ["Explained", "Forwarded", "Propagator"]
 
 
 class Explained(NamedTuple):
@@ -45,6 +46,24 @@ class Explained(NamedTuple):
     explained: Array
     elsewhere: Array
     logits: Array
+
+
+class Forwarded(NamedTuple):
+    """The forward pass of n events, by the names of the nodes.
+
+    Attributes
+    ----------
+    values : dict of tensors (n, ...)
+        outputs
+    records : dict
+        what backward passes need beside them
+    masks : dict of tensors (n, steps) or None
+        masks of padded steps
+    """
+
+    values: dict[str, Tensor]
+    records: dict[str, Any]
+    masks: dict[str, Tensor | None]
 
 
 class Propagator:
@@ -86,9 +105,9 @@ class Propagator:
         self.graph = graph
         self.dtype = tf.as_dtype(dtype)
         self._first = _first_layers(graph)
-        self._how = self._treatments(composite, bias, nonnegative, binary)
+        self.treatments = self._treatments(composite, bias, nonnegative, binary)
         self._starts = {} if reference is None else starts_of(graph, reference)
-        refuse_reference(graph, self._starts, {name: how.rule for name, how in self._how.items()})
+        refuse_reference(graph, self._starts, {name: how.rule for name, how in self.treatments.items()})
         signature = [tf.TensorSpec((None, *graph.by_name[name].shape), self.dtype) for name in graph.input_names]
         rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
@@ -127,7 +146,7 @@ class Propagator:
 
     def values(self, x: Arrays) -> Arrays:
         """Output of every node (n, ...), by its name."""
-        return {name: value.numpy() for name, value in self._forward(self._tensors(x))[0].items()}
+        return {name: value.numpy() for name, value in self.forward(self._tensors(x)).values.items()}
 
     def _tensors(self, x: Arrays) -> dict[str, Tensor]:
         """The inputs in the precision of the engine; tokens and masks become numbers too."""
@@ -138,7 +157,7 @@ class Propagator:
         """Raise ConfigurationError if the rule of a first layer cannot be used on the values of its inputs."""
         for name, sources in self._first.items():
             for source in sources:
-                self._how[name].chosen.check_input(source, x[source])
+                self.treatments[name].chosen.check_input(source, x[source])
 
     def _treatments(
         self, composite: Composite, bias: str, nonnegative: frozenset[str], binary: frozenset[str]
@@ -163,7 +182,7 @@ class Propagator:
         return found
 
     def _run(self, tensors: list[Tensor], rows: Tensor) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
-        values, records = self._forward(dict(zip(self.graph.input_names, tensors, strict=True)))
+        values, records, _ = self.forward(dict(zip(self.graph.input_names, tensors, strict=True)))
         output = values[self.graph.output.name]
         if output.shape[-1] == 1:
             predicted = tf.where(output >= 0, tf.ones_like(output), -tf.ones_like(output))
@@ -179,7 +198,7 @@ class Propagator:
                 [values[name] for name in node.inputs], values[node.name], records[node.name], waiting.pop(node.name),
                 self._starts.get(node.name),
             )  # fmt: skip
-            shares = node.layer.backward(seen, self._how[node.name])
+            shares = node.layer.backward(seen, self.treatments[node.name])
             if shares.elsewhere is not None:  # (n,), or one number for each step of each event
                 elsewhere += tf.reduce_sum(tf.reshape(shares.elsewhere, (tf.shape(elsewhere)[0], -1)), axis=1)
             for name, share in zip(node.inputs, shares.inputs, strict=True):
@@ -189,8 +208,8 @@ class Propagator:
         found = [waiting.get(name, tf.zeros_like(x)) for name, x in zip(self.graph.input_names, tensors, strict=True)]
         return found, tf.reduce_sum(output * rows, axis=1), elsewhere, output
 
-    def _forward(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Output of every node, and what its backward pass needs beside it."""
+    def forward(self, inputs: Mapping[str, Tensor], given: Mapping[str, Tensor | None] | None = None) -> Forwarded:
+        """Outputs and masks of all nodes; `given` are masks that take the place of those of the events."""
         values: dict[str, Tensor] = {}
         records: dict[str, Any] = {}
         masks: dict[str, Tensor | None] = {}
@@ -198,13 +217,19 @@ class Propagator:
             if isinstance(node.layer, Input):
                 values[node.name], masks[node.name] = inputs[node.name], None
                 continue
-            x, own = [values[name] for name in node.inputs], [masks[name] for name in node.inputs]
-            if node.mask is not None:
-                own[0] = tf.cast(values[node.mask], tf.bool)
-            y, records[node.name] = node.layer.forward(x, own, self._how[node.name])
+            x = [values[name] for name in node.inputs]
+            own = self.masks_of(node, Forwarded(values, records, masks))
+            y, records[node.name] = node.layer.forward(x, own, self.treatments[node.name])
             values[node.name] = tf.cast(y, self.dtype) if y.dtype.is_floating else y
-            masks[node.name] = node.layer.mask(x, own)
-        return values, records
+            masks[node.name] = node.layer.mask(x, own) if given is None else given[node.name]
+        return Forwarded(values, records, masks)
+
+    def masks_of(self, node: Node, forwarded: Forwarded) -> list[Tensor | None]:
+        """The masks of the inputs of a node, as its layer takes them."""
+        found = [forwarded.masks[name] for name in node.inputs]
+        if node.mask is not None:
+            found[0] = tf.cast(forwarded.values[node.mask], tf.bool)
+        return found
 
 
 def _first_layers(graph: Graph) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation as a method of the explain stage."""
+"""Layer-wise relevance propagation and the rescale rule as methods of the explain stage."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 from xaug.core.files import digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.gradients.baselines import PER_PROCESS, Blank
+from xaug.explain.gradients.conventions import PADDING
+from xaug.explain.gradients.named_baselines import baseline_digests, baseline_of_job, named_reference, with_baseline
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
 from xaug.explain.propagation.composites import COMPOSITES
 from xaug.explain.propagation.rules import BIAS
+from xaug.explain.shared_options import FROZEN_HELP, OUTPUT_HELP, PADDING_HELP, PER_PROCESS_HELP, TARGET_HELP
 
-__all__ = ["LayerwiseRelevance", "LrpOptions"]
+__all__ = ["LayerwiseRelevance", "LrpOptions", "Rescale", "RescaleOptions"]
 
 ZERO = "zero"
 """The reference of the papers' studies: the zero of the scaled inputs, which is the lower edge of each range."""
@@ -57,6 +61,23 @@ class LrpOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class RescaleOptions:
+    """Options of `xaug.explain.rescale`, which documents them."""
+
+    reference: str = option(
+        "background",
+        "Events that are compared with: background (average over validation events of each background process), zero "
+        "of the scaled inputs, mean (of both classes), event:ROW of the test split, or a file .npz or .h5 of scaled "
+        "arrays by input name, over whose events attributions are averaged.",
+    )
+    per_process: int = option(PER_PROCESS, PER_PROCESS_HELP)
+    target: str | int = option("signal", TARGET_HELP)
+    output_kind: str = option("logit", OUTPUT_HELP)
+    frozen: str = option("", FROZEN_HELP, default_text="none")
+    padding: str = option(PADDING, PADDING_HELP)
+
+
 class LayerwiseRelevance(Method[LrpOptions]):
     """LRP: the relevance of the output is passed back from layer to layer."""
 
@@ -73,8 +94,6 @@ class LayerwiseRelevance(Method[LrpOptions]):
         """Find the event that is the reference."""
         if job.options.reference == ZERO:
             return job
-        from xaug.explain.gradients.named_baselines import named_reference
-
         return replace(job, baseline=named_reference(job.options.reference, job.run, job.data))
 
     def explain(self, job: ExplainJob[LrpOptions], events: Events, on_events: OnEvents) -> Attribution:
@@ -92,3 +111,44 @@ class LayerwiseRelevance(Method[LrpOptions]):
         reference = settings.get("reference", ZERO)
         words = "the zero of the scaled inputs" if reference == ZERO else reference
         return f"{self.label}, rule {settings['rule']}, target {settings['target']}, from {words}"
+
+
+class Rescale(Method[RescaleOptions]):
+    """The rescale rule of DeepLIFT, averaged over reference events that are drawn once for all trainings."""
+
+    name = "rescale"
+    label = "rescale rule (DeepLIFT)"
+    description = "rescale rule of DeepLIFT, averaged over reference events"
+    options = RescaleOptions
+    has_baseline = True
+    uses_seed = True
+
+    def digests(self, options: RescaleOptions) -> JsonObject:
+        return baseline_digests(options.reference)
+
+    def prepare(self, job: ExplainJob[RescaleOptions]) -> ExplainJob[RescaleOptions]:
+        """Draw the references."""
+        from xaug.explain.gradients.conventions import frozen_elements
+        from xaug.explain.gradients.samples import input_shapes
+
+        options = job.options
+        fixed = frozen_elements(options.frozen, input_shapes(job.run.model(0)), job.run.variables)
+        whole = [name for name, elements in fixed.items() if elements.all()]
+        if options.reference == ZERO:
+            return with_baseline(job, Blank(), whole)
+        if options.reference == "background":
+            return with_baseline(job, baseline_of_job(job, "background", options.per_process), whole)
+        return with_baseline(job, named_reference(options.reference, job.run, job.data), whole)
+
+    def explain(self, job: ExplainJob[RescaleOptions], events: Events, on_events: OnEvents) -> Attribution:
+        from xaug.explain.propagation.rescaling import rescale
+
+        options = job.options
+        assert job.baseline is not None, "prepare() draws the references"
+        return rescale(
+            events.model, events.x, job.baseline, options.target, options.output_kind, classes=job.run.classes,
+            frozen=options.frozen, padding=options.padding, variables=job.run.variables, on_events=on_events,
+        )  # fmt: skip
+
+    def caption(self, settings: JsonObject) -> str:
+        return f"{super().caption(settings)}, reference {settings['baseline']['kind']}"

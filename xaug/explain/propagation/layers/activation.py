@@ -14,6 +14,7 @@ from xaug.core.types import Array
 from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
 from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
+from xaug.explain.propagation.multipliers import Ends, slope
 
 __all__ = ["POINTWISE", "Activation", "Parametric", "Pointwise", "pointwise_of"]
 
@@ -83,6 +84,12 @@ class _ElementByElement(Layer[None]):
 
     def backward(self, seen: Backward[None], how: Treatment) -> Shares:
         return Shares([seen.relevance])
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        def function(z: Tensor) -> Tensor:
+            return self.forward([z], [None], how).y
+
+        return [ends.multiplier * slope(function, ends.x[0], ends.start[0], ends.y, ends.begin)]
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return masks[0]

@@ -22,25 +22,13 @@ import tensorflow as tf
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, JsonObject
 from xaug.explain.propagation.linear_maps import Start, Tensor
+from xaug.explain.propagation.multipliers import Ends, along_path
 from xaug.explain.propagation.rules import Role, Rule
 
 __all__ = [
-    "GRADIENTS",
-    "NUMBER",
-    "Backward",
-    "Entry",
-    "KerasLayer",
-    "Layer",
-    "Moving",
-    "Passed",
-    "Shares",
-    "TensorOf",
-    "Treatment",
-    "entry_of",
-    "known_layers",
-    "refuse",
-    "register",
-]
+    "GRADIENTS", "NUMBER", "Backward", "Entry", "KerasLayer", "Layer", "Moving", "Passed", "Shares", "TensorOf",
+    "Treatment", "entry_of", "known_layers", "refuse", "register",
+]  # fmt: skip
 
 UNTESTED = "iNNvestigate's rule for it was never compared with the formula"
 GRADIENTS = "explain the trained model as it is by xaug.explain.integrated_gradients"
@@ -199,6 +187,8 @@ class Layer(ABC, Generic[Record]):
         whether `as_keras` can build it again
     reads_shape_alone : bool
         whether its output depends on the shapes of its inputs, and not on their values
+    path_nodes : int
+        nodes of the quadrature of its mean gradient between two ends; one is exact where it is linear
     """
 
     source: KerasLayer
@@ -208,6 +198,7 @@ class Layer(ABC, Generic[Record]):
     moves: ClassVar[bool] = False
     is_keras: ClassVar[bool] = True
     reads_shape_alone: ClassVar[bool] = False
+    path_nodes: ClassVar[int] = 16
     overrides: ClassVar[JsonObject] = {}
     """Options in which a Keras layer of the same function differs from the configuration of the source."""
 
@@ -233,6 +224,10 @@ class Layer(ABC, Generic[Record]):
     @abstractmethod
     def backward(self, seen: Backward[Record], how: Treatment) -> Shares:
         """Relevance of its inputs from that of its output."""
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        """Multipliers of its inputs by the rescale rule from those of its output; None for inputs without gradient."""
+        return along_path(lambda x: self.forward(x, ends.masks, how).y, self.path_nodes, ends)
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         """Mask of its output, from those of its inputs; None where it consumes or destroys masks, or has none."""
@@ -279,6 +274,7 @@ class Moving(Layer[None]):
     """A layer each of whose outputs is one of its inputs: it only moves values, without a rule."""
 
     moves = True
+    path_nodes = 1
 
     @abstractmethod
     def move(self, parts: Sequence[Array]) -> Array:

@@ -80,6 +80,7 @@ class Masking(Layer[None]):
     """Steps of which all features equal one value are padding: they become zero, and the mask starts here."""
 
     value: float
+    path_nodes = 1
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Masking:

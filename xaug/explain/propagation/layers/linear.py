@@ -29,6 +29,7 @@ from xaug.explain.propagation.linear_maps import (
     ShiftedMap,
     Tensor,
 )
+from xaug.explain.propagation.multipliers import Ends, slope
 from xaug.explain.propagation.rules import Role
 
 __all__ = ["Convolution", "Dense", "LinearLayer"]
@@ -81,6 +82,13 @@ class LinearLayer(Layer[Tensor | None]):
             shifted = x - tf.constant(seen.start.x, x.dtype)
             step = LinearStep(ShiftedMap(linear, seen.start), shifted, seen.record, seen.relevance, how.bias)
         return Shares([how.chosen.relevance(step)])
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        factors = ends.multiplier
+        if self.function != "linear":
+            assert ends.z is not None and ends.z_begin is not None, "they were kept for a rule that needs them"
+            factors *= slope(POINTWISE[self.function].function, ends.z, ends.z_begin, ends.y, ends.begin)
+        return [self.linear_map(ends.x[0]).transpose(factors, self.kernel)]
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return POINTWISE[self.function].never_negative

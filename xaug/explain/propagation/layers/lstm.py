@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from xaug.core.types import Array, JsonObject
 from xaug.explain.propagation.layers.base import KerasLayer, register
-from xaug.explain.propagation.layers.recurrence import NO_RECURRENCE, Recurrent, read_recurrent
+from xaug.explain.propagation.layers.recurrence import NO_RECURRENCE, PLAIN, Arithmetic, Recurrent, read_recurrent
 from xaug.explain.propagation.linear_maps import Tensor, stabilised
 
 __all__ = ["Lstm", "Steps"]
@@ -83,9 +83,9 @@ class _Simple(Recurrent[Steps]):
 class PlainRecurrent(_Simple):
     """h_t = g(x_t W + h_{t-1} U + b)."""
 
-    def run(self, x: Tensor, mask: Tensor | None) -> Steps:
+    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> Steps:
         kernel, recurrent, bias = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent, self.bias))
-        steps, activate = _start(x, len(self.recurrent), mask, cells=False), self.own.functions[0]
+        steps, activate = _start(x, len(self.recurrent), mask, cells=False), self.own.functions(how)[0]
         for t, step in enumerate(tf.unstack(x, axis=1)):
             before = steps.states[-1]
             a = tf.nn.bias_add(step @ kernel + before @ recurrent, bias)
@@ -114,16 +114,16 @@ class PlainRecurrent(_Simple):
 class Lstm(_Simple):
     """A long short-term memory; gates in the order i, f, candidate, o."""
 
-    def run(self, x: Tensor, mask: Tensor | None) -> Steps:
+    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> Steps:
         weights = tf.constant(np.concatenate([self.kernel, self.recurrent]), x.dtype)
         bias = tf.constant(self.bias, x.dtype)
-        steps, (activate, gate) = _start(x, len(self.recurrent), mask, cells=True), self.own.functions
+        steps, (activate, gate) = _start(x, len(self.recurrent), mask, cells=True), self.own.functions(how)
         for t, step in enumerate(tf.unstack(x, axis=1)):
             h, c = steps.states[-1], steps.cells[-1]
             i, f, a, o = tf.split(tf.nn.bias_add(tf.concat([step, h], axis=1) @ weights, bias), 4, axis=1)
-            kept, added = gate(f) * c, gate(i) * activate(a)
+            kept, added = how.times(gate(f), c), how.times(gate(i), activate(a))
             cell = kept + added
-            state = gate(o) * activate(cell)
+            state = how.times(gate(o), activate(cell))
             if steps.real:
                 real = steps.real[t]
                 state, cell = real * state + (1 - real) * h, real * cell + (1 - real) * c

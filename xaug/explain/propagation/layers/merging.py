@@ -50,6 +50,7 @@ class Add(Layer[None]):
     """The sum of inputs of one shape; each gets x / sum of the relevance."""
 
     faster_compiled = True
+    path_nodes = 1
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Layer[Any]:

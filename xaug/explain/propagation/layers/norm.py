@@ -22,6 +22,7 @@ from xaug.explain.propagation.layers.base import (
     shape_of,
 )
 from xaug.explain.propagation.linear_maps import ElementwiseMap, LinearStep, Tensor
+from xaug.explain.propagation.multipliers import Ends, by_chain_rule, products, slopes
 from xaug.explain.propagation.rules import Role
 
 __all__ = ["Affine", "EventNormalization"]
@@ -41,6 +42,7 @@ class Affine(Layer[Tensor]):
     shift: Array
     role = Role.AFFINE
     faster_compiled = True
+    path_nodes = 1
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> Affine:
@@ -134,12 +136,35 @@ class EventNormalization(Layer[None]):
         return tuple(w for w in (self.gamma, self.beta) if w is not None)
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
-        axes = [int(axis) for axis in np.atleast_1d(self.source.config["axis"])]
-        mean, variance = tf.nn.moments(x[0], axes, keepdims=True)
-        y = (x[0] - mean) * tf.math.rsqrt(variance + tf.cast(self.source.config["epsilon"], x[0].dtype))
-        shape = [size if i + 1 in [a % len(x[0].shape) for a in axes] else 1 for i, size in enumerate(shape_of(x[0]))]
-        y = y if self.gamma is None else y * tf.constant(self.gamma.reshape(shape), y.dtype)
-        return Passed(y if self.beta is None else y + tf.constant(self.beta.reshape(shape), y.dtype), None)
+        mean, variance = tf.nn.moments(x[0], self._axes, keepdims=True)
+        y = self._scaled((x[0] - mean) * tf.math.rsqrt(variance + self._epsilon(x[0])))
+        return Passed(y if self.beta is None else y + tf.constant(self.beta.reshape(self._shape(y)), y.dtype), None)
+
+    @property
+    def _axes(self) -> list[int]:
+        return [int(axis) for axis in np.atleast_1d(self.source.config["axis"])]
+
+    def _epsilon(self, x: Tensor) -> Tensor:
+        return tf.cast(self.source.config["epsilon"], x.dtype)
+
+    def _shape(self, x: Tensor) -> list[int]:
+        """Shape in which gamma and beta broadcast over an event."""
+        axes = [axis % len(x.shape) for axis in self._axes]
+        return [size if i + 1 in axes else 1 for i, size in enumerate(shape_of(x))]
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        return x if self.gamma is None else x * tf.constant(self.gamma.reshape(self._shape(x)), x.dtype)
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        """By the chain rule through mean, squares, root and product, with mean and variance of both ends."""
+
+        def normalised(both: Tensor) -> Tensor:
+            centred = both - tf.reduce_mean(both, self._axes, keepdims=True)
+            variance = tf.reduce_mean(products(centred, centred), self._axes, keepdims=True)
+            factor = slopes(tf.math.rsqrt)(variance + self._epsilon(both))
+            return self._scaled(products(centred, tf.broadcast_to(factor, tf.shape(centred))))
+
+        return by_chain_rule(normalised, ends)
 
     def backward(self, seen: Backward[None], how: Treatment) -> Shares:
         return Shares([seen.relevance])

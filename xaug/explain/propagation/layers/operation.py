@@ -26,6 +26,7 @@ from xaug.explain.propagation.layers.base import (
     all_of,
 )
 from xaug.explain.propagation.linear_maps import Tensor, divided
+from xaug.explain.propagation.multipliers import Ends, of_extreme, slope
 
 __all__ = ["Operation", "Share"]
 
@@ -110,6 +111,31 @@ class Operation(Layer[None]):
             y = self.function(x)
         found: list[Tensor | None] = tape.gradient(y, x, tf.cast(factors, y.dtype))
         return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+    @property
+    def path_nodes(self) -> int:  # type: ignore[override]  # constant for other classes
+        """Nodes of the quadrature of its mean gradient."""
+        return {Share.LINEAR: 1, Share.MOVED: 1, Share.SQUARE: 1, Share.PRODUCT: 2}.get(self.share, 16)
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        x, start = ends.x, ends.start
+        if self.share is Share.NOTHING:
+            return [None] * len(x)
+        if self.extreme is not None:
+            return of_extreme(self.function, ends, self.extreme)
+        if self.is_elementwise and len(x) == 1 and x[0].dtype.is_floating:
+            return [ends.multiplier * slope(lambda z: self.function([z]), x[0], start[0], ends.y, ends.begin)]
+        return super().multipliers(ends, how)
+
+    @property
+    def extreme(self) -> bool | None:
+        """Whether each output is the largest (True) or the smallest (False) of some inputs; None if it is neither."""
+        return None
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each output is a function of one element of the first input."""
+        return self.share is Share.UNCHANGED
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return all_of(masks) if self.source.passes_mask else None

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
 from xaug.explain.propagation.linear_maps import Tensor, divided
+from xaug.explain.propagation.multipliers import Ends, of_extreme
 
 __all__ = ["AveragePooling", "GlobalAveragePooling", "GlobalMaxPooling", "MaxPooling"]
 
@@ -76,10 +77,15 @@ class MaxPooling(_Windows):
         share = tf.raw_ops.MaxPoolGrad(orig_input=image, orig_output=pooled, grad=relevance, **self._options())
         return Shares([self._back(share)])
 
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        return of_extreme(lambda x: self.forward(x, ends.masks, how).y, ends)
+
 
 @register("AveragePooling1D", "AveragePooling2D")
 class AveragePooling(_Windows):
     """The mean of each window; its inputs share by their contributions."""
+
+    path_nodes = 1
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[PooledImages]:
         image = self._image(x[0])
@@ -126,6 +132,9 @@ class GlobalMaxPooling(_Global):
         wins = tf.cast(tf.equal(x, self._spread(seen.y)), x.dtype)
         return Shares([wins / tf.reduce_sum(wins, self.axes, keepdims=True) * self._spread(seen.relevance)])
 
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        return of_extreme(lambda x: self.forward(x, ends.masks, how).y, ends)
+
 
 @register("GlobalAveragePooling1D", "GlobalAveragePooling2D")
 class GlobalAveragePooling(_Global):
@@ -134,6 +143,8 @@ class GlobalAveragePooling(_Global):
     A mask of steps is consumed, as in Keras: the mean is that of the real steps. The record is the weight of every
     step, or None where there is no mask.
     """
+
+    path_nodes = 1
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[Tensor | None]:
         mask = masks[0] if len(self.axes) == 1 else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
 
@@ -20,9 +22,10 @@ from xaug.explain.propagation.layers.base import (
     Treatment,
 )
 from xaug.explain.propagation.linear_maps import Activate, Tensor
+from xaug.explain.propagation.multipliers import Ends, by_chain_rule, products, slopes
 from xaug.explain.propagation.rules import Role, Rule
 
-__all__ = ["NO_RECURRENCE", "Recurrent", "RecurrentOptions", "States", "read_recurrent"]
+__all__ = ["NO_RECURRENCE", "PLAIN", "Arithmetic", "Recurrent", "RecurrentOptions", "States", "read_recurrent"]
 
 NO_RECURRENCE = "iNNvestigate has no rule for recurrent layers: it would give the plain gradient"
 UNFIT = ("stateful", "time_major")
@@ -37,6 +40,18 @@ class States(Protocol):
 
 
 StatesOf = TypeVar("StatesOf", bound=States)
+
+
+class Arithmetic(NamedTuple):
+    """The nonlinear parts of a recurrent layer: its activations, as they are used, and its products."""
+
+    through: Callable[[Activate], Activate]
+    times: Callable[[Tensor, Tensor], Tensor]
+
+
+PLAIN = Arithmetic(lambda function: function, operator.mul)
+RESCALED = Arithmetic(slopes, products)
+"""For events and their references, one above the other; gradients are multipliers of the rescale rule."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +76,9 @@ class RecurrentOptions:
     activation: str
     gate: str
 
-    @property
-    def functions(self) -> tuple[Activate, Activate]:
+    def functions(self, how: Arithmetic) -> tuple[Activate, Activate]:
         """The activations of the signal and of the gates."""
-        return POINTWISE[self.activation].function, POINTWISE[self.gate].function
+        return how.through(POINTWISE[self.activation].function), how.through(POINTWISE[self.gate].function)
 
 
 def read_recurrent(layer: KerasLayer) -> RecurrentOptions:
@@ -115,7 +129,7 @@ class Recurrent(Layer[StatesOf]):
         return self.own.activation
 
     @abstractmethod
-    def run(self, x: Tensor, mask: Tensor | None) -> StatesOf:
+    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> StatesOf:
         """All states for steps x (n, steps, features), in the order in which they are read."""
 
     @abstractmethod
@@ -125,10 +139,17 @@ class Recurrent(Layer[StatesOf]):
         """Relevance of the steps x, and of the initial state (n, units), from that of the states that are read."""
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[StatesOf]:
-        mask = masks[0]
+        return self._forward(x[0], masks[0], PLAIN)
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        """By the chain rule through all steps: relevance goes to gates and to signals."""
+        mask = None if ends.masks[0] is None else tf.tile(ends.masks[0], [2, 1])
+        return by_chain_rule(lambda both: self._forward(both, mask, RESCALED).y, ends)
+
+    def _forward(self, x: Tensor, mask: Tensor | None, how: Arithmetic) -> Passed[StatesOf]:
         if self.own.backwards and mask is not None:
             mask = tf.reverse(mask, [1])
-        record = self.run(self._ordered(x[0]), mask)
+        record = self.run(self._ordered(x), mask, how)
         if not self.own.sequences:
             return Passed(record.states[-1], record)
         y = tf.stack(record.states[1:], axis=1)
@@ -146,7 +167,8 @@ class Recurrent(Layer[StatesOf]):
             by_step: list[Tensor | None] = tf.unstack(read, axis=1)
         else:
             by_step = [*[None] * (len(seen.record.states) - 2), seen.relevance]
-        share, initial = self.relevance(self._ordered(seen.x[0]), seen.record, by_step, epsilon)
+        x = seen.x[0] if seen.start is None else seen.x[0] - tf.constant(seen.start.x, seen.x[0].dtype)
+        share, initial = self.relevance(self._ordered(x), seen.record, by_step, epsilon)
         return Shares([self._ordered(share)], tf.reduce_sum(initial, axis=1))
 
     def _ordered(self, x: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ EMNLP WASSA (2017) 159, arXiv:1706.07206.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -20,7 +22,7 @@ import tensorflow as tf
 
 from xaug.core.types import Array, JsonObject
 from xaug.explain.propagation.layers.base import KerasLayer, register
-from xaug.explain.propagation.layers.recurrence import NO_RECURRENCE, Recurrent, read_recurrent
+from xaug.explain.propagation.layers.recurrence import NO_RECURRENCE, PLAIN, Arithmetic, Recurrent, read_recurrent
 from xaug.explain.propagation.linear_maps import Activate, Tensor, stabilised
 
 __all__ = ["Gru", "GruRecord", "gru_forward", "gru_relevance"]
@@ -53,9 +55,10 @@ class Gru(Recurrent["GruRecord"]):
     def weights(self) -> tuple[Array, ...]:
         return self.kernel, self.recurrent, self.bias if self.reset_after else self.bias.sum(axis=0)
 
-    def run(self, x: Tensor, mask: Tensor | None) -> GruRecord:
+    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> GruRecord:
         kernel, recurrent, bias = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent, self.bias))
-        return gru_forward(x, kernel, recurrent, bias, self.reset_after, mask=mask, functions=self.own.functions)
+        functions = self.own.functions(how)
+        return gru_forward(x, kernel, recurrent, bias, self.reset_after, None, mask, functions, how.times)
 
     def relevance(
         self, x: Tensor, record: GruRecord, by_step: list[Tensor | None], epsilon: float
@@ -102,6 +105,7 @@ def gru_forward(
     initial: Tensor | None = None,
     mask: Tensor | None = None,
     functions: tuple[Activate, Activate] = (tf.tanh, tf.sigmoid),
+    times: Callable[[Tensor, Tensor], Tensor] = operator.mul,
 ) -> GruRecord:
     """Run a Keras GRU (gates in the order z, r, candidate).
 
@@ -121,6 +125,8 @@ def gru_forward(
         False where a step is padding
     functions : tuple of callable
         activation of the candidate, and that of the gates
+    times : callable
+        the product of two tensors
     """
     units, (activate, gate) = recurrent.shape[0], functions
     w_z, w_r, w_c = tf.split(tf.concat([kernel, recurrent], 0), 3, axis=1)
@@ -133,16 +139,16 @@ def gru_forward(
         both = tf.concat([step, h], axis=1)
         z, r = (gate(tf.nn.bias_add(both @ w, b)) for w, b in ((w_z, b_z), (w_r, b_r)))
         if reset_after:
-            g = tf.nn.bias_add(step @ w_in, b_in) + r * tf.nn.bias_add(h @ w_c, b_c)
+            g = tf.nn.bias_add(step @ w_in, b_in) + times(r, tf.nn.bias_add(h @ w_c, b_c))
         else:
-            g = tf.nn.bias_add(tf.concat([step, r * h], axis=1) @ w_c, b_c)
+            g = tf.nn.bias_add(tf.concat([step, times(r, h)], axis=1) @ w_c, b_c)
         if mask is not None:
             real = tf.cast(mask[:, t, None], z.dtype)
             z = tf.maximum(z, 1 - real)  # padding: all is kept
             assert record.mask is not None
             record.mask.append(real)
-        record.kept.append(z * h)
-        record.added.append((1 - z) * activate(g))
+        record.kept.append(times(z, h))
+        record.added.append(times(1 - z, activate(g)))
         h = record.kept[-1] + record.added[-1]
         record.reset.append(r)
         record.preactivation.append(g)

@@ -28,6 +28,7 @@ class _Rearranged(Layer[None]):
 
     moves = True
     is_keras = False
+    path_nodes = 1
 
     @classmethod
     def lower(cls, layer: KerasLayer) -> _Rearranged:

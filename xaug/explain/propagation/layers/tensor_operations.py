@@ -103,6 +103,15 @@ RANDOM = ("random.", "backend.random", "nn.dropout", "nn.experimental", "backend
 WITHOUT = "explain a model that ends before it, as keras.Model(model.inputs, model.get_layer('mean').output)"
 SOFTMAX = ("nn.softmax", "backend.softmax", "activations.softmax")
 SIGMOIDS = ("math.sigmoid", "nn.sigmoid", "activations.sigmoid", "backend.sigmoid", "backend.hard_sigmoid")
+EXTREMES = {
+    **dict.fromkeys((
+        "math.maximum", "math.reduce_max", "backend.max", "backend.maximum", "nn.max_pool", "nn.max_pool1d",
+        "nn.max_pool2d", "nn.max_pool3d",
+    ), True),
+    **dict.fromkeys(("math.minimum", "math.reduce_min", "backend.min", "backend.minimum"), False),
+}  # fmt: skip
+"""Operations whose outputs are the largest (True) or the smallest (False) of some inputs."""
+CLIPS = ("clip_by_value", "backend.clip")
 SIGN_KEPT = (
     "math.add", "__operators__.add", "math.reduce_sum", "math.reduce_mean", "math.multiply", "linalg.matmul", "concat",
     "reshape", "expand_dims", "squeeze", "transpose", "__operators__.getitem", "stack", "math.reduce_max", "gather",
@@ -143,6 +152,22 @@ class TensorOperation(Operation):
     def reads_shape_alone(self) -> bool:  # type: ignore[override]  # constant for other classes
         """Whether its output depends on the shape of its input alone."""
         return operation_name(self.source.config) in SHAPES
+
+    @property
+    def extreme(self) -> bool | None:
+        return EXTREMES.get(operation_name(self.source.config))
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Norms read all elements; the bounds of a clip are numbers, so that it reads one."""
+        name = operation_name(self.source.config)
+        return name in CLIPS or (super().is_elementwise and "normaliz" not in name)
+
+    @property
+    def path_nodes(self) -> int:  # type: ignore[override]  # constant for other classes
+        """Norms grow in proportion to their input, and are not linear."""
+        name = operation_name(self.source.config)
+        return 16 if any(part in name for part in ("norm", "std")) else super().path_nodes
 
     def is_gate(self, inputs: Sequence[bool]) -> bool:
         return operation_name(self.source.config) in SIGMOIDS or super().is_gate(inputs)

@@ -25,6 +25,8 @@ SHARES = {
 """Keras classes by how they share relevance."""
 _SHARE_OF = {kind: share for share, kinds in SHARES.items() for kind in kinds}
 CHANGES_SIGN = ("Subtract",)
+EXTREMES = {"Maximum": True, "Minimum": False, "MaxPooling3D": True, "GlobalMaxPooling3D": True}
+"""Classes whose outputs are the largest (True) or the smallest (False) of some inputs."""
 
 
 def keras_function(layer: KerasLayer) -> keras.layers.Layer:
@@ -59,6 +61,10 @@ class Weightless(Operation):
 
         keeps = layer.kind not in CHANGES_SIGN
         return cls(layer, compute, share, lambda inputs: keeps and all(inputs))
+
+    @property
+    def extreme(self) -> bool | None:
+        return EXTREMES.get(self.source.kind)
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return None if self.source.kind == "Dot" else super().mask(x, masks)
