@@ -127,7 +127,7 @@ def test_a_dataset_of_one_class_is_not_trained_on(made_jets, tmp_path):
 def test_a_file_of_several_classes_is_not_listed_under_one(made_jets, tmp_path):
     given = writers.by_class("qg", {"quark": written("qg", made_jets, tmp_path)}, tmp_path)
     found = reasons(given, tmp_path / "out")
-    assert "tells the class of each entry (gluon 12, quark 12), but is listed as a whole under 'quark'" in found
+    assert "tells the class of each entry (12 gluon, 12 quark), but is listed as a whole under 'quark'" in found
 
 
 @pytest.mark.parametrize("layout", ALL)

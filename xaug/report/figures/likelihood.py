@@ -14,7 +14,7 @@ from xaug.plots.likelihood import plot_likelihood
 from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents
-from xaug.report.words import noun
+from xaug.report.words import listed, noun
 
 __all__ = ["draw_likelihood"]
 
@@ -36,7 +36,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
     numbers: dict[str, JsonObject] = {}
-    left_out = []
+    left_out: dict[str, list[str]] = {}  # why -> of which variables
     with figures.figure(rows, columns, size=(0.6 + 3.1 * columns, 2.9 * rows), squeeze=False) as (fig, axes):
         for ax in axes.flat[len(names) :]:
             ax.set_axis_off()
@@ -44,7 +44,8 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
             try:
                 found = _test(explained, name)
             except ConfigurationError as error:
-                left_out.append(str(error))
+                reason = str(error).removeprefix(f"{name}: ")
+                left_out.setdefault(reason, []).append(explained.labels[name].text)
                 ax.text(0.5, 0.5, "left out, see caption", ha="center", va="center", transform=ax.transAxes)
                 ax.set_xlabel(explained.labels[name].axis_label)
                 continue
@@ -55,6 +56,11 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
             numbers[name] = _numbers(found)
         if numbers:
             next(ax for ax in axes.flat if ax.has_data() and ax.lines).legend(fontsize=8)
+        else:  # nothing but empty panels
+            fig.set_size_inches(4.0, 1.2)
+            for ax in axes.flat:
+                ax.remove()
+            fig.text(0.5, 0.5, "all variables are left out, see caption", ha="center", va="center")
         figures.save(fig, stem)
     figures.save_numbers(stem, numbers)
     return (
@@ -62,7 +68,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
         f"of the ratio of the densities of {signal} and {background} in the same bins. Both are positive towards "
         f"{signal}. A method that says what the data say has a correlation of 1 over bins; its error "
         f"is that of the finite number of {noun(explained.data.kind)}."
-        + (f" Left out: {'; '.join(left_out)}." if left_out else "")
+        + "".join(f" Left out: {listed(names)} ({reason})." for reason, names in left_out.items())
     )
 
 
