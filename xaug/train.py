@@ -76,7 +76,7 @@ class NetworkName(OneOf):
         return str(value) if is_own(str(value)) else super().convert(value, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What help texts show in place of a value."""
+        """The text that help shows in place of a value."""
         return f"[{'|'.join(self.choices)}|FILE.py:FUNCTION]"
 
 
@@ -216,6 +216,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     run = load_run(output)
     steps = np.array([run.steps(i) for i in range(len(run))])
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])
+    spread = f" +- {auc.std(ddof=1):.4f} over {len(auc)} trainings" if len(auc) > 1 else ", one training"
     what = "AUC" if len(result["classes"]) == 2 else "mean AUC of one class against the rest"
     return {
         "output": str(output),
@@ -223,7 +224,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
         "training_events": run.training_events,
         "warnings": run.scaler.warnings,
         "summary": [
-            f"{what} {auc.mean():.4f} +- {auc.std():.4f} over {len(auc)} trainings (test split)",
+            f"{what} {auc.mean():.4f}{spread} (test split)",
             f"{run.training_events} training {noun(run.input_spec.kind)}, {steps[:, 0].mean():.0f} steps on average, "
             f"{steps[:, 1].mean():.0f} of them to the kept weights",
             *(f"warning: {text}" for text in run.scaler.warnings),

@@ -8,11 +8,11 @@ import xaug
 from xaug import variables
 from xaug.data.variables import Variable
 from xaug.plots.distributions import class_histogram, plot_distribution
-from xaug.plots.figures import figure, save, save_frame, save_table
+from xaug.plots.figures import CLASS_COLORS, SERIES_COLORS, figure, labelled, save, save_frame, save_table, series_style
 from xaug.plots.history import plot_history
 from xaug.plots.images import FRAMES, PIXELS, frame_of, plot_heatmap, plot_image
 from xaug.plots.relevance import plot_relevance
-from xaug.plots.roc import GRID, plot_learning_curve, plot_roc, roc_band
+from xaug.plots.roc import GRID, auc_text, plot_learning_curve, plot_roc, roc_band
 from xaug.plots.scores import plot_scores
 from xaug.training.learning_curve import Extrapolation
 
@@ -36,7 +36,7 @@ def test_constant_variable_has_a_histogram():
     assert class_histogram(np.full(10, 0.3), np.zeros(10, int)).sum(flow=True) == 10
 
 
-def test_heatmap_is_blue_for_support_and_red_against():
+def test_heatmap_is_blue_for_support_and_orange_against():
     relevance = np.zeros((16, 16))
     relevance[4, 8], relevance[10, 3] = 1.0, -1.0
     with figure() as (_, ax):
@@ -132,7 +132,7 @@ def test_scores_have_unit_area_and_the_spread_of_trainings():
         _, signal, band, background = plot_scores(counts, ax)
         assert signal.get_data().values[39] == pytest.approx(40)
         np.testing.assert_allclose(background.get_data().values[:3], [20, 20, 0])
-        assert band.get_paths()[0].get_extents().ymax == pytest.approx(40)
+        assert band.get_paths()[0].get_extents().ymax == pytest.approx(20 + 40 / np.sqrt(2))
         assert ax.get_yscale() == "log"
 
 
@@ -141,7 +141,7 @@ def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
         artists = plot_history([{"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}], ax)
         assert list(artists[-1].get_xdata()) == [2]
     with figure() as (_, ax):
-        plot_learning_curve({"a": [(100, 0.8, 0.01), (50, 0.7, 0.02)]}, ax)
+        plot_learning_curve({"a": [(100, 0.8, 0.01), (50, 0.7, 0.02)]}, ax)  # without errors of the test sample
         assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "100"]
     with figure() as (_, ax):
         history = {"loss": [3.0, 2.0], "val_loss": [1.5, 2.0], "steps": [40.0, 55.0]}
@@ -182,3 +182,60 @@ def test_a_frame_is_written_with_its_index(tmp_path):
     table = pd.DataFrame({"mean": [0.1, 0.25]}, index=["a", "b"])
     assert save_frame(tmp_path / "t", table, "feature").read_text() == "feature,mean\na,0.1\nb,0.25\n"
     assert save_frame(tmp_path / "t", table).read_text().splitlines() == ["mean", "0.1", "0.25"]
+
+
+def test_label_stands_above_all_panels_and_changes_no_size_of_theirs(tmp_path):
+    """A name with a `$` stays as it is, and a long text is broken into lines within the figure."""
+    sizes, texts = [], []
+    for text in ("", "costs 5$ and $x$; " * 20):
+        with labelled(text), figure() as (fig, ax):
+            ax.plot([1, 2])
+            save(fig, tmp_path / "drawn")
+            sizes.append((fig.get_size_inches()[1], ax.get_window_extent().height))
+            texts += [(one.get_text(), one.get_window_extent(), ax.get_window_extent()) for one in fig.texts]
+            width = fig.bbox.width
+    ((text, box, panel),) = texts
+    assert "$x$" not in text.replace(r"\$", "") and text.count("\n") >= 2
+    assert box.y0 >= panel.y1 and box.x1 <= width
+    assert sizes[1][0] > sizes[0][0]
+    assert sizes[1][1] == pytest.approx(sizes[0][1], rel=0.03)
+
+
+def test_series_have_colours_that_no_class_has():
+    styles = [series_style(i) for i in range(12)]
+    assert len({tuple(style.values()) for style in styles}) == 12
+    assert not set(SERIES_COLORS) & set(CLASS_COLORS)
+
+
+@pytest.mark.parametrize(
+    ("auc", "spread", "text"),
+    [
+        (0.97734, 0.00091, "AUC 0.9773 ± 0.0009"),
+        (0.5, None, "AUC 0.5000"),
+        (0.99992, 3e-5, "1 \u2212 AUC = 8.0e-05 ± 3.0e-05"),
+        (1.0, 0.0, "AUC 1.0000 ± 0.0000"),
+    ],
+)
+def test_an_auc_close_to_one_is_told_by_what_it_lacks(auc, spread, text):
+    assert auc_text(auc, spread) == text
+
+
+def test_crowded_learning_curves_show_what_is_lacking_to_one():
+    """The thin error bar is the sum in quadrature of both errors."""
+    with figure() as (_, ax):
+        plot_learning_curve({"a": [(50, 0.97, 0.003, 0.004), (100, 0.99, float("nan"), 0.002)]}, ax)
+        assert ax.get_yscale() == "log" and ax.get_ylabel().startswith("1 \u2212 AUC")
+        line = ax.containers[0][0]
+        np.testing.assert_allclose(line.get_ydata(), [0.03, 0.01])
+        outer = ax.containers[1][2][0].get_segments()
+        np.testing.assert_allclose([s[1][1] - s[0][1] for s in outer], [0.01, 0.004])
+
+
+def test_a_floor_bin_makes_the_axis_logarithmic():
+    rng = np.random.default_rng(1)
+    floor = np.where(rng.random(2000) < 0.8, -3.0, rng.normal(0, 1, 2000))
+    for values, scale in ((floor, "log"), (rng.normal(0, 1, 2000), "linear"), (rng.integers(0, 2, 2000), "linear")):
+        with figure() as (_, ax):
+            plot_distribution(class_histogram(values, np.arange(2000) % 2), Variable("v"), ax)
+            assert ax.get_yscale() == scale
+            assert ax.get_ylim()[0] >= 0

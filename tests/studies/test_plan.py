@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from xaug.core.progress import announce, begin_stage, following
 from xaug.studies import STUDIES
-from xaug.studies.plan import PlannedStage, duration, machine_factor, planned, training_seconds
+from xaug.studies.plan import duration, machine_factor, planned, training_seconds
+from xaug.studies.planned_stage import PlannedStage
 from xaug.study import main
 
 MEASURED = {"toy": 6, "zbb": 6, "vlq": 8}

@@ -200,7 +200,7 @@ def _fail(error: XaugError | ModuleNotFoundError, as_json: bool, verbose: bool) 
 
 
 def _last_line(result: JsonObject, done: Activity, seconds: float) -> list[str]:
-    """Where the command wrote, or that all was there already."""
+    """The line that says where the command wrote, or that all was there already."""
     if "output" not in result:
         return []
     if done.had_nothing_to_do:

@@ -33,7 +33,7 @@ def extra_of(package: str) -> str | None:
 
 
 def missing_package(error: ModuleNotFoundError) -> str | None:
-    """What to do about a package that is not installed; None if the missing module is one of xaug.
+    """The remedy for a package that is not installed; None if the missing module is one of xaug.
 
     Parameters
     ----------

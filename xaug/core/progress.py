@@ -1,4 +1,4 @@
-"""What a command tells while it runs: progress bars on a terminal, whole lines in a log file, nothing with `-q`."""
+"""Progress of a command while it runs: bars on a terminal, whole lines in a log file, nothing with `-q`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {
 
 @dataclass
 class Activity:
-    """What one command has done so far.
+    """The work that one command has done so far.
 
     Attributes
     ----------

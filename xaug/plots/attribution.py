@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.data.variables import Variable
-from xaug.plots.figures import literal
+from xaug.plots.figures import CLASS_COLORS, literal
 from xaug.plots.relevance import feature_label
 
 if TYPE_CHECKING:
@@ -35,10 +35,11 @@ def plot_attribution(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Ax
     Returns
     -------
     list of matplotlib.patches.Rectangle
-        The bars, the first on top; those below zero are red.
+        The bars, the first on top; those above zero speak for the explained class and are blue, others
+        against it.
     """
     rows = np.arange(len(table), 0, -1)
-    color = ["tab:blue" if mean >= 0 else "tab:red" for mean in table["mean"]]
+    color = [CLASS_COLORS[int(mean >= 0)] for mean in table["mean"]]
     bars = ax.barh(
         rows, table["mean"], xerr=table["rms"], color=color, height=0.72,
         error_kw={"lw": 0.8, "capsize": 1.5, "ecolor": "k"},
@@ -70,7 +71,7 @@ def plot_agreement(matrix: pd.DataFrame, ax: Axes, most: float, text: str) -> Ax
     matplotlib.image.AxesImage
         The coloured cells.
     """
-    artist = ax.imshow(matrix.to_numpy(float), vmin=0, vmax=most, cmap="Blues")
+    artist = ax.imshow(matrix.to_numpy(float), vmin=0, vmax=most, cmap="Greys")
     for i, row in enumerate(matrix.to_numpy(float)):
         for j, value in enumerate(row):
             ax.text(j, i, text.format(value), ha="center", va="center", color="w" if value > 0.6 * most else "k")

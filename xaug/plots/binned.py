@@ -6,25 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
-from xaug.plots.figures import CLASS_NAMES, class_colors
+from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
 
-__all__ = ["BACKGROUND_TO_SIGNAL", "plot_map", "plot_profile"]
+__all__ = ["plot_map", "plot_profile"]
 
-BACKGROUND_TO_SIGNAL = LinearSegmentedColormap.from_list(
-    "background_to_signal", ["#7f2704", "#ff7f0e", "#f7f7f7", "#1f77b4", "#08306b"]
-)
-"""Orange for background, blue for signal; the colour-blind can tell them apart."""
 EMPTY = "0.80"
 """The grey of cells without events."""
 
@@ -34,7 +29,8 @@ def plot_profile(
 ) -> list[Artist]:
     """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
-    Lines are means. Dark bands are their RMS over trainings, light bands the RMS over events and trainings.
+    Bins with fewer than 10 events of all classes together are hatched. Lines are means.
+    Dark bands are their RMS over trainings, light bands the RMS over events and trainings.
 
     Parameters
     ----------
@@ -61,6 +57,7 @@ def plot_profile(
             low, high = (np.append(mean + s * rms, (mean + s * rms)[-1]) for s in (-1, 1))
             artists.append(bottom.fill_between(edges, low, high, step="post", color=color, alpha=alpha, lw=0))
         artists.append(bottom.stairs(mean, edges, color=color, lw=1.3, baseline=None))
+    _hatch_few(profile, bottom)
     bottom.axhline(0, color="k", lw=0.6)
     bottom.set_xlim(edges[0], edges[-1])
     if np.all(edges % 1 == 0.5):  # around integers
@@ -68,6 +65,13 @@ def plot_profile(
     bottom.set_xlabel(variable.axis_label)
     bottom.set_ylabel("relevance")
     return artists
+
+
+def _hatch_few(profile: Profile, ax: Axes) -> None:
+    """Hatch the bins of few events."""
+    counts = profile.counts.sum(axis=0)
+    for i in np.flatnonzero((counts > 0) & (counts < FEW)):
+        ax.axvspan(*profile.edges[i : i + 2], facecolor="none", edgecolor="0.75", hatch="////", lw=0, zorder=0)
 
 
 def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tuple[float, float]) -> QuadMesh:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+DWARFED = 8
+"""Ratio of the highest bin to the next above which the axis is logarithmic."""
+FEW_BINS = 4
+"""Histograms of so few bins keep their linear axis."""
+
 __all__ = ["class_histogram", "draw_classes", "plot_distribution"]
 
 
@@ -94,4 +99,14 @@ def draw_classes(
     ax.set_ylabel("normalised")
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0)
+    if _is_dwarfed(counts / np.diff(edges)):
+        ax.set_yscale("log")
+        norms = np.maximum(totals, 1.0)[:, None] * np.diff(edges)
+        ax.set_ylim(0.5 * (1 / norms).min(), None)
     return artists
+
+
+def _is_dwarfed(density: Array) -> bool:
+    """Whether one bin, as that of a floor, is so high that the others of its class could not be read beside it."""
+    ordered = np.sort(density, axis=1)
+    return bool((ordered[:, -1] > DWARFED * ordered[:, -2]).any()) if density.shape[1] > FEW_BINS else False

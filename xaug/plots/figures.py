@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from xaug.core.files import atomic_path, write_json
 from xaug.core.types import Array, JsonObject
@@ -19,15 +23,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "CLASS_COLORS", "CLASS_NAMES", "STYLE", "class_colors", "figure", "literal", "save", "save_frame", "save_numbers",
-    "save_table", "without_nan",
+    "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "class_colors", "figure",
+    "labelled", "literal", "save", "save_frame", "save_numbers", "save_table", "series_style", "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
-CLASS_COLORS = ("tab:orange", "tab:blue")
+CLASS_COLORS = ("#d55e00", "#0072b2")
+"""Background and signal, vermilion and blue of Okabe and Ito. In no figure do these mean anything else than the
+classes, or what speaks for and against one. The colours of the paper are similar."""
+SERIES_COLORS = ("#117733", "#aa4499", "#000000", "#999933")
+"""Networks, trainings, samples and rankings: green, purple, black and olive of Paul Tol; further ones are dashed."""
+DASHES = ("-", "--", ":", "-.")
 MORE_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000", "#999999")
 """Colours of Okabe and Ito for more than two classes, which the colour-blind can tell apart."""
-"""Background and signal, as in arXiv:2011.13466."""
+BACKGROUND_TO_SIGNAL = LinearSegmentedColormap.from_list(
+    "background_to_signal", ["#7f2704", CLASS_COLORS[0], "#f7f7f7", CLASS_COLORS[1], "#08306b"]
+)
+"""From what speaks for background, or against a class, to what speaks for signal, or for a class."""
+FEW = 10
+"""Events below which a bin is too uncertain to be read: it is hatched, or left out."""
+LABEL_SIZE, LETTERS = 6.5, 20
+"""Size of the label in points, and its letters in an inch."""
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -42,6 +58,47 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "xaug",
 }
 """The style of our figures; used within `figure` only, never set globally."""
+
+
+_LABEL: ContextVar[str] = ContextVar("label", default="")
+
+
+@contextmanager
+def labelled(text: str) -> Iterator[None]:
+    """Write a text above every figure that is saved within the block: what its events are.
+
+    Parameters
+    ----------
+    text : str
+        Process, energy, generator, selection, and that it is a simulation; "" for nothing.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    token = _LABEL.set(text)
+    try:
+        yield
+    finally:
+        _LABEL.reset(token)
+
+
+def series_style(i: int) -> dict[str, Any]:
+    """Choose colour and dashes of the i-th network, training, sample or ranking.
+
+    Parameters
+    ----------
+    i : int
+        Number of the series, from 0.
+
+    Returns
+    -------
+    dict
+        `color` and `linestyle` for functions of matplotlib.
+    """
+    turn = i // len(SERIES_COLORS) % len(DASHES)
+    return {"color": SERIES_COLORS[i % len(SERIES_COLORS)], "linestyle": DASHES[turn]}
 
 
 @contextmanager
@@ -68,7 +125,6 @@ def figure(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))  # inches
@@ -91,6 +147,7 @@ def save(fig: Figure, stem: str | Path) -> list[Path]:
     list of Path
         The files.
     """
+    _write_label(fig)
     engine = fig.get_layout_engine()
     if engine is not None:
         engine.execute(fig)  # once for both files: it takes as long as to draw
@@ -105,6 +162,23 @@ def save(fig: Figure, stem: str | Path) -> list[Path]:
             fig.savefig(temporary, metadata=metadata)
         written.append(path)
     return written
+
+
+def _write_label(fig: Figure) -> None:
+    """Add a strip at the top of a figure, with the text of `labelled` in it."""
+    text = _LABEL.get()
+    if not text:
+        return
+    width, height = fig.get_size_inches()
+    lines = textwrap.wrap(literal(text), max(int(LETTERS * width), 20))
+    strip = 0.12 * len(lines) + 0.06  # inches
+    fig.set_size_inches(width, height + strip)
+    engine = fig.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, 0, 1, height / (height + strip)))
+    top = 1 - 0.04 / (height + strip)
+    written = fig.text(0.012, top, "\n".join(lines), ha="left", va="top", fontsize=LABEL_SIZE, color="0.35")
+    written.set_in_layout(False)
 
 
 def literal(name: str) -> str:

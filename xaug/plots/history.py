@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from xaug.plots.figures import series_style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -36,17 +39,19 @@ def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes, u
     for i, history in enumerate(histories):
         places = np.arange(1, len(history["loss"]) + 1) if unit == "epoch" else np.array(history["steps"])
         first = i == 0
-        artists += ax.plot(places, history["loss"], "--", color="tab:gray", lw=1, label="training" if first else None)
-        artists += ax.plot(places, history["val_loss"], color=f"C{i}", lw=1.4, label=f"validation, training {i + 1}")
+        style = series_style(i)
+        artists += ax.plot(places, history["loss"], "--", color="0.6", lw=1, label="training" if first else None)
+        artists += ax.plot(places, history["val_loss"], lw=1.4, label=f"validation, training {i + 1}", **style)
         best = int(np.argmin(history["val_loss"]))
         artists += ax.plot(
             places[best],
             history["val_loss"][best],
             "o",
-            color=f"C{i}",
+            color=style["color"],
             ms=5,
             label="kept weights" if i == len(histories) - 1 else None,
         )
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.set_xlabel(unit)
     ax.set_ylabel("cross-entropy")
     ax.legend()

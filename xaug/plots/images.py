@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from xaug.core.types import Array
 from xaug.generate import toy_model
 from xaug.jets import images
+from xaug.plots.figures import BACKGROUND_TO_SIGNAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +111,7 @@ def plot_heatmap(relevance: Array, ax: Axes, limit: float | None = None, frame: 
     ax : matplotlib.axes.Axes
         Where to draw.
     limit : float, optional
-        Relevance of the deepest blue, and minus that of the deepest red. Default: the largest absolute relevance.
+        Relevance of the deepest blue, and minus that of the deepest orange. Default: the largest absolute relevance.
     frame : Frame
         Axes, see `frame_of`.
 
@@ -121,7 +122,7 @@ def plot_heatmap(relevance: Array, ax: Axes, limit: float | None = None, frame: 
     """
     limit = limit or float(np.abs(relevance).max()) or 1.0
     artist = ax.imshow(
-        relevance, origin="lower", extent=_extent(frame, relevance), vmin=-limit, vmax=limit, cmap="RdBu"
+        relevance, origin="lower", extent=_extent(frame, relevance), vmin=-limit, vmax=limit, cmap=BACKGROUND_TO_SIGNAL
     )  # fmt: skip
     _draw_frame(ax, frame)
     return artist

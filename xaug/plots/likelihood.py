@@ -8,6 +8,7 @@ import numpy as np
 
 from xaug.data.variables import Variable
 from xaug.explain.analysis.likelihood import LikelihoodTest
+from xaug.plots.figures import SERIES_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_likelihood"]
 
-ATTRIBUTION = "tab:purple"
+ATTRIBUTION = SERIES_COLORS[1]
 """Neither the colour of signal nor that of background: an attribution is of both."""
 
 

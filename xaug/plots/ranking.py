@@ -46,7 +46,7 @@ def plot_ranks(fractions: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes
     per_cent = shown.to_numpy()
     diameter = 0.96 * np.sqrt(per_cent.clip(min=0) / 100).ravel()
     bubbles = EllipseCollection(
-        diameter, diameter, np.zeros(diameter.size), units="xy", facecolors="#9ecae1", edgecolors="#4292c6",
+        diameter, diameter, np.zeros(diameter.size), units="xy", facecolors="0.85", edgecolors="0.55",
         offsets=np.column_stack([column.ravel() + 1, row.ravel() + 1]), offset_transform=ax.transData,
     )  # fmt: skip
     ax.add_collection(bubbles)

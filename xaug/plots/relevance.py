@@ -18,18 +18,18 @@ __all__ = ["GROUP_COLORS", "feature_label", "plot_relevance", "plot_trainings"]
 GROUP_COLORS = {
     "image": "0.35",
     "list": "0.35",
-    "kinematic": "#0072b2",
-    "substructure": "#56b4e9",
-    "flavour": "#d55e00",
-    "event": "#009e73",
+    "kinematic": "#ddcc77",
+    "substructure": "#44aa99",
+    "flavour": "#882255",
+    "event": "#44aa99",
 }
-"""Blue, sky blue, vermilion and green of Okabe and Ito, which the colour-blind can tell apart."""
+"""Sand, teal and wine of Paul Tol, which the colour-blind can tell apart and which are no colours of classes."""
 DWARFED = 3
 """The first bar is cut where it is this many times as long as all others: theirs could not be read beside it."""
 
 
-OTHER_COLORS = ("#cc79a7", "#e69f00", "#000000", "#f0e442")
-"""Colours of Okabe and Ito for groups that have none of their own."""
+OTHER_COLORS = ("#cc6677", "#88ccee", "#332288", "#dddddd")
+"""Colours of Paul Tol for groups that have none of their own."""
 
 
 def feature_label(name: str, labels: Mapping[str, Variable]) -> str:

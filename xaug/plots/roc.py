@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.plots.figures import literal
+from xaug.plots.figures import literal, series_style
 from xaug.training.learning_curve import Extrapolation
 from xaug.training.metrics import area, background_efficiency, roc
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["GRID", "RocBand", "plot_learning_curve", "plot_roc", "roc_band"]
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Colours of Okabe and Ito, which the colour-blind can tell apart; further curves are dashed."""
-DASHES = ("-", "--", ":")
 INSIDE = 4
 """Largest number of curves whose legend finds room within the axes."""
+CROWDED = 0.999
+"""AUC above which 1 - AUC is quoted."""
+CROWDED_POINTS = 0.9
+"""Points of a learning curve that are all above it are shown as 1 - AUC, on a logarithmic axis."""
 GRID = np.linspace(0.01, 1.0, 100)
 """Signal efficiencies at which curves are averaged."""
 
@@ -35,7 +36,7 @@ class RocBand:
     Attributes
     ----------
     mean, rms : ndarray (100,)
-        Mean and standard deviation over trainings of the background efficiency.
+        Mean and standard deviation (ddof 1) over trainings of the background efficiency; zero for a single training.
     auc, auc_rms : float
         Mean and standard deviation (ddof 1) over trainings of the area under the curve; nan for a single training.
     """
@@ -63,7 +64,12 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([area(*curve) for curve in found])
     spread = float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
-    return RocBand(efficiencies.mean(axis=0), efficiencies.std(axis=0), float(areas.mean()), spread)
+    return RocBand(efficiencies.mean(axis=0), _spread(efficiencies), float(areas.mean()), spread)
+
+
+def _spread(values: Array) -> Array:
+    """Standard deviation over trainings (ddof 1); zero for a single one, which has no band."""
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(values[0])
 
 
 def plot_roc(
@@ -94,12 +100,11 @@ def plot_roc(
         For each network the line and the band.
     """
     artists: list[Artist] = []
-    colors = colors or COLORS
     for i, (name, band) in enumerate(bands.items()):
-        spread = "" if name in untrained or np.isnan(band.auc_rms) else f" ± {band.auc_rms:.4f}"
-        label = f"{literal(name)}: AUC {band.auc:.4f}{spread}"
-        color, dashes = colors[i % len(colors)], DASHES[i // len(colors) % len(DASHES)]
-        artists += ax.plot(GRID, np.maximum(band.mean, floor), dashes, color=color, lw=1.5, label=label)
+        spread = None if name in untrained or np.isnan(band.auc_rms) else band.auc_rms
+        style = {"color": colors[i % len(colors)], "linestyle": "-"} if colors else series_style(i)
+        color, label = style["color"], f"{literal(name)}: {auc_text(band.auc, spread)}"
+        artists += ax.plot(GRID, np.maximum(band.mean, floor), lw=1.5, label=label, **style)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))
         artists.append(ax.fill_between(GRID, low, high, color=color, alpha=0.2, lw=0))
     ax.set_yscale("log")
@@ -114,17 +119,40 @@ def plot_roc(
     return artists
 
 
-def plot_learning_curve(
-    points: Mapping[str, Sequence[tuple[int, float, float]]],
-    ax: Axes,
-    fits: Mapping[str, Extrapolation] | None = None,
-) -> list[Artist]:
-    """Draw the AUC against the number of training events, or of steps.
+def auc_text(auc: float, spread: float | None) -> str:
+    """Write an AUC with its spread over trainings; close to 1, what it lacks to it.
 
     Parameters
     ----------
-    points : mapping of str to sequence of (int, float, float)
-        For each network the number of training events, and mean and standard deviation over trainings of the AUC.
+    auc : float
+        Area under the curve.
+    spread : float or None
+        Standard deviation over trainings; None if there is none.
+
+    Returns
+    -------
+    str
+        As "AUC 0.9773 ± 0.0009" or "1 − AUC = 3.2e-04 ± 1.1e-04".
+    """
+    if CROWDED < auc < 1:
+        return f"1 \u2212 AUC = {1 - auc:.1e}" + ("" if spread is None else f" ± {spread:.1e}")
+    return f"AUC {auc:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+
+
+def plot_learning_curve(
+    points: Mapping[str, Sequence[tuple[float, ...]]],
+    ax: Axes,
+    fits: Mapping[str, Extrapolation] | None = None,
+) -> list[Artist]:
+    """Draw the AUC, or where all are above 0.9 what they lack to 1, against the number of training events or steps.
+
+    The inner error bars, with caps, are the spread over trainings; the outer ones add the error of the test sample.
+
+    Parameters
+    ----------
+    points : mapping of str to sequence of tuple
+        For each network the number of training events, mean and standard deviation over trainings of the AUC (nan for
+        a single training), and, where it is known, its error from the size of the test sample.
     ax : matplotlib.axes.Axes
         Where to draw; its horizontal axis becomes logarithmic.
     fits : mapping of str to Extrapolation, optional
@@ -135,23 +163,37 @@ def plot_learning_curve(
     list of matplotlib.artist.Artist
         The points of each network, with their error bars.
     """
+    found = [auc for values in points.values() for _, auc, *_ in values]
+    crowded = min(found) > CROWDED_POINTS and max(found) < 1
+
+    def shown(auc: Any) -> Any:
+        return 1 - auc if crowded else auc
+
     artists: list[Artist] = []
     for i, (name, values) in enumerate(points.items()):
-        events, mean, rms = np.array(sorted(values)).T
-        points_of_one = ax.errorbar(events, mean, rms, fmt="o-", color=f"C{i}", capsize=3, ms=4, label=literal(name))
+        events, auc, rms, test = np.array(sorted((*value, 0.0)[:4] for value in values)).T
+        rms, style = np.nan_to_num(rms), series_style(i)
+        points_of_one = ax.errorbar(events, shown(auc), rms, fmt="o", capsize=3, ms=4, label=literal(name), **style)
         artists += points_of_one.get_children()
+        outer = ax.errorbar(events, shown(auc), np.hypot(rms, test), fmt="none", ecolor=style["color"], elinewidth=0.7)
+        artists += outer.get_children()
         fit = (fits or {}).get(name)
         if fit is not None:
             sizes = np.geomspace(events.min(), fit.at, 100)
-            artists += ax.plot(sizes, fit.curve(sizes), "--", color=f"C{i}", lw=1)
-            end = ax.errorbar([fit.at], [fit.auc], [fit.error], fmt="o", mfc="none", color=f"C{i}", capsize=3, ms=5)
+            color = style["color"]
+            artists += ax.plot(sizes, shown(fit.curve(sizes)), "--", color=color, lw=1)
+            end = ax.errorbar(
+                [fit.at], [shown(fit.auc)], [fit.error], fmt="o", mfc="none", color=color, capsize=3, ms=5
+            )
             artists += end.get_children()
     ax.set_xscale("log")
-    ticks = sorted({events for values in points.values() for events, _, _ in values})
+    ticks = sorted({events for values in points.values() for events, *_ in values})
     ticks += sorted({round(fit.at) for fit in (fits or {}).values()} - set(ticks))
     ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
     ax.set_xlabel("training events")
-    ax.set_ylabel("AUC (test split)")
-    ax.legend(loc="lower right")
+    ax.set_ylabel("1 \u2212 AUC (test split)" if crowded else "AUC (test split)")
+    if crowded:
+        ax.set_yscale("log")
+    ax.legend(loc="upper right" if crowded else "lower right")
     return artists

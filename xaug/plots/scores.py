@@ -39,7 +39,7 @@ def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -
     """
     totals = counts.sum(axis=2, keepdims=True)
     density = counts / (np.where(totals > 0, totals, 1.0) * np.diff(SCORE_EDGES))
-    mean, rms = density.mean(axis=0), density.std(axis=0)
+    mean, rms = density.mean(axis=0), density.std(axis=0, ddof=int(len(density) > 1))
     artists: list[Artist] = []
     for label in reversed(range(counts.shape[1])):
         color = class_colors(len(classes))[label]

@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from xaug.core.types import Array
 from xaug.data.variables import Variable
-from xaug.plots.figures import CLASS_NAMES, class_colors
+from xaug.plots.figures import CLASS_NAMES, FEW, SERIES_COLORS, class_colors
 from xaug.plots.relevance import feature_label
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ BESIDE = ((0, 4, "center", "bottom"), (5, 0, "left", "center"), (-5, 0, "right",
 """Places for the name of a point, best first: its offset in points, and its alignment."""
 MARKERS = "osD^v"
 SCORE_BINS = 20
-LEAST = 5
-"""Least number of events in a bin whose quantiles are drawn."""
 
 
 def plot_feature_spread(samples: Mapping[str, pd.DataFrame], labels: Mapping[str, Variable], ax: Axes) -> list[Artist]:
@@ -48,13 +46,14 @@ def plot_feature_spread(samples: Mapping[str, pd.DataFrame], labels: Mapping[str
     """
     artists: list[Artist] = []
     for i, (name, table) in enumerate(samples.items()):
-        for stable, face in ((True, f"C{i}"), (False, "none")):
+        color = SERIES_COLORS[i % len(SERIES_COLORS)]
+        for stable, face in ((True, color), (False, "none")):
             chosen = table[table["stable"] == stable]
             # a constant variable has relevance zero, which is not on logarithmic axes
             seen = chosen[(chosen["mean"] > 0) & (chosen["rms"] > 0)]
             marker = MARKERS[i % len(MARKERS)]
             label = name if not stable else None
-            artists += ax.plot(seen["mean"], seen["rms"], marker, color=f"C{i}", mfc=face, ms=5, label=label)
+            artists += ax.plot(seen["mean"], seen["rms"], marker, color=color, mfc=face, ms=5, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = ax.get_xlim()
@@ -144,6 +143,6 @@ def _quantiles(x: Array, y: Array, edges: Array) -> Array:
     """16%, 50% and 84% quantiles (3, bins) of y in bins of x; nan in bins of few events."""
     found = np.full((3, len(edges) - 1), np.nan)
     index = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
-    for i in np.flatnonzero(np.bincount(index, minlength=len(edges) - 1) >= LEAST):
+    for i in np.flatnonzero(np.bincount(index, minlength=len(edges) - 1) >= FEW):
         found[:, i] = np.quantile(y[index == i], [0.16, 0.5, 0.84])
     return found

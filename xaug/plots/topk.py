@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from xaug.plots.figures import literal
+from xaug.plots.figures import literal, series_style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -21,7 +20,6 @@ __all__ = ["plot_curves", "plot_topk"]
 LABELS = {"accuracy": "1 − accuracy", "auc": "1 − AUC", "significance": r"significance $Z$"}
 COMPLEMENTS = ("accuracy", "auc")
 """Metrics whose distance from 1 is drawn, on a logarithmic axis, so that curves near 1 can be told apart."""
-COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink")
 CONTROL_COLORS = {"random": "0.6", "univariate": "0.25"}
 FEW = 10
 """Up to so many numbers of features, each has a tick."""
@@ -59,7 +57,7 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes, replicas: pd.DataFrame
     beside = np.linspace(-0.3, 0.3, len(rankings)) * gap
     widths = np.linspace(3.4, 1.2, len(rankings))
     artists: list[Artist] = []
-    colors = cycle(COLORS)
+    styles = iter([series_style(i) for i in range(len(rankings))])
     for name, width, shift in zip(rankings, widths, beside, strict=True):
         values = table[table["ranking"] == name].groupby("k")[metric]
         mean, rms = values.mean(), values.std(ddof=0)
@@ -68,12 +66,12 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes, replicas: pd.DataFrame
             rms = np.hypot(rms, spread)
         if metric in COMPLEMENTS:
             mean = 1 - mean
-        color = CONTROL_COLORS.get(name) or next(colors)
+        style = {"color": CONTROL_COLORS[name], "linestyle": "--"} if name in CONTROL_COLORS else next(styles)
+        color = style["color"]
         body = mean.index[:-1] if far else mean.index
         x, middle, half = [places[k] for k in body], mean[body], rms[body]
         artists += ax.plot(
-            x, middle, label=literal(name), marker="o", ms=width + 1, lw=width, color=color,
-            ls="--" if name in CONTROL_COLORS else "-",
+            x, middle, label=literal(name), marker="o", ms=width + 1, lw=width, **style,
         )  # fmt: skip
         artists.append(ax.fill_between(x, middle - half, middle + half, color=color, alpha=0.2, lw=0))
         if far:

@@ -24,6 +24,11 @@ from xaug.studies import STUDIES, study_with_figures
 @click.option("--topk", type=click.Path(path_type=Path), help="Output of xaug.topk.")
 @click.option("--ablation", type=click.Path(path_type=Path), help="Output of xaug.explain.analysis.ablations.")
 @click.option("--title", default="xaug report", help="Title of the page.")
+@click.option(
+    "--label",
+    help="Text above each figure, as 'CMS Simulation'; '' for none.  [default: processes, energy, generator and "
+    "selection, as far as the dataset knows them]",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @xaug_command
 def main(
@@ -34,6 +39,7 @@ def main(
     topk: Path | None,
     ablation: Path | None,
     title: str,
+    label: str | None,
     output: Path,
 ) -> JsonObject:
     """Draw the figures that runs and their attributions allow; write tables and one self-contained HTML page.
@@ -67,6 +73,7 @@ def main(
         topk=topk,
         ablation=ablation,
         extension=chosen.extension() if chosen else None,
+        label=label,
     )
     lines = [f"{row['run']}: AUC {row['auc']}" for row in result["performance"]]
     return {"output": str(output), "figures": list(result["figures"]), "summary": lines}

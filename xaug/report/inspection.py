@@ -148,7 +148,7 @@ def _run(place: Path) -> JsonObject:
         "columns": run.variables,
         "shapes": {name: list(shape) for name, shape in run.input_spec.shapes.items()},
         "metrics": {
-            name: {"mean": float(np.mean(values)), "rms": float(np.std(values))}
+            name: {"mean": float(np.mean(values)), "rms": float(np.std(values, ddof=1)) if len(values) > 1 else None}
             for name in run.metrics[0]
             if name not in ("training", "seed", "parameters")
             and all(isinstance(own[name], (int, float)) for own in run.metrics)

@@ -12,6 +12,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
+from xaug.plots.figures import labelled
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
@@ -21,6 +22,7 @@ from xaug.report.opening import summary_sentences
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page, room_left
 from xaug.report.report_inputs import Sources, open_inputs
+from xaug.report.sample_label import sample_label
 from xaug.report.subjects import ReportInputs, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
 
@@ -75,6 +77,7 @@ def report(
     topk: str | Path | None = None,
     ablation: str | Path | None = None,
     extension: ReportExtension | None = None,
+    label: str | None = None,
 ) -> JsonObject:
     """Draw all figures that the runs allow, write all tables and the page `report.html`; return the manifest.
 
@@ -99,6 +102,8 @@ def report(
         Directory of `xaug.explain.analysis.ablations` of one of the runs.
     extension : ReportExtension, optional
         What a study adds.
+    label : str, optional
+        Text above each figure. Default: what the dataset knows of its events; "" for none.
 
     Returns
     -------
@@ -129,11 +134,14 @@ def report(
         config |= {"discriminants": [one.name for one in inputs.discriminants]}
     if anew and provenance.has_other_config(output, "report", config):
         shutil.rmtree(output)
+    if label is not None:
+        config["label"] = label
     finished = provenance.begin(output, "report", config)
     if finished:
         return finished
 
-    drawn = _draw(jobs, inputs)
+    with labelled(sample_label(inputs.data) if label is None else label):
+        drawn = _draw(jobs, inputs)
     tables = tables_of(inputs, opened.all_runs, extension.columns if extension else ())
     performance = tables[0].content
     if extension:

@@ -11,7 +11,7 @@ from xaug.core.types import JsonObject
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
-    from xaug.studies.plan import PlannedStage
+    from xaug.studies.planned_stage import PlannedStage
 
 __all__ = ["STUDIES", "Study", "StudyOption", "register", "study_with_figures"]
 
@@ -50,7 +50,7 @@ class StudyOption:
 
     @property
     def noun(self) -> str:
-        """What its values are, as a message calls them."""
+        """The noun by which a message calls its values."""
         return f"value of {self.flag}"
 
 

@@ -1,22 +1,21 @@
-"""What a study is going to do: its stages, their sizes, and how long they take on this machine."""
+"""The stages that a study is going to do, their sizes, and how long they take on this machine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from xaug.core import provenance
 from xaug.core.progress import announce
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores
 from xaug.networks.registry import find_network
+from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, learning_runs
 
-__all__ = ["PlannedStage", "announced", "jet_stages", "machine_factor", "planned", "training_seconds"]
+__all__ = ["announced", "jet_stages", "machine_factor", "planned", "training_seconds"]
 
 EPOCHS = 0.6
 """Share of the largest number of epochs after which early stopping ends a training, on average over our studies."""
@@ -31,36 +30,6 @@ FIGURES = 5.0
 """Seconds for the figures of one run."""
 REFERENCE = 0.017
 """Processor seconds of `machine_factor`'s work on the machine on which the rates above were measured."""
-
-
-@dataclass(frozen=True)
-class PlannedStage:
-    """A stage of a study.
-
-    Attributes
-    ----------
-    name
-        what is done, as "train cnn2d_xaug"
-    size
-        on how much
-    core_seconds
-        processor time that can be shared among cores [s], on the reference machine
-    seconds
-        time that cannot be shared [s]
-    directory
-        where its manifest is when it is done
-    """
-
-    name: str
-    size: str
-    core_seconds: float
-    seconds: float
-    directory: Path
-
-    @property
-    def done(self) -> bool:
-        """Whether the stage is finished."""
-        return (self.directory / provenance.NAME).exists()
 
 
 def announced(stages: Iterable[PlannedStage]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError, unknown_name
 from xaug.core.files import atomic_path, digest_file, write_json
+from xaug.core.types import Array
 from xaug.training.runs import Run, load_run, training_directory
 from xaug.training.task import result_path
 
@@ -77,6 +78,11 @@ def check_training(run: Run, training: int) -> None:
         raise DatasetError(f"run {run.name} has trainings 0 to {len(run) - 1}, not {training}")
 
 
+def _spread(values: Array) -> str:
+    """The standard deviation over trainings, where there are several."""
+    return f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+
+
 def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
     """The text of a card: what the network is, its data, seeds and metrics, and what it is not good for.
 
@@ -105,7 +111,7 @@ def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:
     rows = ["| metric on the test split | this training | mean ± standard deviation of all |", "| --- | --- | --- |"]
     for metric, title in SHOWN.items():
         values = np.array([own[metric] for own in run.metrics])
-        rows.append(f"| {title} | {values[training]:.4f} | {values.mean():.4f} ± {values.std():.4f} |")
+        rows.append(f"| {title} | {values[training]:.4f} | {values.mean():.4f}{_spread(values)} |")
     own = run.metrics[training]
     steps, kept = run.steps(training)
     best = f"epoch, {own['best_epoch'] + 1} of {own['epochs']} " if run.unit == "epoch" else ""

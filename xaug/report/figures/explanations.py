@@ -156,8 +156,8 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     """Draw how far trainings agree on relevances and scores, and which ranks are stable."""
     explained = subject.full
     found = uncertainty(explained.attributions, explained.scores, explained.is_target, explained.weight, LIST_RELEVANCE)
-    tables = {_sample_name(explained): found.features}
-    tables |= {_sample_name(one): stability(one.attributions, LIST_RELEVANCE) for one in subject.smaller}
+    tables = {_sample_name(explained): _claimed(found.features, explained)}
+    tables |= {_sample_name(one): _claimed(stability(one.attributions, LIST_RELEVANCE), one) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
         fig.suptitle(
             f"{figures.literal(explained.name)}, {counted(len(explained.attributions), 'training')}", fontsize=10
@@ -185,6 +185,11 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
         f"feature (left; the lines are 100% and 10% of the mean), and of the score of each event (right; median and "
         f"central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )
+
+
+def _claimed(table: pd.DataFrame, explained: ExplainedRun) -> pd.DataFrame:
+    """The table, in which no rank is stable where there are too few trainings to say so."""
+    return table if len(explained.attributions) >= ENOUGH_TRAININGS else table.assign(stable=False)
 
 
 def _stable_ranks(explained: ExplainedRun, features: pd.DataFrame) -> str:

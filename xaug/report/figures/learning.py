@@ -56,22 +56,23 @@ def _draw_curves(
     series: Mapping[str, Sequence[Run]], size: Callable[[Run], int], what: str, stem: Path, at: float | None
 ) -> str:
     """Draw the AUC of series of runs against a size of theirs."""
-    points: dict[str, list[tuple[int, float, float]]] = {}
+    points: dict[str, list[tuple[int, float, float, float]]] = {}
     fits: dict[str, Extrapolation] = {}
     columns: dict[str, list[str | int | float]] = {
-        name: [] for name in ("network", what.replace(" ", "_"), "steps", "kept_at_step", "auc", "rms")
+        name: [] for name in ("network", what.replace(" ", "_"), "steps", "kept_at_step", "auc", "rms", "test_error")
     }
     for name, runs in series.items():
         points[name] = []
         for run in sorted(runs, key=size):
             auc = np.array([m["auc"] for m in run.metrics])
-            points[name].append((size(run), float(auc.mean()), float(auc.std())))
+            spread = float(auc.std(ddof=1)) if len(auc) > 1 else float("nan")
+            points[name].append((size(run), float(auc.mean()), spread, test_error(run, float(auc.mean()))))
             steps, kept = np.mean([run.steps(i) for i in range(len(run))], axis=0)
             row = {"network": name, "steps": round(steps), "kept_at_step": round(kept)}
-            row |= dict(zip((what.replace(" ", "_"), "auc", "rms"), points[name][-1], strict=True))
+            row |= dict(zip((what.replace(" ", "_"), "auc", "rms", "test_error"), points[name][-1], strict=True))
             for column, values in columns.items():
                 values.append(row[column])
-        if len({events for events, _, _ in points[name]}) >= LEAST_POINTS:
+        if len({events for events, *_ in points[name]}) >= LEAST_POINTS:
             fits[name] = extrapolate(curve_points(runs, size), at or FARTHER * max(map(size, runs)))
     with figures.figure() as (fig, ax):
         plot_learning_curve(points, ax, fits)
@@ -79,7 +80,10 @@ def _draw_curves(
         figures.save(fig, stem)
     figures.save_table(stem, columns)
     figures.save_numbers(stem, {name: _numbers(fit) for name, fit in fits.items()})
-    caption = f"AUC on the test split against the number of {what}. Error bars: standard deviations over trainings."
+    caption = (
+        f"AUC on the test split against the number of {what}. Error bars with caps: standard deviations over "
+        "trainings; thin ones: with the error of the test sample."
+    )
     if fits:
         found = "; ".join(f"{name} {fit.auc:.4f} ± {fit.error:.4f} at {fit.at:,.0f}" for name, fit in fits.items())
         caption += (
@@ -103,11 +107,16 @@ def curve_points(runs: Sequence[Run], size: Callable[[Run], int]) -> list[CurveP
     for run, own in zip(runs, auc, strict=True):
         spread = max(float(own.std(ddof=1)) if len(own) > 1 else 0.0, typical) / np.sqrt(len(own))
         if spread == 0:
-            label = run.scores(0)["label"]
-            signal = int((label == 1).sum())
-            spread = auc_error(float(own.mean()), signal, len(label) - signal)
+            spread = test_error(run, float(own.mean()))
         points.append(CurvePoint(size(run), float(own.mean()), float(spread)))
     return points
+
+
+def test_error(run: Run, auc: float) -> float:
+    """The error of an AUC that comes from the number of test events (Hanley and McNeil)."""
+    label = run.scores(0)["label"]
+    signal = int((label == 1).sum())
+    return float(auc_error(auc, signal, len(label) - signal))
 
 
 def _numbers(fit: Extrapolation) -> JsonObject:

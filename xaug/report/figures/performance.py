@@ -80,7 +80,10 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
             ax.set_title(name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
             for label, name in enumerate(classes):
                 own = counts[panel, :, label]
-                columns |= {f"{one}{name}": own.mean(axis=0), f"{one}{name}_rms": own.std(axis=0)}
+                columns |= {
+                    f"{one}{name}": own.mean(axis=0),
+                    f"{one}{name}_rms": own.std(axis=0, ddof=int(len(own) > 1)),
+                }
         figures.save(fig, stem)
     figures.save_table(stem, columns)
     return (
@@ -94,10 +97,10 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
     """Draw the share of each true class that is taken for each class, as a mean over trainings."""
     run = subject.run
     matrices = np.array([metrics["confusion"] for metrics in run.metrics])
-    mean, rms = matrices.mean(axis=0), matrices.std(axis=0)
+    mean, rms = matrices.mean(axis=0), matrices.std(axis=0, ddof=int(len(matrices) > 1))
     side = 1.8 + 0.7 * min(len(mean), 12)
     with figures.figure(size=(side + 1, side)) as (fig, ax):
-        artist = ax.imshow(mean, vmin=0, vmax=1, cmap="Blues")
+        artist = ax.imshow(mean, vmin=0, vmax=1, cmap="Greys")
         if len(mean) <= 12:
             for (i, j), value in np.ndenumerate(mean):
                 text = f"{value:.2f}\n± {rms[i, j]:.2f}"

@@ -42,7 +42,7 @@ def figure_10(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "11", "Mean relevance of each feature, four trainings side by side, 2D CNN", ExplainedEvents,
+    "11", "Mean relevance of each feature, training by training, 2D CNN", ExplainedEvents,
     file="fig11_trainings", needs=EXPERT, once=True,
 )  # fmt: skip
 def figure_11(subject: ExplainedEvents, stem: Path) -> str:
@@ -50,7 +50,7 @@ def figure_11(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "12", "Percentage of the jets in which a feature has rank 1, 2, ..., four trainings, 2D CNN", ExplainedEvents,
+    "12", "Percentage of the jets in which a feature has rank 1, 2, ..., training by training, 2D CNN", ExplainedEvents,
     file="fig12_ranks", needs=EXPERT, once=True,
 )  # fmt: skip
 def figure_12(subject: ExplainedEvents, stem: Path) -> str:
@@ -58,7 +58,8 @@ def figure_12(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "13", "Score over z and theta, four trainings, 2D CNN", ExplainedEvents, file="fig13_score_map", needs=Z_THETA,
+    "13", "Score over z and theta, training by training, 2D CNN", ExplainedEvents,
+    file="fig13_score_map", needs=Z_THETA,
     once=True,
 )  # fmt: skip
 def figure_13(subject: ExplainedEvents, stem: Path) -> str:
@@ -66,7 +67,7 @@ def figure_13(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "14", "Relevance over z and theta, four trainings, 2D CNN", ExplainedEvents, file="fig14_relevance_map",
+    "14", "Relevance over z and theta, training by training, 2D CNN", ExplainedEvents, file="fig14_relevance_map",
     needs=Z_THETA, once=True,
 )  # fmt: skip
 def figure_14(subject: ExplainedEvents, stem: Path) -> str:

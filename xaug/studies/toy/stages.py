@@ -6,7 +6,8 @@ from pathlib import Path
 
 from xaug.core.progress import begin_stage
 from xaug.core.types import JsonObject
-from xaug.studies.plan import PlannedStage, announced, jet_stages
+from xaug.studies.plan import announced, jet_stages
+from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
 from xaug.studies.toy.runs import RUNS, SCALES

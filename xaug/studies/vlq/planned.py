@@ -7,7 +7,8 @@ from pathlib import Path
 
 from xaug.core.command import numbers_by_name
 from xaug.events import presets
-from xaug.studies.plan import START, PlannedStage, training_seconds
+from xaug.studies.plan import START, training_seconds
+from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.scales import sized
 from xaug.studies.vlq.runs import BASELINES, SCALES, EventScale
 from xaug.studies.vlq.sample import suffix

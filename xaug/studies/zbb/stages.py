@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xaug.core.types import JsonObject
-from xaug.studies.plan import PlannedStage, announced, jet_stages
+from xaug.studies.plan import announced, jet_stages
+from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, by_steps, check_five, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
 from xaug.studies.zbb.choices import chosen_conventions, chosen_scaling
