@@ -11,18 +11,24 @@ import pytest
 
 import xaug
 from xaug.core.errors import ModelError
+from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
 
-MADE = Path(__file__).parent / "keras3_models"
-SHOWN = sorted(path.stem for path in MADE.glob("*.npz"))
+FOLDERS = [Path(__file__).parent / f"keras{version}_models" for version in (2, 3)]
+FILES = ("convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5")
+FOREIGN = FOLDERS[0] if is_keras_3() else FOLDERS[1]
+"""Files of the version that does not run here."""
 
 
-class TestKeras3:
-    @pytest.mark.parametrize("file", [f"{name}.keras" for name in SHOWN] + ["recurrent.h5"])
-    def test_predicts_what_it_did(self, file):
-        """The arrays come from Keras 3 itself (`make.py`)."""
-        model = xaug.load_model(MADE / file)
-        with np.load(MADE / f"{Path(file).stem}.npz") as arrays:
+class TestBothVersions:
+    @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+    @pytest.mark.parametrize(
+        "file", ["convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5"]
+    )
+    def test_predicts_what_it_did(self, folder, file):
+        """The arrays come from the Keras that wrote the file (`make_models.py`)."""
+        model = xaug.load_model(folder / file)
+        with np.load(folder / f"{Path(file).stem}.npz") as arrays:
             x = {name: arrays[name] for name in arrays if not name.startswith("output_")}
             expected = [arrays[f"output_{i}"] for i in range(len(arrays) - len(x))]
         found = model.predict(x, verbose=0)
@@ -32,8 +38,9 @@ class TestKeras3:
             assert np.ptp(other) > 1e-3
             np.testing.assert_allclose(own, other, rtol=2e-5, atol=1e-6)
 
-    def test_names_stay(self):
-        model = xaug.load_model(MADE / "convolutions.keras")
+    @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+    def test_names_stay(self, folder):
+        model = xaug.load_model(folder / "convolutions.keras")
         assert [tensor.name for tensor in model.inputs] == ["image", "xaug"]
         assert model.name == "convolutions"
 
@@ -47,30 +54,35 @@ class TestKeras3:
     )
     def test_refusals_name_the_layer_and_a_remedy(self, file, reason):
         with pytest.raises(ModelError, match=reason):
-            xaug.load_model(MADE / f"refused_{file}.keras")
+            xaug.load_model(FOREIGN / f"refused_{file}.keras")
 
     def test_a_lost_weight_is_noticed(self, tmp_path):
         def without(file):
-            del file["layers/dense/vars/1"]
+            del file[f"{layers_of(file)}/dense/vars/1"]
 
         with pytest.raises(ModelError, match="has weights of shapes"):
-            xaug.load_model(changed_weights(MADE / "convolutions.keras", tmp_path, without))
+            xaug.load_model(changed_weights(FOREIGN / "convolutions.keras", tmp_path, without))
 
     def test_a_lost_layer_is_noticed(self, tmp_path):
         def without(file):
-            del file["layers/batch_normalization"]
+            del file[f"{layers_of(file)}/batch_normalization"]
 
         with pytest.raises(ModelError, match=r"weights of layer 'batch_normalization.* not in the file"):
-            xaug.load_model(changed_weights(MADE / "convolutions.keras", tmp_path, without))
+            xaug.load_model(changed_weights(FOREIGN / "convolutions.keras", tmp_path, without))
 
     def test_an_option_that_is_unknown_here_is_refused_unless_it_does_nothing(self, tmp_path):
         def change(config, value):
             config["config"]["layers"][-1]["config"]["new_option"] = value
 
-        xaug.load_model(changed_config(MADE / "recurrent.keras", tmp_path, lambda config: change(config, None)))
-        path = changed_config(MADE / "recurrent.keras", tmp_path, lambda config: change(config, 0.5))
+        xaug.load_model(changed_config(FOREIGN / "recurrent.keras", tmp_path, lambda config: change(config, None)))
+        path = changed_config(FOREIGN / "recurrent.keras", tmp_path, lambda config: change(config, 0.5))
         with pytest.raises(ModelError, match=r"\(Dense\) has the option new_option=0.5"):
             xaug.load_model(path)
+
+
+def layers_of(file):
+    """The group with the layers of a model in a file of weights."""
+    return next(name for name in ("layers", "_layer_checkpoint_dependencies") if name in file)
 
 
 def changed_weights(source, folder, change):

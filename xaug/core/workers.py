@@ -130,13 +130,15 @@ class Worker:
         arrays. Meanwhile it may call `report(**progress)`, see `Report`.
     environment : dict, optional
         environment variables of the child, beside those of the parent
+    python : str, optional
+        the Python that runs the child, where it is another one; xaug is installed there, unless this one is a checkout
     """
 
-    def __init__(self, function: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, function: str, environment: Mapping[str, str] | None = None, python: str | None = None) -> None:
         self.function = function
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, function, str(os.getpid())],
+            [python or sys.executable, "-c", START, function, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

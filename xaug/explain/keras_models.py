@@ -7,10 +7,9 @@ float64 is copied to float32 first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +20,16 @@ from xaug.core.types import Array
 from xaug.explain.propagation.layers.operation import Share
 from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
 from xaug.explain.targets import functional
+from xaug.networks.keras_versions import (
+    OPERATIONS,
+    call_of,
+    config_of,
+    in_float32,
+    kind_of,
+    origin,
+    outputs_by_key,
+    reads_list,
+)
 
 __all__ = ["KINDS", "ModelOutput", "float32_layers", "plain_errors", "read_output", "weights_digest"]
 
@@ -95,7 +104,7 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
     with float32_layers(), plain_errors(network.name):
         copy = _in_float32(network)
         tensor = tf.nest.flatten(copy.outputs)[index]
-        if len(copy.outputs) > 1 or not isinstance(copy.input, list):
+        if len(copy.outputs) > 1 or not reads_list(copy):
             copy = keras.Model(copy.inputs, tensor, name=network.name)
         function, head = (_whole(copy, tensor), "linear") if kind == "value" else (None, "")
         if function is None:
@@ -118,7 +127,7 @@ def _check_weights(model: keras.Model) -> None:
     """Refuse a model with weights that are not finite."""
     for layer in model._flatten_layers(include_self=False):
         own = [] if isinstance(layer, keras.Model) else layer.weights
-        if not all(np.isfinite(w.numpy()).all() for w in own if w.dtype.is_floating):
+        if not all(np.isfinite(w.numpy()).all() for w in own if tf.as_dtype(w.dtype).is_floating):
             raise ModelError(
                 f"model {model.name!r}: layer {layer.name!r} has weights that are not finite, so that its output is no "
                 "number. Train it again"
@@ -131,10 +140,8 @@ def _check_weights(model: keras.Model) -> None:
 def _output_names(model: keras.Model) -> list[list[str]]:
     """The names of each output: its layer's, and its key where the model returns a dict."""
     names = [[str(name)] for name in model.output_names]
-    structure = getattr(model, "_nested_outputs", None)
-    if isinstance(structure, Mapping):
-        for own, key in zip(names, sorted(structure), strict=False):
-            own.append(str(key))
+    for own, key in zip(names, sorted(outputs_by_key(model)), strict=False):
+        own.append(key)
     return names
 
 
@@ -187,14 +194,12 @@ def _whole(model: keras.Model, tensor: tf.Tensor) -> Function:
 
 def _before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
     """The numbers before the softmax or sigmoid of an output, and which of the two it is ("linear": neither)."""
-    layer, node_index, tensor_index = tensor._keras_history
-    node = layer.inbound_nodes[node_index]
-    sources = tf.nest.flatten(node.keras_inputs)
-    kind = type(layer).__name__
+    layer, sources = origin(tensor).layer, list(call_of(tensor).inputs)
+    kind = kind_of(layer)
     if isinstance(layer, keras.Model):
-        return _before_nested_head(model, layer, sources, tensor_index)
+        return _before_nested_head(model, layer, sources, origin(tensor).output)
     activation = _activation(layer)
-    if kind in ("Activation", "Dropout", "TFOpLambda", "Softmax") and activation is not None and len(sources) == 1:
+    if kind in ("Activation", "Dropout", "Softmax", *OPERATIONS) and activation is not None and len(sources) == 1:
         if activation == "linear":
             return _before_head(model, sources[0])
         if activation in ("softmax", "sigmoid"):
@@ -241,23 +246,23 @@ _OPERATIONS = {"softmax": "softmax", "softmax_v2": "softmax", "sigmoid": "sigmoi
 
 def _hides_head(tensor: tf.Tensor) -> bool:
     """Whether what an output is made of, by layers without a function of their own, is a softmax or sigmoid."""
-    layer, node_index, _ = tensor._keras_history
+    layer = origin(tensor).layer
     if isinstance(layer, (keras.Model, keras.layers.InputLayer)):
         return False
     activation = _activation(layer)
     if activation in ("softmax", "sigmoid"):
         return True
-    passes = activation == "linear" and not layer.weights
-    return passes and any(map(_hides_head, tf.nest.flatten(layer.inbound_nodes[node_index].keras_inputs)))
+    passes = activation == "linear" and not getattr(layer, "weights", None)
+    return passes and any(map(_hides_head, call_of(tensor).inputs))
 
 
 def _activation(layer: keras.layers.Layer) -> str | None:
     """Name of the function that a layer applies last; "linear" if there is none; None where it is not known."""
-    kind = type(layer).__name__
+    kind = kind_of(layer)
     if kind == "Softmax":
         return "softmax" if layer.axis in (-1, 1) else None
-    if kind in ("TFOpLambda", "SlicingOpLambda"):
-        name = operation_name(layer.get_config())
+    if kind in OPERATIONS:
+        name = operation_name(config_of(layer))
         linear = "linear" if share_of(name) in (Share.MOVED, Share.LINEAR, Share.PRODUCT, Share.NUMERATOR) else None
         return _OPERATIONS.get(name.split(".")[-1], linear)
     if kind in LINEAR:
@@ -298,28 +303,11 @@ def _in_float32(model: keras.Model) -> keras.Model:
         return model
 
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return layer.__class__.from_config(_float32_config(layer.get_config()))
+        return layer.__class__.from_config(in_float32(layer.get_config()))
 
     copy = keras.models.clone_model(model, clone_function=cloned)
     copy.set_weights([np.asarray(w, np.float32) if w.dtype.kind == "f" else w for w in model.get_weights()])
     return copy
-
-
-def _float32_config(config: Any) -> Any:
-    """The configuration of a layer or nested model with all float types replaced by float32."""
-    if isinstance(config, dict):
-        return {
-            key: "float32" if key == "dtype" and _is_float(value) else _float32_config(value)
-            for key, value in config.items()
-        }
-    if isinstance(config, (list, tuple)):
-        return [_float32_config(value) for value in config]
-    return config
-
-
-def _is_float(dtype: Any) -> bool:
-    name = dtype["config"].get("name", "") if isinstance(dtype, dict) and "config" in dtype else dtype
-    return isinstance(name, str) and "float" in name
 
 
 # Errors and digests ---------------------------------------------------------------------------------------

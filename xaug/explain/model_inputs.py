@@ -9,6 +9,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays
+from xaug.networks.keras_versions import input_names, inputs_by_key
 
 if TYPE_CHECKING:
     import keras
@@ -38,16 +39,19 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
         if an input is missing, unknown or given twice, is no array of numbers, has another shape, or holds NaN or
         infinities
     """
-    names = [str(name) for name in model.input_names]
+    names = input_names(model)
     given = named_values(model, x)
     missing = [name for name in names if name not in given]
     if missing:
         known = ", ".join(map(str, given)) or "none"
         raise ConfigurationError(f"input {missing[0]!r} is missing; the model takes {', '.join(names)}, given: {known}")
+    from tensorflow import as_dtype
+
     arrays: Arrays = {}
     for tensor, name in zip(model.inputs, names, strict=True):
         wanted = tuple(tensor.shape[1:])
-        kind = dtype if tensor.dtype.is_floating else tensor.dtype.as_numpy_dtype
+        own = np.dtype(as_dtype(tensor.dtype).as_numpy_dtype)
+        kind: Any = own if own.kind in "iub" else dtype
         try:
             arrays[name] = _checked(name, given[name], wanted, kind)
         except ConfigurationError as error:
@@ -60,11 +64,8 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
 
 def _input_keys(model: keras.Model) -> dict[str, str]:
     """By key of a model that takes a dict, the name of the input; keys and names may differ."""
-    structure = getattr(model, "_nested_inputs", None)
-    if not isinstance(structure, Mapping):
-        return {}
-    by_id = {id(tensor): str(name) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
-    return {str(key): by_id[id(tensor)] for key, tensor in structure.items() if id(tensor) in by_id}
+    by_id = {id(tensor): name for name, tensor in zip(input_names(model), model.inputs, strict=True)}
+    return {key: by_id[id(tensor)] for key, tensor in inputs_by_key(model).items() if id(tensor) in by_id}
 
 
 def named_values(model: keras.Model, x: object) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def named_values(model: keras.Model, x: object) -> dict[str, Any]:
     ConfigurationError
         if an input is unknown or given twice, or a list has another length
     """
-    names = [str(name) for name in model.input_names]
+    names = input_names(model)
     if not isinstance(x, Mapping):
         values = list(x) if isinstance(x, (list, tuple)) else [x]
         if len(values) != len(names):

@@ -16,6 +16,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, JsonObject
 from xaug.data.records import CLASSES
+from xaug.networks.keras_versions import input_names, is_graph, origin
 
 if TYPE_CHECKING:
     import keras
@@ -108,7 +109,7 @@ def functional(model: object) -> keras.Model:
         raise ModelError(f"a Keras functional model is needed, not {type(model).__name__}")
     if isinstance(model, keras.Sequential) and model.built and model.inputs:
         return keras.Model(model.inputs, model.outputs, name=model.name)
-    if not getattr(model, "_is_graph_network", False) or isinstance(model, keras.Sequential):
+    if not is_graph(model) or isinstance(model, keras.Sequential):
         raise ModelError(
             f"model {model.name!r} ({type(model).__name__}) is no functional model with known input shapes; build it "
             "as keras.Model(inputs, outputs), from keras.Input(...) on"
@@ -136,7 +137,7 @@ def logits_of(model: keras.Model) -> Logits:
     if len(model.outputs) != 1:
         raise ModelError(f"model {model.name!r} has {len(model.outputs)} outputs; exactly one can be explained")
     config = json.loads(model.to_json())
-    last = model.get_layer(model.outputs[0]._keras_history.layer.name)
+    last = model.get_layer(origin(model.outputs[0]).layer.name)
     head = last
     layer = _layer(config, last.name)
     if type(last).__name__ == "Softmax":
@@ -153,7 +154,7 @@ def logits_of(model: keras.Model) -> Logits:
         )
     layer["config"]["activation"] = "linear"
     if type(last).__name__ != "Dense":
-        head = last.input._keras_history.layer
+        head = origin(last.input).layer
         if type(head).__name__ != "Dense" or head.get_config()["activation"] != "linear":
             raise ModelError(
                 f"model {model.name!r}: its {activation} follows layer {head.name!r} ({type(head).__name__}); "
@@ -163,7 +164,7 @@ def logits_of(model: keras.Model) -> Logits:
     for name, arrays in weights.items():
         if not all(np.isfinite(array).all() for array in arrays):
             raise ModelError(f"model {model.name!r}: layer {name!r} has weights that are not finite; train it again")
-    return Logits(config, weights, head.name, head.units, list(model.input_names), activation)
+    return Logits(config, weights, head.name, head.units, input_names(model), activation)
 
 
 @dataclass(frozen=True, eq=False)

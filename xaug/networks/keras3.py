@@ -1,4 +1,6 @@
-"""Build the model of a Keras 3 configuration with the layers of the Keras that runs here.
+"""Build the model of a configuration that another version of Keras wrote, with the layers of the Keras that runs here.
+
+A configuration of Keras 2 is brought into the form of Keras 3 first (`xaug.networks.keras2`).
 
 Weights follow in `xaug.networks.keras3_weights`. Initialisers, regularisers and constraints are dropped: they shape
 training, and the model is for predictions and explanations.
@@ -12,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
+from xaug.networks.keras2 import MODELS, in_form_of_keras_3, operation_of_keras_2
 from xaug.networks.keras3_operations import is_operation, operation
+from xaug.networks.keras_versions import OPERATIONS, is_keras_3
 
 if TYPE_CHECKING:
     from keras import Model
 
 __all__ = ["MODELS", "build_model"]
 
-MODELS = ("Functional", "Model", "Sequential")
 DROPPED = ("_initializer", "_regularizer", "_constraint")
 """Ends of the names of options that only shape training."""
 RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
@@ -35,7 +38,7 @@ def build_model(config: JsonObject, path: str) -> Model:
     Parameters
     ----------
     config : dict
-        `module`, `class_name` and `config` of a functional or sequential model, as Keras 3 writes them
+        `module`, `class_name` and `config` of a functional or sequential model, as the other version writes them
     path : str
         the file, for messages
 
@@ -44,7 +47,7 @@ def build_model(config: JsonObject, path: str) -> Model:
     ModelError
         if the model has a layer or option that does not exist here; the message names it
     """
-    return _Builder(path).model(config)
+    return _Builder(path).model(in_form_of_keras_3(config) if is_keras_3() else config)
 
 
 @dataclass
@@ -59,9 +62,9 @@ class _Builder:
 
         name = content.get("config", {}).get("name") or content.get("name")
         return ModelError(
-            f"{self.path}: layer {name!r} ({content.get('class_name')}) {reason}. The file was written by Keras 3, and "
-            f"this is Keras {keras.__version__}: build the layer of other layers and save the model again, or run xaug "
-            "with TensorFlow 2.16 or later"
+            f"{self.path}: layer {name!r} ({content.get('class_name')}) {reason}. The file was written by "
+            f"Keras {2 if is_keras_3() else 3}, and this is Keras {keras.__version__}: build the layer of other layers "
+            f"and save the model again, or run xaug with TensorFlow {'2.14' if is_keras_3() else '2.16 or later'}"
         )
 
     def model(self, content: JsonObject) -> Model:
@@ -80,7 +83,7 @@ class _Builder:
         if first["class_name"] == "InputLayer":
             layers = [self.layer(each) for each in (first, *more)]
         elif config.get("build_input_shape"):
-            layers = [keras.layers.InputLayer(config["build_input_shape"][1:])]
+            layers = [keras.layers.InputLayer(tuple(config["build_input_shape"][1:]))]
             layers += [self.layer(each) for each in (first, *more)]
         else:
             raise self.refuse(content, "has no shape of its input; call the model on data once and save it again")
@@ -103,10 +106,11 @@ class _Builder:
         kind = content["class_name"]
         if kind in MODELS:
             return self.model(content)
-        if is_operation(content):
-            found = operation(kind, content.get("config", {}))
+        if kind in OPERATIONS or is_operation(content):
+            config = content.get("config", {})
+            found = operation_of_keras_2(config) if is_keras_3() else operation(kind, config)
             if found is None:
-                raise self.refuse(content, "is an operation of Keras 3 that xaug does not translate")
+                raise self.refuse(content, f"is the operation {config.get('function', kind)}, which is not translated")
             return found
         known = getattr(keras.layers, kind, None)
         if known is None:
@@ -121,12 +125,12 @@ class _Builder:
     def options(self, content: JsonObject, known: type) -> JsonObject:
         """Options of a layer by their names here."""
         config = {key: value for key, value in content["config"].items() if not key.endswith(DROPPED)}
-        renamed = RENAMED.get(content["class_name"], {})
+        renamed = {} if is_keras_3() else RENAMED.get(content["class_name"], {})
         config = {renamed.get(key, key): self.value(value) for key, value in config.items()}
         for value in config.values():
             if isinstance(value, str) and value in SINCE_2:
                 raise self.refuse(content, f"has the activation {value!r}, which {SINCE_2[value]}")
-        if content["class_name"] == "InputLayer":
+        if content["class_name"] == "InputLayer" and not is_keras_3():
             config["batch_input_shape"] = config.pop("batch_shape", config.get("batch_input_shape"))
         allowed = _parameters(known)
         for key in set(config) - allowed:
@@ -139,7 +143,7 @@ class _Builder:
         """The value of an option: data types by name, layers inside layers by their options here."""
         if not isinstance(value, dict) or "class_name" not in value:
             return value
-        if "DTypePolicy" in value["class_name"]:
+        if value["class_name"].endswith("Policy"):
             return value["config"]["name"]
         import keras
 
@@ -198,9 +202,10 @@ class _Graph:
         kwargs = {key: self.filled(value) for key, value in node["kwargs"].items() if value is not None}
         if "mask" in kwargs and self.is_automatic(node["kwargs"]["mask"]) and _has_mask(args):
             del kwargs["mask"]  # the same mask comes with the input
+        is_own = content["class_name"] in OPERATIONS or is_operation(content)
         if "training" in kwargs and not kwargs["training"]:
             del kwargs["training"]  # as in a prediction
-        if not is_operation(content) and kwargs.pop("use_causal_mask", False):
+        if not is_own and kwargs.pop("use_causal_mask", False):
             kwargs["use_causal_mask"] = True
         if content["class_name"] == "GetItem" and isinstance(args[-1], list):
             args[-1] = tuple(args[-1])  # JSON has no tuples

@@ -1,4 +1,4 @@
-"""Set the weights of a model from the HDF5 file that Keras 3 wrote; every array must find its place."""
+"""Set the weights of a model from an HDF5 file of another version of Keras; every array must find its place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, JsonObject
-from xaug.networks.keras3 import MODELS
+from xaug.networks.keras2 import MODELS
 from xaug.networks.keras3_operations import is_operation
+from xaug.networks.keras_versions import OPERATIONS, own_weights
 
 if TYPE_CHECKING:
     import h5py
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["assign_layers", "assign_legacy"]
 
+LAYERS = ("layers", "_layer_checkpoint_dependencies")
+"""Groups with the layers of a model, in Keras 3 and in Keras 2."""
 STATE = "seed_generator"
 """Group with the state of random numbers, which predictions do not use."""
 
@@ -36,7 +39,7 @@ def assign_layers(model: Model, config: JsonObject, file: h5py.Group, path: str)
     used: dict[str, int] = {}
     contents = config["config"]["layers"]
     for content in contents:
-        if is_operation(content):
+        if content["class_name"] in OPERATIONS or is_operation(content):
             continue
         kind = _snake_case(content["class_name"])
         used[kind] = used.get(kind, -1) + 1
@@ -44,7 +47,8 @@ def assign_layers(model: Model, config: JsonObject, file: h5py.Group, path: str)
         if content["class_name"] == "InputLayer":
             continue
         layer = _layer(model, content)
-        group = _group(file, f"layers/{name}") or _group(file, f"layers/{content['config'].get('name')}")
+        names = [f"{where}/{called}" for where in LAYERS for called in (name, content["config"].get("name"))]
+        group = next((file[own] for own in names if own in file), None)
         if content["class_name"] in MODELS:
             if group is None:
                 raise _lacking(path, layer)
@@ -72,15 +76,11 @@ def _layer(model: Model, content: JsonObject) -> Any:
     return model.get_layer(content.get("name") or content["config"]["name"])
 
 
-def _group(file: h5py.Group, name: str) -> h5py.Group | None:
-    return file.get(name)
-
-
 def _assign(layer: Any, group: h5py.Group, path: str) -> None:
     """Set the weights of a layer, which may have layers inside, and refuse what is left over."""
     done: set[int] = set()
     for target, arrays in _pairs(layer, group, path):
-        own = [weight for weight in _own(target) if id(weight) not in done]
+        own = [weight for weight in own_weights(target) if id(weight) not in done]
         _set(target, own, arrays, path)
         done |= {id(weight) for weight in own}
     if any(id(weight) not in done for weight in layer.weights):
@@ -110,17 +110,12 @@ def _holds_arrays(group: h5py.Group) -> bool:
     return bool(found)
 
 
-def _own(layer: Any) -> list[Any]:
-    """Weights that belong to a layer itself, not to layers inside it, in the order of Keras 3."""
-    return [*layer._trainable_weights, *layer._non_trainable_weights]
-
-
 def _set(layer: Any, weights: list[Any], arrays: list[Array], path: str) -> None:
     shapes, stored = ([tuple(each.shape) for each in group] for group in (weights, arrays))
     if shapes != stored:
         raise ModelError(
             f"{path}: layer {layer.name!r} ({type(layer).__name__}) has weights of shapes {shapes} here, and the file "
-            f"has {stored}; save the model again, or run xaug with TensorFlow 2.16 or later"
+            f"has {stored}; save the model again, or open it with the version of Keras that wrote it"
         )
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(np.asarray(array))

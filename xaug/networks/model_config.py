@@ -13,6 +13,7 @@ from typing import Any
 from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
 from xaug.networks.keras3_operations import is_operation, operation
+from xaug.networks.keras_versions import is_own_operation
 
 __all__ = ["refuse_code"]
 
@@ -122,7 +123,7 @@ def _reason(content: JsonObject) -> str:
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         function = config.get("function") if isinstance(config, dict) else None
         return "" if isinstance(function, str) and TENSOR_OPS.match(function) else f"calls tf.{function}"
-    if is_operation(content) and operation(kind, {}) is not None:
+    if is_own_operation(module, kind) or (is_operation(content) and operation(kind, {}) is not None):
         return ""
     return "" if _in_keras(kind) else f"holds the custom object {kind!r}"
 

@@ -17,6 +17,7 @@ from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
 from xaug.networks.keras3 import build_model
 from xaug.networks.keras3_weights import assign_layers, assign_legacy
+from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
 
 if TYPE_CHECKING:
@@ -161,9 +162,7 @@ def _load_hdf5(path: Path, unsafe: bool) -> Model:
 
 def _is_native(version: str) -> bool:
     """True if a file is of the major version of Keras that runs here; files of unknown versions are."""
-    import keras
-
-    return not version or (version.split(".")[0] >= "3") == (keras.__version__.split(".")[0] >= "3")
+    return not version or (version.split(".")[0] >= "3") == is_keras_3()
 
 
 def _by_keras(path: Path, unsafe: bool) -> Model:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.networks.inputs import Inputs
+from xaug.networks.keras_versions import input_names
 from xaug.networks.registry import Network, register
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class OwnNetwork:
             raise ModelError(f"network {self.name} fails: {_where(error)}") from error
         if not isinstance(model, keras.Model):
             raise ModelError(f"network {self.name} returns {type(model).__name__}; it must return a keras.Model")
-        names, wanted = list(model.input_names), list(inputs.shapes)
+        names, wanted = input_names(model), list(inputs.shapes)
         if sorted(names) != sorted(wanted):
             raise ModelError(
                 f"network {self.name} has the inputs {', '.join(names)}; they must be called {', '.join(wanted)}, each "

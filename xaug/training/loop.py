@@ -178,7 +178,7 @@ def fit(
     model = build(inputs)
     own = find_network(inputs.network).defaults
     optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     sample = recalibration_sample(train) if own.recalibrate_batchnorm else None
     keep_best = KeepBest(training, config, report, sample)
     by_steps = config.steps is not None

@@ -110,7 +110,8 @@ class Integrator(PathKernel):
         self._integrate = tf.function(self._pairs, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._integrate_grid = tf.function(self._grid, jit_compile=self.jit, reduce_retracing=not self.jit)
         self._evaluate = tf.function(self._points, reduce_retracing=True)
-        types = [tf.float32 if t.dtype.is_floating else t.dtype for t in network.model.inputs]
+        types = [tf.as_dtype(t.dtype) for t in network.model.inputs]
+        types = [tf.float32 if dtype.is_floating else dtype for dtype in types]
         signature = [tf.TensorSpec((None, *shape), kind) for shape, kind in zip(shapes.values(), types, strict=True)]
         values = tf.function(lambda x: network.function(x), input_signature=[signature])
         with plain_errors(network.name):
@@ -121,9 +122,9 @@ class Integrator(PathKernel):
         rng = np.random.default_rng(0)
         x: Arrays = {}
         for (name, shape), tensor in zip(self.shapes.items(), self.network.model.inputs, strict=True):
-            is_float = tensor.dtype.is_floating
-            x[name] = rng.normal(size=(16, *shape)).astype(np.float32 if is_float else tensor.dtype.as_numpy_dtype)
-            x[name] *= is_float  # whole numbers: zero is always one that the network takes
+            own = tf.as_dtype(tensor.dtype)
+            x[name] = rng.normal(size=(16, *shape)).astype(np.float32 if own.is_floating else own.as_numpy_dtype)
+            x[name] *= own.is_floating  # whole numbers: zero is always one that the network takes
         table = self._columns(x)
         found = self.stem.behind([tf.constant(c) for c in (table[0], *table[2:])]).numpy()
         expected = self.network.function([tf.constant(values) for values in x.values()]).numpy()

@@ -22,12 +22,13 @@ import tensorflow as tf
 
 from xaug.core.types import Array, Arrays
 from xaug.explain.gradients.samples import Shapes
+from xaug.networks.keras_versions import GET_ITEM, GraphCall, calls_of, is_graph
 
 __all__ = ["NEARLY", "Line", "Padding", "Paths", "list_padding", "masked_padding"]
 
 NEARLY = 1e-6
 """Share of a path after which particles that only the event has exist."""
-MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "SlicingOpLambda", "RepeatVector", "Cropping1D")
+MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "RepeatVector", "Cropping1D", *GET_ITEM)
 """Layers that move elements of their input as they are."""
 NOTHING = ("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "Masking")
 """Layers that move nothing."""
@@ -168,7 +169,7 @@ def masked_padding(model: keras.Model, shapes: Shapes) -> tuple[Padding, ...]:
     places, start = {}, 0
     for shape, tensor in zip(shapes.values(), model.inputs, strict=True):
         size = int(np.prod(shape))
-        if tensor.dtype.is_floating:
+        if tf.as_dtype(tensor.dtype).is_floating:
             places[id(tensor)] = np.arange(start, start + size).reshape(1, *shape)
         start += size
     found: list[Padding] = []
@@ -178,29 +179,25 @@ def masked_padding(model: keras.Model, shapes: Shapes) -> tuple[Padding, ...]:
 
 def _follow(model: keras.Model, places: dict[int, Array], shapes: Shapes, found: list[Padding]) -> None:
     """Follow the places of inputs through the layers that only move them; collect the padding of Masking layers."""
-    for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
-        for node in nodes:
-            sources = tf.nest.flatten(node.keras_inputs)
-            if node.is_input or not all(id(t) in places for t in sources):
-                continue
-            layer, kind = node.layer, type(node.layer).__name__
-            if kind == "Masking":
-                found.append(_padding_of(float(layer.mask_value), places[id(sources[0])], shapes))
-            if kind in NOTHING:
-                places[id(node.outputs)] = places[id(sources[0])]
-            elif kind in MOVING:
-                places[id(node.outputs)] = _moved(node, places)
-            elif isinstance(layer, keras.Model) and getattr(layer, "_is_graph_network", False):
-                inner = {id(t): places[id(s)] for t, s in zip(layer.inputs, sources, strict=True)}
-                _follow(layer, inner, shapes, found)
+    for call in calls_of(model):
+        if not all(id(t) in places for t in call.inputs):
+            continue
+        layer, before = call.layer, [places[id(t)] for t in call.inputs]
+        if call.kind == "Masking":
+            found.append(_padding_of(float(layer.mask_value), before[0], shapes))
+        if call.kind in NOTHING:
+            places[id(call.outputs[0])] = before[0]
+        elif call.kind in MOVING:
+            places[id(call.outputs[0])] = _moved(call, places)
+        elif isinstance(layer, keras.Model) and is_graph(layer):
+            inner = {id(t): values for t, values in zip(layer.inputs, before, strict=True)}
+            _follow(layer, inner, shapes, found)
 
 
-def _moved(node: object, places: dict[int, Array]) -> Array:
+def _moved(call: GraphCall, places: dict[int, Array]) -> Array:
     """The places behind a layer that moves elements; the layer itself moves their numbers."""
-    tensors = {str(id(t)): [tf.constant(places[id(t)], tf.float64)] * 9 for t in tf.nest.flatten(node.keras_inputs)}  # type: ignore[attr-defined]
-    arguments, options = node.map_arguments(tensors)  # type: ignore[attr-defined]
-    layer = node.layer  # type: ignore[attr-defined]
-    moved: Array = np.rint(tf.cast(layer.call(*arguments, **options), tf.float64).numpy()).astype(int)
+    values = {id(t): tf.constant(places[id(t)], tf.float64) for t in call.inputs}
+    moved: Array = np.rint(tf.cast(call.on(values), tf.float64).numpy()).astype(int)
     return moved
 
 

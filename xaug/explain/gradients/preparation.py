@@ -12,6 +12,7 @@ from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
 from xaug.explain.propagation.graph import make_graph
+from xaug.networks.keras_versions import GET_ITEM, calls_of, inner_layers, kind_of
 
 __all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump"]
 
@@ -19,14 +20,15 @@ __all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_j
 def check_inputs(network: ModelOutput, paths: Paths) -> None:
     """Refuse inputs of integers that are not frozen: there is no path between integers."""
     for name, tensor in zip(paths.shapes, network.model.inputs, strict=True):
-        if not tensor.dtype.is_floating and not paths.is_frozen(name):
+        dtype = tf.as_dtype(tensor.dtype)
+        if not dtype.is_floating and not paths.is_frozen(name):
             raise ModelError(
-                f"input {name!r} is of type {tensor.dtype.name}: there is no path between integers. Freeze it, with "
+                f"input {name!r} is of type {dtype.name}: there is no path between integers. Freeze it, with "
                 f"frozen=[{name!r}], or explain the network behind its embedding"
             )
 
 
-MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "SlicingOpLambda", "Masking", "Dropout", "RepeatVector")
+MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "Masking", "Dropout", "RepeatVector", *GET_ITEM)
 """Layers whose output is made of elements of their inputs as they are."""
 
 
@@ -38,31 +40,31 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
     path itself.
     """
     model = network.model
-    nodes = [node for _, at in sorted(model._nodes_by_depth.items(), reverse=True) for node in at if not node.is_input]
-    tensors = {id(t): t for node in nodes for t in tf.nest.flatten([node.keras_inputs, node.outputs])}
+    calls = calls_of(model)
+    tensors = {id(t): t for call in calls for t in (*call.inputs, *call.outputs)}
     inside = keras.Model(model.inputs, list(tensors.values()))
     x = [tf.ones((1, *shape), t.dtype) for shape, t in zip(shapes.values(), model.inputs, strict=True)]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([tensor for tensor in x if tensor.dtype.is_floating])
         values = dict(zip(tensors, inside(x if len(x) > 1 else x[0], training=False), strict=True))
-    connected = {id(t) for t in model.inputs if t.dtype.is_floating}
+    connected = {id(t) for t in model.inputs if tf.as_dtype(t.dtype).is_floating}
     raw = set(connected)
-    for node in nodes:
-        sources = [id(t) for t in tf.nest.flatten(node.keras_inputs)]
-        outputs = [id(t) for t in tf.nest.flatten(node.outputs)]
+    for call in calls:
+        sources = [id(t) for t in call.inputs]
+        outputs = [id(t) for t in call.outputs]
         watched = [values[i] for i in sources if i in connected]
         floating = [values[i] for i in outputs if values[i].dtype.is_floating]
         if not watched or all(values[i].dtype.is_bool for i in outputs):
             continue
         if floating and all(g is not None for g in tape.gradient(floating, watched)):
             connected |= set(outputs)
-            if type(node.layer).__name__ in MOVING and raw.issuperset(sources):
+            if call.kind in MOVING and raw.issuperset(sources):
                 raw |= set(outputs)
         elif not raw.issuperset(sources):
             raise ModelError(
-                f"layer {node.layer.name!r} ({type(node.layer).__name__}) has no gradient: Integrated Gradients cannot "
+                f"layer {call.layer.name!r} ({call.kind}) has no gradient: Integrated Gradients cannot "
                 f"go through it. Explain the network before it, as keras.Model(model.inputs, model.get_layer("
-                f"{node.layer.name!r}).input) with output='value', or use a layer that can be differentiated"
+                f"{call.layer.name!r}).input) with output='value', or use a layer that can be differentiated"
             )
 
 
@@ -82,20 +84,20 @@ def cut_model(network: ModelOutput) -> LinearStem | None:
 def largest_floats(network: ModelOutput, shapes: Shapes) -> int:
     """Number of floats that a forward pass of one event computes."""
     longest = max((size for shape in shapes.values() for size in shape), default=1)
-    outputs = [tensor for layer in network.model.layers for tensor in tf.nest.flatten(layer.output)]
-    return sum(int(np.prod([longest if size is None else size for size in tensor.shape[1:]])) for tensor in outputs)
+    tensors = [*network.model.inputs, *(tensor for call in calls_of(network.model) for tensor in call.outputs)]
+    return sum(int(np.prod([longest if size is None else size for size in tensor.shape[1:]])) for tensor in tensors)
 
 
-JUMPING = ("Masking", "Lambda", "TFOpLambda", "ThresholdedReLU", "Discretization", "Hashing", "CategoryEncoding")
+JUMPING = ("Masking", "Lambda", "TFOpLambda", "Operation", "ThresholdedReLU", "Discretization", "Hashing",
+           "CategoryEncoding")  # fmt: skip
 """Layers of Keras that can make the output jump; layers of anyone else can, too."""
 
 
 def may_jump(model: keras.Model) -> bool:
     """Whether the output of a model can jump where its inputs change little."""
-    inner = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
     return any(
-        type(layer).__name__ in JUMPING
+        kind_of(layer) in JUMPING
         or not type(layer).__module__.startswith("keras.")
         or getattr(layer, "mask_zero", False)
-        for layer in inner
+        for layer in inner_layers(model)
     )

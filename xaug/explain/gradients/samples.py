@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.model_inputs import named_inputs, named_values
+from xaug.networks.keras_versions import input_names
 
 if TYPE_CHECKING:
     import keras
@@ -134,7 +135,7 @@ def check_weights(weights: Array, name: str) -> None:
 
 def input_shapes(model: keras.Model) -> Shapes:
     """Shapes of a model's inputs by name, without the event axis."""
-    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
+    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(input_names(model), model.inputs, strict=True)}
 
 
 def with_event_axis(arrays: Mapping[str, Array], shapes: Shapes) -> Arrays:

@@ -69,6 +69,7 @@ def choose_engine(engine: str, network: ModelOutput, how: batches.How, force: bo
             raise ConfigurationError("iNNvestigate explains from the zero of the inputs only; use engine='native'")
         if how.dtype != "float32":
             raise ConfigurationError(f"iNNvestigate computes in float32, not {how.dtype}; use engine='native'")
+        innvestigate_engine.require()
         logits = _for_innvestigate(network)
         if not force:
             innvestigate_engine.refuse(logits)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
 from xaug.explain.propagation.unroll import OWN, Expansion, Unrolled, Unroller, unroll
+from xaug.networks.keras_versions import is_keras_tensor
 
 __all__ = ["EXPANSIONS", "take_apart"]
 
@@ -91,7 +92,7 @@ def function_of_tensors(
     except Exception as error:  # whatever a function of the user's own may raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise call.error(f"is a function whose operations cannot be followed: {reason}") from None
-    if not hasattr(output, "_keras_history"):
+    if not is_keras_tensor(output):
         raise call.error("is a function that gives no tensor of its input, so that its operations cannot be followed")
     return unroller.trace(placeholders, output, inputs, call.name)
 
@@ -230,10 +231,10 @@ def followed(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise call.error(f"is of a class without a rule, whose operations cannot be followed: {reason}") from None
     end = tf.nest.flatten(output)[number]
-    if not hasattr(end, "_keras_history"):
+    if not is_keras_tensor(end):
         raise call.error("is of a class without a rule, and gives no tensor of its input that could be followed")
     found = unroller.trace(tensors, end, names, call.name)
-    if not hasattr(handed_on, "_keras_history"):
+    if not is_keras_tensor(handed_on):
         return unroller.make("WithoutMask", (found,), call.name, unroller.shape(found))
     of_output = unroller.trace(tensors, handed_on, names, f"{call.name}/mask")
     return unroller.make("WithMask", (found, of_output), call.name, unroller.shape(found))

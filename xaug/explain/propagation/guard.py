@@ -19,6 +19,7 @@ from xaug.explain.propagation.expansions import take_apart
 from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.layers.base import GRADIENTS
 from xaug.explain.targets import Target
+from xaug.networks.keras_versions import input_names
 
 __all__ = ["ExplainedGuard", "Guard", "Reference", "tolerance"]
 
@@ -45,7 +46,7 @@ class Reference:
     def __init__(self, network: ModelOutput):
         self.network = network
         model = network.model
-        self.types = dict(zip(model.input_names, (tensor.dtype for tensor in model.inputs), strict=True))
+        self.types = dict(zip(input_names(model), (tf.as_dtype(one.dtype) for one in model.inputs), strict=True))
         signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
         self._compiled = tf.function(lambda *x: network.function(list(x)), input_signature=signature, autograph=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from xaug.explain.propagation.layers.base import KerasLayer
 from xaug.explain.propagation.unroll import Call
+from xaug.networks.keras_versions import OPERATIONS as KINDS
 
 __all__ = ["HEADS", "Head", "take_off"]
 
@@ -14,6 +15,7 @@ HEADS = ("softmax", "sigmoid")
 OPERATIONS = {
     "nn.softmax": "softmax", "keras.activations.softmax": "softmax", "math.sigmoid": "sigmoid", "nn.sigmoid": "sigmoid",
     "keras.activations.sigmoid": "sigmoid", "keras.backend.sigmoid": "sigmoid", "keras.backend.softmax": "softmax",
+    "ops.softmax": "softmax", "ops.sigmoid": "sigmoid",
 }  # fmt: skip
 """Operations on tensors that are such a head."""
 
@@ -72,6 +74,6 @@ def _head_alone(layer: KerasLayer) -> str | None:
         return "softmax"
     if layer.kind == "Activation":
         return str(layer.config["activation"])
-    if layer.kind == "TFOpLambda":
+    if layer.kind in KINDS:
         return OPERATIONS.get(str(layer.config.get("function")))
     return None

@@ -8,7 +8,6 @@ Lambda) is replaced by the calls that it consists of (`xaug.explain.propagation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -18,6 +17,18 @@ import tensorflow as tf
 
 from xaug.core.types import JsonObject
 from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf, known_layers
+from xaug.networks.keras_versions import (
+    GraphCall,
+    call_of,
+    config_of,
+    function_of,
+    input_names,
+    inputs_by_key,
+    is_graph,
+    is_keras_tensor,
+    kind_of,
+    origin,
+)
 
 __all__ = ["OWN", "Call", "Expansion", "Unrolled", "Unroller", "unroll"]
 
@@ -91,30 +102,31 @@ class Unroller:
 
     def add(
         self, layer: keras.layers.Layer, inputs: Sequence[str], name: str, shape: Sequence[int | None] | None = None,
-        call: KerasLayer | None = None, mask: str | None = None,
+        call: KerasLayer | None = None, mask: str | None = None, changed: JsonObject | None = None,
     ) -> str:  # fmt: skip
         """Add a call of a Keras layer; return its name.
 
-        `call` has the arguments, where they are not just the inputs.
+        `call` has the arguments, where they are not just the inputs; `changed` options of its configuration.
         """
         inputs = tuple(inputs)
         shapes = tuple(self.calls[source].layer.shape for source in inputs)
         if shape is None:
             full = [(None, *own) for own in shapes]
             shape = tuple(layer.compute_output_shape(full[0] if len(full) == 1 else full))[1:]
-        if isinstance(getattr(layer, "activation", None), keras.layers.Layer) or _is_inner_softmax(layer):
-            linear, last = _split(layer)
-            before = self.add(linear, inputs, name, shape, call, mask)
+        last = None if changed else _last_layer(layer)
+        if last is not None:
+            before = self.add(layer, inputs, name, shape, call, mask, {"activation": "linear"})
             return self.call(last, (before,), f"{before}_{last.name}")
-        weights = tuple(np.asarray(w, dtype=np.float64) for w in layer.get_weights())
+        is_layer = isinstance(layer, keras.layers.Layer)
+        weights = tuple(np.asarray(w, dtype=np.float64) for w in (layer.get_weights() if is_layer else ()))
         if not all(np.isfinite(w).all() for w in weights):
-            broken = KerasLayer(name, type(layer).__name__, {})
+            broken = KerasLayer(name, kind_of(layer), {})
             raise broken.error("has weights that are not finite", "train the model again; this one gives no numbers")
         described = KerasLayer(
-            self._free(name), type(layer).__name__, _config(layer),
+            self._free(name), kind_of(layer), {**config_of(layer), **(changed or {})},
             weights, _sizes(shape), shapes,
-            bool(layer.supports_masking), () if call is None else call.arguments,
-            {} if call is None else call.options, getattr(layer, "function", None),
+            is_layer and bool(layer.supports_masking), () if call is None else call.arguments,
+            {} if call is None else call.options, function_of(layer),
         )  # fmt: skip
         return self.put(Call(described, inputs, mask))
 
@@ -142,19 +154,19 @@ class Unroller:
 
     def call(self, layer: keras.layers.Layer, inputs: Sequence[str], name: str) -> str:
         """Add a plain call of any layer or model of one output on outputs of other calls; return its name."""
-        if isinstance(layer, keras.Model) and layer._is_graph_network:
+        if isinstance(layer, keras.Model) and is_graph(layer):
             known = {_key(tensor): source for tensor, source in zip(layer.inputs, inputs, strict=True)}
             return self.name_of(layer.outputs[0], _Scope(f"{name}/", known))
         expansion = self._expansion_of(layer)
         if expansion is not None:
             arguments = tuple(TensorOf(i) for i in range(len(inputs)))
-            call = KerasLayer(name, type(layer).__name__, _config(layer), arguments=arguments)
+            call = KerasLayer(name, kind_of(layer), config_of(layer), arguments=arguments)
             return expansion(self, layer, call, tuple(inputs), None)
         return self.add(layer, inputs, name)
 
     def _expansion_of(self, layer: keras.layers.Layer) -> Expansion | None:
         """The function that takes a layer apart: by its class, or that of all classes without a rule."""
-        kind = type(layer).__name__
+        kind = kind_of(layer)
         own = hasattr(keras.layers, kind) and type(layer) is not getattr(keras.layers, kind)
         own = own or not (kind in known_layers() or kind in self._expansions)
         return self._expansions[OWN] if own else self._expansions.get(kind)
@@ -184,45 +196,42 @@ class Unroller:
         return scope.known[_key(tensor)]
 
     def _called(self, tensor: Any, scope: _Scope) -> str:
-        history = tensor._keras_history
-        layer, node = history.layer, history.layer._inbound_nodes[history.node_index]
+        layer, made = origin(tensor).layer, call_of(tensor)
         name = scope.path + layer.name
         if isinstance(layer, keras.layers.InputLayer):
             name = self.add(layer, (), name, tensor.shape[1:])
-            self._dtypes[name] = tensor.dtype.name
+            self._dtypes[name] = tf.as_dtype(tensor.dtype).name
             return name
-        call = _described(layer, node, name)
-        inputs = tuple(scope.known[_key(source)] for source in node.keras_inputs)
-        if isinstance(layer, keras.Model) and layer._is_graph_network:
-            return self._inside(layer, history, call, inputs, scope)
+        call = _described(made, name)
+        inputs = tuple(scope.known[_key(source)] for source in made.inputs)
+        if isinstance(layer, keras.Model) and is_graph(layer):
+            return self._inside(layer, tensor, call, inputs, scope)
         mask, masked = call.options.get("mask"), None
         if isinstance(mask, TensorOf):
             masked, inputs = inputs[mask.index], (*inputs[: mask.index], *inputs[mask.index + 1 :])
             call = _without_input(call, mask.index, "mask")
-        if len(tf.nest.flatten(node.outputs)) > 1:
-            call = replace(call, options={**call.options, NUMBER: history.tensor_index})
+        if len(made.outputs) > 1:
+            call = replace(call, options={**call.options, NUMBER: origin(tensor).output})
         expansion = self._expansion_of(layer)
         if expansion is not None:
-            mask_of = [getattr(source, "_keras_mask", None) is not None for source in node.keras_inputs]
-            self._masked = dict(zip((scope.known[_key(source)] for source in node.keras_inputs), mask_of, strict=True))
+            mask_of = [getattr(source, "_keras_mask", None) is not None for source in made.inputs]
+            self._masked = dict(zip((scope.known[_key(source)] for source in made.inputs), mask_of, strict=True))
             name = expansion(self, layer, call, inputs, masked)
-            self._dtypes[name] = tensor.dtype.name
+            self._dtypes[name] = tf.as_dtype(tensor.dtype).name
             return name
         name = self.add(layer, inputs, name, tensor.shape[1:], call, masked)
-        self._dtypes[name] = tensor.dtype.name
+        self._dtypes[name] = tf.as_dtype(tensor.dtype).name
         return name
 
-    def _inside(
-        self, model: keras.Model, history: Any, call: KerasLayer, inputs: tuple[str, ...], scope: _Scope
-    ) -> str:
+    def _inside(self, model: keras.Model, tensor: Any, call: KerasLayer, inputs: tuple[str, ...], scope: _Scope) -> str:
         """The output of a model inside the model, taken apart once for each of its calls."""
-        key = (id(model), history.node_index)
+        key = (id(model), origin(tensor).call)
         if key not in scope.inner:
             count = sum(1 for known, _ in scope.inner if known == id(model))
             scope.inner[key] = _Scope(f"{call.name}{f'_{count + 1}' if count else ''}/")
             given = zip(_by_argument(model, call), model.inputs, strict=True)
-            scope.inner[key].known = {_key(tensor): inputs[index] for index, tensor in given}
-        return self.name_of(model.outputs[history.tensor_index], scope.inner[key])
+            scope.inner[key].known = {_key(own): inputs[index] for index, own in given}
+        return self.name_of(model.outputs[origin(tensor).output], scope.inner[key])
 
     def _free(self, name: str) -> str:
         """The name, with a number behind it where another call has it."""
@@ -278,28 +287,13 @@ def unroll(model: keras.Model, expansions: Mapping[str, Expansion]) -> Unrolled:
     return Unrolled(unroller.calls, inputs, end, scope.tensors)
 
 
-def _config(layer: keras.layers.Layer) -> JsonObject:
-    """The configuration of a layer; that of a class of the user's own may have none."""
-    try:
-        found: JsonObject = layer.get_config()
-    except NotImplementedError:
-        return {"name": layer.name}
-    return found
-
-
-def _is_inner_softmax(layer: keras.layers.Layer) -> bool:
-    """Whether a layer ends in a softmax and is not one by itself."""
+def _last_layer(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """The activation of a layer as a layer of its own, if it is a layer, or the softmax of a layer that is not one."""
     activation = getattr(layer, "activation", None)
-    return type(layer).__name__ != "Activation" and getattr(activation, "__name__", "") == "softmax"
-
-
-def _split(layer: keras.layers.Layer) -> tuple[keras.layers.Layer, keras.layers.Layer]:
-    """A copy of a layer without its activation, and the activation as a layer."""
-    is_layer = isinstance(layer.activation, keras.layers.Layer)
-    last = layer.activation if is_layer else keras.layers.Softmax(name="softmax")
-    bare = copy(layer)
-    bare.activation = keras.activations.linear
-    return bare, last
+    if isinstance(activation, keras.layers.Layer):
+        return activation
+    is_softmax = kind_of(layer) != "Activation" and getattr(activation, "__name__", "") == "softmax"
+    return keras.layers.Softmax(name="softmax") if is_softmax else None
 
 
 def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:
@@ -310,9 +304,7 @@ def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:
         if _key(current) in known:
             stack.pop()
             continue
-        history = current._keras_history
-        sources = history.layer._inbound_nodes[history.node_index].keras_inputs
-        waiting = [source for source in sources if _key(source) not in known]
+        waiting = [source for source in call_of(current).inputs if _key(source) not in known]
         if _key(current) in seen or not waiting:
             stack.pop()
             yield current
@@ -321,15 +313,15 @@ def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:
             stack += waiting
 
 
-def _described(layer: keras.layers.Layer, node: Any, name: str) -> KerasLayer:
+def _described(made: GraphCall, name: str) -> KerasLayer:
     """A call by its arguments, with `TensorOf` for each input; arguments without effect are left out."""
-    call = KerasLayer(name, type(layer).__name__, _config(layer))
-    numbers = iter(range(len(node.keras_inputs)))  # in the order in which nest goes through the arguments
+    call = KerasLayer(name, made.kind, config_of(made.layer))
+    numbers = iter(range(len(made.inputs)))  # in the order in which nest goes through the arguments
 
     def placed(value: Any) -> Any:
-        return TensorOf(next(numbers)) if hasattr(value, "_keras_history") else value
+        return TensorOf(next(numbers)) if is_keras_tensor(value) else value
 
-    arguments, options = tf.nest.map_structure(placed, (tuple(node.call_args), dict(node.call_kwargs)))
+    arguments, options = tf.nest.map_structure(placed, (made.arguments, made.options))
     if options.get("training") not in (None, False, 0):
         raise call.error("is called with training=True, so that its output is random or depends on the batch")
     kept = {key: value for key, value in options.items() if key not in NO_EFFECT and value is not None}
@@ -349,16 +341,17 @@ def _without_input(call: KerasLayer, index: int, option: str) -> KerasLayer:
 
 def _key(tensor: Any) -> TensorKey:
     """The identity of a Keras tensor: layer, call, and number of the output."""
-    history = tensor._keras_history
-    return id(history.layer), history.node_index, history.tensor_index
+    layer, call, output = origin(tensor)
+    return id(layer), call, output
 
 
 def _by_argument(model: keras.Model, call: KerasLayer) -> list[int]:
     """For each input of a nested model, the number of the input of its call that it is given."""
     given = call.arguments[0] if call.arguments else next(iter(call.options.values()))
     if isinstance(given, dict):
-        own = model._nested_inputs
-        flat = [given[name] for name in (sorted(own) if isinstance(own, dict) else model.input_names)]
+        keys = {id(tensor): key for key, tensor in inputs_by_key(model).items()}
+        names = zip(input_names(model), model.inputs, strict=True)
+        flat = [given[keys.get(id(tensor), name)] for name, tensor in names]
     else:
         flat = tf.nest.flatten(given)
     extra = [name for name in call.options if call.arguments]

@@ -20,6 +20,8 @@ import keras  # noqa: E402
 from xaug.core.errors import ModelError  # noqa: E402
 from xaug.core.types import Array, Arrays, JsonObject  # noqa: E402
 from xaug.core.workers import Report  # noqa: E402
+from xaug.networks.keras3 import build_model  # noqa: E402
+from xaug.networks.keras_versions import is_keras_3  # noqa: E402
 
 Explain = Callable[[list[Array]], list[Array]]
 _analyzers: dict[str, Explain] = {}
@@ -34,7 +36,8 @@ def _build(task: JsonObject, weights: Arrays) -> Explain:
     if task["force"]:  # the loop of a recurrent layer has no gradient in this mode; its steps written out have
         for layer in config["config"]["layers"]:
             layer["config"].update({"unroll": True} if "unroll" in layer["config"] else {})
-    model = keras.models.model_from_json(json.dumps(config))
+    is_own = task["is_keras_3"] == is_keras_3()
+    model = keras.models.model_from_json(json.dumps(config)) if is_own else build_model(config, "the model")
     for layer in model.layers:
         if layer.weights:
             layer.set_weights([weights[f"{layer.name}/{i}"] for i in range(len(layer.weights))])

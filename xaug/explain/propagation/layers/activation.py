@@ -43,7 +43,7 @@ def _gelu(z: Tensor) -> Tensor:
 
 
 def _hard_sigmoid(z: Tensor) -> Tensor:
-    return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
+    return keras.activations.hard_sigmoid(z)  # another function in Keras 3 than in Keras 2
 
 
 POINTWISE = {
@@ -165,11 +165,13 @@ class Parametric(_ElementByElement):
     def _by_keras(self, x: Tensor) -> Tensor:
         config, kind = self.source.config, self.source.kind
         if kind == "ReLU":
-            options = {"max_value": config["max_value"], "threshold": config["threshold"] or 0.0}
-            return keras.backend.relu(x, alpha=config["negative_slope"] or 0.0, **options)
+            start, slope = (tf.cast(config[name] or 0.0, x.dtype) for name in ("threshold", "negative_slope"))
+            bounded = x if config["max_value"] is None else tf.minimum(x, tf.cast(config["max_value"], x.dtype))
+            return tf.where(x >= start, bounded, slope * (x - start))
         if kind == "ThresholdedReLU":
             return x * tf.cast(x > tf.cast(np.asarray(config["theta"]), x.dtype), x.dtype)
-        alpha = tf.cast(np.asarray(config["alpha"]), x.dtype)
+        slope = config.get("negative_slope", config.get("alpha"))  # of LeakyReLU in Keras 3 and 2
+        alpha = tf.cast(np.asarray(slope), x.dtype)
         negative = x if kind == "LeakyReLU" else tf.math.expm1(tf.minimum(x, 0))
         return tf.where(x > 0, x, alpha * negative)
 

@@ -1,4 +1,4 @@
-"""Layers that read several inputs. They join masks, as Keras does: a step is real if it is real in all inputs."""
+"""Layers that read several inputs. They join masks as Keras does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from xaug.explain.propagation.layers.base import (
     Passed,
     Shares,
     Treatment,
-    all_of,
     register,
 )
 from xaug.explain.propagation.layers.operation import Operation, Share
 from xaug.explain.propagation.linear_maps import Tensor, divided
+from xaug.networks.keras_versions import joined_masks
 
 __all__ = ["Add", "Concatenate", "SumOfShapes"]
 
@@ -66,7 +66,7 @@ class Add(Layer[None]):
         return Shares([x * s for x in seen.x])
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return all_of(masks)
+        return joined_masks(masks)
 
 
 @register("Concatenate", innvestigate=None)
@@ -89,11 +89,11 @@ class Concatenate(Moving):
         return Shares(tf.split(seen.relevance, sizes, axis=self.axis))
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        """Along the axis of the steps, masks stand side by side; along the features, all must be real."""
+        """Along the axis of the steps, masks stand one after the other; along the features they are joined."""
         if all(mask is None for mask in masks):
             return None
         if self.axis % len(x[0].shape) != 1:
-            return all_of(masks)
+            return joined_masks(masks, side_by_side=True)
         whole = [tf.ones(tf.shape(own)[:2], bool) if m is None else m for own, m in zip(x, masks, strict=True)]
         return tf.concat(whole, axis=1)
 

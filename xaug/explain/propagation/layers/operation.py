@@ -23,10 +23,10 @@ from xaug.explain.propagation.layers.base import (
     Passed,
     Shares,
     Treatment,
-    all_of,
 )
 from xaug.explain.propagation.linear_maps import Tensor, divided
 from xaug.explain.propagation.multipliers import Ends, of_extreme, slope
+from xaug.networks.keras_versions import joined_masks
 
 __all__ = ["Operation", "Share"]
 
@@ -138,7 +138,7 @@ class Operation(Layer[None]):
         return self.share is Share.UNCHANGED
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
-        return all_of(masks) if self.source.passes_mask else None
+        return joined_masks(masks) if self.source.passes_mask else None
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return self.sign(inputs)

@@ -13,6 +13,7 @@ from xaug.explain.propagation.layers.base import GRADIENTS, NUMBER, KerasLayer, 
 from xaug.explain.propagation.layers.operation import Operation, Share
 from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
+from xaug.networks.keras_versions import OPERATIONS
 
 __all__ = ["SHARES", "TensorOperation", "operation_name", "share_of"]
 
@@ -26,10 +27,14 @@ SHARES = {
         "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile", "clip_by_value",
         "backend.clip", "transpose", "gather", "image.flip_left_right", "linalg.matrix_transpose",
         "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2", "convert_to_tensor",
-        "sort", "math.top_k", "nn.top_k",
+        "sort", "math.top_k", "nn.top_k", "ops.sort", "ops.top_k",
         "space_to_depth", "nn.space_to_depth", "nn.depth_to_space", "nn.max_pool", "nn.max_pool1d", "nn.max_pool2d",
         "nn.max_pool3d", "space_to_batch_nd", "linalg.diag_part", "linalg.band_part", "image.central_crop",
         "image.crop_to_bounding_box", "ensure_shape",
+        "ops.get_item", "ops.reshape", "ops.transpose", "ops.expand_dims", "ops.squeeze", "ops.concatenate",
+        "ops.stack", "ops.unstack", "ops.split", "ops.take", "ops.take_along_axis", "ops.flip", "ops.repeat",
+        "ops.tile", "ops.broadcast_to", "ops.pad", "ops.roll", "ops.slice", "ops.where", "ops.maximum", "ops.minimum",
+        "ops.max", "ops.min", "ops.clip", "ops.cast", "ops.moveaxis", "ops.swapaxes", "ops.ravel", "ops.copy",
     ),
     Share.LINEAR: (
         "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",
@@ -38,18 +43,21 @@ SHARES = {
         "nn.avg_pool3d", "norm", "linalg.norm", "math.reduce_std", "math.reduce_euclidean_norm",
         "backend.std", "image.resize",
         "linalg.trace",
+        "ops.add", "ops.subtract", "ops.negative", "ops.sum", "ops.mean", "ops.cumsum", "ops.std",
     ),
     Share.SQUARE: (
-        "math.reduce_variance", "backend.var", "math.squared_difference",
+        "math.reduce_variance", "backend.var", "math.squared_difference", "ops.var",
     ),
     Share.PRODUCT: (
         "math.multiply", "__operators__.mul", "__operators__.matmul", "linalg.matmul", "matmul", "einsum", "tensordot",
         "backend.dot", "backend.batch_dot", "linalg.matvec", "math.multiply_no_nan", "math.scalar_mul",
         "nn.convolution", "nn.conv1d", "nn.conv2d", "nn.conv3d", "nn.depthwise_conv2d", "nn.conv_transpose",
         "backend.conv1d", "backend.conv2d", "linalg.cross", "linalg.tensordot",
+        "ops.multiply", "ops.matmul", "ops.einsum", "ops.tensordot", "ops.dot",
     ),
     Share.NUMERATOR: (
         "math.truediv", "math.divide", "__operators__.truediv", "math.divide_no_nan", "realdiv", "math.xdivy",
+        "ops.divide", "ops.true_divide", "ops.divide_no_nan",
     ),
     Share.UNCHANGED: (
         "nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.selu", "nn.gelu", "nn.silu", "nn.swish", "nn.softplus",
@@ -66,6 +74,11 @@ SHARES = {
         "keras.activations.hard_sigmoid", "keras.activations.softsign", "math.acos", "math.asin",
         "math.acosh", "math.atanh",
         "math.tan", "math.reciprocal_no_nan", "math.sigmoid", "math.log_sigmoid",
+        "ops.relu", "ops.relu6", "ops.leaky_relu", "ops.elu", "ops.selu", "ops.gelu", "ops.silu", "ops.softplus",
+        "ops.softsign", "ops.tanh", "ops.sigmoid", "ops.hard_sigmoid", "ops.exp", "ops.expm1", "ops.log", "ops.log1p",
+        "ops.sqrt", "ops.rsqrt", "ops.square", "ops.absolute", "ops.power", "ops.erf", "ops.reciprocal", "ops.sinh",
+        "ops.cosh", "ops.sin", "ops.cos", "ops.arctan", "ops.arcsinh", "ops.stop_gradient",
+        "ops.normalize",
     ),
     Share.NOTHING: (
         "math.equal", "math.not_equal", "math.greater", "math.greater_equal", "math.less", "math.less_equal",
@@ -80,13 +93,18 @@ SHARES = {
         "__operators__.or", "__operators__.invert", "searchsorted", "nn.in_top_k", "zeros", "ones", "fill", "eye",
         "math.is_inf",
         "argmax", "argmin", "backend.argmin", "backend.shape", "math.sign", "backend.sign",
+        "ops.equal", "ops.not_equal", "ops.greater", "ops.greater_equal", "ops.less", "ops.less_equal",
+        "ops.logical_and", "ops.logical_or", "ops.logical_not", "ops.logical_xor", "ops.any", "ops.all", "ops.isnan",
+        "ops.isfinite", "ops.zeros_like", "ops.ones_like", "ops.argsort", "ops.argmax", "ops.argmin",
+        "ops.count_nonzero", "ops.one_hot", "ops.ceil", "ops.floor", "ops.round", "ops.floor_divide", "ops.mod",
+        "ops.sign",
     ),
 }  # fmt: skip
 """Names of operations by how they share relevance."""
 _SHARE_OF = {name: share for share, names in SHARES.items() for name in names}
-MOMENTS = ("nn.moments", "nn.weighted_moments")
+MOMENTS = ("nn.moments", "nn.weighted_moments", "ops.moments")
 """Operations whose first output is a mean, and the second one a variance."""
-INDICES = ("math.top_k", "nn.top_k")
+INDICES = ("math.top_k", "nn.top_k", "ops.top_k")
 """Operations whose first output is moved from the input, and the second one says from where."""
 SHAPES = (
     "shape",
@@ -101,25 +119,32 @@ SHAPES = (
 """Operations that read the shape of a tensor alone."""
 RANDOM = ("random.", "backend.random", "nn.dropout", "nn.experimental", "backend.dropout")
 WITHOUT = "explain a model that ends before it, as keras.Model(model.inputs, model.get_layer('mean').output)"
-SOFTMAX = ("nn.softmax", "backend.softmax", "activations.softmax")
-SIGMOIDS = ("math.sigmoid", "nn.sigmoid", "activations.sigmoid", "backend.sigmoid", "backend.hard_sigmoid")
+SOFTMAX = ("nn.softmax", "backend.softmax", "activations.softmax", "ops.softmax")
+SIGMOIDS = (
+    "math.sigmoid", "nn.sigmoid", "activations.sigmoid", "backend.sigmoid", "backend.hard_sigmoid", "ops.sigmoid",
+    "ops.hard_sigmoid",
+)  # fmt: skip
 EXTREMES = {
     **dict.fromkeys((
         "math.maximum", "math.reduce_max", "backend.max", "backend.maximum", "nn.max_pool", "nn.max_pool1d",
-        "nn.max_pool2d", "nn.max_pool3d",
+        "nn.max_pool2d", "nn.max_pool3d", "ops.maximum", "ops.max",
     ), True),
-    **dict.fromkeys(("math.minimum", "math.reduce_min", "backend.min", "backend.minimum"), False),
+    **dict.fromkeys((
+        "math.minimum", "math.reduce_min", "backend.min", "backend.minimum", "ops.minimum", "ops.min",
+    ), False),
 }  # fmt: skip
 """Operations whose outputs are the largest (True) or the smallest (False) of some inputs."""
-CLIPS = ("clip_by_value", "backend.clip")
+CLIPS = ("clip_by_value", "backend.clip", "ops.clip")
 SIGN_KEPT = (
     "math.add", "__operators__.add", "math.reduce_sum", "math.reduce_mean", "math.multiply", "linalg.matmul", "concat",
     "reshape", "expand_dims", "squeeze", "transpose", "__operators__.getitem", "stack", "math.reduce_max", "gather",
+    "ops.add", "ops.sum", "ops.mean", "ops.multiply", "ops.matmul", "ops.concatenate", "ops.reshape", "ops.expand_dims",
+    "ops.squeeze", "ops.transpose", "ops.get_item", "ops.stack", "ops.max", "ops.take",
 )  # fmt: skip
 """Operations whose result is not negative if none of their inputs is, and that are given no negative constant."""
 
 
-@register("TFOpLambda", "SlicingOpLambda", "ClassMethod")
+@register(*OPERATIONS)
 @dataclass(frozen=True, eq=False)
 class TensorOperation(Operation):
     """One operation of TensorFlow, with the constants that it was given."""
@@ -129,7 +154,8 @@ class TensorOperation(Operation):
         name = operation_name(layer.config)
         options = dict(layer.options)
         if name in SOFTMAX:
-            axis = options.get("axis", layer.arguments[1] if len(layer.arguments) > 1 else -1)
+            given = layer.arguments[1] if len(layer.arguments) > 1 else layer.config.get("axis", -1)
+            axis = options.get("axis", given)
             return Softmax(layer, (int(axis),))
         if name.startswith(RANDOM):
             raise layer.error(

@@ -1,20 +1,18 @@
-"""Make the files in this folder: small models of Keras 3, each with inputs and what it predicts for them.
+"""Make the files in `keras2_models` or `keras3_models`: small models, each with inputs and what it predicts for them.
 
-Run it in an environment with Keras 3 and JAX (`pip install keras jax h5py`): `KERAS_BACKEND=jax python make.py`.
-The tests open the files with the Keras that they run with, and compare.
+`python tests/networks/make_models.py` writes those of the Keras of its environment, without xaug. The tests open the
+files of both with the Keras that they run with, and compare.
 """
 
-import os
 import zipfile
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
 from keras import Input, Model, layers
 
-HERE = Path(__file__).parent
+IS_3 = keras.__version__ >= "3"
+HERE = Path(__file__).parent / f"keras{3 if IS_3 else 2}_models"
 
 
 def convolutions():
@@ -22,7 +20,7 @@ def convolutions():
     image, xaug = Input((6, 6, 1), name="image"), Input((3,), name="xaug")
     x = layers.Conv2D(4, 3, activation="relu", padding="same")(image)
     x = layers.BatchNormalization()(x)
-    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = layers.LeakyReLU(**{"negative_slope" if IS_3 else "alpha": 0.2})(x)
     x = layers.SeparableConv2D(3, 2)(x)
     x = layers.PReLU(shared_axes=[1, 2])(x)
     x = layers.Dropout(0.2)(x)
@@ -82,7 +80,7 @@ def lambda_layer():
     return Model(x, layers.Lambda(lambda t: 2 * t, name="double")(x))
 
 
-@keras.saving.register_keras_serializable("mine")
+@keras.utils.register_keras_serializable("mine")
 class Twice(layers.Layer):
     """A layer of its own."""
 
@@ -101,7 +99,7 @@ def randomised(model, seed):
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         values = rng.normal(0, 0.5, weight.shape)
-        weight.assign(np.abs(values) + 0.1 if "variance" in weight.path else values)
+        weight.assign(np.abs(values) + 0.1 if "variance" in (weight.path if IS_3 else weight.name) else values)
     return model
 
 
@@ -126,6 +124,7 @@ def save(model, name):
 
 
 if __name__ == "__main__":
+    HERE.mkdir(exist_ok=True)
     for seed, make in enumerate((convolutions, recurrent, attention, nested)):
         model = randomised(make(), seed)
         x = inputs_of(model, seed)

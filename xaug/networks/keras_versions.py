@@ -1,0 +1,315 @@
+"""All differences between Keras 2 and Keras 3 in how a live model is read; no other module knows the version.
+
+Both record each call of a layer by its arguments, under different names. Keras 3 differs in these points: operations
+between tensors (`h + x`, `keras.ops.sum(x, 1)`) are no layers; masks of padded steps stand among the arguments of each
+call; a Sequential model holds a functional one; data types are names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from xaug.core.types import JsonObject
+
+__all__ = [
+    "GET_ITEM",
+    "OPERATIONS",
+    "GraphCall",
+    "Origin",
+    "call_of",
+    "calls_of",
+    "config_of",
+    "function_of",
+    "in_float32",
+    "inner_layers",
+    "input_names",
+    "inputs_by_key",
+    "is_graph",
+    "is_keras_3",
+    "is_keras_tensor",
+    "is_own_operation",
+    "joined_masks",
+    "kind_of",
+    "origin",
+    "outputs_by_key",
+    "own_weights",
+    "reads_list",
+    "tensors_read",
+]
+
+OPERATIONS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "Operation", "GetItem")
+"""Kinds of operations between tensors: those of Keras 2, then those of Keras 3."""
+GET_ITEM = ("SlicingOpLambda", "GetItem")
+"""Kinds of the operation `x[...]`."""
+CALLING = (
+    "Map",
+    "Scan",
+    "VectorizedMap",
+    "AssociativeScan",
+    "Cond",
+    "WhileLoop",
+    "ForiLoop",
+    "Switch",
+    "CustomGradient",
+)
+"""Operations of Keras 3 that call a function which they are given."""
+
+
+@cache
+def is_keras_3() -> bool:
+    """Whether the Keras that runs here is Keras 3 or later."""
+    import keras
+
+    return int(keras.__version__.split(".")[0]) >= 3
+
+
+class Origin(NamedTuple):
+    """Where a Keras tensor comes from: the layer or operation, the number of its call, and of the output."""
+
+    layer: Any
+    call: int
+    output: int
+
+
+@dataclass(frozen=True, eq=False)
+class GraphCall:
+    """One call of a layer or operation in a functional model.
+
+    Attributes
+    ----------
+    layer : keras layer or operation
+    arguments, options
+        what it was given by position and by name, with Keras tensors in place; masks that only repeat those that the
+        inputs carry are left out
+    inputs, outputs : tuple of Keras tensors
+        those among the arguments and options, in the order of `tf.nest.flatten`, and the results
+    """
+
+    layer: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the layer, see `kind_of`."""
+        return kind_of(self.layer)
+
+    def on(self, values: Mapping[int, Any]) -> Any:
+        """The result for other inputs: `values` by the identity of the Keras tensor that they stand for."""
+        import tensorflow as tf
+
+        arguments, options = tf.nest.map_structure(
+            lambda value: values[id(value)] if is_keras_tensor(value) else value, (self.arguments, self.options)
+        )
+        return self.layer.call(*arguments, **options)
+
+
+def is_keras_tensor(value: object) -> bool:
+    """Whether a value is an output of a layer of a model, which holds no numbers."""
+    return hasattr(value, "_keras_history")
+
+
+def origin(tensor: Any) -> Origin:
+    """Where a Keras tensor comes from."""
+    return Origin(*tensor._keras_history)
+
+
+def call_of(tensor: Any) -> GraphCall:
+    """The call that gives a Keras tensor."""
+    layer, number, _ = origin(tensor)
+    return _read(layer._inbound_nodes[number])
+
+
+def calls_of(model: Any) -> list[GraphCall]:
+    """All calls of a functional model, but those of its inputs, each after those that it reads."""
+    graph = getattr(model, "_functional", None) or model
+    nodes = (node for _, nodes in sorted(graph._nodes_by_depth.items(), reverse=True) for node in nodes)
+    return [_read(node) for node in nodes if not node.is_input]
+
+
+def _read(node: Any) -> GraphCall:
+    """A record of Keras in one form."""
+    import tensorflow as tf
+
+    if is_keras_3():
+        layer, arguments, options = node.operation, tuple(node.arguments.args), dict(node.arguments.kwargs)
+        options = _without_carried_masks(arguments, options)
+    else:
+        layer, arguments, options = node.layer, tuple(node.call_args), dict(node.call_kwargs)
+    inputs = tuple(each for each in tf.nest.flatten((arguments, options)) if is_keras_tensor(each))
+    return GraphCall(layer, arguments, options, inputs, tuple(tf.nest.flatten(node.outputs)))
+
+
+def _without_carried_masks(arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a call in Keras 3 without the masks that the inputs carry, as Keras 2 records them."""
+    import tensorflow as tf
+
+    named = {key: value for key, value in options.items() if key == "mask" or key.endswith("_mask")}
+    others = [value for key, value in options.items() if key not in named]
+    carried = {id(getattr(each, "_keras_mask", None)) for each in tf.nest.flatten((arguments, others))} | {id(None)}
+    known = [key for key, value in named.items() if all(id(each) in carried for each in tf.nest.flatten(value))]
+    return {key: value for key, value in options.items() if key not in known}
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a model is a graph of layers that can be followed, functional or Sequential."""
+    if is_keras_3():
+        import keras
+
+        return hasattr(model, "_nodes_by_depth") or (isinstance(model, keras.Sequential) and model.built)
+    return bool(getattr(model, "_is_graph_network", False))
+
+
+def inner_layers(model: Any) -> list[Any]:
+    """All layers and operations inside a model, also those of models inside it, without these models."""
+    import keras
+
+    found = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+    if not is_keras_3():
+        return found
+    models = [each for each in model._flatten_layers() if hasattr(each, "_nodes_by_depth")]
+    operations = {id(one): one for each in models for one in each.operations if kind_of(one) in OPERATIONS}
+    return [*found, *operations.values()]
+
+
+def input_names(model: Any) -> list[str]:
+    """Names of the inputs of a functional model, in its order."""
+    return [str(origin(tensor).layer.name) for tensor in model.inputs]
+
+
+def inputs_by_key(model: Any) -> dict[str, Any]:
+    """Input tensors by key, of a model that takes a dict; empty for all others."""
+    return _by_key(model, "_inputs_struct", "_nested_inputs")
+
+
+def outputs_by_key(model: Any) -> dict[str, Any]:
+    """Output tensors by key, of a model that returns a dict; empty for all others."""
+    return _by_key(model, "_outputs_struct", "_nested_outputs")
+
+
+def _by_key(model: Any, *names: str) -> dict[str, Any]:
+    graph = getattr(model, "_functional", None) or model
+    found = next((own for name in names if (own := getattr(graph, name, None)) is not None), None)
+    return {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+
+def tensors_read(call: Any) -> list[tuple[Any, ...]] | None:
+    """Tensors (layer, call, output) that a call in a configuration reads; None if it is given anything else as well."""
+    if isinstance(call, dict) and {"args", "kwargs"} <= call.keys():
+        flat = [one for each in call["args"] for one in (each if isinstance(each, list) else [each])]
+        tensors = [each["config"]["keras_history"] for each in flat if isinstance(each, dict) and "config" in each]
+        given = [value for value in call["kwargs"].values() if value not in (None, False)]
+        return None if given or len(tensors) < len(flat) else [tuple(tensor) for tensor in tensors]
+    if isinstance(call, dict) or not all(isinstance(entry, list) for entry in call):
+        return None
+    return None if any(len(entry) > 3 and entry[3] for entry in call) else [tuple(entry[:3]) for entry in call]
+
+
+def joined_masks(masks: Sequence[Any], side_by_side: bool = False) -> Any:
+    """The mask of steps of what a layer makes of inputs with these masks (None: no mask), or of inputs side by side.
+
+    In Keras 2 a step is real if it is real in all inputs. In Keras 3 it is if it is real in one of them, and one input
+    without a mask takes it from the result; side by side, all steps of that input are real, so all are.
+    """
+    import tensorflow as tf
+
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return None
+    if not is_keras_3():
+        return tf.reduce_all(tf.stack(known), axis=0)
+    if len(known) < len(masks):
+        return tf.ones_like(known[0]) if side_by_side else None
+    return tf.reduce_any(tf.stack(known), axis=0)
+
+
+def own_weights(layer: Any) -> list[Any]:
+    """Weights that belong to a layer itself, not to layers inside it, in the order in which files have them."""
+    kinds = ("_trainable_variables", "_non_trainable_variables") if is_keras_3() else (
+        "_trainable_weights", "_non_trainable_weights")  # fmt: skip
+    return [weight for kind in kinds for weight in getattr(layer, kind)]
+
+
+def reads_list(model: Any) -> bool:
+    """Whether a functional model is called on a list of its inputs, or on its one input."""
+    structure = model.input
+    return isinstance(structure, list) if len(model.inputs) > 1 else not isinstance(structure, Mapping)
+
+
+def in_float32(config: Any) -> Any:
+    """The configuration of a layer or nested model with all float types replaced by float32."""
+    if isinstance(config, dict):
+        return {
+            key: "float32" if key == "dtype" and _is_float(value) else in_float32(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, (list, tuple)):
+        return [in_float32(value) for value in config]
+    return config
+
+
+def _is_float(dtype: Any) -> bool:
+    name = dtype["config"].get("name", "") if isinstance(dtype, dict) and "config" in dtype else dtype
+    return isinstance(name, str) and "float" in name
+
+
+# Operations -----------------------------------------------------------------------------------------------
+
+
+def kind_of(layer: Any) -> str:
+    """Name of the class of a layer; one of `OPERATIONS` for an operation between tensors."""
+    name = type(layer).__name__
+    if is_keras_3():
+        import keras
+
+        if not isinstance(layer, keras.layers.Layer):
+            return "GetItem" if name == "GetItem" else "Operation"
+    return name
+
+
+def _operation(layer: Any) -> str:
+    """Name of an operation as a user writes it behind `tf.` or `keras.`, such as "math.reduce_sum" or "ops.sum"."""
+    if kind_of(layer) not in OPERATIONS:
+        return ""
+    if is_keras_3():
+        name = type(layer).__name__.replace("ReLU", "Relu")
+        return "ops." + re.sub("([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    return str(layer.get_config().get("function", kind_of(layer)))
+
+
+def config_of(layer: Any) -> JsonObject:
+    """The configuration of a layer; of an operation its name as `function`, and what it was made with."""
+    named = {"function": name} if (name := _operation(layer)) else {}
+    try:
+        return {**layer.get_config(), **named}
+    except NotImplementedError:  # of a class of the user's own
+        return {"name": layer.name, **named}
+
+
+def function_of(layer: Any) -> Callable[..., Any] | None:
+    """The function that an operation, or a Lambda layer, applies to tensors; None for other layers."""
+    is_of_keras_3 = is_keras_3() and kind_of(layer) in OPERATIONS
+    found: Callable[..., Any] | None = layer.call if is_of_keras_3 else getattr(layer, "function", None)
+    return found
+
+
+def is_own_operation(module: object, kind: str) -> bool:
+    """Whether a configuration of Keras 3 names an operation of Keras itself that only computes."""
+    if not is_keras_3() or not isinstance(module, str) or not module.startswith("keras.src.ops."):
+        return False
+    return kind not in CALLING and any(kind == type_.__name__ for type_ in _operations(module))
+
+
+def _operations(module: str) -> Iterator[type]:
+    import keras
+
+    part = getattr(keras.src.ops, module.removeprefix("keras.src.ops."), None)
+    for value in vars(part).values() if part is not None else ():
+        if isinstance(value, type) and issubclass(value, keras.Operation):
+            yield value
