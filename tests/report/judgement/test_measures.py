@@ -5,7 +5,7 @@ import pytest
 
 from xaug.core.errors import ConfigurationError
 from xaug.report.judgement.measures import Measure, chosen_tests, over_trainings
-from xaug.report.judgement.stage import TESTS
+from xaug.report.judgement.stage import TESTS, Judgement
 from xaug.report.judgement.verdict import best_of, cell, ranks_of, tolerance
 
 
@@ -59,3 +59,17 @@ def test_tests_are_chosen_by_name():
 def test_ranks_and_their_tolerance():
     assert ranks_of(np.array([0.1, 0.7, 0.4])).tolist() == [3, 1, 2]
     assert [tolerance(n) for n in (4, 15, 37)] == [1, 2, 4]
+
+
+def test_a_test_that_is_not_defined_for_a_method_says_so_in_the_row_of_the_others():
+    measures = {
+        "lrp": [Measure("completeness", "median residual / spread of the output", 0.2, 0.01, better=-1)],
+        "ig": [Measure("completeness", "median residual / spread of the output", 0.001, 0.0001, better=-1)],
+        "other": [Measure("completeness", TESTS["completeness"].words, np.nan, note="not meant to add up")],
+    }
+    found = Judgement("run", dict.fromkeys(measures, "made up"), 1, 100, measures, [])
+    table = found.table()
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert (row["lrp"], row["other"], row["best"]) == ("0.200 ± 0.010", "not meant to add up", "ig")
+    assert row["better"] == "smaller is better" and found.best_cells() == {0: ["ig"]}

@@ -16,11 +16,16 @@ from xaug.data.columns import NamedArrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.gradients.named_baselines import named_baseline
+from xaug.explain.gradients.processes import affordable
 from xaug.explain.gradients.samples import Sample, sample_of
 from xaug.report.explained_run import ExplainedRun
 from xaug.training.runs import Run
 
 __all__ = ["Choices", "Judged", "open_judged"]
+
+
+STAND_INS = 200
+"""Background events of each process at most, of which stand-ins for deleted values are drawn."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class Judged:
         """Background events, of which replacements are made."""
         run, data = self.run, self.explained.data
         if data.size("validation"):
-            baseline = named_baseline("background", run, data, self.choices.seed)
+            baseline = named_baseline("background", run, data, self.choices.seed, affordable(data, STAND_INS))
             return sample_of(baseline, run.model(0), {}, run.variables)
         own = np.flatnonzero(self.label == 0)[:100]
         if not len(own):

@@ -34,7 +34,10 @@ from xaug.report.tables import NamedTable
 from xaug.report.words import counted, noun
 from xaug.training.runs import load_run
 
-__all__ = ["Judgement", "how_to_read", "judge_run"]
+__all__ = ["Judgement", "draw_curves", "how_to_read", "judge_run"]
+
+WORDS = {1: "larger is better", -1: "smaller is better", 0: ""}
+"""The direction of a measure, in words."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ class Judgement:
         for name, measures in self.measures.items():
             for one in measures:
                 found.setdefault((one.test, one.name), {})[name] = one
+        for key in [key for key in found if key[1] == TESTS[key[0]].words]:  # tests that are not defined
+            defined = [other for other in found if other[0] == key[0] and other != key]
+            for other in defined:
+                found[other] = {**found[key], **found[other]}
+            if defined:
+                del found[key]
         order = list(TESTS)
         return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
 
@@ -79,7 +88,7 @@ class Judgement:
         """Methods x tests, as the page shows them; `best` names the best method where it is significantly so."""
         rows = []
         for (test, name), own in self.rows().items():
-            better = {1: "larger is better", -1: "smaller is better", 0: ""}[next(iter(own.values())).better]
+            better = WORDS[max((one.better for one in own.values()), key=abs)]
             cells = {method: cell(own.get(method)) for method in self.measures}
             notes = "; ".join(dict.fromkeys(one.note for one in own.values() if one.note and one.value == one.value))
             told = {"best": best_of(own) or "", "better": better, "note": notes}
@@ -206,7 +215,7 @@ def _write(
     for table in tables:
         with atomic_path(output / f"{table.name}.csv") as path:
             table.content.to_csv(path, index=False)
-    drawn = _draw(judgement, judged[0], output)
+    drawn = draw_curves(judgement, judged[0].choices.replacement, output / "deletion")
     data = judged[0].explained.data
     page = Page(
         f"xaug judge: {judgement.run}", _sentences(judgement, judged), tables, drawn, origin_of([data.path, *sources])
@@ -261,17 +270,20 @@ def _agreement(judged: Sequence[Judged]) -> pd.DataFrame:
     return table
 
 
-def _draw(judgement: Judgement, first: Judged, output: Path) -> list[DrawnFigure]:
-    """The figure of the deletion and insertion curves, if these were measured."""
-    curves = {
-        name: one.curves
-        for name, own in judgement.measures.items()
-        for one in own
-        if one.test == "deletion" and one.curves
-    }
+def draw_curves(judgement: Judgement, replacement: str, stem: Path) -> list[DrawnFigure]:
+    """Draw the deletion and insertion curves, if these were measured.
+
+    Parameters
+    ----------
+    judgement : Judgement
+    replacement : str
+        name of what stands in for deleted values
+    stem : path
+        the files without their suffix
+    """
+    curves = {name: one.curves for name, own in judgement.measures.items() for one in own if one.curves}
     if not curves:
         return []
-    stem = output / "deletion"
     with figures.figure(1, 2, size=(9.4, 3.9), sharey=True) as (fig, axes):
         for kind, ax in zip(("deletion", "insertion"), axes, strict=True):
             plot_deletion({n: (own["fraction"], own[kind], own[f"{kind}_spread"]) for n, own in curves.items()}, ax)
@@ -281,11 +293,11 @@ def _draw(judgement: Judgement, first: Judged, output: Path) -> list[DrawnFigure
         axes[1].legend()
         figures.save(fig, stem)
     figures.save_numbers(stem, curves)
-    words = REPLACEMENTS[first.choices.replacement].words
+    words = REPLACEMENTS[replacement].words
     caption = (
-        "Output of the network towards the predicted class, relative to whole events (1) and events that are replaced "
-        "altogether (0), while the features of each event are deleted or inserted in the order of their attribution, "
-        f"the largest first. In place of deleted values stand {words}. Bands are standard deviations over "
-        f"{counted(judgement.trainings, 'training')}."
+        f"{judgement.run}: output of the network towards the predicted class, relative to whole events (1) and events "
+        "that are replaced altogether (0), while the features of each event are deleted or inserted in the order of "
+        f"their attribution, the largest first. In place of deleted values stand {words}. Bands are standard "
+        f"deviations over {counted(judgement.trainings, 'training')}."
     )
     return [DrawnFigure(stem, caption, "Deletion and insertion of features")]

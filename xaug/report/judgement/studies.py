@@ -18,7 +18,7 @@ from xaug.explain.method import AnyMethod
 from xaug.explain.methods import comparable_options, find_method
 from xaug.explain.stage import explain_run
 from xaug.report.judgement.judged import Choices
-from xaug.report.judgement.stage import Judgement, how_to_read, judge_run
+from xaug.report.judgement.stage import Judgement, draw_curves, how_to_read, judge_run
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page
 from xaug.report.tables import NamedTable
@@ -153,15 +153,13 @@ def judge_studies(
         one.name: judge_run(one.run, one.attributions, output / one.name, tests=tests, choices=choices) for one in found
     }
     tables = [NamedTable("verdicts", "All runs", _overview(judged))]
-    drawn = []
+    drawn: list[DrawnFigure] = []
     for name, one in judged.items():
         tables.append(
             NamedTable(f"{name}_tests", f"{name}: tests", one.table(), note=how_to_read(), bold=one.best_cells())
         )  # fmt: skip
         tables.append(NamedTable(f"{name}_features", f"{name}: which ranks to believe", one.features()))
-        stem = output / name / "deletion"
-        if stem.with_suffix(".png").exists():
-            drawn.append(DrawnFigure(stem, f"{name}: deletion and insertion of features.", "Deletion and insertion"))
+        drawn += draw_curves(one, (choices or Choices()).replacement, output / f"{name}_deletion")
     for table in tables:
         with atomic_path(output / f"{table.name}.csv") as path:
             table.content.to_csv(path, index=False)
