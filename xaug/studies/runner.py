@@ -262,6 +262,7 @@ def train_and_explain(
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
         if find_network(runs[name].network).reads_vector:
             beside = output / "attributions" / f"{name}_ig"
+            begin_stage(f"explain {beside.name}")
             explain_run(
                 trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
                 max_events=size.max_events, seed=seed,

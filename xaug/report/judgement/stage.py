@@ -13,9 +13,9 @@ import pandas as pd
 import xaug.report.judgement.of_data
 import xaug.report.judgement.of_network  # noqa: F401  (these two modules register the tests)
 from xaug.core import provenance
-from xaug.core.command import bar
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import atomic_path, digest_json, read_json, write_json
+from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.explain.analysis.likelihood import LikelihoodTest
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS

@@ -21,6 +21,8 @@ __all__ = ["FeatureVerdict", "best_of", "cell", "feature_verdicts", "tolerance"]
 
 SIGNIFICANT = 2.0
 """Standard errors by which the best method must be ahead of every other one to be marked."""
+SMALL = 0.001
+"""Values below this have a power of ten in tables."""
 HALVINGS = 50
 """Random halves of the events, each of which ranks the features."""
 OF_HALVES = 0.95
@@ -52,10 +54,10 @@ def cell(measure: Measure | None) -> str:
         return ""
     if not np.isfinite(measure.value):
         return measure.note or "not defined"
-    text = f"{measure.value:.3f}" if measure.value != int(measure.value) or measure.better else f"{measure.value:.0f}"
-    for error in (measure.event_error, measure.training_spread):
-        text += f" ± {error:.3f}" if np.isfinite(error) else ""
-    return text.replace("-", "−")
+    count = not measure.better and measure.value == int(measure.value)
+    digits = ".0f" if count else ".3f" if abs(measure.value) >= SMALL or measure.value == 0 else ".1e"
+    numbers = (measure.value, measure.event_error, measure.training_spread)
+    return " ± ".join(f"{number:{digits}}" for number in numbers if np.isfinite(number)).replace("-", "−")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xaug.studies.base import Study, StudyOption, register
-from xaug.studies.truth.stages import study
+from xaug.studies.truth.stages import SCALES, plan, study
 
 if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
@@ -35,7 +35,7 @@ def _extension() -> ReportExtension:
 
 register(
     Study(
-        "truth", HELP, (), study, _extension, size_of="class in the largest sample",
+        "truth", HELP, (), study, _extension, SCALES, plan, size_of="class in the largest sample",
         options=(
             StudyOption("--toys", "Toys, separated by commas: paper, copies, xor, three.  [default: all]"),
             StudyOption("--methods", "Methods of explanation, separated by commas.  [default: all]"),

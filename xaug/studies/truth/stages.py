@@ -14,17 +14,21 @@ import pandas as pd
 from xaug.core import provenance
 from xaug.core.command import option_list
 from xaug.core.files import atomic_path
+from xaug.core.progress import begin_stage
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.generate.truth_toys import TRUTH_TOYS, TruthToy, truth_toy
+from xaug.studies.plan import PlannedStage, training_seconds
 from xaug.studies.scales import sized
 
-__all__ = ["SCALES", "TruthScale", "study"]
+__all__ = ["SCALES", "TruthScale", "plan", "study"]
 
 CONTROLS = ("oracle", "random")
 """Attributions that are not of a network: the exact Shapley values of the optimal answer, and normal numbers."""
 BACKGROUND = 100
 """Events of the first class over which the Shapley values of the optimal answer are averaged."""
+EXPLAINED = 30.0
+"""Seconds in which all methods explain a run, and are scored."""
 TEST = 1000
 """Test events of each class."""
 SHOWN = ("found", "likeness")
@@ -115,6 +119,7 @@ def study(
     for case in _cases(option_list(toys) if toys else list(TRUTH_TOYS), size):
         data = _write(case, output / "data" / case.name, seed)
         run = output / "runs" / case.name
+        begin_stage(f"train {case.name}")
         train(data, run, network="mlp", xaug="all", trainings=size.trainings, epochs=size.epochs, patience=5,
               seed=seed, workers=workers)  # fmt: skip
         scored = _scores(case, run, output / "attributions", [method.name for method in chosen], size, seed)
@@ -125,6 +130,21 @@ def study(
         table.to_csv(path, index=False)
     page = _page(table, output, [output / "runs" / str(row["run"]) for row in performance], size)
     return {"output": str(output), "report": str(page), "performance": performance}
+
+
+def plan(
+    output: Path, *, scale: str = "quick", toys: str | None = None, jets: int | None = None,
+    trainings: int | None = None, epochs: int | None = None, **others: object,
+) -> list[PlannedStage]:  # fmt: skip
+    """The stages that `study` of the same arguments would do; explanations and scores are part of each of them."""
+    size = sized(SCALES, scale, jets=jets, trainings=trainings, epochs=epochs)
+    stages = []
+    for case in _cases(option_list(toys) if toys else list(TRUTH_TOYS), size):
+        events = case.events * len(case.toy.classes)
+        seconds = training_seconds("mlp", events, {"epochs": size.epochs}, size.trainings)
+        words = f"{events:,} events, {size.trainings} trainings"
+        stages.append(PlannedStage(f"train {case.name}", words, seconds, EXPLAINED, output / "runs" / case.name))
+    return stages
 
 
 def _cases(toys: Sequence[str], size: TruthScale) -> list[Case]:
