@@ -5,7 +5,7 @@ import pytest
 
 from xaug.core.errors import ConfigurationError
 from xaug.report.judgement.measures import Measure, chosen_tests, over_trainings
-from xaug.report.judgement.stage import TESTS, Judgement
+from xaug.report.judgement.stage import TESTS, RunJudgement
 from xaug.report.judgement.verdict import best_of, cell, ranks_of, tolerance
 
 
@@ -25,8 +25,9 @@ def test_the_best_is_marked_where_it_is_significantly_so():
 
 
 def test_both_errors_count():
-    assert measure(1.0, 0.03, 0.08, 4).error == pytest.approx(0.05)
-    assert np.isnan(measure(1.0, np.nan).error)
+    assert measure(1.0, 0.03, 0.08, 10_000).margin == pytest.approx(2 * np.hypot(0.03, 0.0008), rel=1e-3)
+    assert measure(1.0, 0.0, 0.08, 4).margin == pytest.approx(3.31 * 0.04, rel=0.01)  # t of three degrees of freedom
+    assert np.isnan(measure(1.0, np.nan).margin)
     several = over_trainings("made up", "m", np.array([1.0, 2.0, 3.0]), 0.5, 1)
     assert (several.value, several.training_spread, several.trainings) == (2.0, 1.0, 3)
     assert np.isnan(over_trainings("made up", "m", np.array([1.0]), 0.5, 1).training_spread)
@@ -67,7 +68,7 @@ def test_a_test_that_is_not_defined_for_a_method_says_so_in_the_row_of_the_other
         "ig": [Measure("completeness", "median residual / spread of the output", 0.001, 0.0001, better=-1)],
         "other": [Measure("completeness", TESTS["completeness"].words, np.nan, note="not meant to add up")],
     }
-    found = Judgement("run", dict.fromkeys(measures, "made up"), 1, 100, measures, [])
+    found = RunJudgement("run", dict.fromkeys(measures, "made up"), 1, 100, measures, [])
     table = found.table()
     assert len(table) == 1
     row = table.iloc[0]

@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, JsonObject
 from xaug.report.judgement.judged import Judged
 
 __all__ = ["TESTS", "ExplanationTest", "Measure", "chosen_tests", "register"]
+
+LEVEL = 0.97725
+"""Quantile of two standard deviations of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,14 @@ class Measure:
     curves: JsonObject = field(default_factory=dict, repr=False)
 
     @property
-    def error(self) -> float:
-        """Both errors of the mean over trainings in quadrature; nan if neither is known."""
-        of_mean = self.training_spread / np.sqrt(self.trainings)
-        known = [one for one in (self.event_error, of_mean) if np.isfinite(one)]
+    def margin(self) -> float:
+        """Half the 95% interval of the mean over trainings from both errors, in quadrature; nan if neither is known.
+
+        A standard deviation over few trainings is itself uncertain, for which Student's t stands.
+        """
+        widened = float(student_t.ppf(LEVEL, max(self.trainings - 1, 1)))
+        of_mean = widened * self.training_spread / np.sqrt(self.trainings)
+        known = [one for one in (2 * self.event_error, of_mean) if np.isfinite(one)]
         return float(np.sqrt(np.sum(np.square(known)))) if known else float("nan")
 
     def to_json(self) -> JsonObject:

@@ -34,14 +34,14 @@ from xaug.report.tables import NamedTable
 from xaug.report.words import counted, noun
 from xaug.training.runs import load_run
 
-__all__ = ["Judgement", "draw_curves", "how_to_read", "judge_run"]
+__all__ = ["RunJudgement", "draw_curves", "how_to_read", "judge_run"]
 
 WORDS = {1: "larger is better", -1: "smaller is better", 0: ""}
 """The direction of a measure, in words."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RunJudgement:
     """Results of the tests of the explanations of one run.
 
     Attributes
@@ -122,7 +122,7 @@ def judge_run(
     *,
     tests: Sequence[str] | None = None,
     choices: Choices | None = None,
-) -> Judgement:
+) -> RunJudgement:
     """Test explanations of one run, and write their measures, the verdict on features, and a page.
 
     Parameters
@@ -140,7 +140,7 @@ def judge_run(
 
     Returns
     -------
-    Judgement
+    RunJudgement
 
     Raises
     ------
@@ -164,7 +164,7 @@ def judge_run(
     likelihood: dict[str, Mapping[str, LikelihoodTest]] = {
         one.name: likelihood_tests(one) for one in judged if not TESTS["likelihood"].undefined(one)
     }
-    judgement = Judgement(
+    judgement = RunJudgement(
         opened.name, {one.name: one.words for one in judged}, len(opened), len(judged[0].places), measures,
         feature_verdicts(judged, likelihood),
     )  # fmt: skip
@@ -200,7 +200,7 @@ def _measured(judged: Sequence[Judged], tests: Sequence[ExplanationTest], output
 
 
 def _write(
-    judgement: Judgement, judged: Sequence[Judged], output: Path, config: JsonObject, sources: Sequence[Path]
+    judgement: RunJudgement, judged: Sequence[Judged], output: Path, config: JsonObject, sources: Sequence[Path]
 ) -> None:
     """Write tables, the figure, the page and the manifest."""
     tables = [
@@ -236,11 +236,12 @@ def how_to_read() -> str:
     return (
         "Each number is a mean over trainings, with the statistical error of the finite sample and, behind it, the "
         "standard deviation over trainings, where they are known. The best method of a row is bold if it is ahead of "
-        "every other one by two standard errors; the errors of two methods are added as if they were independent."
+        "every other one by two standard errors, those of few trainings widened by Student's t; the errors of two "
+        "methods are added as if they were independent. With one training, the noise of training is in no error."
     )
 
 
-def _how_believed(judgement: Judgement) -> str:
+def _how_believed(judgement: RunJudgement) -> str:
     allowed = tolerance(len(judgement.verdicts)) if judgement.verdicts else 1
     return (
         f"A rank is believed if it is the same, within {allowed}, in at least {ENOUGH_TRAININGS} trainings, by at "
@@ -249,7 +250,7 @@ def _how_believed(judgement: Judgement) -> str:
     )
 
 
-def _sentences(judgement: Judgement, judged: Sequence[Judged]) -> list[str]:
+def _sentences(judgement: RunJudgement, judged: Sequence[Judged]) -> list[str]:
     methods = "; ".join(f"{name}: {words}" for name, words in judgement.methods.items())
     rows = noun(judged[0].explained.data.kind)
     return [
@@ -270,12 +271,12 @@ def _agreement(judged: Sequence[Judged]) -> pd.DataFrame:
     return table
 
 
-def draw_curves(judgement: Judgement, replacement: str, stem: Path) -> list[DrawnFigure]:
+def draw_curves(judgement: RunJudgement, replacement: str, stem: Path) -> list[DrawnFigure]:
     """Draw the deletion and insertion curves, if these were measured.
 
     Parameters
     ----------
-    judgement : Judgement
+    judgement : RunJudgement
     replacement : str
         name of what stands in for deleted values
     stem : path

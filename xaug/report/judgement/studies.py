@@ -18,7 +18,7 @@ from xaug.explain.method import AnyMethod
 from xaug.explain.methods import comparable_options, find_method
 from xaug.explain.stage import explain_run
 from xaug.report.judgement.judged import Choices
-from xaug.report.judgement.stage import Judgement, draw_curves, how_to_read, judge_run
+from xaug.report.judgement.stage import RunJudgement, draw_curves, how_to_read, judge_run
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page
 from xaug.report.tables import NamedTable
@@ -189,7 +189,7 @@ def _explained_by(methods: Sequence[AnyMethod], one: Found, directory: Path, cho
     return replace(one, attributions=(*one.attributions, *added))
 
 
-def _overview(judged: dict[str, Judgement]) -> pd.DataFrame:
+def _overview(judged: dict[str, RunJudgement]) -> pd.DataFrame:
     """A row a run: methods, trainings, events, and how many ranks can be believed."""
     rows = []
     for name, one in judged.items():

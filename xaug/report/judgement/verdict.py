@@ -20,7 +20,7 @@ from xaug.report.words import counted, listed
 __all__ = ["FeatureVerdict", "best_of", "cell", "feature_verdicts", "tolerance"]
 
 SIGNIFICANT = 2.0
-"""Standard errors by which the best method must be ahead of every other one to be marked."""
+"""Standard errors by which a correlation with the data must be above zero."""
 SMALL = 0.001
 """Values below this have a power of ten in tables."""
 HALVINGS = 50
@@ -42,8 +42,8 @@ def best_of(row: Mapping[str, Measure]) -> str | None:
     for name, other in known.items():
         if name == first:
             continue
-        error = float(np.hypot(known[first].error, other.error))  # nan if one of the two is unknown
-        if not abs(known[first].value - other.value) > SIGNIFICANT * error:
+        margin = float(np.hypot(known[first].margin, other.margin))  # nan if one of the two is unknown
+        if not abs(known[first].value - other.value) > margin:
             return None
     return first
 
