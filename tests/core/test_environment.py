@@ -17,6 +17,8 @@ REQUIRES = [
     "pandas>=99",
     'coffea-of-nobody>=1; extra == "process"',
     'xaug[process]; extra == "study"',
+    'scipy>=99; python_version < "3"',
+    'h5py>=99; python_version >= "3"',
 ]
 
 
@@ -39,6 +41,8 @@ def test_packages_are_compared_with_what_xaug_needs(without_tensorflow, monkeypa
         "problem no-such-package: is not installed. Run pip install 'no-such-package>=3'",
     )
     assert "xaug needs >=99" in state(found, "pandas")[1]
+    assert "xaug needs >=99" in state(found, "h5py")[1]
+    assert not any(one.name == "scipy" for one in found)  # another Python needs it
     assert state(found, "process")[0] == "absent"
     assert "coffea-of-nobody" in state(found, "process")[1] and "'xaug[process]'" in state(found, "process")[1]
 
@@ -48,7 +52,7 @@ def test_problems_end_with_exit_code_1(without_tensorflow, monkeypatch):
     monkeypatch.setattr(environment, "_extras", lambda: ["process", "study"])
     done = CliRunner().invoke(main, [])
     assert done.exit_code == 1
-    assert done.stderr.splitlines()[-1] == "error: 2 problems in this environment, see above"
+    assert done.stderr.splitlines()[-1] == "error: 3 problems in this environment, see above"
 
 
 def test_a_full_disk_and_a_forbidden_directory_are_problems(without_tensorflow, monkeypatch, tmp_path):

@@ -22,9 +22,7 @@ FOREIGN = FOLDERS[0] if is_keras_3() else FOLDERS[1]
 
 class TestBothVersions:
     @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-    @pytest.mark.parametrize(
-        "file", ["convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5"]
-    )
+    @pytest.mark.parametrize("file", FILES)
     def test_predicts_what_it_did(self, folder, file):
         """The arrays come from the Keras that wrote the file (`make_models.py`)."""
         model = xaug.load_model(folder / file)
@@ -116,7 +114,9 @@ def plain():
 
     x = keras.Input((4,), name="xaug")
     h = keras.layers.Dense(4, activation="swish")(x)
-    h = tf.concat([h + x, h[:, :2] * 2.0, tf.nn.relu(h)], axis=-1)
+    join = keras.ops.concatenate if is_keras_3() else tf.concat
+    relu = keras.ops.relu if is_keras_3() else tf.nn.relu
+    h = join([h + x, h[:, :2] * 2.0, relu(h)], axis=-1)
     return keras.Model(x, keras.layers.Dense(2, activation="softmax")(h))
 
 
@@ -151,6 +151,8 @@ class TestKeras2:
     def test_code_runs_only_where_it_is_asked_for(self, hostile, tmp_path, form, called):
         model, witness = hostile
         path = tmp_path / "dir" / form
+        if form == "savedmodel" and is_keras_3():
+            pytest.skip("Keras 3 does not write SavedModels")
         path.parent.mkdir()
         model.save(path, **({"save_format": "tf"} if form == "savedmodel" else {}))
         if called != "same":

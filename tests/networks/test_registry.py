@@ -53,7 +53,7 @@ def test_parameters_of_the_1d_cnn():
 def test_every_network_ends_in_a_softmax_over_two_classes(network):
     inputs = choose_inputs(variables.table_of("jets"), network, "all")
     model = build(inputs)
-    assert model.input_names == list(inputs.shapes)
+    assert [t.name for t in model.inputs] == list(inputs.shapes)
     assert [tensor.shape[1:] for tensor in model.inputs] == list(inputs.shapes.values())
     assert list(inputs.variables) == list(inputs.shapes)
     assert model.output_shape == (None, 2)

@@ -94,7 +94,7 @@ def test_an_export_is_not_overwritten(home, run):
 def test_references_of_the_package_are_whole(name):
     found = xaug.load_reference(name)
     assert (found.path / "card.md").read_text().startswith("#")
-    assert found.models[0].input_names == list(found.variables)
+    assert [t.name for t in found.models[0].inputs] == list(found.variables)
 
 
 def test_command_writes_a_card_with_the_numbers_of_the_run(run, zbb_dataset, tmp_path):

@@ -78,8 +78,10 @@ def _packages() -> Iterator[Finding]:
         return
     absent: dict[str, list[str]] = {}
     for one in requirements:
-        extras = [extra for extra in _extras() if one.marker and one.marker.evaluate({"extra": extra})]
-        if one.name == "xaug" or (one.marker and not extras and not one.marker.evaluate({"extra": ""})):
+        marker = one.marker
+        always = marker is None or marker.evaluate({"extra": ""})
+        extras = [] if marker is None or always else [name for name in _extras() if marker.evaluate({"extra": name})]
+        if one.name == "xaug" or not (always or extras):  # of another Python, or another name of an extra
             continue
         try:
             version = metadata.version(one.name)

@@ -28,7 +28,6 @@ from xaug.networks.keras_versions import (
     kind_of,
     origin,
     outputs_by_key,
-    reads_list,
 )
 
 __all__ = ["KINDS", "ModelOutput", "float32_layers", "plain_errors", "read_output", "weights_digest"]
@@ -104,7 +103,7 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
     with float32_layers(), plain_errors(network.name):
         copy = _in_float32(network)
         tensor = tf.nest.flatten(copy.outputs)[index]
-        if len(copy.outputs) > 1 or not reads_list(copy):
+        if len(copy.outputs) > 1 or not isinstance(copy.input, list):
             copy = keras.Model(copy.inputs, tensor, name=network.name)
         function, head = (_whole(copy, tensor), "linear") if kind == "value" else (None, "")
         if function is None:

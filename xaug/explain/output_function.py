@@ -130,9 +130,10 @@ class OutputFunction:
             if an input holds whole numbers, or reaches f by no differentiable way
         """
         for name, tensor in zip(x, self.network.model.inputs, strict=True):
-            if not tensor.dtype.is_floating:
+            dtype = tf.as_dtype(tensor.dtype)
+            if not dtype.is_floating:
                 raise ModelError(
-                    f"input {name!r} is of type {tensor.dtype.name}: f has no gradient there. Explain the model by a "
+                    f"input {name!r} is of type {dtype.name}: f has no gradient there. Explain the model by a "
                     "method that changes inputs (occlusion, shapley), or the network behind its embedding"
                 )
         parts: list[list[Array]] = []

@@ -24,9 +24,13 @@ def in_form_of_keras_3(content: JsonObject) -> JsonObject:
     """A model or layer of Keras 2, and all that it holds, as Keras 3 would write it."""
     kind, config = content["class_name"], content["config"]
     if kind in MODELS and isinstance(config, dict) and "layers" in config:
-        layers = [in_form_of_keras_3(layer) for layer in config["layers"]]
-        config = {**config, "layers": [_with_calls(layer) for layer in layers]}
-        return {**content, "config": config}
+        ends = {key: config[key] for key in ("input_layers", "output_layers") if key in config}
+        if any(isinstance(node, list) for layer in config["layers"] for node in layer.get("inbound_nodes", [])):
+            models = {layer["config"]["name"] for layer in config["layers"] if layer["class_name"] in MODELS}
+            config = _counted_from_zero(config, models)
+            ends = {key: _counted_from_zero(value, models) for key, value in ends.items()}
+        layers = [_with_calls(in_form_of_keras_3(layer)) for layer in config["layers"]]
+        return {**content, "config": {**config, **ends, "layers": layers}}
     if not isinstance(config, dict):
         return content
     renamed = RENAMED.get(kind, {})
@@ -37,6 +41,19 @@ def in_form_of_keras_3(content: JsonObject) -> JsonObject:
     if kind == "BatchNormalization" and isinstance(config.get("axis"), list):
         config["axis"] = config["axis"][0]
     return {**content, "config": config}
+
+
+def _counted_from_zero(content: Any, models: set[str]) -> Any:
+    """A part of a configuration in which calls of inner models are counted from 0, as those of layers; here from 1."""
+    if _is_entry(content) and content[0] in models:
+        return [content[0], content[1] - 1, *content[2:]]
+    if isinstance(content, list):
+        return [_counted_from_zero(each, models) for each in content]
+    if isinstance(content, dict) and content.get("class_name") not in MODELS:
+        return {key: _counted_from_zero(each, models) for key, each in content.items()}
+    if isinstance(content, dict) and "inbound_nodes" in content:
+        return {**content, "inbound_nodes": _counted_from_zero(content["inbound_nodes"], models)}
+    return content
 
 
 def _value(value: Json) -> Json:
@@ -50,7 +67,8 @@ def _with_calls(layer: JsonObject) -> JsonObject:
     """A layer of a functional model whose calls are written as Keras 3 does, by arguments and options."""
     if "inbound_nodes" not in layer:  # of a Sequential model
         return layer
-    return {**layer, "inbound_nodes": [_call(entry) for entry in layer["inbound_nodes"]]}
+    calls = [entry if isinstance(entry, dict) and "args" in entry else _call(entry) for entry in layer["inbound_nodes"]]
+    return {**layer, "inbound_nodes": calls}
 
 
 def _call(entry: Any) -> JsonObject:

@@ -16,7 +16,7 @@ from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
 from xaug.networks.keras2 import MODELS, in_form_of_keras_3, operation_of_keras_2
 from xaug.networks.keras3_operations import is_operation, operation
-from xaug.networks.keras_versions import OPERATIONS, is_keras_3
+from xaug.networks.keras_versions import OPERATIONS, is_keras_3, own_operation
 
 if TYPE_CHECKING:
     from keras import Model
@@ -108,7 +108,8 @@ class _Builder:
             return self.model(content)
         if kind in OPERATIONS or is_operation(content):
             config = content.get("config", {})
-            found = operation_of_keras_2(config) if is_keras_3() else operation(kind, config)
+            own = operation_of_keras_2(config) if kind in OPERATIONS else own_operation(kind, config)
+            found = own if is_keras_3() else operation(kind, config)
             if found is None:
                 raise self.refuse(content, f"is the operation {config.get('function', kind)}, which is not translated")
             return found

@@ -8,7 +8,7 @@ call; a Sequential model holds a functional one; data types are names.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ __all__ = [
     "GET_ITEM",
     "OPERATIONS",
     "GraphCall",
-    "Origin",
+    "KerasOrigin",
     "call_of",
     "calls_of",
     "config_of",
@@ -36,8 +36,8 @@ __all__ = [
     "kind_of",
     "origin",
     "outputs_by_key",
+    "own_operation",
     "own_weights",
-    "reads_list",
     "tensors_read",
 ]
 
@@ -67,8 +67,8 @@ def is_keras_3() -> bool:
     return int(keras.__version__.split(".")[0]) >= 3
 
 
-class Origin(NamedTuple):
-    """Where a Keras tensor comes from: the layer or operation, the number of its call, and of the output."""
+class KerasOrigin(NamedTuple):
+    """Source of a Keras tensor: the layer or operation, the number of its call, and of the output."""
 
     layer: Any
     call: int
@@ -115,9 +115,9 @@ def is_keras_tensor(value: object) -> bool:
     return hasattr(value, "_keras_history")
 
 
-def origin(tensor: Any) -> Origin:
-    """Where a Keras tensor comes from."""
-    return Origin(*tensor._keras_history)
+def origin(tensor: Any) -> KerasOrigin:
+    """The layer and call that a Keras tensor comes from."""
+    return KerasOrigin(*tensor._keras_history)
 
 
 def call_of(tensor: Any) -> GraphCall:
@@ -150,11 +150,35 @@ def _without_carried_masks(arguments: tuple[Any, ...], options: dict[str, Any]) 
     """Options of a call in Keras 3 without the masks that the inputs carry, as Keras 2 records them."""
     import tensorflow as tf
 
-    named = {key: value for key, value in options.items() if key == "mask" or key.endswith("_mask")}
-    others = [value for key, value in options.items() if key not in named]
-    carried = {id(getattr(each, "_keras_mask", None)) for each in tf.nest.flatten((arguments, others))} | {id(None)}
-    known = [key for key, value in named.items() if all(id(each) in carried for each in tf.nest.flatten(value))]
+    masks = {key: value for key, value in options.items() if key == "mask" or key.endswith("_mask")}
+    others = [value for key, value in options.items() if key not in masks]
+    carried = [getattr(each, "_keras_mask", None) for each in tf.nest.flatten((arguments, others))]
+
+    def is_carried(mask: Any) -> bool:
+        return mask is None or any(_is_same(mask, own) for own in carried)
+
+    known = [key for key, value in masks.items() if all(map(is_carried, tf.nest.flatten(value)))]
     return {key: value for key, value in options.items() if key not in known}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two tensors are one, or results of the same operations on the same tensors, as in a model from a file."""
+    import tensorflow as tf
+
+    if one is other:
+        return True
+    if not (is_keras_tensor(one) and is_keras_tensor(other)):
+        return type(one) is type(other) and bool(one == other)
+    calls = call_of(one), call_of(other)
+    parts = [tf.nest.flatten((call.arguments, call.options)) for call in calls]
+    if calls[0].kind not in OPERATIONS or type(calls[0].layer) is not type(calls[1].layer) or not parts[0]:
+        return False
+    configs = [{key: value for key, value in config_of(call.layer).items() if key != "name"} for call in calls]
+    return (
+        configs[0] == configs[1]
+        and len(parts[0]) == len(parts[1])
+        and all(_is_same(own, its) for own, its in zip(*parts, strict=True))
+    )
 
 
 def is_graph(model: Any) -> bool:
@@ -236,12 +260,6 @@ def own_weights(layer: Any) -> list[Any]:
     return [weight for kind in kinds for weight in getattr(layer, kind)]
 
 
-def reads_list(model: Any) -> bool:
-    """Whether a functional model is called on a list of its inputs, or on its one input."""
-    structure = model.input
-    return isinstance(structure, list) if len(model.inputs) > 1 else not isinstance(structure, Mapping)
-
-
 def in_float32(config: Any) -> Any:
     """The configuration of a layer or nested model with all float types replaced by float32."""
     if isinstance(config, dict):
@@ -299,17 +317,23 @@ def function_of(layer: Any) -> Callable[..., Any] | None:
     return found
 
 
-def is_own_operation(module: object, kind: str) -> bool:
-    """Whether a configuration of Keras 3 names an operation of Keras itself that only computes."""
-    if not is_keras_3() or not isinstance(module, str) or not module.startswith("keras.src.ops."):
-        return False
-    return kind not in CALLING and any(kind == type_.__name__ for type_ in _operations(module))
+def is_own_operation(kind: str) -> bool:
+    """Whether Keras 3 runs here and has an operation of this name that only computes."""
+    return is_keras_3() and kind not in CALLING and kind in _operations()
 
 
-def _operations(module: str) -> Iterator[type]:
-    import keras
+def own_operation(kind: str, config: JsonObject) -> Any:
+    """The operation of a configuration, in Keras 3; None if there is none that only computes."""
+    options = {key: value for key, value in config.items() if key != "name"}
+    return _operations()[kind](**options) if is_own_operation(kind) else None
 
-    part = getattr(keras.src.ops, module.removeprefix("keras.src.ops."), None)
-    for value in vars(part).values() if part is not None else ():
-        if isinstance(value, type) and issubclass(value, keras.Operation):
-            yield value
+
+@cache
+def _operations() -> dict[str, type]:
+    """Operations of Keras 3 by the names of their classes."""
+    from keras import Operation
+    from keras.src import ops
+
+    modules = (getattr(ops, name) for name in ("core", "linalg", "math", "nn", "numpy"))
+    found = (value for module in modules for value in vars(module).values() if isinstance(value, type))
+    return {value.__name__: value for value in found if issubclass(value, Operation) and value is not Operation}

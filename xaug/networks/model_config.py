@@ -123,7 +123,7 @@ def _reason(content: JsonObject) -> str:
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         function = config.get("function") if isinstance(config, dict) else None
         return "" if isinstance(function, str) and TENSOR_OPS.match(function) else f"calls tf.{function}"
-    if is_own_operation(module, kind) or (is_operation(content) and operation(kind, {}) is not None):
+    if is_operation(content) and (is_own_operation(kind) or operation(kind, {}) is not None):
         return ""
     return "" if _in_keras(kind) else f"holds the custom object {kind!r}"
 

@@ -16,6 +16,7 @@ import h5py
 from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
 from xaug.networks.keras3 import build_model
+from xaug.networks.keras3_operations import is_operation
 from xaug.networks.keras3_weights import assign_layers, assign_legacy
 from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
@@ -118,6 +119,11 @@ def _load_directory(path: Path, unsafe: bool) -> Model:
             "model.save('model.keras'); or, if you know where it comes from, open it with --unsafe (in Python: "
             "unsafe=True)"
         )
+    if is_keras_3():
+        raise ModelError(
+            f"{path} is a SavedModel, which Keras 3 does not open. Where it was made, save it with "
+            "model.save('model.keras')"
+        )
     return _by_keras(path, unsafe)
 
 
@@ -153,7 +159,8 @@ def _load_hdf5(path: Path, unsafe: bool) -> Model:
         native = _is_native(version.decode() if isinstance(version, bytes) else str(version))
         if not (unsafe and native):
             refuse_code(config, str(path), native)
-        if native:
+        # Keras 3 writes operations between tensors into HDF5 files, and does not read them
+        if native and not (is_keras_3() and any(map(is_operation, config["config"]["layers"]))):
             return _by_keras(path, unsafe)
         model = build_model(config, str(path))
         assign_legacy(model, file["model_weights"], str(path))
@@ -171,7 +178,7 @@ def _by_keras(path: Path, unsafe: bool) -> Model:
 
     wanted = ".keras" if path.is_file() and zipfile.is_zipfile(path) else ".h5" if path.is_file() else path.suffix
     options: dict[str, Any] = {"compile": False, "safe_mode": not unsafe}
-    if path.suffix == wanted or (wanted == ".h5" and path.suffix in (".keras", ".hdf5")):
+    if path.suffix == wanted or (wanted == ".h5" and path.suffix == ".hdf5"):
         return keras.models.load_model(path, **options)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"model{wanted}"

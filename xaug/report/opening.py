@@ -1,4 +1,4 @@
-"""The opening of a report: stable ranks and where methods differ, then the sample and how well networks separate."""
+"""The opening paragraph of a report: the sample, how well networks separate, stable ranks, and where methods differ."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     Returns
     -------
     list of str
-        paragraphs: stable ranks, differences between methods, sample and selection, separation, cautions
+        paragraphs: sample and selection, separation, cautions, stable ranks, differences between methods
     """
-    told = []
+    told = [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
     if inputs.explained:
         told += [_stable(inputs.explained), *_differences(inputs.explained)]
-    told += [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
     return [text for text in told if text]
 
 
@@ -106,7 +105,7 @@ def _stable(explained: Sequence[ExplainedRun]) -> str:
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
-        texts.append(f"{one.name}: {len(named)} of {len(found)}{f' ({listed(named)})' if named else ''}")
+        texts.append(f"{one.name}: {', '.join(named) or 'none'}")
     told = f"Ranks that are the same in all trainings and beyond their spread: {'; '.join(texts)}." if texts else ""
     if few:
         told += f" No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."

@@ -18,7 +18,7 @@ def set_head(model, name, kernel, bias):
 def by_tape(model, x, baselines, sign=1, nodes=24, output="logit"):
     """Average over baselines by a GradientTape on the model itself: log-odds of its probability, float64 averages."""
     alphas, weights = np.polynomial.legendre.leggauss(nodes)
-    names = model.input_names
+    names = [t.name for t in model.inputs]
     n, m = len(x[names[0]]), len(baselines[names[0]])
     ends = [np.repeat(x[name], m, axis=0) for name in names]
     starts = [np.concatenate([baselines[name]] * n) for name in names]

@@ -88,8 +88,8 @@ def test_inputs_in_any_order(x, structure):
     model = two_inputs(STRUCTURES[structure])
     arrays = {"jet": x[:, :2], "lepton": x[:, 2:]}
     given = {"y": arrays["lepton"], "z": arrays["jet"]} if structure == "other keys" else arrays
-    p = model.predict(given if "keys" in structure else [arrays[n] for n in model.input_names], verbose=0)
-    for one in (arrays, dict(reversed(arrays.items())), [arrays[n] for n in model.input_names], given):
+    p = model.predict(given if "keys" in structure else [arrays[n] for n in [t.name for t in model.inputs]], verbose=0)
+    for one in (arrays, dict(reversed(arrays.items())), [arrays[n] for n in [t.name for t in model.inputs]], given):
         found = explained(model, one)
         np.testing.assert_allclose(found.logit, np.log(p[:, 1] / p[:, 0]), rtol=1e-3, atol=1e-5)
         assert {n: v.shape for n, v in found.relevance.items()} == {"jet": (6, 2), "lepton": (6, 3)}
@@ -178,7 +178,10 @@ def test_baselines_of_arrays_in_any_form(x):
     model = two_inputs(STRUCTURES["other keys"])
     arrays, b = {"jet": x[:, :2], "lepton": x[:, 2:]}, np.arange(5) / 5
     expected = explained(model, arrays, {"jet": b[:2], "lepton": b[2:]})
-    for baseline in ({"z": b[:2], "y": b[2:]}, [{"jet": b[:2], "lepton": b[2:]}[n] for n in model.input_names]):
+    for baseline in (
+        {"z": b[:2], "y": b[2:]},
+        [{"jet": b[:2], "lepton": b[2:]}[n] for n in [t.name for t in model.inputs]],
+    ):
         found = explained(model, arrays, baseline)
         np.testing.assert_array_equal(found.relevance["jet"], expected.relevance["jet"])
     one = network()

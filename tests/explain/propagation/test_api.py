@@ -110,8 +110,8 @@ import innvestigate, keras
 model = keras.models.load_model(sys.argv[1], compile=False)
 x = np.load(sys.argv[2])
 analyzer = innvestigate.create_analyzer(sys.argv[3], innvestigate.model_wo_softmax(model))
-result = analyzer.analyze([x[name] for name in model.input_names])
-np.savez(sys.argv[4], **dict(zip(model.input_names, result)))
+result = analyzer.analyze([x[name] for name in [t.name for t in model.inputs]])
+np.savez(sys.argv[4], **dict(zip([t.name for t in model.inputs], result)))
 """
 
 
@@ -152,7 +152,7 @@ def test_explaining_leaves_eager_keras_alone(mlp, x):
 def test_inputs_as_dict_list_or_array_are_the_same(cnn, cnn_inputs, mlp, x):
     model = cnn()
     by_name = xaug.explain.lrp(model, cnn_inputs)
-    by_order = xaug.explain.lrp(model, [cnn_inputs[name] for name in model.input_names])
+    by_order = xaug.explain.lrp(model, [cnn_inputs[name] for name in [t.name for t in model.inputs]])
     for name in cnn_inputs:
         np.testing.assert_array_equal(by_name.relevance[name], by_order.relevance[name])
     one = mlp()

@@ -120,7 +120,7 @@ def events(model: keras.Model, seed: int = 0) -> dict[str, np.ndarray]:
     rng, found = np.random.default_rng(seed), {}
     real = np.arange(STEPS) < LENGTHS[:, None]
     n = len(LENGTHS)
-    for tensor, name in zip(model.inputs, model.input_names, strict=True):
+    for tensor, name in zip(model.inputs, [t.name for t in model.inputs], strict=True):
         shape = tuple(size or STEPS for size in tensor.shape[1:])
         if tensor.dtype.is_integer:
             found[name] = rng.integers(0, TOKENS, (n, *shape))

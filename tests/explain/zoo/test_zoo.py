@@ -27,12 +27,12 @@ def _without_tracing():
 def gradient_times_input(model, x, output):
     """Inputs times the gradient of the first number of an output, by the layers of Keras."""
     network = read_output(model, output)
-    tensors = [tf.convert_to_tensor(x[name]) for name in model.input_names]
+    tensors = [tf.convert_to_tensor(x[name]) for name in [t.name for t in model.inputs]]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         y = network.function(tensors)[:, 0]
     found = tape.gradient(y, tensors, unconnected_gradients="zero")
-    return {name: (one * g).numpy() for name, one, g in zip(model.input_names, tensors, found, strict=True)}
+    return {name: (one * g).numpy() for name, one, g in zip(x, tensors, found, strict=True)}
 
 
 def check_lrp(name):

@@ -102,11 +102,13 @@ def multi_head_attention(
     unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
 ) -> str:
     """Projections, products of queries and keys, their softmax, the mean of the values, and a projection."""
-    order = ("query", "value", "key", "attention_mask", "return_attention_scores")
+    order = tuple(inspect.signature(layer.call).parameters)
     given = {**dict(zip(order, call.arguments, strict=False)), **call.options}
     number = given.pop(NUMBER, 0)
     given.pop("return_attention_scores", None)
     names = {key: inputs[one.index] for key, one in given.items() if isinstance(one, TensorOf)}
+    if {"query_mask", "value_mask", "key_mask"} & names.keys():
+        raise call.error("is given masks of its own for queries, values or keys, which has no rule")
     value = names["value"]
     parts = {"query": names["query"], "key": names.get("key", value), "value": value}
     made = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
@@ -24,6 +25,7 @@ from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.guard import Guard, Reference
 from xaug.explain.propagation.rescaler import Rescaler, check_sums
 from xaug.explain.targets import CLASSES, Target, described, functional
+from xaug.networks.keras_versions import input_names
 
 __all__ = ["rescale"]
 
@@ -141,10 +143,11 @@ def rescale(
 
 def _refuse_numbers(network: ModelOutput, frozen: Mapping[str, Array]) -> None:
     """Refuse inputs of whole numbers that are not frozen: nothing lies between two of them."""
-    for name, tensor in zip(network.model.input_names, network.model.inputs, strict=True):
-        if not tensor.dtype.is_floating and not (name in frozen and frozen[name].all()):
+    for name, tensor in zip(input_names(network.model), network.model.inputs, strict=True):
+        dtype = tf.as_dtype(tensor.dtype)
+        if not dtype.is_floating and not (name in frozen and frozen[name].all()):
             raise ConfigurationError(
-                f"input {name!r} is of type {tensor.dtype.name}, and the rescale rule needs numbers with others "
+                f"input {name!r} is of type {dtype.name}, and the rescale rule needs numbers with others "
                 f"between them; freeze it, with frozen=[{name!r}], or explain by occlusion or shapley_values"
             )
 
