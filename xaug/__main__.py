@@ -26,6 +26,7 @@ STAGES = {
     "explain": Stage("xaug.explain.__main__", "a run to attributions: what the network looked at"),
     "grid": Stage("xaug.grid", "a dataset of events to runs of many sizes, by their validation loss"),
     "topk": Stage("xaug.topk", "rankings of features to curves: how well the k best features do alone"),
+    "judge": Stage("xaug.judge", "a run and its attributions to a verdict: which method, and which ranks, to believe"),
     "report": Stage("xaug.report.__main__", "runs and attributions to figures, tables and a page"),
     "reference": Stage("xaug.reference", "a run to a small network with a card, to be shipped"),
     "inspect": Stage("xaug.inspect", "any file or directory of these to what it is and how it was made"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xaug.core.command import OneOf, SafeGroup, xaug_command
+from xaug.core.command import OneOf, SafeGroup, option_list, xaug_command
 from xaug.core.types import JsonObject
 from xaug.studies import STUDIES
 from xaug.studies.base import Study
@@ -93,6 +93,38 @@ def command_of(study: Study) -> click.Command:
     return command
 
 
+@click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--tests", help="Tests of `python -m xaug.judge`, separated by commas, or all.  [default: the fast ones]")
+@click.option(
+    "--methods",
+    default="",
+    help="Explain each run by these methods as well, separated by commas; those that take a baseline average over "
+    "background events.",
+)
+@click.option("--max-events", type=click.IntRange(2), help="Events of each run that are judged, at most.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@xaug_command
+def judge(
+    studies: tuple[Path, ...], tests: str | None, methods: str, max_events: int | None, output: Path
+) -> JsonObject:
+    """Judge the explanations of all runs of finished studies: which method, and which ranks, to believe.
+
+    Every run below the directories STUDIES with attributions of its test events is judged as `python -m xaug.judge`
+    does it. Attributions that you have added to a study, as those of another method, count as well.
+
+    Example: python -m xaug.study judge zbb_quick toy_quick --methods ig --max-events 500 -o judged
+    """
+    from xaug.report.judgement.judged import Choices
+    from xaug.report.judgement.studies import judge_studies
+
+    choices = Choices() if max_events is None else Choices(events=max_events)
+    named = None if tests is None else option_list(tests)
+    found = judge_studies(studies, output, methods=option_list(methods), tests=named, choices=choices)
+    page = output / "judge.html"
+    return {"output": str(output), "believed": found["believed"], "summary": [*found["summary"], f"open {page}"]}
+
+
+main.add_command(judge)
 for _study in STUDIES.values():
     main.add_command(command_of(_study), _study.name)
 

@@ -30,8 +30,10 @@ def _named(values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-VECTOR_NETWORKS = {name: network.summary for name, network in networks().items() if network.reads_vector}
-_MEANINGS = " or ".join(f"{name} ({summary})" for name, summary in VECTOR_NETWORKS.items())
+FEATURE_NETWORKS = {
+    name: network.summary for name, network in networks().items() if network.reads_vector or network.joins_xaug
+}
+_MEANINGS = " or ".join(f"{name} ({summary})" for name, summary in FEATURE_NETWORKS.items())
 
 
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -57,7 +59,10 @@ _MEANINGS = " or ".join(f"{name} ({summary})" for name, summary in VECTOR_NETWOR
     help=f"Rankings to compare with: {', '.join(CONTROLS)}, separated by commas, or '' for none.",
 )
 @click.option(
-    "--network", default="event", type=OneOf("network", VECTOR_NETWORKS), help=f"Network to train: {_MEANINGS}."
+    "--network",
+    type=OneOf("network", FEATURE_NETWORKS),
+    help=f"Network to train: {_MEANINGS}. The k best expert variables join networks of images and lists.  "
+    "[default: event for events, else mlp]",
 )
 @click.option("--weights", type=OneOf("weights", WEIGHTS), help="Weight of each event, as in xaug.train.")
 @click.option(
@@ -87,6 +92,10 @@ def main(dataset: Path, output: Path, ranking: tuple[str, ...], controls: str, *
       python -m xaug.explain vlq_run --method ig --baseline blank --split validation --only signal -o ig_blank
       python -m xaug.explain vlq_run --method ig --baseline background --split validation --only signal -o ig_background
       python -m xaug.topk vlq_events --ranking B0=ig_blank --ranking Bbg=ig_background -o vlq_topk
+    \b
+    Example, jets and LRP:
+      python -m xaug.explain zbb_cnn2d --method lrp --split validation -o lrp
+      python -m xaug.topk zbb_jets --ranking LRP=lrp --network cnn2d -k 1,2,5,10 -o zbb_topk
     """
     from xaug.report.single import draw_topk
 

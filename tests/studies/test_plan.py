@@ -34,10 +34,10 @@ def test_times_are_those_that_were_measured(study, tmp_path, monkeypatch):
 
 def test_stages_and_sizes_are_listed(tmp_path):
     lines = dry_run(tmp_path, "zbb", "--networks", "mlp_xaug", "--jets", "100", "--trainings", "3")
-    assert lines[0].startswith("stage 1 of 8: generate (100 selected jets of each class), about ")
-    assert [line.split(": ")[1].split(" (")[0] for line in lines[:8]] == [
+    assert lines[0].startswith("stage 1 of 9: generate (100 selected jets of each class), about ")
+    assert [line.split(": ")[1].split(" (")[0] for line in lines[:9]] == [
         "generate", "process", "train mlp_xaug", "explain mlp_xaug", "train mlp_xaug_15_jets", "train mlp_xaug_30_jets",
-        "train mlp_xaug_60_jets", "report",
+        "train mlp_xaug_60_jets", "explain mlp_xaug_ig", "report",
     ]  # fmt: skip
     assert "3 trainings of at most 30 epochs, 120 jets" in lines[2]
     assert lines[-1].startswith("about ") and lines[-1].endswith(f"nothing was written to {tmp_path / 'out'}")
@@ -96,7 +96,7 @@ def test_a_study_begins_the_stages_that_it_plans(study, tmp_path, monkeypatch):
     sizes = ["--jets", "40", "--trainings", "1", "--epochs", "1", "--networks", "mlp", "--workers", "1", "--json"]
     done = CliRunner().invoke(main, [study, *sizes, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert begun == ["generate", "train mlp_xaug", "explain mlp_xaug", "report"]
+    assert begun == ["generate", "train mlp_xaug", "explain mlp_xaug", "explain mlp_xaug_ig", "report"]
     stages = STUDIES[study].plan(tmp_path, scale="quick", jets=40, trainings=1, epochs=1, networks="mlp")
     assert begun == [stage.name for stage in stages]
     assert json.loads(done.stdout)["output"] == str(tmp_path / "out")

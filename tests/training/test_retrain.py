@@ -95,6 +95,20 @@ def test_many_trainings_in_a_process_end_as_each_alone(result, zbb_dataset, tmp_
     assert run.metrics[0] == alone["metrics"][0]  # the third training in its process
 
 
+def test_variables_that_join_an_image_are_ranked_without_it(zbb_dataset, tmp_path):
+    """Retraining a network of images on the ranking by its own LRP: the image is always there."""
+    ranking = tmp_path / "lrp"
+    ranking.mkdir()
+    order = ["image", *NAMES[::-1]]
+    content = {"stage": "explain", "config": {}, "trainings": 1, "rankings": {"mean": order, "mean_absolute": order}}
+    (ranking / "manifest.json").write_text(json.dumps(content))
+    options = {"sizes": "2", "network": "cnn2d", "controls": (), "trainings": 1, "epochs": 1}
+    topk(zbb_dataset, tmp_path / "out", {"LRP": ranking}, **options)
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    variables = xaug.load_run(path).variables
+    assert set(variables) == {"image", "xaug"} and set(variables["xaug"]) == set(NAMES[-2:])
+
+
 def test_again_nothing_is_done_and_other_settings_are_refused(result, zbb_dataset):
     directory, paths, options = result
     before = {path: path.stat().st_mtime_ns for path in (directory / "out").rglob("*") if path.is_file()}
@@ -110,9 +124,10 @@ def test_again_nothing_is_done_and_other_settings_are_refused(result, zbb_datase
         (["--ranking", "up"], "NAME=DIRECTORY"),
         (["--ranking", "a=x", "--ranking", "a=y"], "given twice"),
         (["--ranking", "random=nowhere", "--network", "mlp", "--controls", "random"], "--ranking random"),
-        (["--ranking", "a=nowhere"], "which a dataset of jets does not have"),
+        (["--ranking", "a=nowhere", "--network", "event"], "which a dataset of jets does not have"),
+        (["--ranking", "a=nowhere"], "nowhere is not a directory"),
         (["--ranking", "a=nowhere", "--network", "mlp"], "nowhere is not a directory"),
-        (["--ranking", "a=nowhere", "--network", "cnn2d"], "network of one vector"),
+        (["--ranking", "a=nowhere", "--network", "cnn2e"], "cnn2d"),
     ],
 )
 def test_wrong_use(zbb_dataset, tmp_path, options, words):

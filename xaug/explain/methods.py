@@ -15,7 +15,7 @@ from xaug.explain.method import AnyMethod, Method, OptionsT, method_options
 from xaug.explain.perturbation.method import Occlusion, Permutation, ShapleyValues
 from xaug.explain.propagation.method import LayerwiseRelevance, Rescale
 
-__all__ = ["BUILT_IN", "choose_options", "find_method", "register", "registered"]
+__all__ = ["BUILT_IN", "choose_options", "comparable_options", "find_method", "register", "registered"]
 
 BUILT_IN: tuple[AnyMethod, ...] = (
     LayerwiseRelevance(), IntegratedGradients(), GradientTimesInput(), Rescale(), Occlusion(), Permutation(),
@@ -70,6 +70,19 @@ def find_method(name: str) -> AnyMethod:
     if name not in _REGISTERED:
         raise unknown_name("method", name, _REGISTERED)
     return _REGISTERED[name]
+
+
+def comparable_options(method: AnyMethod, target: str | None = None) -> dict[str, object]:
+    """Options with which a method is compared with others: averaged background events where it takes a baseline.
+
+    Parameters
+    ----------
+    method : Method
+    target : str, optional
+        class that is explained, where the method has the choice; default: that of the method
+    """
+    wanted = {"baseline": "background", "target": target}
+    return {name: value for name, value in wanted.items() if name in method_options(method) and value is not None}
 
 
 def choose_options(method: Method[OptionsT], given: Mapping[str, object]) -> OptionsT:

@@ -17,6 +17,7 @@ _LAZY = {
     "plot_agreement": "xaug.plots.attribution",
     "plot_attribution": "xaug.plots.attribution",
     "plot_curves": "xaug.plots.topk",
+    "plot_deletion": "xaug.plots.faithfulness",
     "plot_distribution": "xaug.plots.distributions",
     "plot_engine_differences": "xaug.plots.engines",
     "plot_engine_scatter": "xaug.plots.engines",

@@ -1,4 +1,4 @@
-"""The opening paragraph of a report: the sample, how well networks separate, stable ranks, and where methods differ."""
+"""The opening of a report: stable ranks and where methods differ, then the sample and how well networks separate."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     Returns
     -------
     list of str
-        paragraphs: sample and selection, separation, cautions, stable ranks, differences between methods
+        paragraphs: stable ranks, differences between methods, sample and selection, separation, cautions
     """
-    told = [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
+    told = []
     if inputs.explained:
         told += [_stable(inputs.explained), *_differences(inputs.explained)]
+    told += [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
     return [text for text in told if text]
 
 
@@ -105,7 +106,7 @@ def _stable(explained: Sequence[ExplainedRun]) -> str:
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
-        texts.append(f"{one.name}: {', '.join(named) or 'none'}")
+        texts.append(f"{one.name}: {len(named)} of {len(found)}{f' ({listed(named)})' if named else ''}")
     told = f"Ranks that are the same in all trainings and beyond their spread: {'; '.join(texts)}." if texts else ""
     if few:
         told += f" No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."

@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -91,14 +91,16 @@ class Page:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: its lines, the number by which it is sorted, and whether it is a number."""
+    """A cell of a table: its lines, the number by which it is sorted if it is one, and whether it is printed bold."""
 
     lines: Sequence[str]
     order: float | None
+    bold: bool = False
 
     @property
     def css(self) -> str:
-        return "n" if self.order is not None else ""
+        """The classes of the cell."""
+        return " ".join(["n"] * (self.order is not None) + ["best"] * self.bold)
 
 
 @dataclass(frozen=True)
@@ -196,9 +198,10 @@ def _shown_table(table: NamedTable) -> ShownTable:
     content = table.content
     texts = [[_text(value) for value in row] for row in content.itertuples(index=False)]
     of_words = any(len(text) > LONG for row in texts for text in row)
+    bold = [[str(column) in table.bold.get(i, ()) for column in content.columns] for i in range(len(content))]
     rows = [
-        [_cell(value, text, of_words) for value, text in zip(row, shown, strict=True)]
-        for row, shown in zip(content.itertuples(index=False), texts, strict=True)
+        [replace(_cell(value, text, of_words), bold=own) for value, text, own in zip(row, shown, marked, strict=True)]
+        for row, shown, marked in zip(content.itertuples(index=False), texts, bold, strict=True)
     ]
     columns = [table.headings.get(str(column), str(column)) for column in content.columns]
     return ShownTable(f"table-{table.name}", table.heading, table.note, columns, rows, f"{table.name}.csv", of_words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,6 +50,8 @@ class NamedTable:
         columns that the page calls otherwise than the file
     note
         sentence above the table on the page
+    bold
+        by the number of a row, the columns that the page prints bold there
     """
 
     name: str
@@ -57,6 +59,7 @@ class NamedTable:
     content: pd.DataFrame
     headings: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    bold: Mapping[int, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xaug.studies import toy, vlq, zbb
+from xaug.studies import toy, truth, vlq, zbb
 from xaug.studies.base import STUDIES, study_with_figures
 
-__all__ = ["STUDIES", "study_with_figures", "toy", "vlq", "zbb"]
+__all__ = ["STUDIES", "study_with_figures", "toy", "truth", "vlq", "zbb"]

@@ -11,6 +11,7 @@ import numpy as np
 from xaug.core.progress import announce
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores
+from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.networks.registry import find_network
 from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, learning_runs
@@ -24,6 +25,8 @@ TRAINED = {"image": 3500.0, "list": 2500.0}
 TRAINED_VECTORS = 30_000.0
 EXPLAINED = 1500.0
 """Events a second that a method explains, all cores together."""
+INTEGRATED = 50_000.0
+"""Pairs of an event and a baseline a second of Integrated Gradients of a dense network, all cores together."""
 START = 7.0
 """Seconds in which a worker process loads TensorFlow and builds a network."""
 FIGURES = 5.0
@@ -146,5 +149,13 @@ def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split:
                         START + trainings * explained / EXPLAINED, output / "attributions" / directory,
                     )
                 )  # fmt: skip
+        if find_network(choice.network).reads_vector:
+            stages.append(
+                PlannedStage(
+                    f"explain {name}_ig", f"{explained:,} jets, {size.trainings} trainings, averaged background",
+                    0.0, START + size.trainings * explained * PER_PROCESS / INTEGRATED,
+                    output / "attributions" / f"{name}_ig",
+                )
+            )  # fmt: skip
     drawn = len([stage for stage in stages if stage.name.startswith("train")])
     return [*stages, PlannedStage("report", f"{drawn} runs", 0.0, 10.0 + FIGURES * drawn, output / "report")]

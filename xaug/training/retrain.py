@@ -1,7 +1,8 @@
 """Stage `topk`: judge rankings by retraining on their k best features (`python -m xaug.topk`).
 
 With a ranking that puts first what matters, performance rises fast with k. All rankings meet where all features are
-in.
+in. Of a network that reads images or particle lists, the expert variables that join it are ranked: the image or list is
+always there, and the k best variables join it.
 
 Reference: J. Bardhan et al., Constructing sensible baselines for Integrated Gradients, "Measuring performance".
 """
@@ -40,6 +41,8 @@ COLUMNS = (*METRICS, "significance_error")
 """Metrics of the table of results."""
 REPLICAS_FILE = "topk_replicas.csv"
 """File of the curves on replicas of the test sample, from which errors follow."""
+EXPERT_BLOCK = "xaug"
+"""Block of the expert variables that join networks of images and lists."""
 PER_PROCESS = 6
 """Trainings that one process does, since to start TensorFlow takes longer than to train on a few features."""
 
@@ -79,7 +82,7 @@ def topk(
     sizes: str = "1-20,all",
     by: str = "mean",
     controls: Sequence[str] = tuple(CONTROLS),
-    network: str = "event",
+    network: str | None = None,
     seed: int = 1,
     workers: int | None = None,
     **options: Any,
@@ -99,7 +102,8 @@ def topk(
     controls : list of str
         names in `xaug.training.rankings.CONTROLS`
     network : str
-        a network that reads one vector of features
+        a network that reads one vector of features, or one that expert variables join; default: "event" for events,
+        "mlp" for jets and all other datasets
     seed : int
         seed of the trainings and of the random ranking
     workers : int, optional
@@ -115,6 +119,7 @@ def topk(
     import pandas as pd
 
     data, directory = Dataset.open(dataset), Path(output)
+    network = network or ("event" if "event" in data.table.blocks else "mlp")
     block = _feature_block(data.table, network)
     orders = _orders(data, block, rankings, by, controls, options.get("weights"), seed)
     ks = parse_sizes(sizes, len(data.names(block)))
@@ -183,13 +188,13 @@ def replicas_of(
 
 
 def _feature_block(table: Table, network: str) -> str:
-    """The block that a network reads; ConfigurationError if it is not one vector of features."""
+    """The block whose features a network is trained on the best of; ConfigurationError if it reads none such."""
     chosen = find_network(network)
-    if not chosen.reads_vector:
-        able = [name for name, other in networks().items() if other.reads_vector]
-        raise unknown_name("network of one vector of features", network, able)
+    if not chosen.reads_vector and not chosen.joins_xaug:
+        able = [name for name, other in networks().items() if other.reads_vector or other.joins_xaug]
+        raise unknown_name("network of features", network, able)
     choose_inputs(table, network)  # raises if the dataset lacks the block of the network
-    return chosen.block
+    return chosen.block if chosen.reads_vector else EXPERT_BLOCK
 
 
 def _orders(
@@ -211,7 +216,10 @@ def _orders(
     for name in controls:
         orders[name] = CONTROLS[name](data, block, weights or DEFAULT_WEIGHTS[data.kind], seed)
     names = set(data.names(block))
+    others = {"list", *data.table.blocks, *(column for own in data.table.blocks for column in data.names(own))} - names
     for name, order in orders.items():
+        # the image or the list of the network that was explained has a rank as well, which is left out
+        order[:] = [feature for feature in order if feature not in others]
         lone = sorted(names.symmetric_difference(order))
         if lone:
             raise DatasetError(

@@ -41,7 +41,7 @@ class WatchedOutput:
     direction : (n, units) array
         factors that choose the explained output of each event, see `xaug.explain.gradients.readout`
     sign : (n,) array
-        1 where the explained output is positive, else -1; all 1 for a regression
+        -1 where the class that is explained is not predicted, else 1; all 1 for a regression
     values : (n,) array
         the output of the events as they are, times the sign
     """
@@ -105,7 +105,8 @@ class WatchedOutput:
         values = readout(tf.constant(z), tf.constant(direction)).numpy().astype(np.float64)
         if attribution is not None:
             _check_belongs(attribution, values, (z * direction).sum(axis=1))
-        sign = np.where(values >= 0, 1.0, -1.0) if readout.has_unit else np.ones(len(values))
+        turned = readout.has_unit and chosen.unit is not None and chosen.sign is not None  # else it is as predicted
+        sign = np.where(turned & (values < 0), -1.0, 1.0)
         return cls(arrays, direction, sign, sign * values, names, evaluate)
 
     def __len__(self) -> int:

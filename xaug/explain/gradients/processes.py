@@ -14,7 +14,7 @@ from xaug.data.records import ProcessRecord
 from xaug.data.weights import DEFAULT_WEIGHTS, effective_number
 from xaug.explain.gradients.samples import check_weights
 
-__all__ = ["BY_PROCESS", "Backgrounds", "enough", "process_weights"]
+__all__ = ["BY_PROCESS", "Backgrounds", "affordable", "enough", "process_weights"]
 
 BY_PROCESS: dict[str, Callable[[ProcessRecord], float | None]] = {
     "cross_section": lambda process: process.xsec,
@@ -139,6 +139,12 @@ def process_weights(
     if not values.sum():
         raise ConfigurationError(f"the cross sections of {', '.join(processes)} are all zero")
     return dict(zip(processes, values.tolist(), strict=True))
+
+
+def affordable(dataset: Dataset, wanted: int) -> int:
+    """Number of background events that can be drawn from each process of the validation split, `wanted` at most."""
+    _, inside, _ = Backgrounds(dataset, "equal", "validation", 0, None).shares()
+    return max(1, min(wanted, *(int(effective_number(own)) for own in inside.values())))
 
 
 def enough(weights: Array, size: int, process: str, split: str) -> None:

@@ -101,6 +101,7 @@ class GradientTimesInput(Method[GradientOptions]):
     label = "gradient x input"
     description = "gradient of the output times the input"
     options = GradientOptions
+    adds_up = False
 
     def explain(self, job: ExplainJob[GradientOptions], events: Events, on_events: OnEvents) -> Attribution:
         return gradient_times_input(

@@ -103,6 +103,7 @@ class Occlusion(ReplacingByBaselines[OcclusionOptions]):
     label = "occlusion"
     description = "loss of the output when a group of inputs is that of a baseline"
     options = OcclusionOptions
+    adds_up = False
 
     def explain(self, job: ExplainJob[OcclusionOptions], events: Events, on_events: OnEvents) -> Attribution:
         from xaug.explain.perturbation.losses import occlusion
@@ -118,6 +119,7 @@ class Permutation(Replacing[ReplacementOptions]):
     label = "permutation"
     description = "loss of the output when a group of inputs is that of other events of the sample"
     options = ReplacementOptions
+    adds_up = False
     by_part = False
 
     def explain(self, job: ExplainJob[ReplacementOptions], events: Events, on_events: OnEvents) -> Attribution:

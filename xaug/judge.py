@@ -1,0 +1,87 @@
+"""Judge explanations of a run: `python -m xaug.judge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from xaug.core.command import option_list, xaug_command
+from xaug.core.types import JsonObject
+from xaug.explain.faithfulness.replacements import REPLACEMENTS
+from xaug.report.judgement.judged import Choices
+from xaug.report.judgement.measures import TESTS
+from xaug.report.judgement.stage import judge_run
+
+DEFAULT = Choices()
+AGAIN = [name for name, test in TESTS.items() if test.explains_again]
+
+
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("attributions", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
+@click.option(
+    "--tests",
+    help="Tests, separated by commas, or all: "
+    + "; ".join(f"{name}: {test.words}" for name, test in TESTS.items())
+    + f".  [default: all but {' and '.join(AGAIN)}, which explain events again]",
+)
+@click.option(
+    "--replacement",
+    default=DEFAULT.replacement,
+    help="What stands in for deleted values: "
+    + "; ".join(f"{name}: {one.words}" for name, one in REPLACEMENTS.items())
+    + ".",
+)
+@click.option(
+    "--groups",
+    default=DEFAULT.groups,
+    help="Groups that are deleted together: features, columns or particles of a list, inputs, elements (each number), "
+    "or a YAML file of names by group.",
+)
+@click.option("--points", type=click.IntRange(1), default=DEFAULT.points, help="Points of a deletion curve.")
+@click.option("--max-events", type=click.IntRange(2), default=DEFAULT.events, help="Events that are judged, at most.")
+@click.option(
+    "--changed-events",
+    type=click.IntRange(2),
+    default=DEFAULT.changed_events,
+    help="Events that are explained again, at most, for the tests "
+    + " and ".join(n for n, t in TESTS.items() if t.explains_again)
+    + ".",
+)
+@click.option(
+    "--symmetric", default=",".join(DEFAULT.symmetric), help="Variables that cannot matter, separated by commas."
+)
+@click.option("--seed", type=click.IntRange(0), default=DEFAULT.seed, help="Seed of all draws.")
+@xaug_command
+def main(
+    run: Path, attributions: tuple[Path, ...], output: Path, tests: str | None, replacement: str, groups: str,
+    points: int, max_events: int, changed_events: int, symmetric: str, seed: int,
+) -> JsonObject:  # fmt: skip
+    """Judge explanations of RUN: which method to believe, and which ranks of features.
+
+    ATTRIBUTIONS are outputs of xaug.explain, of the same run and events. Writes judgement.html, a page with methods x
+    tests and a verdict for each feature, and its tables (tests.csv, features.csv, agreement.csv). A command that was
+    interrupted goes on where it was.
+
+    \b
+    Example:
+      python -m xaug.explain mlp --method lrp -o mlp_lrp
+      python -m xaug.explain mlp --method ig --baseline background -o mlp_ig
+      python -m xaug.judge mlp mlp_lrp mlp_ig -o mlp_judged
+    """
+    chosen = Choices(
+        max_events, changed_events, replacement, groups, points, tuple(option_list(symmetric)), seed
+    )  # fmt: skip
+    found = judge_run(run, attributions, output, tests=None if tests is None else option_list(tests), choices=chosen)
+    return {
+        "output": str(output),
+        "page": str(output / "judgement.html"),
+        "believed": [one.feature for one in found.verdicts if one.believe],
+        "verdicts": {one.feature: one.words for one in found.verdicts},
+        "summary": [found.summary, f"open {output / 'judgement.html'}"],
+    }
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m xaug.judge")
