@@ -72,5 +72,5 @@ def test_unknown_preset_names_the_nearest_one(tmp_path):
     with pytest.raises(ConfigurationError, match="did you mean 'tight'"):
         preset("tigth")
     done = CliRunner().invoke(generate_main, ["vlq", "--events", "3", "--preset", "serch", "-o", str(tmp_path / "o")])
-    assert done.exit_code == 1 and "did you mean 'search'" in done.stderr
+    assert done.exit_code == 2 and "did you mean 'search'" in done.stderr
     assert not (tmp_path / "o").exists()

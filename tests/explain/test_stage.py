@@ -209,7 +209,7 @@ def test_bias_and_target_are_recorded_and_used(run_path, tmp_path):
     p = run.model(0).predict(x, verbose=0)
     np.testing.assert_allclose(found.logit, np.log(p[:, 1] / p[:, 0]), rtol=1e-3, atol=1e-4)
     wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--bias", "splitt"])
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "did you mean 'split'" in wrong.output
 
 
@@ -296,7 +296,7 @@ def test_command(run_path, tmp_path):
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["top5"]) == 5
     wrong = CliRunner().invoke(main, [str(run_path), "-o", str(tmp_path / "b"), "--rule", "preset_aa"])
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "did you mean 'preset_a'" in wrong.output
 
 

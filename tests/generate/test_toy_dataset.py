@@ -173,7 +173,7 @@ def test_command(tmp_path):
     assert content["config"]["populations"]["signal"]["theta"] == {"mean": 0.2, "sigma": 0.05}
 
     run = CliRunner().invoke(main, ["toy", "--jets", "60", "--overlap", "huge", "-o", str(tmp_path / "huge")])
-    assert run.exit_code == 1
+    assert run.exit_code == 2
     assert "Known: small, medium, large, table1" in run.output
 
 

@@ -254,7 +254,7 @@ class TestCommand:
     def test_says_what_it_wrote(self, copy):
         result = self.run("--jets", JETS, "--seed", SEED, "-o", copy)
         assert result.exit_code == 0
-        assert f"wrote {copy}" in result.stdout
+        assert f"nothing to do: {copy} is finished" in result.stdout
         assert "20 with a selected leading jet" in result.stdout
 
     def test_json(self, copy):
@@ -266,7 +266,6 @@ class TestCommand:
         [
             (["--card", "signal=no.cmnd"], "no.cmnd cannot be read (No such file or directory)"),
             (["--card", "sginal=no.cmnd"], "unknown card 'sginal'; did you mean 'signal'?"),
-            (["--jets", "0"], "--jets 0"),
         ],
     )
     def test_error_is_one_line(self, arguments, message, tmp_path):
@@ -275,6 +274,10 @@ class TestCommand:
         assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
         assert message in result.stderr
         assert not (tmp_path / "none").exists()
+
+    def test_no_jets(self, tmp_path):
+        result = self.run("--jets", 0, "-o", tmp_path / "none")
+        assert result.exit_code == 2 and "'--jets': 0 is not in the range" in result.stderr
 
     def test_card_without_name(self, tmp_path):
         result = self.run("--jets", 1, "-o", tmp_path / "none", "--card", "own.cmnd")

@@ -105,7 +105,7 @@ def test_command_writes_a_card_with_the_numbers_of_the_run(run, zbb_dataset, tmp
     card = (tmp_path / "small" / "card.md").read_text()
     data = xaug.Dataset.open(zbb_dataset)
     auc = [m["auc"] for m in run.metrics]
-    assert f"| AUC | {auc[1]:.4f} | {sum(auc) / 2:.4f} ± {abs(auc[0] - auc[1]) / 2:.4f} |" in card
+    assert f"| AUC | {auc[1]:.4f} | {sum(auc) / 2:.4f} ± {abs(auc[0] - auc[1]) / 2**0.5:.4f} |" in card
     for text in ("# small", f"{data.size('test')} test", data.digest, "Number 1 of 2, seed 5", "Tiny.", "xaug (36)"):
         assert text in card, text
     assert str(tmp_path) not in card

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -48,18 +48,18 @@ class OneOf(click.Choice[str]):
     ----------
     kind : str
         what the names are names of, as the message calls it
-    choices : iterable of str
-        the names, which shells complete
+    choices : collection of str
+        the names, which shells complete; a mapping may get more of them later
     """
 
-    def __init__(self, kind: str, choices: Iterable[str]) -> None:
+    def __init__(self, kind: str, choices: Collection[str]) -> None:
         super().__init__(list(choices))
-        self.kind = kind
+        self.kind, self.known = kind, choices
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as it is; wrong usage for any other."""
-        if value not in self.choices:
-            self.fail(str(unknown_name(self.kind, str(value), self.choices)), param, ctx)
+        if value not in self.known:
+            self.fail(str(unknown_name(self.kind, str(value), self.known)), param, ctx)
         return str(value)
 
 

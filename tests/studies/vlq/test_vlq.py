@@ -99,8 +99,8 @@ class TestStudy:
     ("options", "words"),
     [
         (["--scale", "quik"], "did you mean 'quick'"),
-        (["--weights", "xsec"], "unknown weights 'xsec'"),
-        (["--by", "absolute"], "unknown way to rank 'absolute'"),
+        (["--weights", "xsec"], "unknown value of --weights 'xsec'"),
+        (["--by", "absolute"], "unknown value of --by 'absolute'"),
         (["--preset", "tigth"], "did you mean 'tight'"),
         (["--least-effective", "many"], "--least-effective many: must be a number >= 0"),
     ],
@@ -108,6 +108,6 @@ class TestStudy:
 def test_unknown_names(tmp_path, options, words):
     """Before anything is generated."""
     done = CliRunner().invoke(main, ["vlq", *options, "-o", str(tmp_path / "x")])
-    assert done.exit_code == 1
+    assert done.exit_code == (1 if "many" in options else 2)
     assert words in done.output
     assert not (tmp_path / "x").exists()
