@@ -18,7 +18,7 @@ from xaug.data.variables import table_of
 
 Own = TypeVar("Own", bound="PartSettings")
 
-__all__ = ["PartSettings", "PartSummary", "ProcessSummary", "Rows", "part_name"]
+__all__ = ["PartSettings", "PartSummary", "ProcessSummary", "Rows", "deciding", "part_name"]
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,26 @@ class PartSummary:
         return cls(content["part"], content["file"], content["start"], content["stop"], contents, content.get("scale"))
 
 
-def part_name(key: Mapping[str, Any], settings: PartSettings, code: str, start: int, stop: int) -> str:
+def deciding(settings: PartSettings) -> JsonObject:
+    """What the contents of all parts of a dataset follow from, beside input and shared code, as plain data."""
+    table = with_plugins(table_of(settings.kind), settings.plugins)
+    return {"settings": settings.config, "xaug": __version__, "variables": table.digest}
+
+
+def part_name(key: Mapping[str, Any], settings: PartSettings | JsonObject, code: str, start: int, stop: int) -> str:
     """File name of a part, which differs wherever its contents could.
 
     Parameters
     ----------
     key
         what tells the input file from others, without its place
+    settings
+        the settings, or what `deciding` returned for them, which takes as long as to read a small file
     code
         digest of the code that all columns share, from reading the file to the list of a jet's particles
     start, stop
         range of its entries
     """
-    decides = {"input": dict(key), "settings": settings.config, "xaug": __version__}
-    code = digest_json(
-        {**decides, "variables": with_plugins(table_of(settings.kind), settings.plugins).digest, "code": code}
-    )
-    return f"{code}_{start}_{stop}.h5"
+    decides = deciding(settings) if isinstance(settings, PartSettings) else settings
+    digest = digest_json({"input": dict(key), **decides, "code": code})
+    return f"{digest}_{start}_{stop}.h5"

@@ -20,7 +20,7 @@ from xaug.core.types import Array, Arrays
 from xaug.core.workers import end_with
 from xaug.data.labels import label_type
 from xaug.data.part_files import PROCESS_INDEX, write_part
-from xaug.data.parts import PartSummary, ProcessSummary, part_name
+from xaug.data.parts import PartSummary, ProcessSummary, deciding, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
@@ -111,12 +111,13 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         self.processor = processor
         self.formats = formats
         self.parent = os.getpid()
+        self.decides = deciding(processor.settings)
         self.code = {name: processor.code(form) for name, form in formats.items()}
 
     def part(self, chunk: Chunk) -> str:
         """File name of the part that a chunk becomes."""
         file = chunk.file
-        return part_name(file.key, self.processor.settings, self.code[file.format], chunk.start, chunk.stop)
+        return part_name(file.key, self.decides, self.code[file.format], chunk.start, chunk.stop)
 
     def process(self, events: Any) -> Outcome:
         """Write the part of a chunk of a ROOT file: NanoEvents of coffea, with an `InputFile` in their metadata."""

@@ -6,6 +6,7 @@ has an unusual ending, is returned beside the files that were found, with the re
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -357,12 +358,18 @@ def _is_own_record(path: Path) -> bool:
     return path.name in (provenance.NAME, provenance.STARTED) and _stage_of(path.parent) is not None
 
 
+@functools.lru_cache(maxsize=64)
+def _manifest_as_of(path: Path, changed: int) -> JsonObject:
+    """A manifest, which is asked for once for each file beside it."""
+    return load_manifest(path)
+
+
 def _manifest(folder: Path) -> JsonObject | None:
     path = folder / provenance.NAME
     if not path.is_file():
         return None
     try:
-        return load_manifest(path)
+        return _manifest_as_of(path, path.stat().st_mtime_ns)
     except DatasetError:
         if (folder / provenance.STARTED).is_file():
             raise
