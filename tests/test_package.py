@@ -1,5 +1,6 @@
 """A wheel holds everything that the code reads, and files that every project has agree with the package."""
 
+import configparser
 import os
 import re
 import shutil
@@ -184,6 +185,22 @@ def test_citation_names_this_version_and_both_papers():
     assert citation["version"] == xaug.__version__
     papers = {one["value"] for paper in citation["references"] for one in paper["identifiers"]}
     assert papers == {"arXiv:2011.13466", "arXiv:2412.13864"}
+
+
+def test_the_recipe_of_conda_needs_what_the_light_core_needs():
+    """For the Python that it names, and without iNNvestigate, which no channel has."""
+    recipe = yaml.safe_load((CHECKOUT / ".conda" / "meta.yaml").read_text())
+    assert recipe["package"]["version"] == xaug.__version__
+    config = configparser.ConfigParser()
+    config.read(CHECKOUT / "setup.cfg")
+    needs = [
+        one for one in config["options"]["install_requires"].splitlines() if one and ">=" not in one.partition(";")[2]
+    ]
+    own = {re.sub(r"\W", "", one.partition(";")[0]) for one in needs if not one.startswith("innvestigate")}
+    run = [one.replace("matplotlib-base", "matplotlib") for one in recipe["requirements"]["run"]]
+    assert {re.sub(r"\W", "", one) for one in run if not one.startswith("python ")} == own
+    command = config["options.entry_points"]["console_scripts"].strip()
+    assert recipe["build"]["entry_points"] == [command]
 
 
 def test_changelog_begins_with_what_is_not_released_or_with_this_version():

@@ -12,7 +12,8 @@ from xaug.core.environment import findings
 from xaug.doctor import main
 
 REQUIRES = [
-    "numpy>=1.26",
+    'numpy>=1.26; python_version >= "3"',
+    'numpy>=99; python_version < "3"',
     "no-such-package>=3",
     "pandas>=99",
     'coffea-of-nobody>=1; extra == "process"',

@@ -239,3 +239,13 @@ def test_a_floor_bin_makes_the_axis_logarithmic():
             plot_distribution(class_histogram(values, np.arange(2000) % 2), Variable("v"), ax)
             assert ax.get_yscale() == scale
             assert ax.get_ylim()[0] >= 0
+
+
+@pytest.mark.parametrize("name", ["_hidden", "costs $5", "$x$", r"\frac", "<b>bold</b>"])
+def test_names_of_runs_stand_in_the_legend_as_they_are(name, tmp_path):
+    band = roc_band([(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.4, 0.3]))])
+    with figure() as (fig, ax):
+        plot_roc({name: band}, ax, 0.01)
+        (text,) = ax.get_legend().get_texts()
+        assert text.get_text().replace(r"\$", "$").strip().startswith(name)
+        save(fig, tmp_path / "drawn")  # mathematics that cannot be read would raise

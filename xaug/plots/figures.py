@@ -192,9 +192,9 @@ def literal(name: str) -> str:
     Returns
     -------
     str
-        The name with its `$` escaped.
+        The name with its `$` escaped; a legend leaves out names that begin with `_`, so that these get a space.
     """
-    return name.replace("$", r"\$")
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def save_table(stem: str | Path, columns: Mapping[str, Sequence[Any] | Array]) -> Path:

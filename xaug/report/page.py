@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from xaug.core.latex import to_markup
 from xaug.core.types import JsonObject
@@ -177,6 +177,7 @@ def make_page(page: Page) -> str:
         loader=PackageLoader("xaug.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["breakable"] = lambda text: escape(text).replace("_", Markup("_<wbr>"))
     environment.filters["maths"] = lambda label: Markup(to_markup(label))
     template = environment.get_template("report.html.j2")
     return template.render(
