@@ -18,8 +18,11 @@ def _needs_keras_2(error):
     if isinstance(error, ConfigurationError) and str(error).startswith("iNNvestigate needs TensorFlow 2.14"):
         return "needs iNNvestigate in its own environment, and so Keras 2"
     own = not any("/xaug/explain/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
-    if own and "A KerasTensor cannot be used as input to a TensorFlow function" in str(error):
+    in_tensorflow = any("/tensorflow/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+    if own and in_tensorflow and "KerasTensor" in str(error):
         return "its model has functions of TensorFlow between Keras tensors, which Keras 3 does not take"
+    if own and "could not automatically infer the shape of the Lambda" in str(error):
+        return "its Lambda layer says no output_shape, which Keras 3 asks for"
     gone = "ThresholdedReLU", "LocallyConnected1D", "LocallyConnected2D"
     if own and isinstance(error, AttributeError) and any(f"no attribute '{name}'" in str(error) for name in gone):
         return f"its layer is not in Keras 3: {error}"

@@ -235,9 +235,9 @@ class TestKeras2:
             xaug.load_model(tmp_path / name)
 
     def test_weights_alone_are_no_model(self, plain, tmp_path):
-        plain.save_weights(tmp_path / "w.h5")
+        plain.save_weights(tmp_path / "own.weights.h5")
         with pytest.raises(ModelError, match="weights only"):
-            xaug.load_model(tmp_path / "w.h5")
+            xaug.load_model(tmp_path / "own.weights.h5")
 
     @pytest.mark.parametrize("name", ["missing.keras", "."])
     def test_no_file(self, tmp_path, name):

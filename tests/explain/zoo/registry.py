@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 STEPS, FEATURES, TOKENS = 6, 3, 7
@@ -122,7 +123,7 @@ def events(model: keras.Model, seed: int = 0) -> dict[str, np.ndarray]:
     n = len(LENGTHS)
     for tensor, name in zip(model.inputs, [t.name for t in model.inputs], strict=True):
         shape = tuple(size or STEPS for size in tensor.shape[1:])
-        if tensor.dtype.is_integer:
+        if tf.as_dtype(tensor.dtype).is_integer:
             found[name] = rng.integers(0, TOKENS, (n, *shape))
         elif name == "mask":
             found[name] = real.astype(np.float32).reshape(n, *shape)
