@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, ModelError
 from xaug.networks.keras_versions import is_keras_3
 
 
@@ -21,6 +21,8 @@ def _needs_keras_2(error):
     in_tensorflow = any("/tensorflow/" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
     if own and in_tensorflow and "KerasTensor" in str(error):
         return "its model has functions of TensorFlow between Keras tensors, which Keras 3 does not take"
+    if isinstance(error, ModelError) and "cannot be followed: A KerasTensor cannot be used as input" in str(error):
+        return "its layer computes with functions of TensorFlow, which cannot be followed in Keras 3"
     if own and "could not automatically infer the shape of the Lambda" in str(error):
         return "its Lambda layer says no output_shape, which Keras 3 asks for"
     gone = "ThresholdedReLU", "LocallyConnected1D", "LocallyConnected2D"

@@ -16,7 +16,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, JsonObject
 from xaug.data.records import CLASSES
-from xaug.networks.keras_versions import input_names, is_graph, origin
+from xaug.networks.keras_versions import call_of, input_names, is_graph, origin
 
 if TYPE_CHECKING:
     import keras
@@ -154,7 +154,7 @@ def logits_of(model: keras.Model) -> Logits:
         )
     layer["config"]["activation"] = "linear"
     if type(last).__name__ != "Dense":
-        head = origin(last.input).layer
+        head = origin(call_of(model.outputs[0]).inputs[0]).layer
         if type(head).__name__ != "Dense" or head.get_config()["activation"] != "linear":
             raise ModelError(
                 f"model {model.name!r}: its {activation} follows layer {head.name!r} ({type(head).__name__}); "

@@ -139,6 +139,7 @@ def _read(node: Any) -> GraphCall:
 
     if is_keras_3():
         layer, arguments, options = node.operation, tuple(node.arguments.args), dict(node.arguments.kwargs)
+        options.pop("training", None)  # each call of the model replaces it
         options = _without_carried_masks(arguments, options)
     else:
         layer, arguments, options = node.layer, tuple(node.call_args), dict(node.call_kwargs)

@@ -18,6 +18,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from xaug.networks.keras_versions import outputs_by_key
+
 STEPS, FEATURES, TOKENS = 6, 3, 7
 LENGTHS = np.array([6, 2, 1, 4, 5, 6, 3, 6, 6])
 """Real steps of the nine events: padded ones in many positions of the batch."""
@@ -62,7 +64,8 @@ class Kind:
         if isinstance(outputs, Mapping):
             outputs = outputs[self.output.partition(":")[0]]
         elif isinstance(outputs, list):
-            outputs = outputs[model.output_names.index(self.output.partition(":")[0])]
+            keys = sorted(outputs_by_key(model)) or list(model.output_names)
+            outputs = outputs[keys.index(self.output.partition(":")[0])]
         return 0 if len(outputs) > 1 and outputs[-1] > 1 else "signal"
 
 
