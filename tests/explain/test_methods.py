@@ -94,6 +94,23 @@ def test_an_added_method_runs_through_the_stage(slope, run_path, tmp_path):
     assert ranking_of(tmp_path / "a") == found.rankings["mean"] == ranking
 
 
+@pytest.mark.parametrize(
+    "method", [method for method in BUILT_IN if method.name not in ("lrp", "ig")], ids=lambda m: m.name
+)
+def test_every_method_runs_through_the_stage(method, run_path, tmp_path):
+    known = method_options(method)
+    small = {"baseline": "background", "per_process": 3, "draws": 3, "samples": 3}
+    chosen = {name: value for name, value in small.items() if name in known}
+    found = explain_run(run_path, tmp_path / "a", method=method.name, max_events=6, **chosen)
+    (attribution,) = found.attributions()
+    assert attribution.lost == 0 and len(attribution) == len(attribution.rows) == 6
+    assert attribution.settings["method"] == method.name
+    assert method.label in found.caption
+    assert (attribution.standard_error is not None) == (method.uses_seed and method.name != "rescale")
+    if method.name in ("rescale", "shapley"):
+        np.testing.assert_allclose(attribution.residual, 0, atol=1e-4)
+
+
 def test_an_added_method_runs_on_a_cluster(slope, run_path, scheduler, tmp_path):
     here = explain_run(run_path, tmp_path / "here", method="slope")
     there = explain_run(run_path, tmp_path / "there", method="slope", scheduler=scheduler)

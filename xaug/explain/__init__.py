@@ -9,8 +9,8 @@ Here `x` is a dict of scaled inputs by input name, for a run `xaug.load_run(path
 `python -m xaug.explain` does the same for all trainings of a run and writes the attributions to a directory.
 
 Explain events
-    lrp, rescale, integrated_gradients, class_attribution, gradient_times_input; occlusion, permutation,
-    shapley_values; compare_engines; Attribution, the result
+    lrp, rescale, integrated_gradients, class_attribution, expected_gradients; gradient_times_input,
+    smooth_gradient; occlusion, permutation, shapley_values; compare_engines; Attribution, the result
 Baselines
     Blank, Event, Mean, Averaged, Sample
 Rank features
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from xaug.explain.gradients.api import integrated_gradients
     from xaug.explain.gradients.baselines import Averaged, Blank, Event, Mean
     from xaug.explain.gradients.class_level import class_attribution
+    from xaug.explain.gradients.expectation import expected_gradients
     from xaug.explain.gradients.samples import Sample
+    from xaug.explain.gradients.smoothing import smooth_gradient
     from xaug.explain.gradients.times_input import gradient_times_input
     from xaug.explain.perturbation.losses import occlusion, permutation
     from xaug.explain.perturbation.shapley import shapley_values
@@ -47,9 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attribution", "Averaged", "Blank", "Event", "Mean", "Sample", "ablation", "class_attribution", "compare_engines",
-    "feature_relevance", "gradient_times_input", "integrated_gradients", "likelihood_test", "lrp", "occlusion",
-    "permutation", "profile", "profiles", "rank_fractions", "relevance_map", "rescale", "score_map", "shapley_values",
-    "stability", "summary", "symmetry_test", "uncertainty",
+    "expected_gradients", "feature_relevance", "gradient_times_input", "integrated_gradients", "likelihood_test",
+    "lrp", "occlusion", "permutation", "profile", "profiles", "rank_fractions", "relevance_map", "rescale",
+    "score_map", "shapley_values", "smooth_gradient", "stability", "summary", "symmetry_test", "uncertainty",
 ]  # fmt: skip
 
 # Module of each public name. It is imported when the name is first used, since most need TensorFlow or pandas.
@@ -63,6 +65,7 @@ _MODULES = {
     "ablation": "xaug.explain.analysis.ablations",
     "class_attribution": "xaug.explain.gradients.class_level",
     "compare_engines": "xaug.explain.propagation.compare",
+    "expected_gradients": "xaug.explain.gradients.expectation",
     "feature_relevance": "xaug.explain.analysis.relevance",
     "gradient_times_input": "xaug.explain.gradients.times_input",
     "integrated_gradients": "xaug.explain.gradients.api",
@@ -77,6 +80,7 @@ _MODULES = {
     "rescale": "xaug.explain.propagation.rescaling",
     "score_map": "xaug.explain.analysis.binned",
     "shapley_values": "xaug.explain.perturbation.shapley",
+    "smooth_gradient": "xaug.explain.gradients.smoothing",
     "stability": "xaug.explain.analysis.spread",
     "summary": "xaug.explain.analysis.relevance",
     "symmetry_test": "xaug.explain.analysis.likelihood",

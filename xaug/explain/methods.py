@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.explain.gradients.expectation import ExpectedGradients
 from xaug.explain.gradients.method import IntegratedGradients
+from xaug.explain.gradients.smoothing import SmoothGrad
 from xaug.explain.gradients.times_input import GradientTimesInput
 from xaug.explain.method import AnyMethod, Method, OptionsT, method_options
 from xaug.explain.perturbation.method import Occlusion, Permutation, ShapleyValues
@@ -18,8 +20,8 @@ from xaug.explain.propagation.method import LayerwiseRelevance, Rescale
 __all__ = ["BUILT_IN", "choose_options", "comparable_options", "find_method", "register", "registered"]
 
 BUILT_IN: tuple[AnyMethod, ...] = (
-    LayerwiseRelevance(), IntegratedGradients(), GradientTimesInput(), Rescale(), Occlusion(), Permutation(),
-    ShapleyValues(),
+    LayerwiseRelevance(), IntegratedGradients(), Rescale(), GradientTimesInput(), SmoothGrad(), ExpectedGradients(),
+    Occlusion(), Permutation(), ShapleyValues(),
 )  # fmt: skip
 """The methods of xaug. The first is the default of the command line."""
 

@@ -170,9 +170,57 @@ def test_rules_that_do_not_read_inputs_are_refused():
             explain(model, events(model), rule, reference={"xaug": np.full(5, 0.5)})
 
 
-def test_layers_that_are_neither_dense_nor_convolutions_are_refused():
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "SimpleRNN"])
+def test_recurrent_stems_are_those_of_folded_biases(kind):
+    """A reference that is the same at all steps joins the bias of every step."""
     x = keras.Input((4, 3), name="list")
-    model = randomised(keras.Model(x, layers.Dense(2, activation="softmax")(layers.GRU(5, name="memory")(x))))
-    with pytest.raises(ModelError, match=r"'memory' \(GRU\) reads an input.*integrated_gradients"):
+    own = {"reset_after": False} if kind == "GRU" else {}
+    memory = getattr(layers, kind)(5, name="memory", **own)
+    model = randomised(keras.Model(x, layers.Dense(2, activation="softmax")(memory(x))))
+    reference = np.array([0.5, -1.0, 0.2])
+    kernel, recurrent, bias = model.get_layer("memory").get_weights()
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other.get_layer("memory").set_weights([kernel, recurrent, bias + reference @ kernel])
+    values = events(model)["list"]
+    found = explain(model, {"list": values}, "epsilon", reference={"list": np.tile(reference, (4, 1))})
+    expected = explain(other, {"list": values - reference}, "epsilon")
+    np.testing.assert_allclose(found.relevance["list"], expected.relevance["list"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "z", "alpha1_beta0"])
+def test_affine_stems_are_those_of_other_shifts(rule):
+    """BatchNormalization in front of a convolution that pads cannot be folded, and is a layer of its own."""
+    x = keras.Input((4, 4, 2), name="image")
+    h = layers.Conv2D(3, 3, padding="same", activation="relu")(layers.BatchNormalization(name="norm")(x))
+    model = keras.Model(x, layers.Dense(2, activation="softmax")(layers.Flatten()(h)))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape) * (1 if w.ndim == 1 else 0.3) for w in model.get_weights()])
+    reference = np.array([0.5, -1.0])
+    gamma, beta, mean, variance = model.get_layer("norm").get_weights()
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other.get_layer("norm").set_weights([gamma, beta, mean - reference, variance])
+    values = events(model)["image"]
+    found = explain(model, {"image": values}, rule, reference={"image": np.broadcast_to(reference, (4, 4, 2))})
+    expected = explain(other, {"image": values - reference}, rule)
+    np.testing.assert_allclose(found.relevance["image"], expected.relevance["image"], rtol=1e-4, atol=1e-5)
+
+
+def test_padded_steps_have_no_relevance_from_any_reference():
+    x = keras.Input((4, 3), name="list")
+    h = layers.GRU(5)(layers.Masking()(x))
+    model = randomised(keras.Model(x, layers.Dense(2, activation="softmax")(h)))
+    values = events(model)["list"]
+    values[:, 2:] = 0
+    found = explain(model, {"list": values}, "epsilon", reference={"list": np.full((4, 3), 0.5)})
+    assert not found.relevance["list"][:, 2:].any() and found.relevance["list"][:, :2].all()
+
+
+def test_layers_that_are_not_linear_in_an_input_are_refused():
+    x = keras.Input((4, 3), name="list")
+    h = layers.MaxPooling1D(2, name="largest")(x)
+    model = randomised(keras.Model(x, layers.Dense(2, activation="softmax")(layers.Flatten()(h))))
+    with pytest.raises(ModelError, match=r"'largest' \(MaxPooling1D\) reads an input.*xaug.explain.rescale"):
         explain(model, events(model), "epsilon", reference={"list": np.full((4, 3), 0.5)})
     explain(model, events(model), "epsilon", reference={"list": np.zeros((4, 3))})

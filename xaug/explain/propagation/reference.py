@@ -23,14 +23,17 @@ from xaug.core.files import digest_json
 from xaug.core.types import Array, Arrays
 from xaug.explain.propagation.graph import Graph, Node
 from xaug.explain.propagation.layers.base import Moving
-from xaug.explain.propagation.layers.identity import Input
+from xaug.explain.propagation.layers.identity import Input, Masking
 from xaug.explain.propagation.layers.linear import LinearLayer
+from xaug.explain.propagation.layers.norm import Affine
+from xaug.explain.propagation.layers.recurrence import Recurrent
 from xaug.explain.propagation.linear_maps import Start, Tensor
 
 __all__ = ["ReferenceEvent", "refuse_reference", "starts_of"]
 
 REMEDY = (
-    "explain it by xaug.explain.integrated_gradients, which takes any event as its baseline, or use the reference zero"
+    "explain it by xaug.explain.rescale or integrated_gradients, which take any events as references, or use the "
+    "reference zero"
 )
 
 
@@ -100,7 +103,7 @@ def starts_of(graph: Graph, reference: ReferenceEvent) -> dict[str, Start]:
     Raises
     ------
     ModelError
-        if an input is read by a layer that is neither dense nor a convolution; the message names it
+        if an input is read by a layer that is neither linear, affine nor recurrent; the message names it
     """
     shift: dict[str, Array] = {}  # by node, what inputs contribute to its output at the reference, of one event
     found = {}
@@ -113,8 +116,14 @@ def starts_of(graph: Graph, reference: ReferenceEvent) -> dict[str, Start]:
         parts = [shift.get(name, np.zeros(graph.by_name[name].shape)) for name in node.inputs]
         if isinstance(node.layer, Moving):
             shift[node.name] = node.layer.move(parts)
+        elif isinstance(node.layer, Masking):  # padded steps get no relevance, wherever they are measured from
+            shift[node.name] = parts[0]
         elif isinstance(node.layer, LinearLayer):
             found[node.name] = _start(node.layer, parts[0])
+        elif isinstance(node.layer, Affine):
+            found[node.name] = Start(parts[0][None], (node.layer.scale * parts[0] + node.layer.shift)[None])
+        elif isinstance(node.layer, Recurrent):  # the shift joins the bias of each step
+            found[node.name] = Start(parts[0][None], np.zeros((1, *node.shape)))
         else:
             raise ModelError(_refused(node))
     return found
@@ -129,7 +138,7 @@ def _start(layer: LinearLayer, x: Array) -> Start:
 def _refused(node: Node) -> str:
     return (
         f"layer {node.name!r} ({node.layer.source.kind}) reads an input of the network, and LRP from a reference is "
-        f"exact for dense layers and convolutions only. Remedy: {REMEDY}"
+        f"exact for dense, convolutional, affine and recurrent layers only. Remedy: {REMEDY}"
     )
 
 

@@ -21,7 +21,7 @@ from xaug.explain.propagation.layers.base import (
     register,
     shape_of,
 )
-from xaug.explain.propagation.linear_maps import ElementwiseMap, LinearStep, Tensor
+from xaug.explain.propagation.linear_maps import ElementwiseMap, LinearStep, ShiftedMap, Tensor
 from xaug.explain.propagation.multipliers import Ends, by_chain_rule, products, slopes
 from xaug.explain.propagation.rules import Role
 
@@ -66,7 +66,11 @@ class Affine(Layer[Tensor]):
         return Passed(y, y)
 
     def backward(self, seen: Backward[Tensor], how: Treatment) -> Shares:
-        step = LinearStep(self._map(), seen.x[0], seen.record, seen.relevance, how.bias, how.never_negative)
+        if seen.start is None:
+            step = LinearStep(self._map(), seen.x[0], seen.record, seen.relevance, how.bias, how.never_negative)
+        else:
+            x = seen.x[0] - tf.constant(seen.start.x, seen.x[0].dtype)
+            step = LinearStep(ShiftedMap(self._map(), seen.start), x, seen.record, seen.relevance, how.bias)
         return Shares([how.chosen.relevance(step)])
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
