@@ -20,7 +20,7 @@ def datasets(made_jets, tmp_path_factory):
     neutral = own["charge"] == 0
     own["mass"] = ak.where(neutral, 0.0, own["mass"])  # towers have none
     for unit in ("dxy", "dz"):
-        own[unit] = ak.where(neutral, 77.0, own[unit])  # Delphes fills the values of towers with anything
+        own[unit] = ak.where(neutral, 7e7, own[unit])  # Delphes fills the values of towers with anything
 
     def named(names, chosen=None):
         return delphes_columns(own, names, chosen)

@@ -49,7 +49,9 @@ def read_flow(chunk: Any, first: int, flow: Flow) -> FinalState:
     for name, own in flow.items():
         full = {ours: f"{name}.{branch}" for ours, branch in own.items()}
         columns, of_event = flat_columns(chunk, full)
-        refuse_momenta(columns, full, of_event, first)
+        # displacements of neutral particles, which may be anything, are not looked at
+        momenta = {key: values for key, values in columns.items() if key not in ("dxy", "dz")}
+        refuse_momenta(momenta, full, of_event, first)
         n = len(columns["pt"])
         rest: Arrays = {"id": np.full(n, NEUTRAL.get(name, 0)), **{key: np.zeros(n) for key in TRACK if key != "id"}}
         found.append({key: columns.get(key, rest[key]) for key in TRACK})
