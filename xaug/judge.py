@@ -8,13 +8,9 @@ import click
 
 from xaug.core.command import option_list, xaug_command
 from xaug.core.types import JsonObject
-from xaug.explain.faithfulness.replacements import REPLACEMENTS
-from xaug.report.judgement.judged import Choices
-from xaug.report.judgement.measures import TESTS
-from xaug.report.judgement.stage import judge_run
+from xaug.report.judgement.choices import Choices
 
 DEFAULT = Choices()
-AGAIN = [name for name, test in TESTS.items() if test.explains_again]
 
 
 @click.argument("run", type=click.Path(path_type=Path))
@@ -22,16 +18,14 @@ AGAIN = [name for name, test in TESTS.items() if test.explains_again]
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @click.option(
     "--tests",
-    help="Tests, separated by commas, or all: "
-    + "; ".join(f"{name}: {test.words}" for name, test in TESTS.items())
-    + f".  [default: all but {' and '.join(AGAIN)}, which explain events again]",
+    help="Tests, separated by commas, or all; a wrong name is answered with all of them.  [default: all but those that "
+    "explain events again]",
 )
 @click.option(
     "--replacement",
     default=DEFAULT.replacement,
-    help="What stands in for deleted values: "
-    + "; ".join(f"{name}: {one.words}" for name, one in REPLACEMENTS.items())
-    + ".",
+    help="Stand-in for deleted values: those of a background event (background), of one that is near in what is left "
+    "(nearest), the mean of the background, or blank.",
 )
 @click.option(
     "--groups",
@@ -45,9 +39,7 @@ AGAIN = [name for name, test in TESTS.items() if test.explains_again]
     "--changed-events",
     type=click.IntRange(2),
     default=DEFAULT.changed_events,
-    help="Events that are explained again, at most, for the tests "
-    + " and ".join(n for n, t in TESTS.items() if t.explains_again)
-    + ".",
+    help="Events that are explained again, at most, by tests that change weights or events.",
 )
 @click.option(
     "--symmetric", default=",".join(DEFAULT.symmetric), help="Variables that cannot matter, separated by commas."
@@ -70,6 +62,8 @@ def main(
       python -m xaug.explain mlp --method ig --baseline background -o mlp_ig
       python -m xaug.judge mlp mlp_lrp mlp_ig -o mlp_judged
     """
+    from xaug.report.judgement.stage import judge_run
+
     chosen = Choices(
         max_events, changed_events, replacement, groups, points, tuple(option_list(symmetric)), seed
     )  # fmt: skip

@@ -114,7 +114,7 @@ def judge(
 
     Example: python -m xaug.study judge zbb_quick toy_quick --methods ig --max-events 500 -o judged
     """
-    from xaug.report.judgement.judged import Choices
+    from xaug.report.judgement.choices import Choices
     from xaug.report.judgement.studies import judge_studies
 
     choices = Choices() if max_events is None else Choices(events=max_events)

@@ -14,7 +14,7 @@ from xaug.core.errors import ConfigurationError, InputFileError, unknown_name
 from xaug.core.progress import note
 
 HEAVY = {"tensorflow", "keras", "coffea", "matplotlib", "mplhep", "sklearn", "pandas", "uproot", "pythia8mc", "fastjet"}
-STAGES = ["generate", "process", "train", "explain", "grid", "topk", "report", "reference", "doctor", "study"]
+STAGES = ["generate", "process", "train", "explain", "grid", "topk", "judge", "report", "reference", "doctor", "study"]
 COMMANDS = [["xaug"], *([f"xaug.{stage}"] for stage in STAGES), ["xaug.generate", "zbb"]]
 
 # Runs `python -m MODULE ARGUMENTS` once with --help and once with an unknown option. The last line has both exit codes

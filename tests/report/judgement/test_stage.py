@@ -12,7 +12,7 @@ import xaug
 from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run
 from xaug.judge import main
-from xaug.report.judgement.judged import Choices
+from xaug.report.judgement.choices import Choices
 from xaug.report.judgement.stage import judge_run
 from xaug.report.judgement.studies import judge_studies
 from xaug.training.stage import train

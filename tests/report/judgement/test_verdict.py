@@ -7,7 +7,7 @@ import pytest
 
 from xaug.explain.analysis.likelihood import LikelihoodTest
 from xaug.explain.attribution import Attribution
-from xaug.report.judgement.judged import Choices
+from xaug.report.judgement.choices import Choices
 from xaug.report.judgement.verdict import feature_verdicts, summary_of
 
 NAMES = list("abcdefghij")

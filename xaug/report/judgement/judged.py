@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,44 +19,14 @@ from xaug.explain.gradients.named_baselines import named_baseline
 from xaug.explain.gradients.processes import affordable
 from xaug.explain.gradients.samples import Sample, sample_of
 from xaug.report.explained_run import ExplainedRun
+from xaug.report.judgement.choices import Choices
 from xaug.training.runs import Run
 
-__all__ = ["Choices", "Judged", "open_judged"]
+__all__ = ["Judged", "open_judged"]
 
 
 STAND_INS = 200
 """Background events of each process at most, of which stand-ins for deleted values are drawn."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The options of the tests.
-
-    Attributes
-    ----------
-    events : int
-        events that are judged, at most
-    changed_events : int
-        events that are explained again after a change of weights or inputs, at most
-    replacement : str
-        what stands in for deleted values, see `xaug.explain.faithfulness.REPLACEMENTS`
-    groups : str
-        what is deleted together, see `xaug.explain.faithfulness.deletion_curves`
-    points : int
-        points of a deletion curve
-    symmetric : tuple of str
-        variables that cannot matter by a symmetry
-    seed : int
-        seed of all draws
-    """
-
-    events: int = 2000
-    changed_events: int = 100
-    replacement: str = "background"
-    groups: str = "features"
-    points: int = 20
-    symmetric: tuple[str, ...] = ("phi",)
-    seed: int = 1
 
 
 class Judged:

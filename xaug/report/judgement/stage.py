@@ -24,7 +24,8 @@ from xaug.explain.faithfulness.replacements import REPLACEMENTS
 from xaug.plots import figures
 from xaug.plots.faithfulness import plot_deletion
 from xaug.report.explained_run import LIST_RELEVANCE
-from xaug.report.judgement.judged import Choices, Judged, open_judged
+from xaug.report.judgement.choices import Choices
+from xaug.report.judgement.judged import Judged, open_judged
 from xaug.report.judgement.measures import TESTS, ExplanationTest, Measure, chosen_tests
 from xaug.report.judgement.of_data import likelihood_tests
 from xaug.report.judgement.verdict import FeatureVerdict, best_of, cell, feature_verdicts, summary_of, tolerance

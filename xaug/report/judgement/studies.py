@@ -17,7 +17,7 @@ from xaug.explain.explanation import Explanation
 from xaug.explain.method import AnyMethod
 from xaug.explain.methods import comparable_options, find_method
 from xaug.explain.stage import explain_run
-from xaug.report.judgement.judged import Choices
+from xaug.report.judgement.choices import Choices
 from xaug.report.judgement.stage import RunJudgement, draw_curves, how_to_read, judge_run
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page

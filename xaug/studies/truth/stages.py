@@ -6,10 +6,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.command import option_list
@@ -20,6 +19,9 @@ from xaug.data.dataset import Dataset
 from xaug.generate.truth_toys import TRUTH_TOYS, TruthToy, truth_toy
 from xaug.studies.plan import PlannedStage, training_seconds
 from xaug.studies.scales import sized
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SCALES", "TruthScale", "plan", "study"]
 
@@ -110,6 +112,8 @@ def study(
     workers
         processes at a time; default: one for each core
     """
+    import pandas as pd
+
     from xaug.explain.methods import find_method, registered
     from xaug.training.stage import train
 
