@@ -17,7 +17,8 @@ from xaug.core.progress import begin_stage
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.generate.truth_toys import TRUTH_TOYS, TruthToy, truth_toy
-from xaug.studies.plan import PlannedStage, training_seconds
+from xaug.studies.plan import training_seconds
+from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.scales import sized
 
 if TYPE_CHECKING:
