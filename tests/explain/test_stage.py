@@ -269,7 +269,8 @@ def test_a_worker_does_not_keep_a_run_that_was_replaced(mlp_path, zbb_dataset, t
         lrp = find_method("lrp")
         options = choose_options(lrp, {"engine": "native"})
         job = ExplainJob(run, run.dataset(), "test", options, 1, tmp_path)
-        return explain_parts(lrp, job, 0, np.arange(4), client)
+        (found,) = explain_parts(lrp, job, 0, np.arange(4), client)
+        return found
 
     monkeypatch.setattr("distributed.as_completed", iter)
     shutil.copytree(mlp_path, tmp_path / "run")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import h5py
 import numpy as np
 
 from xaug.core.errors import DatasetError
-from xaug.core.files import new_hdf5, read_json_array, write_array, write_json_array
+from xaug.core.files import read_json_array
 from xaug.core.integrity import verified
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.variables import KINDS_0_1, Variable, table_of_version_0_1
+from xaug.explain.attribution_writer import OPTIONAL, attribution_writer
 
-__all__ = ["Attribution"]
+__all__ = ["Attribution", "joined"]
 
 
 def _stored_columns(stored: JsonObject, names: dict[str, list[str]]) -> dict[str, tuple[Variable, ...]]:
@@ -30,7 +34,8 @@ def _stored_columns(stored: JsonObject, names: dict[str, list[str]]) -> dict[str
     return {}
 
 
-_OPTIONAL = ("rows", "label", "reference", "within_tolerance")
+BLOCK = 4096
+"""Events that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -141,27 +146,19 @@ class Attribution:
         path : path
             File to write.
         """
-        with new_hdf5(path) as file:
-            for name, values in self.relevance.items():
-                write_array(file, f"relevance/{name}", values, compression="lzf", shuffle=True)
-            for name in ("logit", "residual", *_OPTIONAL):
-                if getattr(self, name) is not None:
-                    write_array(file, name, getattr(self, name))
-            for name, values in (self.standard_error or {}).items():
-                write_array(file, f"standard_error/{name}", values, compression="lzf", shuffle=True)
-            file.attrs["variables"] = json.dumps(self.variables)
-            columns = {name: [variable.to_json() for variable in own] for name, own in self.columns.items()}
-            write_json_array(file, "columns", columns)
-            file.attrs["settings"] = json.dumps(self.settings)
+        with attribution_writer(path) as writer:
+            writer.add(self)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Attribution:
+    def load(cls, path: str | os.PathLike[str], events: Array | None = None) -> Attribution:
         """Read what `save` wrote.
 
         Parameters
         ----------
         path : path
             File to read.
+        events : array of int, optional
+            Events to read, by number, ascending; default: all.
 
         Returns
         -------
@@ -173,18 +170,96 @@ class Attribution:
         DatasetError
             If the file is not an attribution, or is damaged.
         """
-        try:
-            with h5py.File(verified(path)) as file:
-                variables = json.loads(file.attrs["variables"])
-                relevance = {name: file[f"relevance/{name}"][()] for name in variables}
-                optional = {name: file[name][()] if name in file else None for name in _OPTIONAL}
-                if "standard_error" in file:
-                    optional["standard_error"] = {name: file[f"standard_error/{name}"][()] for name in variables}
-                settings = json.loads(file.attrs["settings"])
-                columns = _stored_columns(read_json_array(file, "columns") if "columns" in file else {}, variables)
-                return cls(relevance, file["logit"][()], variables, settings, **optional, columns=columns)
-        except (OSError, KeyError, ValueError) as error:
-            raise DatasetError(
-                f"{path} is no attribution file or is damaged ({error}). Delete it and the manifest.json beside it, "
-                "then explain again: other trainings are kept"
-            ) from None
+        with _opened(path) as file:
+            if events is None:
+                return cls._read(file, slice(None))
+            found = [cls._read(file, own) for own in np.split(events, range(BLOCK, len(events), BLOCK))]
+        return joined(found)
+
+    @classmethod
+    def blocks(cls, path: str | os.PathLike[str]) -> Iterator[Attribution]:
+        """Read what `save` wrote, some events at a time.
+
+        Parameters
+        ----------
+        path : path
+            File to read.
+
+        Yields
+        ------
+        Attribution
+            The next events.
+
+        Raises
+        ------
+        DatasetError
+            If the file is not an attribution, or is damaged.
+        """
+        with _opened(path) as file:
+            for start in range(0, max(len(file["logit"]), 1), BLOCK):
+                yield cls._read(file, slice(start, start + BLOCK))
+
+    @staticmethod
+    def bytes_in(path: str | os.PathLike[str]) -> int:
+        """Memory that the relevance of one event in a file takes, in bytes."""
+        with _opened(path) as file:
+            names = json.loads(file.attrs["variables"])
+            arrays = [file[f"relevance/{name}"] for name in names]
+            return sum(own.dtype.itemsize * int(np.prod(own.shape[1:])) for own in arrays)
+
+    @classmethod
+    def _read(cls, file: h5py.File, events: slice | Array) -> Attribution:
+        """Some events of an opened file: those of a slice, or of ascending numbers close to each other."""
+        within: slice | Array = slice(None)
+        if not isinstance(events, slice):
+            within, events = events - events[0], slice(events[0], events[-1] + 1)
+
+        def read(name: str) -> Array:
+            values: Array = file[name][events][within]
+            return values
+
+        variables = json.loads(file.attrs["variables"])
+        relevance = {name: read(f"relevance/{name}") for name in variables}
+        optional: dict[str, Any] = {name: read(name) if name in file else None for name in OPTIONAL}
+        if "standard_error" in file:
+            optional["standard_error"] = {name: read(f"standard_error/{name}") for name in variables}
+        settings = json.loads(file.attrs["settings"])
+        columns = _stored_columns(read_json_array(file, "columns") if "columns" in file else {}, variables)
+        return cls(relevance, read("logit"), variables, settings, **optional, columns=columns)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open a file for reading; DatasetError if it is damaged, also where that shows while it is read."""
+    try:
+        with h5py.File(verified(path)) as file:
+            yield file
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(
+            f"{path} is no attribution file or is damaged ({error}). Delete it and the manifest.json beside it, "
+            "then explain again: other trainings are kept"
+        ) from None
+
+
+def joined(found: Sequence[Attribution]) -> Attribution:
+    """Attributions of several groups of events as one."""
+    first = found[0]
+
+    def together(name: str) -> Array | None:
+        values = [getattr(one, name) for one in found]
+        return None if values[0] is None else np.concatenate(values)
+
+    errors = None
+    if first.standard_error is not None:
+        each = [one.standard_error or {} for one in found]
+        errors = {name: np.concatenate([one[name] for one in each]) for name in first.standard_error}
+    return replace(
+        first,
+        relevance={name: np.concatenate([a.relevance[name] for a in found]) for name in first.relevance},
+        logit=np.concatenate([a.logit for a in found]),
+        rows=together("rows"),
+        label=together("label"),
+        reference=together("reference"),
+        within_tolerance=together("within_tolerance"),
+        standard_error=errors,
+    )

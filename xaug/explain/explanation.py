@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError
 from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
-from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import AnyMethod, class_level_path
 from xaug.explain.methods import find_method
@@ -107,13 +107,28 @@ class Explanation:
                 "trainings are kept"
             ) from None
 
-    def attributions(self) -> list[Attribution]:
-        """Read the attributions, one a training."""
-        return [self.attribution(training) for training in range(self.trainings)]
+    def attributions(self, memory: float | None = None) -> list[Attribution]:
+        """Read the attributions, one a training; see `attribution`."""
+        return [self.attribution(training, memory) for training in range(self.trainings)]
 
-    def attribution(self, training: int) -> Attribution:
-        """Read the attribution of one training."""
-        return Attribution.load(attribution_path(self.directory, training))
+    def attribution(self, training: int, memory: float | None = None) -> Attribution:
+        """Read the attribution of one training.
+
+        Parameters
+        ----------
+        training : int
+            number of the training
+        memory : float, optional
+            largest size of the relevance in MB; of more events, evenly spread ones are read. Default: all are read
+        """
+        path = attribution_path(self.directory, training)
+        shown = self.events if memory is None else self.events_within(memory)
+        some = None if shown == self.events else np.linspace(0, self.events - 1, shown).astype(int)
+        return Attribution.load(path, some)
+
+    def events_within(self, memory: float) -> int:
+        """Number of events whose relevance fits into some MB of memory; one at least."""
+        return min(self.events, max(1, int(memory * 1e6 / Attribution.bytes_in(attribution_path(self.directory, 0)))))
 
     def class_tables(self) -> list[pd.DataFrame]:
         """Read the attributions of the class, a table a training with a row a feature.
@@ -137,17 +152,28 @@ def read_class_tables(directory: Path, trainings: int) -> list[pd.DataFrame]:
     return [pd.read_csv(verified(path), index_col=0) for path in paths if path.exists()]
 
 
-def rank_features(directory: Path, method: AnyMethod, done: list[Attribution]) -> dict[str, list[str]]:
+def rank_features(directory: Path, method: AnyMethod, trainings: int, table: pd.DataFrame) -> dict[str, list[str]]:
     """All features, the most important first: by attributions of the class where there are such, else by relevance.
+
+    Parameters
+    ----------
+    directory : Path
+        directory of the attributions
+    method : Method
+        the method that made them
+    trainings : int
+        number of trainings
+    table : DataFrame
+        as `xaug.explain.summary` gives it
 
     Returns
     -------
     dict of list of str
         by each of `RANKED_BY`; relevance has no sign, so that both rankings are the same there
     """
-    tables = read_class_tables(directory, len(done)) if method.attributes_class else []
+    tables = read_class_tables(directory, trainings) if method.attributes_class else []
     if not tables:
-        return {by: list(summary(done).index) for by in RANKED_BY}
+        return {by: list(table.index) for by in RANKED_BY}
     found = {}
     for by in RANKED_BY:
         values = pd.concat([table[by] for table in tables], axis=1).mean(axis=1)

@@ -6,24 +6,23 @@ A part is always explained as one array, wherever that happens, so the numbers a
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xaug.core.files import digest_json
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
+from xaug.explain.attribution_writer import attribution_writer
 from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents
 from xaug.training.runs import load_run
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["cluster", "explain_parts", "explain_together", "joined"]
+__all__ = ["cluster", "explain_parts", "explain_together"]
 
 
 def explain_together(
@@ -58,7 +57,7 @@ def explain_parts(
     rows: Array,
     client: Client | None = None,
     on_events: OnEvents = lambda n: None,
-) -> Attribution:
+) -> Iterator[Attribution]:
     """Explain events by one training of a run, part by part of the dataset.
 
     Parameters
@@ -74,17 +73,18 @@ def explain_parts(
     on_events : callable, optional
         called with the number of events done since the last call
 
-    Returns
-    -------
+    Yields
+    ------
     Attribution
+        the events of one part after the other
     """
     if client is not None:
-        return _on_cluster(method, job, training, rows, client, on_events)
-    model, found = job.run.model(training), []
+        yield from _on_cluster(method, job, training, rows, client, on_events)
+        return
+    model = job.run.model(training)
     for arrays, own in job.data.iterate_rows([*job.run.input_spec.fields, "label"], job.split, rows):
         events = Events(model, training, job.run.inputs(arrays), arrays["label"])
-        found.append(replace(method.explain(job, events, on_events), rows=own, label=events.label))
-    return joined(found)
+        yield replace(method.explain(job, events, on_events), rows=own, label=events.label)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class _PartTask:
 
 def _on_cluster(
     method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array, client: Client, on_events: OnEvents
-) -> Attribution:
+) -> Iterator[Attribution]:
     from distributed import as_completed
 
     directory = job.directory.resolve()
@@ -131,10 +131,9 @@ def _on_cluster(
     futures = client.map(_explain_task, tasks, pure=False)
     for future in as_completed(futures):
         on_events(future.result())
-    found = joined([Attribution.load(task.path) for task in tasks])
     for task in tasks:
+        yield Attribution.load(task.path)
         task.path.unlink()
-    return found
 
 
 @functools.lru_cache(maxsize=4)
@@ -148,33 +147,10 @@ def _opened(source: _JobSource) -> ExplainJob[Any]:
 
 def _explain_task(task: _PartTask) -> int:
     """Explain one part in a worker; return the number of its events."""
-    found = explain_parts(task.source.method, _opened(task.source), task.training, task.rows)
-    found.save(task.path)
-    return len(found)
-
-
-def joined(found: Sequence[Attribution]) -> Attribution:
-    """Attributions of several groups of events as one."""
-    first = found[0]
-
-    def together(name: str) -> Array | None:
-        values = [getattr(one, name) for one in found]
-        return None if values[0] is None else np.concatenate(values)
-
-    errors = None
-    if first.standard_error is not None:
-        each = [one.standard_error or {} for one in found]
-        errors = {name: np.concatenate([one[name] for one in each]) for name in first.standard_error}
-    return replace(
-        first,
-        relevance={name: np.concatenate([a.relevance[name] for a in found]) for name in first.relevance},
-        logit=np.concatenate([a.logit for a in found]),
-        rows=together("rows"),
-        label=together("label"),
-        reference=together("reference"),
-        within_tolerance=together("within_tolerance"),
-        standard_error=errors,
-    )
+    with attribution_writer(task.path) as writer:
+        for found in explain_parts(task.source.method, _opened(task.source), task.training, task.rows):
+            writer.add(found)
+    return len(task.rows)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from xaug.core.progress import bar
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.records import CLASSES
-from xaug.explain.analysis.relevance import summary
+from xaug.explain.analysis.relevance import mean_relevance, summary_of
 from xaug.explain.attribution import Attribution
+from xaug.explain.attribution_writer import attribution_writer
 from xaug.explain.explanation import Explanation, attribution_path, rank_features
 from xaug.explain.method import AnyMethod, ExplainJob
 from xaug.explain.methods import choose_options, find_method, registered
@@ -150,27 +151,29 @@ def _explain_waiting(
         prepared = method.prepare(job)
         for i in waiting:
             if method.by_part:
-                found = explain_parts(method, prepared, i, rows, client, on_events)
+                groups = explain_parts(method, prepared, i, rows, client, on_events)
             else:
-                found = explain_together(method, prepared, i, rows, on_events)
+                groups = iter([explain_together(method, prepared, i, rows, on_events)])
             own = {} if run.classes == CLASSES else {"classes": list(run.classes)}
-            found = replace(found, settings={**found.settings, "training": i, **own}, columns=run.columns)
-            found.save(attribution_path(job.directory, i))
+            with attribution_writer(attribution_path(job.directory, i)) as writer:
+                for found in groups:
+                    settings = {**found.settings, "training": i, **own}
+                    writer.add(replace(found, settings=settings, columns=run.columns))
 
 
 def _write_results(method: AnyMethod, job: ExplainJob[Any], config: JsonObject) -> None:
     """Write the table of relevance and the manifest of a directory whose attributions are all there."""
     directory = job.directory
-    done = [Attribution.load(attribution_path(directory, i)) for i in range(len(job.run))]
-    table = summary(done)
+    done = [mean_relevance(Attribution.blocks(attribution_path(directory, i))) for i in range(len(job.run))]
+    table = summary_of(done)
     with atomic_path(directory / "relevance.csv") as path:
         table.to_csv(path)
     provenance.write(
         directory, "explain", config, run=str(job.run.path.resolve()), dataset=str(job.data.path.resolve()),
-        classes=list(job.data.classes), trainings=len(job.run), events=len(done[0]), settings=done[0].settings,
+        classes=list(job.data.classes), trainings=len(job.run), events=done[0].events, settings=done[0].settings,
         lost=[a.lost for a in done],
-        conserved_5_50_95=[np.nanpercentile(a.conserved[~a.is_lost], [5, 50, 95]).round(4).tolist() for a in done],
-        top5=list(table.index[:5]), rankings=rank_features(directory, method, done),
+        conserved_5_50_95=[np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done],
+        top5=list(table.index[:5]), rankings=rank_features(directory, method, len(done), table),
     )  # fmt: skip
 
 
@@ -187,7 +190,8 @@ def rows_to_explain(data: Dataset, split: str, only: str | None, max_events: int
     else:
         if only not in data.classes:
             raise unknown_name("class", only, data.classes)
-        rows = np.flatnonzero(data.load(["label"], split)["label"] == data.classes.index(only))
+        label = np.concatenate([part["label"] for part in data.iterate(["label"], split)])
+        rows = np.flatnonzero(label == data.classes.index(only))
         if max_events is not None and max_events < len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, max_events).round().astype(int)]
     if len(rows) == 0:

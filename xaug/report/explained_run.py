@@ -24,6 +24,8 @@ __all__ = ["LIST_RELEVANCE", "ExplainedRun", "Shape", "shapes_of"]
 
 LIST_RELEVANCE = "signed"
 """The scores of a particle list are added to one number as in the code of the authors of arXiv:2011.13466."""
+MEMORY = 32.0
+"""Relevance of a training that a report holds in memory, in MB: of larger ones it reads evenly spread events."""
 
 
 class Shape(Enum):
@@ -101,13 +103,13 @@ class ExplainedRun:
     @cached_property
     def attributions(self) -> list[Attribution]:
         """The attributions of each training."""
-        return self.explanation.attributions()
+        return self.explanation.attributions(MEMORY)
 
     @cached_property
     def first(self) -> Attribution:
         """The attribution of the first training; the others are not read for it."""
         known: list[Attribution] | None = self.__dict__.get("attributions")
-        return known[0] if known else self.explanation.attribution(0)
+        return known[0] if known else self.explanation.attribution(0, MEMORY)
 
     @property
     def rows(self) -> Array:
@@ -184,7 +186,9 @@ class ExplainedRun:
     @property
     def words(self) -> str:
         """How the events were explained, for captions."""
-        return self.explanation.caption
+        shown, of = self.explanation.events_within(MEMORY), self.explanation.events
+        some = f"; {shown} of {of} events, evenly spread" if shown < of else ""
+        return self.explanation.caption + some
 
     def release(self) -> None:
         """Forget the arrays."""

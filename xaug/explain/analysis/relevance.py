@@ -10,18 +10,20 @@ variable. `signed_share` in `summary` has no such advantage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.core.types import Array, Arrays
+from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.attribution import Attribution
 
 __all__ = [
-    "LIST_RELEVANCE", "feature_relevance", "normalized", "signed_relevance", "summary", "trainings_of", "vector_names",
+    "LIST_RELEVANCE", "MeanRelevance", "feature_relevance", "mean_relevance", "normalized", "signed_relevance",
+    "summary", "summary_of", "trainings_of", "vector_names",
 ]  # fmt: skip
 
 LIST_RELEVANCE = ("absolute", "signed", "columns")
@@ -176,6 +178,53 @@ def _same(one: Array | None, other: Array | None) -> bool:
     return np.array_equal(one, other)
 
 
+@dataclass(frozen=True)
+class MeanRelevance:
+    """Sums over the events of one training, from which its ranking follows.
+
+    Attributes
+    ----------
+    events, lost : int
+        number of events, and of those that are lost (`Attribution.is_lost`)
+    mean, signed : Series
+        mean normalised absolute and signed relevance of each feature over the events that are not lost
+    conserved : array
+        `Attribution.conserved` of the events that are not lost
+    settings : dict
+        settings of the attribution
+    """
+
+    events: int
+    lost: int
+    mean: pd.Series
+    signed: pd.Series
+    conserved: Array
+    settings: JsonObject
+
+
+def mean_relevance(groups: Iterable[Attribution], list_relevance: str = "absolute") -> MeanRelevance:
+    """Mean relevance of the features over events, of which one group is in memory at a time.
+
+    Parameters
+    ----------
+    groups : iterable of Attribution
+        events of one training
+    list_relevance : {"absolute", "signed", "columns"}
+        how the scores of a particle list add up, see `LIST_RELEVANCE`
+    """
+    sums, signed, conserved, events, lost = [], [], [], 0, 0
+    settings: JsonObject = {}
+    for group in groups:
+        sums.append(feature_relevance(group, list_relevance).sum())
+        signed.append(signed_relevance(group).sum())
+        settings, events, lost = settings or group.settings, events + len(group), lost + group.lost
+        conserved.append(group.conserved[~group.is_lost])
+    kept = events - lost or np.nan
+    return MeanRelevance(
+        events, lost, sum(sums) / kept, sum(signed) / kept, np.concatenate(conserved), settings
+    )  # fmt: skip
+
+
 def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
     """Rank the features by their relevance, with its spread over trainings.
 
@@ -203,19 +252,35 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
     ----------
     arXiv:2011.13466, section 5.1
     """
-    if not attributions:
+    return summary_of([mean_relevance([a], list_relevance) for a in attributions])
+
+
+def summary_of(trainings: Sequence[MeanRelevance]) -> pd.DataFrame:
+    """The table of `summary`, from the means of each training.
+
+    Parameters
+    ----------
+    trainings : sequence of MeanRelevance
+        one a training
+
+    Raises
+    ------
+    ConfigurationError
+        see `summary`
+    """
+    if not trainings:
         raise ConfigurationError("summary needs at least one attribution")
-    per_training = pd.DataFrame([feature_relevance(a, list_relevance).mean() for a in attributions])
-    whole = [a for a in attributions if len(a) and a.lost == len(a)]
+    per_training = pd.DataFrame([own.mean for own in trainings])
+    whole = [own for own in trainings if own.events and own.lost == own.events]
     if whole:
         raise ConfigurationError(
-            f"all {len(whole[0])} events of an attribution are lost: no relevance of theirs is finite"
+            f"all {whole[0].events} events of an attribution are lost: no relevance of theirs is finite"
         )
     if per_training.isna().any(axis=None):
         raise ConfigurationError(
             "the attributions have different features, or no events; give those of one run, with at least one event"
         )
-    signed = pd.DataFrame([signed_relevance(a).mean() for a in attributions])
+    signed = pd.DataFrame([own.signed for own in trainings])
     shares = signed.div(signed.abs().sum(axis=1).replace(0.0, 1.0), axis=0)
     table = pd.DataFrame(
         {"mean": per_training.mean(), "rms": per_training.std(ddof=0), "signed_share": shares.mean()}

@@ -313,14 +313,18 @@ class ClassSums:
         n, replicas = int(kept.sum()), len(self.weights) - 1
         if n == 0:
             raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
-        events = self.rng.multinomial(n, np.full(n, 1 / n), size=replicas) / n
+        signed, absolute = self.by_event[kept], self.by_event_absolute[kept]
+        of_events = np.zeros((replicas, 2, len(self.names)))
+        for i in range(replicas):  # the weights of all replicas would take much more memory than the attributions
+            events = self.rng.multinomial(n, np.full(n, 1 / n)) / n
+            of_events[i] = events @ signed, events @ absolute
         columns = {}
-        for name, values, replica in (
-            ("mean", self.by_event[kept], self.replica[0] / n),
-            ("mean_absolute", self.by_event_absolute[kept], self.replica[1] / n),
+        for name, values, replicated, replica in (
+            ("mean", signed, of_events[:, 0], self.replica[0] / n),
+            ("mean_absolute", absolute, of_events[:, 1], self.replica[1] / n),
         ):
             columns[name] = values.mean(axis=0)
-            columns[f"{name}_error_events"] = (events @ values).std(axis=0, ddof=1)
+            columns[f"{name}_error_events"] = replicated.std(axis=0, ddof=1)
             columns[f"{name}_error_baselines"] = replica[1:].std(axis=0, ddof=1)
         if self.drawn is not None:
             k = self.drawn.shape[1]
