@@ -11,6 +11,7 @@ import xaug
 from xaug.core.errors import DatasetError
 from xaug.data.scaling import Scaler
 from xaug.networks.choice import choose_inputs
+from xaug.networks.keras_versions import is_keras_3
 from xaug.training import batches, sample
 from xaug.training.batches import by_groups, endless_batches, errors_of, ordered_batches
 from xaug.training.runs import load_run
@@ -117,6 +118,7 @@ def test_a_long_pass_shuffles_groups_of_blocks(small):
     np.testing.assert_array_equal(by_groups(few), few)
 
 
+@pytest.mark.skipif(is_keras_3(), reason="Keras 3 shuffles arrays in an order of its own from the second epoch on")
 def test_epochs_take_rows_as_keras_takes_arrays(data):
     """The losses of `Model.fit` on arrays, to the last bit, with validation and weights."""
     inputs, losses = choose_inputs(data.table, "mlp"), []
