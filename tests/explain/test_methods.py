@@ -99,7 +99,7 @@ def test_an_added_method_runs_through_the_stage(slope, run_path, tmp_path):
 )
 def test_every_method_runs_through_the_stage(method, run_path, tmp_path):
     known = method_options(method)
-    small = {"baseline": "background", "per_process": 3, "draws": 3, "samples": 3}
+    small = {"baseline": "background", "per_process": 4, "draws": 3, "samples": 3}
     chosen = {name: value for name, value in small.items() if name in known}
     found = explain_run(run_path, tmp_path / "a", method=method.name, max_events=6, **chosen)
     (attribution,) = found.attributions()
@@ -162,7 +162,7 @@ def test_options_have_their_defaults_and_types(method):
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("lrp", {"baseline": "blank"}, "--baseline belongs to --method ig or occlusion or .*, not to lrp"),
+        ("lrp", {"baseline": "blank"}, "--baseline belongs to --method ig or .*, not to lrp"),
         ("lrp", {"tolerence": 1.0}, "unknown option of method lrp 'tolerence'"),
         ("lrp", {"force": "yes"}, "--force 'yes' is of type str; it must be bool"),
         ("ig", {"baseline": "blank", "max_nodes": True}, "--max-nodes True is of type bool; it must be int"),
