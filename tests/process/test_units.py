@@ -33,10 +33,12 @@ def test_sizes_are_medians():
     assert scale_of(FinalState({k: one.particles[k] for k in ("pt", "vx", "vy")}, one.counts)).length == 5.0
 
 
-@pytest.mark.parametrize(("factor", "words"), [(1e3, r"median of 6e\+05 GeV.*in MeV"), (1e-3, "of 0.6 GeV.*in TeV")])
-def test_momenta_that_cannot_be_in_gev(factor, words):
-    with pytest.raises(BadValues, match=words):
-        scale_of(jets(600 * factor))
+def test_momenta_that_cannot_be_in_gev():
+    with pytest.raises(BadValues, match=r"median of 6e\+05 GeV.*in MeV"):
+        scale_of(jets(6e5))
+    with pytest.raises(ConfigurationError, match=r"a.root: .*median of 0.6 GeV, less than a jet has.*in TeV"):
+        check_scales({"a.root": [scale_of(jets(0.6))]}, {"a.root": QCD})
+    assert check_scales({"a.root": [scale_of(jets(0.6)), *[scale_of(jets())] * 2]}, {"a.root": QCD}) == []
 
 
 def test_jets_of_one_event_count_one_by_one():

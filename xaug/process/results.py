@@ -90,7 +90,7 @@ class Results:
         """Warn about files whose units seem wrong; ConfigurationError if those of momenta differ between files."""
         found: dict[str, list[Magnitudes]] = {}
         for part in self.parts:
-            if part.scale is not None:
+            if part.scale is not None and part.rows:  # files without a jet are told apart before
                 found.setdefault(part.file, []).append(Magnitudes.from_json(part.scale))
         processes = {file.path: frozenset(file.processes) for file in self.files}
         self.warnings += check_scales(found, processes)

@@ -79,11 +79,10 @@ def scale_of(content: FinalState | Collisions) -> Magnitudes:
         event, n = np.repeat(np.arange(len(content.counts)), content.counts), len(content.counts)
     sums = np.bincount(event, content.particles["pt"], n)
     momentum = float(np.median(sums[sums > 0])) if (sums > 0).any() else None
-    if momentum is not None and not LEAST <= momentum <= MOST:
-        unit, what = ("MeV", "more than a collision has") if momentum > MOST else ("TeV", "less than a jet has")
+    if momentum is not None and momentum > MOST:
         raise BadValues(
-            f"the scalar sum of pT has a median of {momentum:.3g} GeV, {what}: the momenta seem to be in {unit}. "
-            + MOMENTUM_REMEDY.replace("MeV", unit)
+            f"the scalar sum of pT has a median of {momentum:.3g} GeV, more than a collision has: the momenta seem to "
+            f"be in MeV. {MOMENTUM_REMEDY}"
         )
     return Magnitudes(momentum, *_length(content.particles))
 
@@ -134,12 +133,17 @@ def check_scales(found: Mapping[str, Sequence[Magnitudes]], processes: Mapping[s
     Raises
     ------
     ConfigurationError
-        if the momenta of some files are in other units than those of others
+        if the momenta of all files seem to be in TeV, or those of some in other units than those of others
     """
     files = [_of_file(file, own, processes[file]) for file, own in found.items()]
     momenta = sorted((one for one in files if one.momentum), key=lambda one: one.momentum or 0.0)
     if momenta:
         low, high = momenta[0], momenta[-1]
+        if (high.momentum or 0.0) < LEAST:
+            raise ConfigurationError(
+                f"{high.file}: the scalar sum of pT has a median of {high.momentum:.3g} GeV, less than a jet has: the "
+                f"momenta seem to be in TeV. {MOMENTUM_REMEDY.replace('MeV', 'TeV')}"
+            )
         if (high.momentum or 0.0) > APART * (low.momentum or 0.0):
             raise ConfigurationError(
                 f"{low.file} and {high.file} have momenta in different units: their scalar sums of pT have medians of "
