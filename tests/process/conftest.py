@@ -1,6 +1,6 @@
 """Files to be processed, good and bad."""
 
-from __future__ import annotations
+from __future__ import re
 
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def assert_same_jets():
 def errors_of():
     """errors_of(result): what is on standard error beside progress bars."""
 
-    def lines(result) -> list[str]:
-        return [line for line in result.stderr.replace("\r", "\n").splitlines() if line.strip() and "%|" not in line]
+    def errors(result) -> list[str]:
+        lines = result.stderr.replace("\r", "\n").splitlines()
+        return [line for line in lines if line.strip() and not re.search(r"\d%[ |]", line)]
 
-    return lines
+    return errors
