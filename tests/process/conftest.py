@@ -1,7 +1,8 @@
 """Files to be processed, good and bad."""
 
-from __future__ import re
+from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
