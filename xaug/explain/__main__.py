@@ -99,12 +99,20 @@ def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
     return click.option(options[0].flag, type=kind, help=text)
 
 
-def _run_of(model: Path, output: Path, inputs: Path, variables: Path | None, classes: str | None, unsafe: bool) -> Path:
+def _run_of(
+    model: Path, output: Path, inputs: Path, variables: Path | None, classes: str | None, unsafe: bool, kind: str | None
+) -> Path:
     """The run that a model of the user becomes, below the directory of its attributions."""
+    from xaug.explain.keras_models import choose_output
+    from xaug.explain.targets import functional
     from xaug.training.own_models import take_in
 
+    def choose(opened: Any) -> tuple[int, bool]:
+        index, chosen = choose_output(functional(opened), kind or "logit")
+        return index, chosen == "value"
+
     names = None if classes is None else [name.strip() for name in classes.split(",")]
-    return take_in(model, inputs, output, variables=variables, classes=names, unsafe=unsafe)
+    return take_in(model, inputs, output, variables=variables, classes=names, unsafe=unsafe, choose=choose)
 
 
 def explain(
@@ -123,11 +131,13 @@ def explain(
     Example: python -m xaug.explain zbb_mlp --method ig --baseline background -o zbb_mlp_ig
 
     Example: python -m xaug.explain tagger.keras --inputs test.npz --classes QCD,Hbb,Hcc --method lrp -o tagger_lrp
+
+    Example: python -m xaug.explain two_heads.keras --inputs test.npz --output-kind mass:value --method lrp -o mass_lrp
     """
     from xaug.explain.stage import explain_run
 
     if inputs is not None:
-        run = _run_of(run, output, inputs, variables, classes, options["unsafe"])
+        run = _run_of(run, output, inputs, variables, classes, options["unsafe"], options["output_kind"])
     elif variables is not None or classes is not None or run.is_file():
         raise ConfigurationError(f"{run}: a model of your own needs --inputs (an npz file or a dataset)")
     found = explain_run(run, output, **options)

@@ -7,9 +7,12 @@ float64 is copied to float32 first.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -30,7 +33,7 @@ from xaug.networks.keras_versions import (
     outputs_by_key,
 )
 
-__all__ = ["KINDS", "ModelOutput", "float32_layers", "plain_errors", "read_output", "weights_digest"]
+__all__ = ["KINDS", "ModelOutput", "choose_output", "float32_layers", "plain_errors", "read_output", "weights_digest"]
 
 KINDS = ("logit", "probability", "value")
 """Kinds of explained numbers: the neuron before its softmax or sigmoid, the number behind it, or the output as
@@ -75,6 +78,19 @@ class ModelOutput:
         """The name of the model, for messages."""
         return str(self.model.name)
 
+    @cached_property
+    def description(self) -> str | None:
+        """The configuration of the model as text; None for layers of one's own that say nothing about themselves."""
+        try:
+            return json.dumps(self.model.get_config(), sort_keys=True, default=str)
+        except (NotImplementedError, TypeError, ValueError):
+            return None
+
+    @property
+    def shares_layers(self) -> bool:
+        """Whether `model` is made of the layers of `source`, and no copy of them."""
+        return {id(layer) for layer in self.model.layers} <= {id(layer) for layer in self.source.layers}
+
 
 def read_output(model: object, output: str = "logit") -> ModelOutput:
     """Choose an output of a model, and take its head off.
@@ -97,9 +113,35 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
     ModelError
         if the model is no functional model, or the end of the output is not understood
     """
-    network = functional(model)
-    index, kind = _choose_output(network, output)
-    _check_weights(network)
+    key = (id(model), output, _facts(model))
+    known = _read.get(key)
+    if known is not None and known.source is model:
+        _check_weights(known.model)
+    else:
+        network = functional(model)
+        _check_weights(network)
+        known = _read_output(model, network, output)
+        if known.shares_layers:  # a copy in float32 would not see that the model is trained on
+            _read[key] = known
+            while len(_read) > KEPT:
+                _read.popitem(last=False)
+    return known
+
+
+KEPT = 16
+"""Models whose output was read and is kept; the one that came first goes first."""
+_read: OrderedDict[tuple[object, ...], ModelOutput] = OrderedDict()
+
+
+def _facts(model: object) -> tuple[object, ...]:
+    """Facts about a model that can be changed in place, and on which its outputs depend."""
+    layers = list(model._flatten_layers()) if isinstance(model, keras.Model) else []
+    return tuple((id(layer), id(getattr(layer, "activation", None)), layer.compute_dtype) for layer in layers)
+
+
+def _read_output(model: keras.Model, network: keras.Model, output: str) -> ModelOutput:
+    """The output that is explained, of a model that was not read before."""
+    index, kind = choose_output(network, output)
     with float32_layers(), plain_errors(network.name):
         copy = _in_float32(network)
         tensor = tf.nest.flatten(copy.outputs)[index]
@@ -144,8 +186,8 @@ def _output_names(model: keras.Model) -> list[list[str]]:
     return names
 
 
-def _choose_output(model: keras.Model, output: str) -> tuple[int, str]:
-    """Index and kind of the output that is explained."""
+def choose_output(model: keras.Model, output: str) -> tuple[int, str]:
+    """Index and kind of the output that is explained, by one of `KINDS`, a name, or `name:kind`."""
     names = _output_names(model)
     if len(names) == 1 and output in KINDS:
         return 0, output

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,7 @@ def take_in(
     variables: Path | None = None,
     classes: Sequence[str] | None = None,
     unsafe: bool = False,
+    choose: Callable[[Model], tuple[int, bool]] = lambda model: (0, False),
 ) -> Path:
     """Write the run and the dataset of a model and of events; return the run.
 
@@ -61,8 +62,9 @@ def take_in(
     model_file : Path
         file of a Keras model of any version, see `xaug.load_model`
     events : Path
-        npz file with an array (n, ...) for each input of the model, by name, as the model reads it; with `label` (n,)
-        and `weight` (n,) or without. Or a dataset, of which the test split is read, unscaled
+        npz file with an array (n, ...) for each input of the model, by name, as the model reads it; with `label` and
+        `weight` (n,) or without. Labels (n,) are classes, or for a regression the true values; several labels of an
+        event (n, K) are zeros and ones. Or a dataset, of which the test split is read, unscaled
     directory : Path
         where both are written: the run under the name of the model file, the dataset as `events`
     variables : Path, optional
@@ -71,6 +73,8 @@ def take_in(
         names of the classes in the order of the outputs
     unsafe : bool
         let the model file run code
+    choose : callable
+        of the model, the number of the output that is explained, and whether it is a regression
 
     Raises
     ------
@@ -82,10 +86,14 @@ def take_in(
     model = load_model(model_file, unsafe=unsafe)
     given = _events(events, model)
     x, table = given.x, _table(given, None if variables is None else _read_variables(variables))
-    probability = _probabilities(model, x)
-    names = _classes(classes, probability.shape[1])
-    found = probability.argmax(axis=1) if given.label is None else given.label
-    label = _labels(found, names, events)
+    index, is_value = choose(model)
+    outputs = _outputs(model, x, index)
+    if is_value or _are_values(given.label, outputs):
+        probability, label, names = _by_value(outputs, given.label, classes)
+    else:
+        probability = _probabilities(outputs)
+        names = _classes(classes, probability.shape[1])
+        label = _labels(_one_label(given.label, probability), names, events)
     weight = np.ones(len(label)) if given.weight is None else given.weight.astype(np.float64)
     columns: Arrays = {name: values.astype(np.float32) for name, values in x.items()}
     columns |= {"label": label.astype(label_type(len(names))), "weight": weight}
@@ -97,6 +105,8 @@ def take_in(
     facts: JsonObject = {"parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights))}
     facts["labels"] = "those that the model predicts" if given.label is None else "given"
     name = model_file.stem if model_file.stem != EVENTS else f"{EVENTS}_model"
+    if index or is_value:
+        facts["output"] = f"{index}{' as it is' if is_value else ''}"
     return _write_run(model_file, directory / name, data, probability, facts)
 
 
@@ -227,22 +237,65 @@ def _table(events: _GivenEvents, named: Mapping[str, Sequence[Variable]] | None)
     return Table("own", blocks).without_code()
 
 
-def _probabilities(model: Model, x: Arrays) -> Array:
-    """Probability (n, K) of each class; of a single output (n, 2), the second being what it stands for."""
-    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
-        shapes = ", ".join(str(tuple(output.shape)) for output in model.outputs)
-        raise ModelError(f"the model has outputs of the shapes {shapes}; one output of K classes is explained here")
-    y = np.asarray(model.predict([x[name] for name in x], batch_size=1024, verbose=0), np.float64)
+def _outputs(model: Model, x: Arrays, index: int) -> Array:
+    """One of the outputs (n, K) of the model."""
+    import keras
+
+    tensors = list(model.outputs)
+    if len(tensors[index].shape) != 2:
+        shapes = ", ".join(str(tuple(output.shape)) for output in tensors)
+        raise ModelError(f"the model has outputs of the shapes {shapes}; numbers (events, K) are explained here")
+    one = keras.Model(model.inputs, tensors[index])
+    y = np.asarray(one.predict(list(x.values()), batch_size=1024, verbose=0), np.float64)
     if not np.isfinite(y).all():
         raise ModelError("the model gives NaN or infinity for some events; leave them out")
+    return y
+
+
+def _are_values(label: Array | None, y: Array) -> bool:
+    """Whether events come with true values of a regression, and not with classes."""
+    return label is not None and y.shape[1] == 1 and label.dtype.kind == "f" and not np.isin(label, (0, 1)).all()
+
+
+def _by_value(y: Array, true: Array | None, classes: Sequence[str] | None) -> tuple[Array, Array, tuple[str, ...]]:
+    """Scores (n, K), labels (n,) and names of classes for a regression.
+
+    It has no classes: events are split at the median of the true value, or else of the output. With several outputs an
+    event belongs to the largest one, in units of its range.
+    """
+    low, high = y.min(axis=0), y.max(axis=0)
+    score = (y - low) / np.where(high > low, high - low, 1.0)
+    if y.shape[1] == 1:
+        value = y[:, 0] if true is None else np.asarray(true, np.float64).reshape(-1)
+        names = ("below_median", "above_median") if classes is None else _classes(classes, 2)
+        return np.concatenate([1 - score, score], axis=1), (value > np.median(value)).astype(int), names
+    names = tuple(f"output_{i}" for i in range(y.shape[1])) if classes is None else _classes(classes, y.shape[1])
+    return score, score.argmax(axis=1), names
+
+
+def _one_label(given: Array | None, probability: Array) -> Array:
+    """One label for each event: of several the first, of none the likeliest."""
+    likeliest: Array = probability.argmax(axis=1)
+    if given is None or given.ndim == 1:
+        return likeliest if given is None else given
+    if given.shape != probability.shape or not np.isin(given, (0, 1)).all():
+        raise ConfigurationError(
+            f"label has the shape {given.shape}; classes (n,), or zeros and ones {probability.shape}, are read"
+        )
+    return np.where(given.any(axis=1), given.argmax(axis=1), likeliest)
+
+
+def _probabilities(y: Array) -> Array:
+    """Probability (n, K) of each class; of a single output (n, 2), the second being what it stands for.
+
+    Sigmoids of several labels stay as they are: each is the probability of its own label.
+    """
     is_probability = y.min() >= 0 and y.max() <= 1
     if y.shape[1] == 1:
         p = y if is_probability else 1 / (1 + np.exp(-y))
         return np.concatenate([1 - p, p], axis=1)
-    if is_probability and np.allclose(y.sum(axis=1), 1, atol=1e-3):
-        return y
     if is_probability:
-        raise ModelError("the outputs of the model do not add up to 1; a classifier of exclusive classes is needed")
+        return y
     e = np.exp(y - y.max(axis=1, keepdims=True))  # a linear output of logits
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
@@ -261,6 +314,7 @@ def _write_run(model_file: Path, run: Path, data: Dataset, probability: Array, f
         data.table, NETWORK, {b: list(data.table.names(b)) for b in data.table.blocks}, outputs=len(data.classes)
     )
     config: JsonObject = {"dataset": data.digest, **inputs.config, "model": _digest(model_file)}
+    config |= {"output": facts["output"]} if "output" in facts else {}
     if provenance.begin(run, "train", config):
         return run
     training = training_directory(run, 0)

@@ -164,7 +164,7 @@ def test_bad_weights(weights, message):
 
 def test_integer_input_is_named():
     x = keras.Input((3,), dtype="int32", name="charge")
-    y = layers.Flatten()(layers.Embedding(5, 2)(x))
+    y = layers.Flatten()(layers.Embedding(5, 2)(layers.Reshape((3,))(x)))
     model = keras.Model(x, layers.Dense(1, activation="sigmoid")(y))
     with pytest.raises(ModelError, match="'charge' is of type int32"):
         integrated_gradients(model, [np.zeros((2, 3))], {"charge": np.zeros(3)})

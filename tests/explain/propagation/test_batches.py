@@ -36,9 +36,9 @@ def test_relevance_does_not_depend_on_the_batch(randomised, monkeypatch, network
         assert (np.abs(in_batches.relevance[name] - scores) <= 1e-4 * largest).all()
 
 
-@pytest.mark.parametrize(("pixels", "expected"), [(4, 512), (16, 128), (32, 32), (128, 8)])
+@pytest.mark.parametrize(("pixels", "expected"), [(2, 4096), (4, 2048), (16, 128), (32, 32), (128, 8)])
 def test_batch_keeps_the_largest_layer_in_the_cache(pixels, expected):
-    """32 channels of float32 a pixel: 4 MiB are 32,768 pixels. From 8 to 512 events."""
+    """32 channels of float32 a pixel: 4 MiB are 32,768 pixels. From 8 to 4096 events."""
     from keras import Input, Model, layers
 
     image = Input((pixels, pixels, 1), name="image")

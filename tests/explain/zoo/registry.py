@@ -69,6 +69,11 @@ class Kind:
         return 0 if len(outputs) > 1 and outputs[-1] > 1 else "signal"
 
 
+def frozen_inputs(model: keras.Model) -> list[str]:
+    """Inputs that say which particles and edges there are, and do not move along a path."""
+    return [name for name in model.input_names if name in ("mask", "adjacency")]
+
+
 MODELS: dict[str, Kind] = {}
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ from xaug.explain.gradients.jumps import PathChoice
 from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
+from xaug.explain.gradients.tokens import token_inputs
 from xaug.explain.keras_models import read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.targets import CLASSES, Target, described, functional
@@ -68,15 +70,21 @@ class IntegrationJob:
         if not 1 <= max_nodes <= MAX_NODES:
             raise ConfigurationError(f"max_nodes {max_nodes}: must be between 1 and {MAX_NODES}")
         network = read_output(model, output)
-        self.inputs = named_inputs(functional(network.source), inputs)
+        source = functional(network.source)
+        self.inputs = named_inputs(source, inputs)
         self.target = Target.choose(target, network.units, classes, len(self))
         readout = Readout.of(network, self.target)
         self.variables = named_columns(self.inputs, variables)
         shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
         fixed = frozen_elements(frozen, shapes, self.variables) if len(frozen) else {}
         whole = [name for name, elements in fixed.items() if elements.all()]
-        self.sample = sample_of(baseline, functional(network.source), self.inputs, variables, whole)
-        choice = PathChoice(self.inputs, self.sample.arrays, self.target, fixed, tolerance)
+        self.sample, self.shapes = sample_of(baseline, source, self.inputs, variables, whole), shapes
+        self.tokens = token_inputs(source, whole)
+        self.moved = self.tokens.packed(self.inputs), self.tokens.packed(self.sample.arrays)
+        if self.tokens.layers:
+            network = read_output(self.tokens.model, output)
+            fixed = self.tokens.frozen(fixed, shapes, self.moved[0])
+        choice = PathChoice(*self.moved, self.target, fixed, tolerance)
         self.integrator, path_settings = choice.integrator(network, readout, padding, fast)
         self.tolerance, self.max_nodes = tolerance, max_nodes
         self.settings: JsonObject = {
@@ -97,10 +105,10 @@ class IntegrationJob:
     def pairs(self, drawn: Array | None = None) -> Iterator[Pairs]:
         """Integrate all pairs (or the drawn ones) and count them; see `event_baseline_pairs`."""
         for pairs in event_baseline_pairs(
-            self.integrator, self.inputs, self.sample.arrays, self.target, self.tolerance, self.max_nodes, drawn
+            self.integrator, *self.moved, self.target, self.tolerance, self.max_nodes, drawn
         ):
             self._tally(pairs)
-            yield pairs
+            yield replace(pairs, attribution=self.tokens.by_token(pairs.attribution))
 
     def _tally(self, pairs: Pairs) -> None:
         """Count the pairs of a block, those within the tolerance, and their nodes."""
@@ -112,6 +120,14 @@ class IntegrationJob:
         for nodes, count in zip(*np.unique(pairs.nodes, return_counts=True), strict=True):
             self._nodes[int(nodes)] = self._nodes.get(int(nodes), 0) + int(count)
 
+    def _masks(self) -> str:
+        """A hint at inputs of zeros and ones that move, through which networks change abruptly."""
+        found = [
+            name for name, values in self.inputs.items()
+            if not self.integrator.paths.is_frozen(name) and np.isin(values, (0, 1)).all()
+        ]  # fmt: skip
+        return f", or freeze the mask: frozen={found!r}" if found else ""
+
     def report(self) -> JsonObject:
         """The settings and the accuracy that was reached; warns if the tolerance was not reached."""
         share = self._within / self._pairs if self._pairs else 1.0
@@ -122,7 +138,7 @@ class IntegrationJob:
                 "more nodes change nothing, since f jumps on the way: a mask or threshold of the network changes "
                 "there. Freeze what it reads (frozen=[...]), or choose baselines with the mask of the events"
                 if self.is_stuck
-                else "raise max_nodes or tolerance"
+                else "raise max_nodes or tolerance" + self._masks()
             )
             warnings.warn(
                 f"only {100 * least:.1f}% of the (event, baseline) pairs are within the tolerance {self.tolerance:g} "
@@ -162,7 +178,8 @@ def integrated_gradients(
     Parameters
     ----------
     model : keras.Model
-        functional or Sequential model of any precision
+        functional or Sequential model of any precision; of inputs of tokens (integers) each token has the sum of the
+        attributions of its vector
     inputs : dict or list of arrays
         scaled inputs, each (n, ...): a dict by input name, or a list in the model's order
     baseline : Baseline, Sample, dict or list of arrays, or array

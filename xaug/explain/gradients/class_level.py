@@ -182,10 +182,10 @@ def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> A
     if m <= PILOT:
         return None
     drawn = rng.choice(m, (len(job), PILOT), p=job.sample.weights)
-    features = len(_names(job.integrator.shapes, job.variables))
+    features = len(_names(job.shapes, job.variables))
     mean, variance = np.zeros(features), np.zeros(features)
     for pairs in job.pairs(drawn):
-        values, _ = _features(pairs.attribution, job.integrator.shapes)
+        values, _ = _features(pairs.attribution, job.shapes)
         mean += values.mean(axis=1).sum(axis=0, dtype=np.float64) / len(job)
         variance += values.var(axis=1, ddof=1).sum(axis=0, dtype=np.float64) / len(job) ** 2
     wanted = precision * np.abs(mean).max()
@@ -244,7 +244,7 @@ class ClassSums:
         drawn: Array | None = None,
         chosen: Array | None = None,
     ):
-        self.shapes, self.names, self.rng = job.integrator.shapes, _names(job.integrator.shapes, job.variables), rng
+        self.shapes, self.names, self.rng = job.shapes, _names(job.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
         weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])
         if drawn is not None:  # a baseline that is drawn by its weight counts 1 / k; in a replica by the ratio

@@ -23,8 +23,8 @@ def check_inputs(network: ModelOutput, paths: Paths) -> None:
         dtype = tf.as_dtype(tensor.dtype)
         if not dtype.is_floating and not paths.is_frozen(name):
             raise ModelError(
-                f"input {name!r} is of type {dtype.name}: there is no path between integers. Freeze it, with "
-                f"frozen=[{name!r}], or explain the network behind its embedding"
+                f"input {name!r} is of type {dtype.name}, and not only embeddings read it: there is no path "
+                f"between integers. Freeze it, with frozen=[{name!r}], or explain the network behind its embedding"
             )
 
 
@@ -35,9 +35,9 @@ MOVING = ("Reshape", "Permute", "Flatten", "Concatenate", "Masking", "Dropout", 
 def check_layers(network: ModelOutput, shapes: Shapes) -> None:
     """Refuse layers that have no gradient.
 
-    Comparisons, whose result is true or false, are let through, and so are layers without gradient that read inputs of
-    the model as they are: they make masks. Where a mask changes along a path, the output jumps, which is found on the
-    path itself.
+    Comparisons and indices, whose results are no real numbers, are let through, and so are layers without gradient that
+    read inputs of the model as they are: they make masks. Where a mask changes along a path, the output jumps, which is
+    found on the path itself.
     """
     model = network.model
     calls = calls_of(model)
@@ -54,10 +54,10 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
         outputs = [id(t) for t in call.outputs]
         watched = [values[i] for i in sources if i in connected]
         floating = [values[i] for i in outputs if values[i].dtype.is_floating]
-        if not watched or all(values[i].dtype.is_bool for i in outputs):
+        if not watched or not floating:
             continue
-        if floating and all(g is not None for g in tape.gradient(floating, watched)):
-            connected |= set(outputs)
+        if all(g is not None for g in tape.gradient(floating, watched)):
+            connected |= {i for i in outputs if values[i].dtype.is_floating}
             if call.kind in MOVING and raw.issuperset(sources):
                 raw |= set(outputs)
         elif not raw.issuperset(sources):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ __all__ = ["How", "batch_size", "explain", "propagator"]
 
 CACHE = 2**22
 """Bytes that the largest output of a layer may take in a batch: about what stays in a processor's caches [bytes]."""
-SMALLEST, LARGEST = 8, 512
+SMALLEST, LARGEST = 8, 4096
 """Bounds on the events per batch: below, the calls cost more than the layers; above, nothing is gained."""
 KEPT = 16
 """Compiled models kept; the one not used for longest goes first."""
@@ -107,11 +106,8 @@ def graph_of(network: ModelOutput, facts: SampleFacts) -> Graph:
 
 def _key(network: ModelOutput) -> tuple[object, ...]:
     """The identity of a model with its weights and the output that is explained."""
-    try:
-        described: object = json.dumps(network.model.get_config(), sort_keys=True, default=str)
-    except (NotImplementedError, TypeError, ValueError):  # a layer of one's own that says nothing about itself
-        described = id(network.source)
-    return described, weights_digest(network.model), network.output, network.kind
+    described = network.description
+    return described or id(network.source), weights_digest(network.model), network.output, network.kind
 
 
 def batch_size(propagate: Propagator) -> int:

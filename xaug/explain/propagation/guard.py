@@ -92,7 +92,7 @@ class Guard:
 
     def see(self, start: int, logits: Array) -> None:
         """Take the logits (n, units) of a batch that begins with event `start`."""
-        count = FIRST if not self.all else max(2, -(-len(logits) // SHARE))
+        count = max(2 if self.all else FIRST, -(-len(logits) // SHARE))
         chosen = self._chosen(start, len(logits), count)
         self.rows.append(start + chosen)
         self.found.append(logits[chosen].astype(np.float64))

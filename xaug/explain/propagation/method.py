@@ -35,6 +35,11 @@ class LrpOptions:
         "Output that is explained, before the softmax: predicted, signal, background, the name of a class, an index, "
         "or a difference as one neuron (signal-background, Hbb-QCD).",
     )
+    output_kind: str = option(
+        "logit",
+        "Output that is explained: logit (the neuron before softmax or sigmoid), value (as it is, for regressions), or "
+        "the name of one of several outputs (NAME or NAME:value).",
+    )
     engine: str = option(
         "auto",
         "Engine: innvestigate, native, or auto, which takes iNNvestigate for the networks that it explains correctly.",
@@ -100,6 +105,7 @@ class LayerwiseRelevance(Method[LrpOptions]):
         from xaug.explain.propagation.api import lrp
 
         options = asdict(job.options)
+        options["output"] = options.pop("output_kind")
         options["reference"] = None if job.baseline is None else job.baseline.arrays
         found = lrp(
             events.model, events.x, **options, classes=job.run.classes, variables=job.run.variables,
