@@ -1,6 +1,6 @@
 """Write the page of models that can be explained: `python tests/explain/zoo/table.py [NAMES]` (some ten minutes).
 
-With names of functions or of modules of the zoo only the rows of these are made again.
+With names of functions or of modules of the zoo only the rows of these are made, and the others stay as they are.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ def main(names: list[str]) -> None:
     known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
     groups: dict[str, list[str]] = {}
     for name, kind in zoo.items():
-        if not names or name in names or kind.group in names or kind.name not in known:
+        if not names or name in names or kind.group in names:
             known[kind.name] = row(kind)
             print(known[kind.name], flush=True)
-        groups.setdefault(kind.group, []).append(known[kind.name])
+        if kind.name in known:
+            groups.setdefault(kind.group, []).append(known[kind.name])
     tables = [f"\n## {group.capitalize()}\n\n{HEADER}\n|---|---|---|\n" + "\n".join(groups[group]) for group in groups]
     PAGE.write_text(INTRODUCTION + "\n".join(tables) + "\n")
 

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.types import Array, Arrays
+from xaug.networks.keras_versions import OPERATIONS, calls_of, input_names, is_keras_3
 
 __all__ = ["TokenInputs", "token_inputs"]
 
@@ -108,8 +109,8 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
     TokenInputs
         with the model itself where it has no tokens, or where they go to anything but layers that give each a vector
     """
-    tensors = dict(zip(map(str, model.input_names), model.inputs, strict=True))
-    names = [name for name, tensor in tensors.items() if tensor.dtype.is_integer and name not in frozen]
+    tensors = dict(zip(input_names(model), model.inputs, strict=True))
+    names = [n for n, tensor in tensors.items() if tf.as_dtype(tensor.dtype).is_integer and n not in frozen]
     readers = {name: _readers(model, tensors[name]) for name in names}
     if not names or any(layers is None for layers in readers.values()):
         return TokenInputs(model)
@@ -145,17 +146,17 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
 def _readers(model: keras.Model, tensor: Any) -> list[keras.layers.Layer] | None:
     """Layers that read an input and give each of its numbers a vector; None if anything else reads it."""
     found: list[keras.layers.Layer] = []
-    for node in (node for nodes in model._nodes_by_depth.values() for node in nodes if not node.is_input):
-        if all(source is not tensor for source in node.keras_inputs):
+    for call in calls_of(model):
+        if all(source is not tensor for source in call.inputs):
             continue
-        outputs = tf.nest.flatten(node.outputs)
-        is_plain = len(node.keras_inputs) == len(outputs) == 1
-        if not is_plain or type(node.layer).__name__ in ("TFOpLambda", "SlicingOpLambda"):
+        if not len(call.inputs) == len(call.outputs) == 1 or call.kind in OPERATIONS:
             return None
-        if not outputs[0].dtype.is_floating or tuple(outputs[0].shape[1:-1]) != tuple(tensor.shape[1:]):
+        (output,) = call.outputs
+        is_vector = tuple(output.shape[1:-1]) == tuple(tensor.shape[1:])
+        if not tf.as_dtype(output.dtype).is_floating or not is_vector:
             return None
-        if node.layer not in found:
-            found.append(node.layer)
+        if call.layer not in found:
+            found.append(call.layer)
     return found or None
 
 
@@ -174,5 +175,4 @@ def _columns(readers: Mapping[str, Sequence[keras.layers.Layer]]) -> dict[keras.
 
 def _width(layer: keras.layers.Layer) -> int:
     """Length of the vectors that a layer gives."""
-    shape = layer.get_output_shape_at(0)
-    return int(shape[-1])
+    return int(layer.output.shape[-1] if is_keras_3() else layer.get_output_shape_at(0)[-1])

@@ -89,7 +89,7 @@ def convolution_and_gru():
     return head(inputs, layers.GRU(3, use_bias=False)(layers.MaxPooling1D(2)(h)))
 
 
-@zoo("LSTM that returns its last state (return_state)")
+@zoo("refused: the cell state of an LSTM that is read (return_state)", refused="cell state")
 def last_state():
     inputs = particles()
     _, h, c = layers.LSTM(4, return_state=True, use_bias=False)(inputs)
@@ -132,7 +132,7 @@ def zero_output():
     return head(inputs, tf.reduce_sum(h, axis=1))
 
 
-@zoo("a stateful GRU")
+@zoo("refused: a stateful GRU", refused="stateful")
 def stateful():
     inputs = keras.Input((STEPS, FEATURES), batch_size=9, name="list")
     return head(inputs, layers.GRU(3, use_bias=False, stateful=True)(inputs))

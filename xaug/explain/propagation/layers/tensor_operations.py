@@ -24,8 +24,8 @@ SHARES = {
         "roll", "slice", "strided_slice", "where", "math.maximum", "math.minimum", "math.reduce_max", "math.reduce_min",
         "backend.reshape", "backend.concatenate", "backend.expand_dims", "backend.squeeze", "backend.reverse",
         "backend.max", "backend.min", "backend.maximum", "backend.minimum", "backend.flatten", "backend.batch_flatten",
-        "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile", "clip_by_value",
-        "backend.clip", "transpose", "gather", "image.flip_left_right", "linalg.matrix_transpose",
+        "backend.permute_dimensions", "backend.repeat", "backend.stack", "backend.tile",
+        "transpose", "gather", "image.flip_left_right", "linalg.matrix_transpose",
         "cast", "backend.cast", "backend.repeat_elements", "backend.gather", "where_v2", "convert_to_tensor",
         "sort", "math.top_k", "nn.top_k", "ops.sort", "ops.top_k",
         "space_to_depth", "nn.space_to_depth", "nn.depth_to_space", "nn.max_pool", "nn.max_pool1d", "nn.max_pool2d",
@@ -68,6 +68,7 @@ SHARES = {
         "keras.activations.sigmoid", "keras.activations.elu", "keras.activations.selu", "keras.activations.softplus",
         "backend.relu", "backend.sigmoid", "backend.tanh", "backend.exp", "backend.log", "backend.sqrt",
         "backend.square", "backend.abs", "backend.l2_normalize", "math.l2_normalize", "stop_gradient", "backend.pow",
+        "clip_by_value", "backend.clip",
         "backend.elu", "backend.softplus", "backend.hard_sigmoid", "nn.l2_normalize", "linalg.l2_normalize",
         "nn.softsign", "nn.batch_normalization", "keras.activations.linear",
         "keras.activations.leaky_relu", "keras.activations.mish", "keras.activations.exponential",
@@ -102,6 +103,8 @@ SHARES = {
 }  # fmt: skip
 """Names of operations by how they share relevance."""
 _SHARE_OF = {name: share for share, names in SHARES.items() for name in names}
+BOUNDS = ("math.maximum", "math.minimum", "backend.maximum", "backend.minimum", "ops.maximum", "ops.minimum")
+"""Operations that bound a tensor where the other argument is a number."""
 MOMENTS = ("nn.moments", "nn.weighted_moments", "ops.moments")
 """Operations whose first output is a mean, and the second one a variance."""
 INDICES = ("math.top_k", "nn.top_k", "ops.top_k")
@@ -169,6 +172,8 @@ class TensorOperation(Operation):
             share = Share.NOTHING
         if share is None or layer.function is None:
             raise layer.error(f"is the operation {name}, which has no rule", f"{GRADIENTS}, or write it by others")
+        if name in BOUNDS and len(layer.input_shapes) == 1:
+            share = Share.UNCHANGED  # bounded by a number
         if share is Share.NUMERATOR and not isinstance(layer.arguments[0], TensorOf):
             share = Share.UNCHANGED  # a number over a signal
         signs = name in SIGN_KEPT and not _has_negative(layer)
