@@ -34,7 +34,7 @@ SHARES = {
         "ops.get_item", "ops.reshape", "ops.transpose", "ops.expand_dims", "ops.squeeze", "ops.concatenate",
         "ops.stack", "ops.unstack", "ops.split", "ops.take", "ops.take_along_axis", "ops.flip", "ops.repeat",
         "ops.tile", "ops.broadcast_to", "ops.pad", "ops.roll", "ops.slice", "ops.where", "ops.maximum", "ops.minimum",
-        "ops.max", "ops.min", "ops.clip", "ops.cast", "ops.moveaxis", "ops.swapaxes", "ops.ravel", "ops.copy",
+        "ops.max", "ops.min", "ops.cast", "ops.moveaxis", "ops.swapaxes", "ops.ravel", "ops.copy",
     ),
     Share.LINEAR: (
         "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",
@@ -68,7 +68,7 @@ SHARES = {
         "keras.activations.sigmoid", "keras.activations.elu", "keras.activations.selu", "keras.activations.softplus",
         "backend.relu", "backend.sigmoid", "backend.tanh", "backend.exp", "backend.log", "backend.sqrt",
         "backend.square", "backend.abs", "backend.l2_normalize", "math.l2_normalize", "stop_gradient", "backend.pow",
-        "clip_by_value", "backend.clip",
+        "clip_by_value", "backend.clip", "ops.clip",
         "backend.elu", "backend.softplus", "backend.hard_sigmoid", "nn.l2_normalize", "linalg.l2_normalize",
         "nn.softsign", "nn.batch_normalization", "keras.activations.linear",
         "keras.activations.leaky_relu", "keras.activations.mish", "keras.activations.exponential",
@@ -89,7 +89,7 @@ SHARES = {
         "backend.greater", "backend.greater_equal", "backend.less", "backend.less_equal", "math.is_nan",
         "math.is_finite", "shape", "zeros_like", "ones_like", "backend.zeros_like", "backend.ones_like", "argsort",
         "math.argmax", "math.argmin", "math.count_nonzero", "sequence_mask", "backend.argmax", "size", "rank",
-        "shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv",
+        "shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv", "floor_div",
         "math.floormod", "__operators__.logical_and", "__operators__.logical_or", "__operators__.and",
         "__operators__.or", "__operators__.invert", "searchsorted", "nn.in_top_k", "zeros", "ones", "fill", "eye",
         "math.is_inf",
@@ -258,5 +258,6 @@ def _slices(value: Any) -> Any:
             return slice(value["start"], value["stop"], value["step"])
         return {key: _slices(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_slices(one) for one in value)
+        parts = [_slices(one) for one in value]  # Keras wraps lists in classes of its own
+        return tuple(parts) if isinstance(value, tuple) else parts
     return value
