@@ -120,7 +120,8 @@ def expected_gradients(
         classes=classes, frozen=frozen, padding=padding, variables=variables,
     )  # fmt: skip
     n, sample, integrator = len(job), job.sample, job.integrator
-    rng, fixed = generator_of(seed, job.inputs), integrator.table(sample.arrays)
+    events, baselines = job.moved
+    rng, fixed = generator_of(seed, job.inputs), integrator.table(baselines)
     relevance = {name: np.zeros(values.shape, np.float32) for name, values in job.inputs.items()}
     errors = {name: np.zeros(values.shape, np.float32) for name, values in job.inputs.items()}
     logit, reference = np.zeros(n), np.zeros(n)
@@ -128,12 +129,12 @@ def expected_gradients(
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
         count = rows.stop - rows.start
-        table = integrator.table({name: values[rows] for name, values in job.inputs.items()})
+        table = integrator.table({name: values[rows] for name, values in events.items()})
         directions = tf.constant(integrator.directions(job.target.at(rows, count), table[-1].numpy()))
         pairs = np.repeat(np.arange(count), samples), rng.choice(len(sample), count * samples, p=sample.weights)
         gradients = integrator.points(table, fixed, directions, *pairs, rng.random(count * samples))[2]
         terms, _, of_event, of_baseline = integrator.closed(table, fixed, directions, *pairs, gradients)
-        for name, values in integrator.by_name(terms).items():
+        for name, values in job.tokens.by_token(integrator.by_name(terms)).items():
             each = values.reshape(count, samples, *values.shape[1:])
             relevance[name][rows] = each.mean(axis=1)
             errors[name][rows] = each.std(axis=1, ddof=1) / np.sqrt(samples)
