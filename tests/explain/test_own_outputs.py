@@ -63,7 +63,7 @@ def test_each_output_by_both_methods(made, tmp_path, kind, method):
         "ig": lambda target: xaug.explain.integrated_gradients(model, jets, xaug.explain.Blank(), target, output=kind),
     }[method](0 if name == "mass" else 1)
     np.testing.assert_allclose(found.relevance["jet"], made_by_hand.relevance["jet"], atol=1e-4)
-    assert tuple(xaug.load_run(tmp_path / "a" / "model").classes) == classes
+    assert tuple(xaug.load_run(tmp_path / "a" / "tagger").classes) == classes
 
 
 def test_a_report_of_a_regression(made, tmp_path):
