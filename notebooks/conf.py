@@ -24,7 +24,7 @@ extensions = [
 ]
 root_doc = "notebooks/index"
 include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "models/README.md", "notebooks/**"]
-exclude_patterns = ["notebooks/conf.py", "notebooks/results", "notebooks/figures", "notebooks/static"]
+exclude_patterns = ["notebooks/*.py", "notebooks/results", "notebooks/figures", "notebooks/static"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4

@@ -15,7 +15,7 @@ from xaug.networks.keras_versions import is_keras_3
 from xaug.training import batches, sample
 from xaug.training.batches import by_groups, endless_batches, errors_of, ordered_batches
 from xaug.training.runs import load_run
-from xaug.training.sample import Sample
+from xaug.training.sample import ScaledSample
 from xaug.training.scaled import load_scaled
 from xaug.training.stage import train
 
@@ -45,7 +45,7 @@ def small(monkeypatch):
 
 def make(data, **options):
     inputs = choose_inputs(data.table, "mlp")
-    return Sample(data, inputs, Scaler.fit(data, inputs.columns), "train", **options)
+    return ScaledSample(data, inputs, Scaler.fit(data, inputs.columns), "train", **options)
 
 
 def rows_of(batch):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.training.sample import BLOCK, Sample
+from xaug.training.sample import BLOCK, ScaledSample
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,12 +25,12 @@ GROUP = 64
 """Blocks whose rows are shuffled together."""
 
 
-def endless_batches(sample: Sample, batch_size: int, seed: int | None = None) -> tf.data.Dataset:
+def endless_batches(sample: ScaledSample, batch_size: int, seed: int | None = None) -> tf.data.Dataset:
     """Batches of a sample without end: pass after pass over all its rows, each pass in another order.
 
     Parameters
     ----------
-    sample : Sample
+    sample : ScaledSample
         n rows
     batch_size : int
         rows of a batch; the last batch of a pass has the rows that are left
@@ -62,12 +62,12 @@ def endless_batches(sample: Sample, batch_size: int, seed: int | None = None) ->
     return _batches(sample, orders, batch_size)
 
 
-def ordered_batches(sample: Sample, batch_size: int) -> tf.data.Dataset:
+def ordered_batches(sample: ScaledSample, batch_size: int) -> tf.data.Dataset:
     """Batches of a sample in its own order, once.
 
     Parameters
     ----------
-    sample : Sample
+    sample : ScaledSample
         n rows
     batch_size : int
         rows of a batch; the last one has the rows that are left
@@ -82,7 +82,7 @@ def ordered_batches(sample: Sample, batch_size: int) -> tf.data.Dataset:
     return _batches(sample, tf.data.Dataset.from_tensors(tf.range(len(sample), dtype=tf.int64)), batch_size)
 
 
-def _batches(sample: Sample, orders: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+def _batches(sample: ScaledSample, orders: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Batches of rows in each of some orders."""
     import tensorflow as tf
 
@@ -136,7 +136,7 @@ def by_groups(order: Array) -> Array:
 
 
 @contextmanager
-def errors_of(*samples: Sample) -> Iterator[None]:
+def errors_of(*samples: ScaledSample) -> Iterator[None]:
     """Raise what a sample raised while TensorFlow read it, in place of the error that TensorFlow makes of it."""
     import tensorflow as tf
 

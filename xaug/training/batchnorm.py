@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Arrays
-from xaug.training.sample import Sample
+from xaug.training.sample import ScaledSample
 
 if TYPE_CHECKING:
     from keras import Model
@@ -18,7 +18,7 @@ RECALIBRATION_ROWS = 2048
 """Number of training rows from which `recalibrate_batchnorm` takes its statistics."""
 
 
-def recalibration_sample(sample: Sample) -> Arrays:
+def recalibration_sample(sample: ScaledSample) -> Arrays:
     """Inputs for `recalibrate_batchnorm`: of all rows of a sample, or of RECALIBRATION_ROWS evenly spread ones."""
     n = len(sample)
     return sample.read(np.linspace(0, n - 1, min(n, RECALIBRATION_ROWS)).astype(int))

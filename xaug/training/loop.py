@@ -26,7 +26,7 @@ from xaug.training.metrics import Search, SearchSample, search
 from xaug.training.reweighting import FILE as REWEIGHTING
 from xaug.training.reweighting import Reweighting
 from xaug.training.runs import training_directory, write_scores
-from xaug.training.sample import MEMORY, Sample
+from xaug.training.sample import MEMORY, ScaledSample
 from xaug.training.task import History, TrainingResult, TrainingTask
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _train(task: TrainingTask, report: Report) -> None:
     reweighting = Reweighting.load(task.run / REWEIGHTING) if config.reweight else None
     model, history = fit(data, inputs, scaler, config, task.training, report, reweighting, task.memory)
     directory = training_directory(task.run, task.training)
-    test = Sample(data, inputs, scaler, "test", config.weights, memory=0)
+    test = ScaledSample(data, inputs, scaler, "test", config.weights, memory=0)
     probability = _predict(model, test)
     score = probability[:, 1] if len(data.classes) == 2 else probability
     with atomic_path(directory / "model.keras") as path:
@@ -109,12 +109,12 @@ def _write_history(path: Path, history: History) -> None:
 
 def _search(model: Model, data: Dataset, inputs: Inputs, scaler: Scaler, test: SearchSample) -> Search:
     """Significance of a search with the scores of a network, whose threshold the validation split decides."""
-    validation = Sample(data, inputs, scaler, "validation", memory=0)
+    validation = ScaledSample(data, inputs, scaler, "validation", memory=0)
     score = _predict(model, validation)[:, 1]
     return search(SearchSample(validation.label, score, expected_events(data, "validation")), test)
 
 
-def _predict(model: Model, sample: Sample) -> Array:
+def _predict(model: Model, sample: ScaledSample) -> Array:
     """Outputs (n, K) of a network, a batch at a time."""
     with errors_of(sample):
         outputs: Array = model.predict(ordered_batches(sample, 1024), verbose=0)
@@ -173,8 +173,8 @@ def fit(
     tf.config.experimental.enable_op_determinism()
 
     common: dict[str, Any] = {"weights": config.weights, "reweighting": reweighting, "memory": memory}
-    train = Sample(data, inputs, scaler, "train", max_rows=config.max_jets, window=GROUP, **common)
-    validation = Sample(data, inputs, scaler, "validation", **common)
+    train = ScaledSample(data, inputs, scaler, "train", max_rows=config.max_jets, window=GROUP, **common)
+    validation = ScaledSample(data, inputs, scaler, "validation", **common)
     model = build(inputs)
     own = find_network(inputs.network).defaults
     optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=own.weight_decay, clipnorm=own.clipnorm)

@@ -19,7 +19,7 @@ from xaug.data.weights import balanced, labels_and_weights
 from xaug.networks.inputs import Inputs
 from xaug.training.reweighting import Reweighting, values_of
 
-__all__ = ["BLOCK", "MEMORY", "Sample"]
+__all__ = ["BLOCK", "MEMORY", "ScaledSample"]
 
 BLOCK = CHUNK
 """Rows that are read at once."""
@@ -27,7 +27,7 @@ MEMORY = 256
 """Inputs of a split that are held in memory, in MB, unless another number is given."""
 
 
-class Sample:
+class ScaledSample:
     """One split of a dataset, ready for a network.
 
     Parameters

@@ -10,7 +10,7 @@ from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import Scaler
 from xaug.networks.inputs import Inputs
-from xaug.training.sample import Sample
+from xaug.training.sample import ScaledSample
 
 __all__ = ["ScaledSplit", "load_scaled"]
 
@@ -57,5 +57,5 @@ def load_scaled(
     -------
     ScaledSplit
     """
-    sample = Sample(data, inputs, scaler, split, weights)
+    sample = ScaledSample(data, inputs, scaler, split, weights)
     return ScaledSplit(sample.read(np.arange(len(sample))), sample.label, sample.weight)
