@@ -137,7 +137,7 @@ class PartSummary:
 
 
 def deciding(settings: PartSettings) -> JsonObject:
-    """What the contents of all parts of a dataset follow from, beside input and shared code, as plain data."""
+    """The facts from which the contents of all parts follow, beside input and shared code, as plain data."""
     table = with_plugins(table_of(settings.kind), settings.plugins)
     return {"settings": settings.config, "xaug": __version__, "variables": table.digest}
 

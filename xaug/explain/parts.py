@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaug.core.files import digest_json
 from xaug.core.types import Array
-from xaug.explain.attribution import Attribution
-from xaug.explain.attribution_writer import attribution_writer
+from xaug.explain.attribution import Attribution, attribution_writer
 from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents
 from xaug.training.runs import load_run
 

@@ -17,8 +17,7 @@ from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.records import CLASSES
 from xaug.explain.analysis.relevance import mean_relevance, summary_of
-from xaug.explain.attribution import Attribution
-from xaug.explain.attribution_writer import attribution_writer
+from xaug.explain.attribution import Attribution, attribution_writer
 from xaug.explain.explanation import Explanation, attribution_path, rank_features
 from xaug.explain.method import AnyMethod, ExplainJob
 from xaug.explain.methods import choose_options, find_method, registered

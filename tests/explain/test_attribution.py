@@ -7,8 +7,7 @@ import pytest
 from xaug.core.errors import DatasetError
 from xaug.explain import attribution
 from xaug.explain.analysis.relevance import mean_relevance, summary, summary_of
-from xaug.explain.attribution import Attribution
-from xaug.explain.attribution_writer import attribution_writer
+from xaug.explain.attribution import Attribution, attribution_writer
 from xaug.explain.explanation import Explanation
 
 
