@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import xaug
+from xaug.generate.regimes import NAMED, REGIMES
 from xaug.generate.vlq import PROCESSES
 from xaug.studies import vlq
 from xaug.study import main
@@ -95,19 +96,67 @@ class TestStudy:
             pd.testing.assert_frame_equal(pd.read_csv(path, index_col=0), again, rtol=1e-5)
 
 
+class TestFiles:
+    """Numbers of events by process, and files that studies share; generation itself is left out."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        """What the study asks of the generator; then it ends."""
+        seen = {}
+
+        class Enough(Exception):
+            pass
+
+        def generate(output, **options):
+            seen.update(options, output=str(output))
+            raise Enough
+
+        monkeypatch.setattr("xaug.generate.vlq.generate", generate)
+
+        def run(output, **options):
+            with pytest.raises(Enough):
+                vlq.study(output, **options)
+            return seen
+
+        return run
+
+    def test_scale_has_numbers_of_its_own(self, asked, tmp_path):
+        own = vlq.SCALES["standard"]
+        assert set(own.events_of) < set(PROCESSES)
+        found = asked(tmp_path / "x", scale="standard")
+        assert (found["events"], found["events_of"]) == (own.events, own.events_of)
+        assert (found["output"], found["preset"]) == (str(tmp_path / "x" / "files"), "tight")
+
+    def test_users_numbers_replace_them_all(self, asked, tmp_path):
+        found = asked(tmp_path / "x", scale="standard", events=70)
+        assert (found["events"], found["events_of"]) == (70, {})
+        found = asked(tmp_path / "x", scale="standard", events_of="zz=90")
+        assert (found["events"], found["events_of"]) == (vlq.SCALES["standard"].events, {"zz": 90})
+
+    def test_files_elsewhere(self, asked, tmp_path):
+        found = asked(tmp_path / "x", preset="search", files=tmp_path / "shared")
+        assert (found["output"], found["preset"]) == (str(tmp_path / "shared"), "search")
+
+    def test_tight_and_search_share_files_and_loose_has_its_own(self):
+        assert REGIMES["tight"] is REGIMES["search"] is not REGIMES["loose"]
+        assert {own.name for own in REGIMES.values()} == set(NAMED)
+
+
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "words"),
     [
-        (["--scale", "quik"], "did you mean 'quick'"),
-        (["--weights", "xsec"], "unknown value of --weights 'xsec'"),
-        (["--by", "absolute"], "unknown value of --by 'absolute'"),
-        (["--preset", "tigth"], "did you mean 'tight'"),
-        (["--least-effective", "many"], "--least-effective many: must be a number >= 0"),
+        (["--scale", "quik"], 2, "did you mean 'quick'"),
+        (["--weights", "xsec"], 2, "unknown value of --weights 'xsec'"),
+        (["--by", "absolute"], 2, "unknown value of --by 'absolute'"),
+        (["--preset", "tigth"], 2, "did you mean 'tight'"),
+        (["--least-effective", "many"], 1, "--least-effective many: must be a number >= 0"),
+        (["--events-of", "wjet=20"], 1, "unknown process 'wjet'; did you mean 'wjets'"),
+        (["--events-of", "wjets"], 1, "--events-of 'wjets': must be NAME=NUMBER"),
     ],
 )
-def test_unknown_names(tmp_path, options, words):
+def test_unknown_names(tmp_path, options, code, words):
     """Before anything is generated."""
     done = CliRunner().invoke(main, ["vlq", *options, "-o", str(tmp_path / "x")])
-    assert done.exit_code == (1 if "many" in options else 2)
+    assert done.exit_code == code
     assert words in done.output
     assert not (tmp_path / "x").exists()
