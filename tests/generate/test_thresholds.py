@@ -86,8 +86,6 @@ def test_halved_thresholds_add_about_a_percent(preset, name, nominal):
             why.append({key: float(value) for key, value in found.items() if value < getattr(nominal, key)})
     weight, fails = np.array(weights), np.array([bool(own) for own in why])
     share, error = (weight @ fails) / weight.sum(), np.sqrt(weight**2 @ fails) / weight.sum()
-    print(
-        f"{preset} {name}: {len(weight)} selected, {share:.4f} ± {error:.4f} of the weight fails: {[w for w in why if w]}"
-    )
+    print(f"{preset} {name}: {len(weight)} selected, {share:.4f} ± {error:.4f} of the weight fails", *filter(None, why))
     assert len(weight) > 10
     assert share - SURE * error < LOST
