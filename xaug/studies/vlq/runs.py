@@ -42,8 +42,8 @@ class EventScale:
     events_of: Mapping[str, int] = field(default_factory=dict)
 
 
-MOSTLY = {"tt1l": 60_000, "tt2l": 30_000, "wjets": 90_000}
-"""The processes that a collider has most of; at the selection tight about 5,000 effective top pairs, 1,000 W + jets."""
+MOSTLY = {"tt1l": 80_000, "tt2l": 40_000, "wjets": 90_000}
+"""The processes that a collider has most of, and that a hard selection leaves least of."""
 SCALES = {
     "quick": EventScale(4_000, 2, 40, 5, 1_000, "1,2,3,5,8,12,20,all", 5, 25, (1.25,)),
     "standard": EventScale(20_000, 4, 60, 8, 5_000, "1-20,all", 5, 40, (1.25, 1.5, 2.0), MOSTLY),
