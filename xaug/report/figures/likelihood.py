@@ -58,8 +58,10 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
             next(ax for ax in axes.flat if ax.has_data() and ax.lines).legend(fontsize=8)
         else:  # nothing but empty panels
             fig.set_size_inches(4.0, 1.2)
-            for ax in axes.flat:
+            for ax in axes.flat[1:]:
                 ax.remove()
+            axes.flat[0].clear()
+            axes.flat[0].set_axis_off()
             fig.text(0.5, 0.5, "all variables are left out, see caption", ha="center", va="center")
         figures.save(fig, stem)
     figures.save_numbers(stem, numbers)
