@@ -53,10 +53,15 @@ def test_difference_of_two_curves_by_hand():
     assert (found.ahead, found.sizes, found.sign) == ((1, 2), (1, 2), 0)
     assert found.deviations == pytest.approx(1.0)
     assert compare(curves, "b", "a", "auc").difference == pytest.approx(-0.1)
-    # the same two networks at all k: their means over k are 0.2 and 0.0
-    assert compare(curves, "a", "b", "auc", retrained=False).error == pytest.approx(0.1)
-    curves.loc[curves["training"] == 0, "auc"] -= 0.4 * (curves["ranking"] == "b")  # 0.6 and 0.0
-    assert compare(curves, "a", "b", "auc", retrained=False).error == pytest.approx(0.3)
+    # two networks that are the same at all k tell no spread; three do: their means over k are 0.2, 0.0 and 0.1
+    alone = compare(curves, "a", "b", "auc", retrained=False)
+    assert np.isnan(alone.error)
+    assert alone.sign == 0
+    third = curves[curves["training"] == 0].assign(training=2)
+    third.loc[(third["ranking"] == "a") & (third["k"] == 2), "auc"] -= 0.2
+    three = compare(pd.concat([curves, third]), "a", "b", "auc", retrained=False)
+    assert three.error == pytest.approx(np.std([0.2, 0.0, 0.1], ddof=1) / np.sqrt(3))
+    curves.loc[curves["training"] == 0, "auc"] -= 0.4 * (curves["ranking"] == "b")
     assert compare(curves, "a", "b", "auc").error == pytest.approx(np.sqrt(0.2**2 + 0.4**2) / 2)
     curves.loc[curves["training"] == 0, "auc"] += 0.4 * (curves["ranking"] == "b")
     everywhere = compare(curves, "a", "b", "auc", high=99)

@@ -61,7 +61,8 @@ class Comparison:
     difference
         mean over k
     error
-        its error from the spread of the trainings; nan for one training
+        its error from the spread of the trainings; nan for one training, and for two of an ablation, where every k
+        is of the same networks
     ahead
         the k where the difference is positive
     sizes
@@ -130,7 +131,8 @@ def compare(
     mean, n = apart.mean(axis=1), apart.shape[1]
     variance = apart.var(axis=1, ddof=1).sum() / len(apart) ** 2 if retrained else apart.mean(axis=0).var(ddof=1)
     of_sample = _sample_variance(replicas, one, other, metric, apart.index)
-    error = np.sqrt(variance / n + of_sample) if n > 1 else np.nan
+    known = n > 1 if retrained else n > 2  # two networks that agree by chance would make any difference certain
+    error = np.sqrt(variance / n + of_sample) if known else np.nan
     return Comparison(float(mean.mean()), float(error), tuple(mean.index[mean > 0]), tuple(mean.index))
 
 
