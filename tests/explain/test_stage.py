@@ -14,6 +14,7 @@ import xaug
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain.__main__ import main
+from xaug.explain.attribution import joined
 from xaug.explain.explanation import Explanation
 from xaug.explain.method import ExplainJob
 from xaug.explain.methods import choose_options, find_method
@@ -269,8 +270,7 @@ def test_a_worker_does_not_keep_a_run_that_was_replaced(mlp_path, zbb_dataset, t
         lrp = find_method("lrp")
         options = choose_options(lrp, {"engine": "native"})
         job = ExplainJob(run, run.dataset(), "test", options, 1, tmp_path)
-        (found,) = explain_parts(lrp, job, 0, np.arange(4), client)
-        return found
+        return joined(list(explain_parts(lrp, job, 0, np.arange(4), client)))
 
     monkeypatch.setattr("distributed.as_completed", iter)
     shutil.copytree(mlp_path, tmp_path / "run")

@@ -110,8 +110,8 @@ import innvestigate, keras
 model = keras.models.load_model(sys.argv[1], compile=False)
 x = np.load(sys.argv[2])
 analyzer = innvestigate.create_analyzer(sys.argv[3], innvestigate.model_wo_softmax(model))
-result = analyzer.analyze([x[name] for name in [t.name for t in model.inputs]])
-np.savez(sys.argv[4], **dict(zip([t.name for t in model.inputs], result)))
+result = analyzer.analyze([x[name] for name in model.input_names])
+np.savez(sys.argv[4], **dict(zip(model.input_names, result)))
 """
 
 

@@ -219,10 +219,10 @@ def test_what_is_never_negative_is_not(randomised, graph_of, kind):
     if kind != "Normalization":
         randomised(model, bias=0.3)
     engine = Propagator(graph_of(model), choose("epsilon"), dtype="float64", nonnegative=frozenset({"x"}))
-    values, _ = engine._forward({"x": tf.constant(np.abs(events(shape, 9)))})
+    values = engine.values({"x": np.abs(events(shape, 9))})
     for node in engine.graph.nodes:
         for name in node.inputs[:1]:
-            assert not engine._how[node.name].never_negative or np.min(values[name]) >= 0
+            assert not engine.treatments[node.name].never_negative or np.min(values[name]) >= 0
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -43,7 +43,7 @@ def _gelu(z: Tensor) -> Tensor:
 
 
 def _hard_sigmoid(z: Tensor) -> Tensor:
-    return keras.activations.hard_sigmoid(z)  # another function in Keras 3 than in Keras 2
+    return keras.activations.hard_sigmoid(tf.convert_to_tensor(z))  # another function in Keras 3 than in Keras 2
 
 
 POINTWISE = {
