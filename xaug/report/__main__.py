@@ -59,7 +59,9 @@ def main(
     from xaug.training.runs import load_run
 
     if not runs and attributions:
-        runs = tuple(dict.fromkeys(Explanation.open(directory).run for directory in attributions))
+        # a model of the user's own that was explained twice is one run, of which each explanation has a copy
+        opened = [Explanation.open(directory) for directory in reversed(attributions)]
+        runs = tuple({one.run_digest: one.run for one in opened}.values())[::-1]
     keys = None if figures is None else option_list(figures)
     chosen = STUDIES[study] if study else None
     if chosen is None and keys and not all(key in GENERIC for key in keys):

@@ -129,8 +129,7 @@ def read_ablation(directory: Path) -> AblationCurves:
 def _open_runs(directories: Sequence[Path]) -> list[Run]:
     if not directories:
         raise ConfigurationError("a report needs at least one run")
-    # a model of the user's own that was explained twice is one run, of which each explanation has a copy
-    runs = list({digest_json(run.record.config): run for run in map(load_run, reversed(directories))}.values())[::-1]
+    runs = [load_run(path) for path in directories]
     names = [run.name for run in runs]
     for name in names:
         if names.count(name) > 1:

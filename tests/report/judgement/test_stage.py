@@ -1,7 +1,6 @@
 """The judge stage on a run of two trainings of a small network."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -101,7 +100,7 @@ def test_events_are_explained_again_with_random_weights(run, explained, tmp_path
 
 def test_bad_input_is_refused(run, explained, tmp_path):
     with pytest.raises(ConfigurationError, match="does not belong to"):
-        judge_run(Path(xaug.__file__).parents[1] / "models" / "toy_mlp", explained, tmp_path / "a")
+        judge_run(xaug.load_reference("toy_mlp").path, explained, tmp_path / "a")
     with pytest.raises(ConfigurationError, match="no attributions of run"):
         judge_run(run, [], tmp_path / "b")
     with pytest.raises(ConfigurationError, match="test changes is not defined for lrp: the changes are those of jets"):
