@@ -87,7 +87,7 @@ def test_rows_per_step():
     inputs = choose_inputs(variables.table_of("jets"), "rnn", "none", rows_per_step=2)
     model = build(inputs)
     assert inputs.shapes["list"] == (20, 3)
-    assert tuple(model.get_layer("gru_1").input.shape) == (None, 10, 6)
+    assert tuple(model.get_layer("steps").output.shape) == (None, 10, 6)
     x = np.arange(60, dtype=np.float32).reshape(1, 20, 3)
     steps = Model(model.inputs, model.get_layer("steps").output).predict(x, verbose=0)
     np.testing.assert_array_equal(steps[0, 3], np.concatenate([x[0, 6], x[0, 7]]))

@@ -41,7 +41,7 @@ def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
     ]  # fmt: skip
     expected = {
         "fig08_distributions", "fig09_images", "fig25_roc", "relevance_mlp_xaug", "uncertainty_mlp_xaug",
-        "history_mlp_xaug", "learning_curve", *(f"{name}_cnn2d_xaug" for name in of_cnn2d),
+        "relevance_mlp_xaug_ig", "uncertainty_mlp_xaug_ig", "history_mlp_xaug", "learning_curve", *(f"{name}_cnn2d_xaug" for name in of_cnn2d),
     }  # fmt: skip
     assert stems == expected
     for stem in stems:
@@ -54,7 +54,7 @@ def test_page_stands_alone(finished):
     page = (finished / "report" / "report.html").read_text()
     assert not re.search(r"https?:|src=\"(?!data:)", page)
     images = re.findall(r"data:image/png;base64,([^\"]+)", page)
-    assert len(images) == len(list((finished / "report").glob("*.png"))) == 21
+    assert len(images) == len(list((finished / "report").glob("*.png"))) == 23
     assert all(base64.b64decode(image)[:4] == b"\x89PNG" for image in images)
 
 
