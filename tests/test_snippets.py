@@ -38,6 +38,11 @@ NOT_RUN = {
         "python -m xaug.process files -o jets --executor iterative": "tests/process runs all executors",
         "dask scheduler --port": "it needs several machines; tests/process runs a scheduler of its own",
     },
+    "literal.md": {
+        "python -m xaug.generate zbb": "it generates and trains for hours",
+        "python -m xaug.explain cnn2d_xaug_literal": "it needs these trainings",
+        "import numpy": "it needs these trainings",
+    },
     "concepts.md": {"python -m xaug.explain zbb_mlp": "tests/explain runs these options"},
     "ig.md": {
         "python -m xaug.explain vlq_run": "it needs a run on events; 03_ig_baselines.ipynb trains one",
@@ -133,6 +138,7 @@ def directory(tmp_path, request, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.filterwarnings("default::UserWarning:xaug")  # as a reader sees them: warnings, not errors
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in RUN])
 def test_snippets_run(page, directory):
     namespace = {"__name__": "__main__"}

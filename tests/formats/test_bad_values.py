@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
 from xaug.training.stage import PlannedRun

@@ -8,7 +8,8 @@ import pytest
 from layout_writers import TOWER, TRACK, delphes_columns, write_delphes
 
 from xaug.data.dataset import Dataset
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
 

@@ -13,7 +13,8 @@ from xaug.formats import hepmc
 from xaug.formats.base import Source, UnsuitableFile, Wanted
 from xaug.formats.hepmc import HEPMC
 from xaug.inspect import main as inspect_main
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
 from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
 

@@ -6,7 +6,8 @@ import pytest
 import xaug
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.data.plugins import plugin_of
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
 from xaug.jets.processor import JetSettings
 from xaug.networks.choice import choose_inputs
 from xaug.process.stage import process

@@ -10,7 +10,8 @@ from xaug.data.variables import names
 from xaug.formats.base import Wanted
 from xaug.formats.pfnano import are_weighted
 from xaug.formats.xaug_tree import TREE, XAUG_TREE
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
 from xaug.jets.particle_kinds import charge
 from xaug.jets.processor import JetSettings
 from xaug.jets.selection import select_jets

@@ -222,7 +222,7 @@ class TestBadFile:
     ):
         """Small chunks: of one event each, a third of which have no selected jet."""
         result = process_command(good_file, "-o", tmp_path / "out", "--chunksize", chunksize)
-        assert result.exit_code == 0, result.stderr
+        assert result.exit_code == 0, result.stdout
         assert_same_jets(tmp_path / "out", jets_of_good)
 
     def test_file_that_may_not_be_read(self, good_file, tmp_path, process_command, monkeypatch):

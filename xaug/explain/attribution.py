@@ -203,7 +203,18 @@ class Attribution:
 
     @staticmethod
     def bytes_in(path: str | os.PathLike[str]) -> int:
-        """Memory that the relevance of one event in a file takes, in bytes."""
+        """Memory that the relevance of one event in a file takes.
+
+        Parameters
+        ----------
+        path : path
+            File that `save` wrote.
+
+        Returns
+        -------
+        int
+            The memory in bytes.
+        """
         with _opened(path) as file:
             names = json.loads(file.attrs["variables"])
             arrays = [file[f"relevance/{name}"] for name in names]

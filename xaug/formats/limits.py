@@ -19,8 +19,9 @@ LIMITS = {
 }
 """Largest size of properties of particles, with its unit and a remedy: the energy of the LHC, the pseudorapidity that
 Pythia gives to particles along the beam, and the size of a detector."""
-FAR_FLIGHTS = 0.01
-"""Share of particles that may start beyond the limit."""
+FAR_FLIGHTS, FEW, FARTHEST = 0.01, 10, 1e6
+"""Share, or number in a small chunk, of particles that may start beyond the limit, and the distance [mm] within which
+they do: a strange hadron of 1 TeV flies some 100 m."""
 
 
 def refuse(column: str, values: Array, bad: Array, event: Array, first: int) -> None:
@@ -72,7 +73,9 @@ def refuse_unphysical(particles: Arrays, names: Mapping[str, str], event: Array,
             bad = np.abs(values) > limit
             if name == "eta" and "pt" in particles:
                 bad &= particles["pt"] > 0  # of a particle along the beam, programs write any large number
-            if bad.sum() > (FAR_FLIGHTS * len(bad) if name in VERTEX else 0):
+            if name in VERTEX and bad.sum() <= max(FAR_FLIGHTS * len(bad), FEW):
+                bad = np.abs(values) > FARTHEST
+            if bad.any():
                 where = int(np.argmax(bad))
                 raise BadValues(
                     f"{called} is {values[where]:.6g} {unit}".rstrip()

@@ -21,10 +21,9 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.formats.momenta import FourVectors, delta_phi, kinematics
-from xaug.jets.jets import AXES, BETAS, MAX_AXES
+from xaug.jets.jets import ALGORITHMS, AXES, BETAS, MAX_AXES
 
 __all__ = [
-    "ALGORITHMS",
     "MEASURE",
     "cluster",
     "decluster",
@@ -58,14 +57,6 @@ def _sequence(particles: FourVectors, definition: Any) -> Any:
         os.close(quiet)
 
 
-ALGORITHMS = {
-    "antikt": fastjet.antikt_algorithm,
-    "ca": fastjet.cambridge_algorithm,
-    "kt": fastjet.kt_algorithm,
-}
-"""Algorithms of clustering by name."""
-
-
 def cluster(
     particles: FourVectors, radius: float, min_pt: float, algorithm: str = "antikt"
 ) -> tuple[Array, Array, FourVectors]:
@@ -97,7 +88,7 @@ def cluster(
         return none, none, particles.take(none, none)
     starts = np.cumsum(particles.counts) - particles.counts
     compact = FourVectors(particles.px, particles.py, particles.pz, particles.e, particles.counts[filled])
-    sequence = _sequence(compact, fastjet.JetDefinition(ALGORITHMS[algorithm], radius))
+    sequence = _sequence(compact, fastjet.JetDefinition(getattr(fastjet, ALGORITHMS[algorithm]), radius))
     found = sequence.constituent_index(min_pt=min_pt)
     jets_per_event = ak.to_numpy(ak.num(found, axis=1))
     event = np.repeat(np.flatnonzero(filled), jets_per_event)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.options import Options
 from xaug.core.types import JsonObject
-from xaug.jets.clustering import ALGORITHMS
-from xaug.jets.jets import AXES
+from xaug.jets.jets import ALGORITHMS, AXES
 from xaug.jets.truth import TRUTH
 
-__all__ = ["OPEN", "Selection"]
+__all__ = ["Selection"]
 
 FIRST = ("radius", "pt_min", "eta_max", "mass_min", "mass_max", "z_cut", "jets_per_event")
 """The options of version 0.1; others are part of the settings of a dataset where they are not the default."""
-OPEN: dict[str, Any] = {
-    "pt_min": 0.0, "eta_max": np.inf, "mass_min": 0.0, "mass_max": np.inf, "jets_per_event": 0, "subjets": "any",
-}  # fmt: skip
-"""Options that keep all jets: the default for files that give jets."""
 
 
 @dataclass(frozen=True)

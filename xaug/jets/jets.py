@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from xaug.core.types import Array, Arrays
 from xaug.jets.conventions import DEFAULT, Conventions
 
-__all__ = ["AXES", "BETAS", "LIST_LENGTH", "MAX_AXES", "Jets", "first_of", "leading"]
+__all__ = ["ALGORITHMS", "AXES", "BETAS", "LIST_LENGTH", "MAX_AXES", "OPEN", "Jets", "first_of", "leading"]
 
 BETAS = (0.5, 1.0, 2.0)
 """Angular exponents at which N-subjettiness is computed."""
+ALGORITHMS = {"antikt": "antikt_algorithm", "ca": "cambridge_algorithm", "kt": "kt_algorithm"}
+"""Algorithms of clustering by name, and what fastjet calls them."""
 MAX_AXES = 3
 """N-subjettiness is computed for N = 1 .. MAX_AXES."""
 AXES = {"onepass_wta": "OnePass_WTA_KT_Axes", "wta": "WTA_KT_Axes"}
 """Axes of N-subjettiness -> name in fastjet: winner-take-all kT axes, improved by one pass of minimisation or not."""
+OPEN: dict[str, Any] = {
+    "pt_min": 0.0, "eta_max": np.inf, "mass_min": 0.0, "mass_max": np.inf, "jets_per_event": 0, "subjets": "any",
+}  # fmt: skip
+"""Options of the selection that keep all jets: the default for files that give jets."""
 LIST_LENGTH = 20
 """Rows of the particle list."""
 

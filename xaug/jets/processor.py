@@ -19,9 +19,9 @@ from xaug.formats.labels import is_background
 from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
-from xaug.jets.cuts import OPEN, Selection
+from xaug.jets.cuts import Selection
 from xaug.jets.images import make_images
-from xaug.jets.jets import Jets
+from xaug.jets.jets import OPEN, Jets
 from xaug.jets.selection import select_jets
 
 __all__ = ["JetProcessor", "JetSettings"]

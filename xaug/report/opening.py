@@ -9,7 +9,7 @@ import pandas as pd
 
 from xaug.data.dataset import Dataset
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
-from xaug.jets.cuts import OPEN
+from xaug.jets.jets import OPEN
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.subjects import ReportInputs
 from xaug.report.words import counted, listed, noun

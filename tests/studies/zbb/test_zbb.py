@@ -41,7 +41,8 @@ def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
     ]  # fmt: skip
     expected = {
         "fig08_distributions", "fig09_images", "fig25_roc", "relevance_mlp_xaug", "uncertainty_mlp_xaug",
-        "relevance_mlp_xaug_ig", "uncertainty_mlp_xaug_ig", "history_mlp_xaug", "learning_curve", *(f"{name}_cnn2d_xaug" for name in of_cnn2d),
+        "learning_curve", "relevance_mlp_xaug_ig", "uncertainty_mlp_xaug_ig", "history_mlp_xaug",
+        *(f"{name}_cnn2d_xaug" for name in of_cnn2d),
     }  # fmt: skip
     assert stems == expected
     for stem in stems:
