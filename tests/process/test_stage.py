@@ -392,9 +392,9 @@ def test_summary_of_the_command(zbb_files, tmp_path, process_command):
     result = process_command(zbb_files, "-o", tmp_path / "out")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    (warning,) = [line for line in lines if line.startswith("warning: ")]
     assert warning.startswith("warning: qcd loses ") and "to the cut 'soft-drop mass window'" in warning
-    flows = lines
+    flows = [line for line in lines if line != warning]
     assert flows[0].startswith("qcd: events ") and flows[0].endswith("two subjets 150")
     assert flows[1].startswith("zbb: events ") and flows[1].endswith("b quarks matched 150")
     assert flows[2].startswith(f"wrote {tmp_path / 'out'}")

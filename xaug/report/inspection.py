@@ -15,11 +15,7 @@ from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.splits import SPLITS
 from xaug.explain.explanation import Explanation
-from xaug.formats.base import Source, UnsuitableFile
-from xaug.formats.registry import FORMATS, format_of, recognise
 from xaug.networks.model_files import model_facts
-from xaug.process.descriptions import is_description, read_description
-from xaug.process.search import file_kind, gather, is_local, split_tree
 from xaug.training.runs import load_run
 
 __all__ = ["inspect_path", "presets"]
@@ -36,6 +32,8 @@ WHAT = {
 
 def presets() -> list[JsonObject]:
     """All file formats: name, what they are, endings, layout with units, and whether they give jets."""
+    from xaug.formats.registry import FORMATS
+
     formats = [*FORMATS.values()]
     listed = [
         {
@@ -77,13 +75,15 @@ def inspect_path(path: str | os.PathLike[str]) -> JsonObject:
     """
     text = os.fspath(path)
     place = Path(text)
-    if is_local(text) and place.is_dir():
+    if place.is_dir():
         if (place / provenance.NAME).is_file():
             return _directory(place)
         if (place / provenance.STARTED).is_file():
             stage = load_manifest(place / provenance.STARTED)["stage"]
             raise DatasetError(f"{place} is not finished: run the same `xaug {stage}` command again to go on")
         return _folder(place)
+    from xaug.process.descriptions import is_description, read_description
+
     if is_description(text):
         files = read_description(place)
         listed = [{"file": one.path, "class": one.metadata.get("label"), "format": one.format} for one in files]
@@ -92,6 +92,8 @@ def inspect_path(path: str | os.PathLike[str]) -> JsonObject:
 
 
 def _folder(place: Path) -> JsonObject:
+    from xaug.process.search import gather
+
     found = gather([place])
     return {
         "what": "a directory of input files",
@@ -193,6 +195,10 @@ OF_STAGE: dict[str, Callable[[Path], JsonObject]] = {
 
 def _file(text: str) -> JsonObject:
     """Contents of an input file, and its format."""
+    from xaug.formats.base import Source, UnsuitableFile
+    from xaug.formats.registry import format_of, recognise
+    from xaug.process.search import file_kind, is_local, split_tree
+
     path, tree = split_tree(text)
     if is_local(path):
         kind = file_kind(path)
