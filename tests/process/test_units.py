@@ -99,9 +99,9 @@ def test_numbers_that_no_particle_can_have():
         with pytest.raises(BadValues, match=words):
             bad(name, 150, value)
         one = dict(pt=np.full(300, 2.0), vz=np.zeros(300))
-    bad("vz", slice(0, 10), 2e4)  # ten in a small chunk, or a hundredth of a large one, may fly far, but no kilometre
+    bad("vz", slice(0, 30), 2e4)  # a tenth of a small chunk, a hundredth of a large one, but no km
     with pytest.raises(BadValues, match="part_vz is 20000 mm in entry 40"):
-        bad("vz", slice(0, 11), 2e4)
+        bad("vz", slice(0, 31), 2e4)
     one = dict(pt=np.full(300, 2.0), vz=np.zeros(300))
     with pytest.raises(BadValues, match=r"part_vz is 2e\+06 mm in entry 41"):
         bad("vz", 150, 2e6)

@@ -19,9 +19,9 @@ LIMITS = {
 }
 """Largest size of properties of particles, with its unit and a remedy: the energy of the LHC, the pseudorapidity that
 Pythia gives to particles along the beam, and the size of a detector."""
-FAR_FLIGHTS, FEW, FARTHEST = 0.01, 10, 1e6
-"""Share, or number in a small chunk, of particles that may start beyond the limit, and the distance [mm] within which
-they do: a strange hadron of 1 TeV flies some 100 m."""
+FAR_FLIGHTS, IN_FEW, FEW, FARTHEST = 0.01, 0.1, 100, 1e6
+"""Share of particles that may start beyond the limit, the share and largest number in a small chunk, where the decays
+of one jet weigh more, and the distance [mm] within which they start: a strange hadron of 1 TeV flies some 100 m."""
 
 
 def refuse(column: str, values: Array, bad: Array, event: Array, first: int) -> None:
@@ -73,7 +73,7 @@ def refuse_unphysical(particles: Arrays, names: Mapping[str, str], event: Array,
             bad = np.abs(values) > limit
             if name == "eta" and "pt" in particles:
                 bad &= particles["pt"] > 0  # of a particle along the beam, programs write any large number
-            if name in VERTEX and bad.sum() <= max(FAR_FLIGHTS * len(bad), FEW):
+            if name in VERTEX and bad.sum() <= max(FAR_FLIGHTS * len(bad), min(IN_FEW * len(bad), FEW)):
                 bad = np.abs(values) > FARTHEST
             if bad.any():
                 where = int(np.argmax(bad))
