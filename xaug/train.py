@@ -174,6 +174,12 @@ class NetworkName(OneOf):
     type=float,
     help=f"Learning rate of Adam.  [default: {_defaults(lambda network: network.defaults.learning_rate)}]",
 )
+@click.option(
+    "--halve-after",
+    type=click.IntRange(1),
+    help="Halve the learning rate after this many epochs, or with --steps after this many steps, without a better "
+    "validation loss; fewer than --patience.  [default: the rate stays]",
+)
 @click.option("--seed", type=int, default=TrainingConfig.seed, help="Seed from which those of the trainings follow.")
 @click.option("--threads", type=click.IntRange(1), default=TrainingConfig.threads, help="Threads of each training.")
 @click.option(

@@ -61,6 +61,33 @@ def test_patience_counts_steps(zbb_dataset, tmp_path):
     assert last == min(kept + 12, 40), "the first check at which nine steps or more were no better"
 
 
+@pytest.mark.parametrize(
+    "length", [{"steps": 40, "check_every": 4}, {"steps": None, "check_every": None, "epochs": 10}]
+)
+def test_the_learning_rate_is_halved_where_the_loss_stays(zbb_dataset, tmp_path, length):
+    """Replay the recorded losses: the rate is halved where two checks were not better than the best one."""
+    unit = 4 if length["steps"] else 1
+    options = {
+        **BY_STEPS,
+        "trainings": 1,
+        **length,
+        "patience": 8 * unit,
+        "halve_after": 2 * unit,
+        "learning_rate": 3.0,
+    }
+    stage.train(zbb_dataset, tmp_path / "r", **options)
+    history = xaug.load_run(tmp_path / "r").history(0)
+    rate, best, waited, expected = 3.0, np.inf, 0, []
+    for loss in history["val_loss"]:
+        expected.append(rate)
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited == 2:
+            rate, waited = rate / 2, 0
+    assert history["learning_rate"] == expected
+    assert len(set(expected)) > 1, "the rate is too small for this test to see it fall"
+
+
 def test_killed_and_resumed_equals_unbroken(run, zbb_dataset, tmp_path):
     """The second training is lost half-way: it is made again, the first is kept, and all is as in the unbroken run."""
     copy = tmp_path / "mlp"
@@ -94,6 +121,8 @@ def test_length_in_steps_and_epochs_is_refused_before_any_work(zbb_dataset, tmp_
         ({"steps": 5, "check_every": 0}, "--check-every 0: must be at least 1"),
         ({"check_every": 5}, "--check-every 5 goes with --steps"),
         ({"steps": 5, "patience": 0}, "--patience 0: must be at least 1"),
+        ({"steps": 5, "halve_after": 0}, "--halve-after 0: must be at least 1"),
+        ({"steps": 5, "patience": 4, "halve_after": 4}, "--halve-after 4: must be less than --patience 4"),
     ],
 )
 def test_bad_lengths_are_named(settings, words):
@@ -107,7 +136,7 @@ def test_defaults_of_both_lengths():
     assert (by_steps.check_every, by_steps.patience, by_steps.length, by_steps.unit) == (20, 200, 1000, "steps")
     assert TrainingConfig(**json.loads(json.dumps(by_steps.config))) == by_steps
     assert TrainingConfig(**by_epochs.config) == by_epochs
-    assert not {"steps", "check_every"} & by_epochs.config.keys()
+    assert not {"steps", "check_every", "halve_after"} & by_epochs.config.keys()
 
 
 def test_steps_of_a_run_by_epochs(mlp_run):

@@ -1,4 +1,4 @@
-"""The callback of a Keras training: it keeps the best weights, stops the training, and reports progress."""
+"""The callback of a Keras training: it keeps the best weights, halves the learning rate, stops and reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["KeepBest"]
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras 2 has no types
-    """Keep the weights of the least validation loss, stop the training, and report each validation.
+    """Keep the weights of the least validation loss, halve the learning rate, stop, and report each validation.
 
     Keras calls the time between two validations an epoch. In a training by steps this is `config.check_every` steps,
     or fewer at the end.
@@ -49,6 +49,10 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras 2 has n
         self.best_loss = np.inf
         self.best_weights: list[Array] | None = None
         self.best_check = 0
+        self.rates: list[float] = []
+        """Learning rate before each validation."""
+        self.halved_at = 0
+        """Epochs or steps before the learning rate was last halved."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Count the steps, and end the training after the last one; Keras validates it then."""
@@ -67,12 +71,17 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras 2 has n
         if not np.isfinite(loss):
             raise ModelError(f"training {self.training}: the validation loss is {loss}; lower --learning-rate")
         self.checked_at.append(self.steps)
+        self.rates.append(float(self.model.optimizer.learning_rate))
         if loss < self.best_loss:
             self.best_loss, self.best_weights, self.best_check = loss, self.model.get_weights(), epoch
         by_steps = self.config.steps is not None
         counts = self.checked_at if by_steps else range(1, epoch + 2)
-        since_best = counts[epoch] - counts[self.best_check]
-        self.model.stop_training |= since_best >= (self.config.patience or 0)
+        best_at = counts[self.best_check]
+        self.model.stop_training |= counts[epoch] - best_at >= (self.config.patience or 0)
+        halve_after = self.config.halve_after
+        if halve_after is not None and counts[epoch] - max(best_at, self.halved_at) >= halve_after:
+            self.model.optimizer.learning_rate.assign(self.model.optimizer.learning_rate / 2)
+            self.halved_at = counts[epoch]
         self.report(done=counts[epoch] - (counts[epoch - 1] if epoch else 0), loss=loss)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:

@@ -22,7 +22,8 @@ DISPLACEMENT_SCALINGS = ("clipped", "unclipped")
 """Scalings of logarithms of displacements: "clipped" treats them as all other variables; "unclipped" maps the
 logarithm of the floor, which is that of a particle without displacement, to 0 and the largest one to 1."""
 EXCEPTIONS = (
-    "scale_on_all", "image_scaling", "displacement_scaling", "epochs", "steps", "check_every", "reweight", "reference",
+    "scale_on_all", "image_scaling", "displacement_scaling", "epochs", "steps", "check_every", "halve_after",
+    "reweight", "reference",
 )  # fmt: skip
 """Settings that runs record only where they differ from their defaults. A run has epochs, or steps and their checks."""
 
@@ -72,6 +73,9 @@ class TrainingConfig:
         largest number of steps, one batch each; None: the length is counted in epochs
     check_every : int or None
         steps after which a training by steps is validated; default: a fiftieth of the steps
+    halve_after : int or None
+        epochs, or for a training by steps number of steps, without a better validation loss after which the learning
+        rate is halved; None: it stays
     reweight : str or None
         variable and edges of bins, as pt:200,300,500, in which all classes get the spectrum of `reference` in the loss
     reference : str or None
@@ -97,6 +101,7 @@ class TrainingConfig:
     displacement_scaling: str = "clipped"
     steps: int | None = None
     check_every: int | None = None
+    halve_after: int | None = None
     reweight: str | None = None
     reference: str | None = None
 
@@ -108,6 +113,7 @@ class TrainingConfig:
             "steps": (self.steps, 1),
             "check-every": (self.check_every, 1),
             "patience": (self.patience, 1),
+            "halve-after": (self.halve_after, 1),
             "batch-size": (self.batch_size, 1),
             "threads": (self.threads, 1),
             "max-jets": (self.max_jets, 2),
@@ -115,6 +121,11 @@ class TrainingConfig:
         for option, (value, minimum) in least.items():
             if value is not None and value < minimum:
                 raise ConfigurationError(f"--{option} {value}: must be at least {minimum}")
+        if self.halve_after is not None and self.halve_after >= (self.patience or 0):
+            raise ConfigurationError(
+                f"--halve-after {self.halve_after}: must be less than --patience {self.patience}, after which a "
+                "training stops"
+            )
         if not self.learning_rate > 0:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
         if (self.reweight is None) != (self.reference is None):

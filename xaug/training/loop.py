@@ -154,7 +154,7 @@ def fit(
     model : keras.Model
         with the weights of least validation loss
     history : History
-        with the number of `steps` before each validation
+        with the number of `steps` before each validation, and the `learning_rate` where it falls
 
     Raises
     ------
@@ -192,4 +192,5 @@ def fit(
             verbose=0,
         )
     losses = {name: [float(v) for v in values] for name, values in history.history.items()}
-    return model, {**losses, "steps": [float(steps) for steps in keep_best.checked_at]}
+    rates = {} if config.halve_after is None else {"learning_rate": keep_best.rates}
+    return model, {**losses, **rates, "steps": [float(steps) for steps in keep_best.checked_at]}
