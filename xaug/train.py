@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from xaug.core.command import OneOf, xaug_command
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.scaling import IMAGE_SCALINGS
@@ -222,7 +223,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     run = load_run(output)
     steps = np.array([run.steps(i) for i in range(len(run))])
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])
-    spread = f" +- {auc.std(ddof=1):.4f} over {len(auc)} trainings" if len(auc) > 1 else ", one training"
+    spread = f" +- {sample_deviation(auc):.4f} over {len(auc)} trainings" if len(auc) > 1 else ", one training"
     what = "AUC" if len(result["classes"]) == 2 else "mean AUC of one class against the rest"
     return {
         "output": str(output),

@@ -68,7 +68,7 @@ def test_curves_are_means_and_bands_over_trainings():
         plot_topk(table, "auc", ax)
         for line, band, name in zip(ax.lines, ax.collections, ("B0", "random"), strict=True):
             own = table[table["ranking"] == name].groupby("k")["auc"]
-            mean, rms = 1 - own.mean().to_numpy(), np.array([np.std(values) for _, values in own])
+            mean, rms = 1 - own.mean().to_numpy(), np.array([np.std(values, ddof=1) for _, values in own])
             np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
             np.testing.assert_allclose(line.get_ydata(), mean)
             box = band.get_paths()[0].get_extents()
@@ -77,10 +77,10 @@ def test_curves_are_means_and_bands_over_trainings():
 
 
 def test_bands_contain_the_test_sample():
-    """Replicas of standard deviation 0.3 are added in quadrature; Z has none, and stays as it is."""
+    """Replicas of standard deviation 0.3 sqrt(2) (ddof 1) are added in quadrature; Z has none, and stays as it is."""
     table = curves([1, 2], ("B0",)).assign(significance=2.0)
     replicas = pd.DataFrame({"ranking": "B0", "k": [1, 1, 2, 2], "replica": [0, 1, 0, 1], "auc": [0.2, 0.8, 0.1, 0.7]})
-    rms = np.hypot([np.std(own) for _, own in table.groupby("k")["auc"]], 0.3)
+    rms = np.hypot([np.std(own, ddof=1) for _, own in table.groupby("k")["auc"]], 0.3 * np.sqrt(2))
     mean = 1 - table.groupby("k")["auc"].mean().to_numpy()
     with figure(1, 2) as (_, axes):
         plot_topk(table, "auc", axes[0], replicas)

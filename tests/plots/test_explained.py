@@ -34,7 +34,7 @@ def test_profile_draws_means_and_bands():
         np.testing.assert_array_equal(lines[1], found.mean[1])
         wide, narrow = (band.get_paths()[-1].get_extents() for band in bottom.collections[2:4])  # of signal
         assert (wide.ymin, wide.ymax) == pytest.approx((-0.2 - 0.3, 0.5 + 0.3))
-        assert (narrow.ymin, narrow.ymax) == pytest.approx((-0.2 - 0.1, 0.5 + 0.1))
+        assert (narrow.ymin, narrow.ymax) == pytest.approx((-0.2 - 0.1 * np.sqrt(2), 0.5 + 0.1 * np.sqrt(2)))
         assert bottom.get_xlabel() == "$m$ [GeV]"
         assert top.get_xlabel() == ""
 
@@ -101,7 +101,7 @@ def test_trainings_side_by_side():
 
 def test_spread_of_features_marks_stable_ranks_and_leaves_out_zeros():
     table = pd.DataFrame(
-        {"mean": [0.5, 0.1, 0.0], "rms": [0.01, 0.05, 0.0], "stable": [True, False, False]},
+        {"mean": [0.5, 0.1, 0.0], "spread": [0.01, 0.05, 0.0], "stable": [True, False, False]},
         index=["mass", "pt", "n_muons"],
     )
     with figure() as (_, ax):
@@ -117,7 +117,7 @@ def test_names_of_points_cover_neither_points_nor_each_other():
     rng = np.random.default_rng(5)
     mean = np.sort(10 ** rng.uniform(-1.3, 0, 36))[::-1]
     table = pd.DataFrame(
-        {"mean": mean, "rms": 0.1 * mean * 10 ** rng.uniform(-0.3, 0.3, 36), "stable": False},
+        {"mean": mean, "spread": 0.1 * mean * 10 ** rng.uniform(-0.3, 0.3, 36), "stable": False},
         index=variables.names("jets", "xaug"),
     )
     for size in ((4.8, 4.0), (2.8, 2.4)):
@@ -126,7 +126,7 @@ def test_names_of_points_cover_neither_points_nor_each_other():
             fig.draw_without_rendering()
             names = [text.get_window_extent() for text in ax.texts]
             points = np.concatenate(
-                [ax.transData.transform(t[["mean", "rms"]].to_numpy()) for t in (table, 1.5 * table)]
+                [ax.transData.transform(t[["mean", "spread"]].to_numpy()) for t in (table, 1.5 * table)]
             )
             assert 3 < len(names) < 36
             for i, name in enumerate(names):

@@ -86,7 +86,7 @@ def test_roc_band_of_two_trainings():
 
 
 def test_bars_show_largest_on_top_with_their_spread():
-    table = pd.DataFrame({"mean": [0.7, 0.3, 0.1], "rms": [0.1, 0.05, 0.0]}, index=["image", "dxy_max", "tau21"])
+    table = pd.DataFrame({"mean": [0.7, 0.3, 0.1], "spread": [0.1, 0.05, 0.0]}, index=["image", "dxy_max", "tau21"])
     with figure() as (_, ax):
         bars = plot_relevance(table, variables.labels("jets"), ax)
         widths = [bar.get_width() for bar in bars]
@@ -98,7 +98,7 @@ def test_bars_show_largest_on_top_with_their_spread():
 
 @pytest.mark.parametrize(("first", "end", "told"), [(6.0, 0.49, ["6.00 ± 0.50"]), (1.0, None, []), (np.nan, None, [])])
 def test_a_bar_that_dwarfs_the_others_is_cut_and_says_its_length(first, end, told):
-    table = pd.DataFrame({"mean": [first, 0.3, 0.1], "rms": [0.5, 0.05, 0.0]}, index=["list", "dxy_max", "tau21"])
+    table = pd.DataFrame({"mean": [first, 0.3, 0.1], "spread": [0.5, 0.05, 0.0]}, index=["list", "dxy_max", "tau21"])
     with figure() as (_, ax):
         bars = plot_relevance(table, variables.labels("jets"), ax)
         assert [text.get_text() for text in ax.texts] == told
@@ -111,13 +111,13 @@ def test_a_bar_that_dwarfs_the_others_is_cut_and_says_its_length(first, end, tol
 
 def test_one_bar_alone_is_not_cut():
     with figure() as (_, ax):
-        plot_relevance(pd.DataFrame({"mean": [9.0], "rms": [0.1]}, index=["list"]), variables.labels("jets"), ax)
+        plot_relevance(pd.DataFrame({"mean": [9.0], "spread": [0.1]}, index=["list"]), variables.labels("jets"), ax)
         assert ax.get_xlim()[1] > 9
 
 
 def test_groups_of_the_user_have_colours_of_their_own():
     labels = {name: Variable(name, name, group=group) for name, group in (("a", "mine"), ("b", ""), ("c", "flavour"))}
-    table = pd.DataFrame({"mean": [0.3, 0.2, 0.1], "rms": 0.0}, index=["a", "b", "c"])
+    table = pd.DataFrame({"mean": [0.3, 0.2, 0.1], "spread": 0.0}, index=["a", "b", "c"])
     with figure() as (_, ax):
         bars = plot_relevance(table, labels, ax)
         assert len({bar.get_facecolor() for bar in bars}) == 3

@@ -81,7 +81,7 @@ def test_bars_are_means_over_events_and_trainings(made, means):
         assert len(own) == 87
         assert own["mean"].is_monotonic_decreasing
         np.testing.assert_allclose(own.loc[NAMES, "mean"], values.mean(axis=0), atol=2e-6)
-        np.testing.assert_allclose(own.loc[NAMES, "rms"], values.std(axis=0), atol=2e-6)
+        np.testing.assert_allclose(own.loc[NAMES, "rms"], values.std(axis=0, ddof=1), atol=2e-6)
 
 
 @pytest.mark.parametrize(("figure", "name"), [("fig03", "B0"), ("fig04", "Bbg"), ("fig05", "Bbgw")])

@@ -128,7 +128,7 @@ def test_spread_stands_beside_that_of_the_smaller_sample(toy):
     assert len(table) == 10
     found = table[table["sample"] == table["sample"][0]].set_index("feature")
     expected = xaug.explain.summary(load_attributions(toy / "cnn2d_lrp"))
-    np.testing.assert_allclose(found["rms"], expected["rms"], rtol=1e-6)
+    np.testing.assert_allclose(found["spread"], expected["spread"], rtol=1e-6)
 
 
 def test_efficiencies_are_those_of_the_scores(toy):

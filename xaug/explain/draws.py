@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import standard_error
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.samples import Sample
 
@@ -43,8 +44,7 @@ class Draws:
         """Standard error of `mean`; None where all baselines were taken."""
         if self.is_complete:
             return None
-        found: Array = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
-        return found
+        return standard_error(values, axis=1)
 
     @property
     def settings(self) -> JsonObject:

@@ -30,7 +30,7 @@ def plot_profile(
     """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
     Bins with fewer than 10 events of all classes together are hatched. Lines are means.
-    Dark bands are their RMS over trainings, light bands the RMS over events and trainings.
+    Dark bands are their spread over trainings, light bands the width of the distribution over events and trainings.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def plot_deletion(
     ----------
     curves : dict of (x, y, spread)
         By name of the explanation: fractions, mean outputs relative to whole events, and their standard deviations
-        over trainings; arrays of one length.
+        over trainings, None or nan where there is none; of one length.
     ax : matplotlib.axes.Axes
         Where to draw.
 
@@ -43,7 +43,7 @@ def plot_deletion(
     for i, (name, (x, y, spread)) in enumerate(curves.items()):
         color, style = COLORS[i % len(COLORS)], STYLES[(i // len(COLORS)) % len(STYLES)]
         artists += ax.plot(x, y, style, color=color, label=literal(name), lw=1.4)
-        low, high = np.asarray(y) - np.asarray(spread), np.asarray(y) + np.asarray(spread)
+        low, high = (np.asarray(y) + sign * np.asarray(spread, dtype=float) for sign in (-1, 1))
         artists.append(ax.fill_between(x, low, high, color=color, alpha=0.2, lw=0))
     ax.axhline(0, color="k", lw=0.6)
     ax.axhline(1, color="k", lw=0.6, ls=":")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from xaug.data.variables import Variable
@@ -52,7 +53,7 @@ def feature_label(name: str, labels: Mapping[str, Variable]) -> str:
 
 
 def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> list[Rectangle]:
-    """Draw the mean normalised relevance of every feature, the largest on top; error bars are the RMS over trainings.
+    """Draw the mean normalised relevance of every feature, the largest on top, with its spread over trainings.
 
     If the first bar is more than three times as long as all others, as that of a list of 20 particles may be, it is
     cut and has its length written in it.
@@ -71,7 +72,7 @@ def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes
     list of matplotlib.patches.Rectangle
         The bars, the largest first.
     """
-    bars = _bars(table["mean"], labels, ax, xerr=table["rms"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
+    bars = _bars(table["mean"], labels, ax, xerr=table["spread"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
     _cut_first(table, ax)
     ax.set_xlabel("mean normalised relevance")
     handles = [ax.plot([], [], "s", color=color, label=group)[0] for group, color in _colors(table, labels).items()]
@@ -108,15 +109,23 @@ def plot_trainings(table: pd.DataFrame, labels: Mapping[str, Variable], axes: Se
 
 
 def _cut_first(table: pd.DataFrame, ax: Axes) -> None:
-    first, spread, row = table["mean"].iloc[0], table["rms"].iloc[0], len(table)
-    others = (table["mean"] + table["rms"]).iloc[1:].max()
+    first, spread, row = table["mean"].iloc[0], table["spread"].iloc[0], len(table)
+    others = (table["mean"] + table["spread"].fillna(0.0)).iloc[1:].max()
     if not first > DWARFED * others > 0:
         return
     end = 1.4 * others
     ax.set_xlim(0, end)
     for x in (0.93, 0.95):
         ax.plot([(x - 0.01) * end, (x + 0.01) * end], [row - 0.4, row + 0.4], color="w", lw=2)
-    ax.text(0.9 * end, row, f"{first:.2f} ± {spread:.2f}", color="w", ha="right", va="center", fontsize=8)
+    ax.text(
+        0.9 * end,
+        row,
+        f"{first:.2f}" + (f" ± {spread:.2f}" if np.isfinite(spread) else ""),
+        color="w",
+        ha="right",
+        va="center",
+        fontsize=8,
+    )
 
 
 def _group(name: str, labels: Mapping[str, Variable]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.plots.figures import literal, series_style
 from xaug.training.learning_curve import Extrapolation
@@ -36,7 +37,7 @@ class RocBand:
     Attributes
     ----------
     mean, rms : ndarray (100,)
-        Mean and standard deviation (ddof 1) over trainings of the background efficiency; zero for a single training.
+        Mean and standard deviation (ddof 1) over trainings of the background efficiency; nan for a single training.
     auc, auc_rms : float
         Mean and standard deviation (ddof 1) over trainings of the area under the curve; nan for a single training.
     """
@@ -63,13 +64,9 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([area(*curve) for curve in found])
-    spread = float(areas.std(ddof=1)) if len(areas) > 1 else float("nan")
-    return RocBand(efficiencies.mean(axis=0), _spread(efficiencies), float(areas.mean()), spread)
-
-
-def _spread(values: Array) -> Array:
-    """Standard deviation over trainings (ddof 1); zero for a single one, which has no band."""
-    return values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(values[0])
+    return RocBand(
+        efficiencies.mean(axis=0), sample_deviation(efficiencies), float(areas.mean()), float(sample_deviation(areas))
+    )
 
 
 def plot_roc(

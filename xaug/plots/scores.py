@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.plots.figures import CLASS_NAMES, class_colors
 
@@ -39,7 +40,7 @@ def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -
     """
     totals = counts.sum(axis=2, keepdims=True)
     density = counts / (np.where(totals > 0, totals, 1.0) * np.diff(SCORE_EDGES))
-    mean, rms = density.mean(axis=0), density.std(axis=0, ddof=int(len(density) > 1))
+    mean, rms = density.mean(axis=0), sample_deviation(density)
     artists: list[Artist] = []
     for label in reversed(range(counts.shape[1])):
         color = class_colors(len(classes))[label]

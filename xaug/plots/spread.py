@@ -50,10 +50,10 @@ def plot_feature_spread(samples: Mapping[str, pd.DataFrame], labels: Mapping[str
         for stable, face in ((True, color), (False, "none")):
             chosen = table[table["stable"] == stable]
             # a constant variable has relevance zero, which is not on logarithmic axes
-            seen = chosen[(chosen["mean"] > 0) & (chosen["rms"] > 0)]
+            seen = chosen[(chosen["mean"] > 0) & (chosen["spread"] > 0)]
             marker = MARKERS[i % len(MARKERS)]
             label = name if not stable else None
-            artists += ax.plot(seen["mean"], seen["rms"], marker, color=color, mfc=face, ms=5, label=label)
+            artists += ax.plot(seen["mean"], seen["spread"], marker, color=color, mfc=face, ms=5, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = ax.get_xlim()
@@ -67,7 +67,7 @@ def plot_feature_spread(samples: Mapping[str, pd.DataFrame], labels: Mapping[str
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("mean normalised relevance")
-    ax.set_ylabel("RMS over trainings")
+    ax.set_ylabel("standard deviation over trainings")
     ax.legend(loc="upper left", title="filled: stable rank")
     _name_points(list(samples.values()), labels, ax)
     return artists
@@ -79,15 +79,15 @@ def _name_points(tables: Sequence[pd.DataFrame], labels: Mapping[str, Variable],
     if figure is None or legend is None:
         return
     figure.draw_without_rendering()  # the layout decides what covers what
-    points = ax.transData.transform(pd.concat(tables)[["mean", "rms"]].query("mean > 0 and rms > 0").to_numpy())
+    points = ax.transData.transform(pd.concat(tables)[["mean", "spread"]].query("mean > 0 and spread > 0").to_numpy())
     radius = 3 * figure.dpi / 72
     taken = [Bbox([point - radius, point + radius]) for point in points]
     taken.append(legend.get_window_extent())
     room = ax.bbox.padded(-3)
-    for feature, row in tables[0].query("mean > 0 and rms > 0").iterrows():
+    for feature, row in tables[0].query("mean > 0 and spread > 0").iterrows():
         for dx, dy, ha, va in BESIDE:
             name = ax.annotate(
-                feature_label(feature, labels), (row["mean"], row["rms"]), (dx, dy), textcoords="offset points",
+                feature_label(feature, labels), (row["mean"], row["spread"]), (dx, dy), textcoords="offset points",
                 ha=ha, va=va, fontsize=7,
             )  # fmt: skip
             box = name.get_window_extent()
@@ -134,7 +134,7 @@ def plot_score_spread(
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("mean score")
-    ax.set_ylabel("RMS over trainings")
+    ax.set_ylabel("standard deviation over trainings")
     ax.legend(loc="upper right")
     return artists
 

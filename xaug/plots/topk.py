@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from xaug.core.statistics import sample_deviation
 from xaug.plots.figures import literal, series_style
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ FEW = 10
 def plot_topk(table: pd.DataFrame, metric: str, ax: Axes, replicas: pd.DataFrame | None = None) -> list[Artist]:
     """Draw a metric against the number of features k, with a line for each ranking.
 
-    Accuracy and AUC are drawn as their distance from 1. Lines are means over trainings, bands standard deviations; with
-    replicas the standard deviation over these is added in quadrature. Trainings without the metric are left out. The
-    control rankings, which do not come from a network, are dashed. Later lines are thinner, so that lines of the same
-    values can be seen. If the last k (all features) is far beyond the others, its points are drawn behind a gap at the
-    right edge, side by side.
+    Accuracy and AUC are drawn as their distance from 1. Lines are means over trainings, bands standard deviations (ddof
+    1; one training has none); with replicas the standard deviation over these is added in quadrature. Trainings without
+    the metric are left out. The control rankings, which do not come from a network, are dashed. Later lines are
+    thinner, so that lines of the same values can be seen. If the last k (all features) is far beyond the others, its
+    points are drawn behind a gap at the right edge, side by side.
 
     Parameters
     ----------
@@ -60,23 +61,23 @@ def plot_topk(table: pd.DataFrame, metric: str, ax: Axes, replicas: pd.DataFrame
     styles = iter([series_style(i) for i in range(len(rankings))])
     for name, width, shift in zip(rankings, widths, beside, strict=True):
         values = table[table["ranking"] == name].groupby("k")[metric]
-        mean, rms = values.mean(), values.std(ddof=0)
+        mean, half_width = values.mean(), values.agg(sample_deviation)
         if replicas is not None and metric in replicas:
-            spread = replicas[replicas["ranking"] == name].groupby("k")[metric].std(ddof=0).reindex(rms.index)
-            rms = np.hypot(rms, spread)
+            of_sample = replicas[replicas["ranking"] == name].groupby("k")[metric].agg(sample_deviation)
+            half_width = np.hypot(half_width.fillna(0.0), of_sample.reindex(half_width.index))
         if metric in COMPLEMENTS:
             mean = 1 - mean
         style = {"color": CONTROL_COLORS[name], "linestyle": "--"} if name in CONTROL_COLORS else next(styles)
         color = style["color"]
         body = mean.index[:-1] if far else mean.index
-        x, middle, half = [places[k] for k in body], mean[body], rms[body]
+        x, middle, half = [places[k] for k in body], mean[body], half_width[body]
         artists += ax.plot(
             x, middle, label=literal(name), marker="o", ms=width + 1, lw=width, **style,
         )  # fmt: skip
         artists.append(ax.fill_between(x, middle - half, middle + half, color=color, alpha=0.2, lw=0))
         if far:
             where = places[last] + shift
-            point = ax.errorbar(where, mean.iloc[-1], rms.iloc[-1], fmt="o", ms=3.5, color=color, capsize=1.5)
+            point = ax.errorbar(where, mean.iloc[-1], half_width.iloc[-1], fmt="o", ms=3.5, color=color, capsize=1.5)
             artists += point.get_children()
     _set_ticks(ax, places, far)
     ax.set_xlabel("number of features $k$")

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays
 from xaug.data.records import CLASSES
 from xaug.data.weights import effective_number
@@ -48,7 +49,7 @@ def quoted(values: Sequence[float], interval: tuple[float, float], digits: int) 
         The cell; without a spread where there is one training.
     """
     low, high = interval
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    spread = f" ± {sample_deviation(values):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]{spread}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError, InputFileError, XaugError
 from xaug.core.integrity import FILES, check_sizes, load_manifest
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.splits import SPLITS
@@ -150,7 +151,7 @@ def _run(place: Path) -> JsonObject:
         "columns": run.variables,
         "shapes": {name: list(shape) for name, shape in run.input_spec.shapes.items()},
         "metrics": {
-            name: {"mean": float(np.mean(values)), "rms": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+            name: {"mean": float(np.mean(values)), "rms": float(sample_deviation(values)) if len(values) > 1 else None}
             for name in run.metrics[0]
             if name not in ("training", "seed", "parameters")
             and all(isinstance(own[name], (int, float)) for own in run.metrics)

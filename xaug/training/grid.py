@@ -17,6 +17,7 @@ from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.integrity import verified
+from xaug.core.statistics import sample_deviation
 from xaug.data.dataset import Dataset
 from xaug.training.retrain import PER_PROCESS
 from xaug.training.runs import load_run
@@ -56,7 +57,8 @@ def grid_search(
     -------
     DataFrame
         a row for each combination, the least mean validation loss first: the sizes; `parameters`; `validation_loss`,
-        its mean over trainings, and `rms`, its standard deviation; `auc`, the mean on the test split; `run`, the name
+        its mean over trainings, and `rms`, its standard deviation (ddof 1; nan for one
+        training); `auc`, the mean on the test split; `run`, the name
         of the directory
     """
     import pandas as pd
@@ -80,8 +82,8 @@ def grid_search(
         run = load_run(directory / "runs" / name)
         losses = np.array([min(run.history(i)["val_loss"]) for i in range(len(run))])
         rows.append({
-            **chosen, "parameters": metrics[0]["parameters"], "validation_loss": losses.mean(), "rms": losses.std(),
-            "auc": np.mean([own["auc"] for own in metrics]), "run": name,
+            **chosen, "parameters": metrics[0]["parameters"], "validation_loss": losses.mean(),
+            "rms": float(sample_deviation(losses)), "auc": np.mean([own["auc"] for own in metrics]), "run": name,
         })  # fmt: skip
     table: pd.DataFrame = pd.DataFrame(rows).sort_values("validation_loss", kind="stable", ignore_index=True)
     with atomic_path(directory / "grid.csv") as path:

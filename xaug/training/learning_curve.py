@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaug.core.errors import DatasetError
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 
 __all__ = ["EXPONENTS", "LEAST_POINTS", "CurvePoint", "Extrapolation", "auc_error", "extrapolate"]
@@ -136,7 +137,8 @@ def extrapolate(points: Sequence[CurvePoint], at: float, *, samples: int = 400, 
     floor, scale, exponent = _fits(size, np.vstack([1 - auc, 1 - auc + fluctuations]), error)
     found = 1 - floor - scale * float(at) ** -exponent
     return Extrapolation(
-        float(floor[0]), float(scale[0]), float(exponent[0]), float(at), float(found[0]), float(found[1:].std())
+        float(floor[0]), float(scale[0]), float(exponent[0]), float(at), float(found[0]),
+        float(sample_deviation(found[1:])),
     )  # fmt: skip
 
 

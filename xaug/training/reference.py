@@ -15,6 +15,7 @@ import numpy as np
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError, unknown_name
 from xaug.core.files import atomic_path, digest_file, write_json
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.training.runs import Run, load_run, training_directory
 from xaug.training.task import result_path
@@ -80,7 +81,7 @@ def check_training(run: Run, training: int) -> None:
 
 def _spread(values: Array) -> str:
     """The standard deviation over trainings, where there are several."""
-    return f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+    return f" ± {sample_deviation(values):.4f}" if len(values) > 1 else ""
 
 
 def card_of(run: Run, name: str, limits: str = "", training: int = 0) -> str:

@@ -19,6 +19,7 @@ from xaug.core import provenance
 from xaug.core.command import option_list
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table
@@ -239,7 +240,7 @@ def plateau(table: pd.DataFrame, ranking: str, metric: str = "auc") -> int:
         the ranking and the metric to look at
     """
     own = table[table["ranking"] == ranking].dropna(subset=[metric]).groupby("k")[metric]
-    mean, spread = own.mean(), own.std(ddof=0)
+    mean, spread = own.mean(), own.agg(sample_deviation).fillna(0.0)  # one training has no spread
     low = mean.iloc[-1] - max(spread.iloc[-1], spread.median())
     below = mean.index[mean < low]
     return int(mean.index[mean.index > below[-1]][0]) if len(below) else int(mean.index[0])

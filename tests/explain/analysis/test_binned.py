@@ -66,7 +66,7 @@ def test_profile_agrees_with_scipy(trainings, values):
         pooled = np.tile(inside, 3), relevance[:, chosen].ravel()
         np.testing.assert_allclose(found.mean[label], binned_statistic(*pooled, "mean", edges)[0], rtol=1e-10)
         np.testing.assert_allclose(found.rms[label], binned_statistic(*pooled, "std", edges)[0], rtol=1e-8, atol=1e-12)
-        np.testing.assert_allclose(found.training_rms[label], np.std(mean, axis=0), rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(found.training_rms[label], np.std(mean, axis=0, ddof=1), rtol=1e-8, atol=1e-12)
     assert (found.variable, found.feature) == ("a", "image")
 
 

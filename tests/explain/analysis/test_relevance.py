@@ -48,6 +48,8 @@ def test_mean_and_spread_over_trainings():
     assert table.loc["b", "mean"] == pytest.approx(0.5)
     # standard deviation with ddof 0: sqrt(((0.3)^2 + (0.1)^2 + (0.4)^2) / 3)
     assert table.loc["b", "rms"] == pytest.approx(np.sqrt(0.26 / 3), rel=1e-6)
+    assert table.loc["b", "spread"] == pytest.approx(np.sqrt(0.26 / 2), rel=1e-6)  # ddof 1
+    assert summary(trainings[:1])["spread"].isna().all()
     assert [table.loc["b", f"training_{i}"] for i in range(3)] == pytest.approx([0.2, 0.4, 0.9])
 
 

@@ -46,10 +46,10 @@ def test_events_and_features():
     scores = rng.random((3, 80))
     found = uncertainty([attribution(r, label) for r in relevance], scores)
     np.testing.assert_allclose(found.score_mean, scores.mean(axis=0))
-    np.testing.assert_allclose(found.score_rms, np.sqrt(((scores - scores.mean(axis=0)) ** 2).mean(axis=0)))
+    np.testing.assert_allclose(found.score_rms, np.sqrt(((scores - scores.mean(axis=0)) ** 2).sum(axis=0) / 2))
     shares = relevance / np.abs(relevance).max(axis=2, keepdims=True)
     np.testing.assert_allclose(found.relevance_mean, shares.mean(axis=0))
-    np.testing.assert_allclose(found.relevance_rms, shares.std(axis=0), atol=1e-14)
+    np.testing.assert_allclose(found.relevance_rms, shares.std(axis=0, ddof=1), atol=1e-14)
     assert found.features.loc["v2", "mean"] == pytest.approx(np.abs(shares[..., 2]).mean())
     assert found.performance.loc["auc", "mean"] == pytest.approx(np.mean([roc_auc_score(label, s) for s in scores]))
     assert found.performance.loc["auc", "mean_score"] == pytest.approx(roc_auc_score(label, scores.mean(axis=0)))
@@ -67,7 +67,7 @@ def test_signal_efficiencies_by_counting():
             cut = np.sort(score[label == 0])[::-1][round(at * 5000)]  # so many background events lie above it
             passing.append((score[label == 1] > cut).mean())
         assert found.loc[at, "mean"] == pytest.approx(np.mean(passing), abs=2e-4)
-        assert found.loc[at, "rms"] == pytest.approx(np.std(passing), abs=2e-4)
+        assert found.loc[at, "rms"] == pytest.approx(np.std(passing, ddof=1), abs=2e-4)
 
 
 def test_bad_input():

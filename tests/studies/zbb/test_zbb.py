@@ -85,7 +85,7 @@ def test_bars_are_the_mean_over_trainings(finished):
     for row in rows:
         values = np.array([float(row["training_0"]), float(row["training_1"])])
         assert float(row["mean"]) == pytest.approx(values.mean())
-        assert float(row["rms"]) == pytest.approx(values.std())
+        assert float(row["spread"]) == pytest.approx(values.std(ddof=1))
 
 
 def test_second_run_does_nothing(run_study, finished):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.data.labels import cells_by_class
 from xaug.explain.analysis.binning import (
@@ -67,9 +68,8 @@ class Profile:
 
     @property
     def training_rms(self) -> Array:
-        """Standard deviation (2, bins) over trainings of the mean relevance."""
-        rms: Array = self.training_mean.std(axis=0)
-        return rms
+        """Standard deviation (2, bins) over trainings of the mean relevance (ddof 1; nan for one training)."""
+        return sample_deviation(self.training_mean)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.data.labels import cells_by_class
 from xaug.explain.analysis.binning import (
@@ -182,7 +183,7 @@ def likelihood_test(
     table = data.binned(edges)
     found = _fit(table.log_ratio, table.attribution, table.share)
     single = np.array([_fit(table.log_ratio, y, table.share) for y in table.training_attribution])
-    spread = single.std(axis=0, ddof=1) if len(single) > 1 else np.full(2, np.nan)
+    spread = sample_deviation(single)
     error = _bootstrap(data, edges, samples, seed)
     inverse = 1 / table.counts - 1 / table.counts.sum(axis=1, keepdims=True)
     return LikelihoodTest(
@@ -251,12 +252,10 @@ def symmetry_test(
     single = [_share(table.share, y, error) for y in table.training_attribution]
     # a sample of the events scatters about the mean over all of them by the error, which is thus there twice
     drawn = [_share(share, y, np.sqrt(2) * error) for share, y, _ in _drawn(data, edges, samples, seed)]
-    numbers = np.array([_share(table.share, table.attribution, error), np.std(drawn, ddof=1), np.nan])
-    if len(single) > 1:
-        numbers[2] = np.std(single, ddof=1)
+    numbers = [_share(table.share, table.attribution, error), sample_deviation(drawn), sample_deviation(single)]
     return SymmetryTest(
         data.feature, variable, edges, table.counts, table.attribution, error, chi_square,
-        float(chi2.sf(chi_square, len(edges) - 1)), *(numbers / data.output_deviation).tolist(),
+        float(chi2.sf(chi_square, len(edges) - 1)), *(np.array(numbers) / data.output_deviation).tolist(),
     )  # fmt: skip
 
 
@@ -381,7 +380,7 @@ def _bootstrap(data: _Data, edges: Array, samples: int, seed: int) -> Array:
     for share, attribution, ratio in _drawn(data, edges, samples, seed):
         own = np.isfinite(ratio)
         found.append(_fit(ratio[own], attribution[own], share[own] / share[own].sum()))
-    return np.asarray(np.std(found, axis=0, ddof=1))
+    return sample_deviation(found)
 
 
 def _drawn(data: _Data, edges: Array, samples: int, seed: int) -> Iterator[tuple[Array, Array, Array]]:

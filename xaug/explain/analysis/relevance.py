@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.attribution import Attribution
@@ -239,9 +240,11 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
     -------
     DataFrame
         One row for each feature, largest mean first. `mean`: mean over trainings of the mean normalised absolute
-        relevance; `rms`: its standard deviation over trainings (ddof 0); `rank`: 1 for the largest; `signed_share`:
-        mean over trainings of the feature's mean signed relevance, as a fraction of the sum of the absolute values of
-        all features; `training_0`, ...: relevance in each training. Lost events (`Attribution.is_lost`) are left out.
+        relevance; `rms`: root mean square of the trainings about it (ddof 0), which is smaller than their spread;
+        `rank`: 1 for the largest; `signed_share`: mean over trainings of the feature's mean signed relevance, as a
+        fraction of the sum of the absolute values of all features; `spread`: standard deviation over trainings (ddof
+        1; nan for one training), which figures and stable ranks use; `training_0`, ...: relevance in each training.
+        Lost events (`Attribution.is_lost`) are left out.
 
     Raises
     ------
@@ -286,6 +289,7 @@ def summary_of(trainings: Sequence[MeanRelevance]) -> pd.DataFrame:
         {"mean": per_training.mean(), "rms": per_training.std(ddof=0), "signed_share": shares.mean()}
     ).sort_values("mean", ascending=False, kind="stable")
     table.insert(2, "rank", np.arange(1, len(table) + 1))
+    table["spread"] = sample_deviation(per_training[table.index])
     for i, row in per_training.iterrows():
         table[f"training_{i}"] = row
     named: pd.DataFrame = table.rename_axis("feature")

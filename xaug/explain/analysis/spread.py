@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.explain.analysis.relevance import signed_relevance, summary, trainings_of
 from xaug.explain.attribution import Attribution
@@ -32,7 +33,7 @@ ENOUGH_TRAININGS = 4
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Spread over trainings. Every RMS is a standard deviation over trainings (ddof 0).
+    """Spread over trainings. Every RMS is a standard deviation over trainings (ddof 1).
 
     Attributes
     ----------
@@ -105,9 +106,9 @@ def uncertainty(
         raise ConfigurationError("these attributions do not know the classes of their events; give `label`")
     return Uncertainty(
         score.mean(axis=0),
-        score.std(axis=0),
+        sample_deviation(score),
         pd.DataFrame(relevance.mean(axis=0), columns=names),
-        pd.DataFrame(relevance.std(axis=0), columns=names),
+        pd.DataFrame(sample_deviation(relevance), columns=names),
         stability(trainings, list_relevance),
         operating_points(classes, list(score), weight) if len(np.unique(classes)) > 1 else None,
     )
@@ -116,7 +117,7 @@ def uncertainty(
 def stability(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
     """Find out whether the rank of each feature is the same in all trainings.
 
-    Two features are told apart if their means differ by more than the square root of the sum of their squared RMS.
+    Two features are told apart if their means differ by more than the square root of the sum of their squared spreads.
 
     Parameters
     ----------
@@ -128,9 +129,9 @@ def stability(attributions: Sequence[Attribution], list_relevance: str = "absolu
     Returns
     -------
     DataFrame
-        One row for each feature, largest mean first. `mean`, `rms`, `rank`: as in `summary`; `highest`, `lowest`: best
-        and worst rank in a single training; `from`, `to`: best and worst rank within the uncertainty; `stable`: whether
-        the feature has the same rank in all trainings and is told apart from all others.
+        One row for each feature, largest mean first. `mean`, `rms`, `spread`, `rank`: as in `summary`; `highest`,
+        `lowest`: best and worst rank in a single training; `from`, `to`: best and worst rank within the uncertainty;
+        `stable`: whether the feature has the same rank in all trainings and is told apart from all others.
 
     Raises
     ------
@@ -163,10 +164,10 @@ def stable_features(table: pd.DataFrame) -> pd.DataFrame:
     """
     trainings = [name for name in table if str(name).startswith("training_")]
     ranks = table[trainings].rank(ascending=False, method="min").astype(int)
-    mean, rms = table["mean"].to_numpy(), table["rms"].to_numpy()
+    mean, spread = table["mean"].to_numpy(), sample_deviation(table[trainings], axis=1)
     difference = mean[:, None] - mean[None, :]
-    resolved = np.abs(difference) > np.hypot(rms[:, None], rms[None, :])
-    found: pd.DataFrame = table[["mean", "rms", "rank"]].copy()
+    resolved = np.abs(difference) > np.hypot(spread[:, None], spread[None, :])
+    found: pd.DataFrame = table[["mean", "rms", "spread", "rank"]].copy()
     found["highest"], found["lowest"] = ranks.min(axis=1), ranks.max(axis=1)
     found["from"] = 1 + (resolved & (difference < 0)).sum(axis=1)
     found["to"] = len(table) - (resolved & (difference > 0)).sum(axis=1)
@@ -189,7 +190,7 @@ def operating_points(label: Array, scores: Sequence[Array], weight: Array | None
     Returns
     -------
     DataFrame
-        one row for "auc" and one for each of BACKGROUND_EFFICIENCIES: `mean` and `rms` over trainings, and
+        one row for "auc" and one for each of BACKGROUND_EFFICIENCIES: `mean` and `rms` (ddof 1) over trainings, and
         `mean_score`, the value for the mean of the scores
     """
 
@@ -198,7 +199,8 @@ def operating_points(label: Array, scores: Sequence[Array], weight: Array | None
         return [area(*curve), *signal_efficiency(*curve, np.array(BACKGROUND_EFFICIENCIES))]
 
     single = np.array([values(score) for score in scores])
-    table = {"mean": single.mean(axis=0), "rms": single.std(axis=0), "mean_score": values(np.mean(scores, axis=0))}
+    of_mean = values(np.mean(scores, axis=0))
+    table = {"mean": single.mean(axis=0), "rms": sample_deviation(single), "mean_score": of_mean}
     found: pd.DataFrame = pd.DataFrame(table, index=pd.Index(["auc", *BACKGROUND_EFFICIENCIES], name="at"))
     return found
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import sample_deviation, standard_error
 from xaug.core.types import Array
 from xaug.explain.analysis.relevance import feature_relevance, trainings_of
 from xaug.explain.attribution import Attribution
@@ -119,7 +120,7 @@ def between_halves(attributions: Sequence[Attribution], list_relevance: str = "a
         order = rng.permutation(len(relevance))
         first, second = order[: len(order) // 2], order[len(order) // 2 :]
         values.append(rank_correlation(relevance[first].mean(axis=0), relevance[second].mean(axis=0)))
-    return Agreement(float(np.mean(values)), float(np.std(values, ddof=1)), HALVINGS)
+    return Agreement(float(np.mean(values)), float(sample_deviation(values)), HALVINGS)
 
 
 def between_methods(
@@ -157,7 +158,7 @@ def between_methods(
         values.append(rank_correlation(tables[0].to_numpy(), tables[1].loc[tables[0].index].to_numpy()))
     if len(values) < 2:
         return Agreement(values[0], np.nan, 1, "one training gives no error")
-    return Agreement(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))), len(values))
+    return Agreement(float(np.mean(values)), float(standard_error(values)), len(values))
 
 
 def _jackknife(without: Array) -> float:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.faithfulness.replacements import Replacement, check_fits, make_replacement
@@ -109,8 +110,7 @@ class PerturbationCurves:
     @property
     def errors(self) -> Array:
         """Statistical errors (3,) of deletion area, insertion area and gain from the finite number of events."""
-        found: Array = self.replicas().std(axis=0, ddof=1)
-        return found
+        return sample_deviation(self.replicas())
 
 
 def deletion_curves(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays
 
 __all__ = ["CHANGES", "JetArrays", "PhysicalChange", "Sensitivity", "possible_changes", "sensitivity"]
@@ -231,5 +232,5 @@ def sensitivity(before: Array, after: Array, output_before: Array, output_after:
 
     own = values(np.ones(len(before)))
     counts = np.random.default_rng(seed).poisson(1.0, (SAMPLES, len(before))).astype(np.float64)
-    errors = [float(np.nanstd(one, ddof=1)) for one in values(counts)]
+    errors = [float(sample_deviation(one[np.isfinite(one)])) for one in values(counts)]
     return Sensitivity(float(own[0]), errors[0], float(own[1]), errors[1])

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import standard_error
 from xaug.core.types import Array
 from xaug.explain.analysis.relevance import signed_relevance
 from xaug.explain.attribution import Attribution
@@ -84,7 +85,7 @@ def cascading_randomisation(
                 "layers": i,
                 "layer": name,
                 "correlation": float(each.mean()) if len(each) else np.nan,
-                "error": float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else np.nan,
+                "error": float(standard_error(each)) if len(each) else np.nan,
                 "ranking": rank_correlation(np.abs(original).mean(axis=0), np.abs(found).mean(axis=0)),
             }
         )

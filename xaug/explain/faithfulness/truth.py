@@ -10,6 +10,7 @@ from math import factorial
 import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 
 __all__ = ["TruthScore", "shapley_of_truth", "truth_score"]
@@ -91,7 +92,7 @@ def truth_score(
 
     found, likeness = scores(np.ones(len(size)))
     counts = np.random.default_rng(seed).poisson(1.0, (SAMPLES, len(size))).astype(np.float64)
-    errors = np.std([scores(one) for one in counts], axis=0, ddof=1)
+    errors = sample_deviation([scores(one) for one in counts])
     return TruthScore(found, float(errors[0]), likeness, float(errors[1]))
 
 

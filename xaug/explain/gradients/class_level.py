@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, ModelError
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
 from xaug.explain.gradients.api import IntegrationJob, TargetLike
@@ -187,7 +188,7 @@ def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> A
     for pairs in job.pairs(drawn):
         values, _ = _features(pairs.attribution, job.shapes)
         mean += values.mean(axis=1).sum(axis=0, dtype=np.float64) / len(job)
-        variance += values.var(axis=1, ddof=1).sum(axis=0, dtype=np.float64) / len(job) ** 2
+        variance += (sample_deviation(values, axis=1) ** 2).sum(axis=0) / len(job) ** 2
     wanted = precision * np.abs(mean).max()
     each = int(np.ceil((variance.max() / wanted**2) if wanted else m))
     return None if each >= m else rng.choice(m, (len(job), max(2, each)), p=job.sample.weights)
@@ -324,8 +325,8 @@ class ClassSums:
             ("mean_absolute", absolute, of_events[:, 1], self.replica[1] / n),
         ):
             columns[name] = values.mean(axis=0)
-            columns[f"{name}_error_events"] = replicated.std(axis=0, ddof=1)
-            columns[f"{name}_error_baselines"] = replica[1:].std(axis=0, ddof=1)
+            columns[f"{name}_error_events"] = sample_deviation(replicated)
+            columns[f"{name}_error_baselines"] = sample_deviation(replica[1:])
         if self.drawn is not None:
             k = self.drawn.shape[1]
             first, second = self.moments[:, kept] / k

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import standard_error
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.baselines import PER_PROCESS
@@ -137,7 +138,7 @@ def expected_gradients(
         for name, values in job.tokens.by_token(integrator.by_name(terms)).items():
             each = values.reshape(count, samples, *values.shape[1:])
             relevance[name][rows] = each.mean(axis=1)
-            errors[name][rows] = each.std(axis=1, ddof=1) / np.sqrt(samples)
+            errors[name][rows] = standard_error(each, axis=1)
         logit[rows] = of_event.reshape(count, samples)[:, 0]
         reference[rows] = of_baseline.reshape(count, samples).mean(axis=1)
         on_events(count)

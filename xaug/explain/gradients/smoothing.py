@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import standard_error
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
@@ -110,7 +111,7 @@ def smooth_gradient(
             each = values.reshape(len(events), samples, *values.shape[1:])
             own = f.inputs[name][events]
             relevance[name][events] = each.mean(axis=1) * own
-            errors[name][events] = each.std(axis=1, ddof=1) / np.sqrt(samples) * np.abs(own)
+            errors[name][events] = standard_error(each, axis=1) * np.abs(own)
         on_events(len(events))
     settings = f.settings("smoothgrad", noise=noise, samples=samples, seed=seed)
     return Attribution(relevance, f.logit, f.variables, settings, standard_error=errors)

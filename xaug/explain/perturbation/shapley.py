@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import standard_error
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
 from xaug.explain.draws import DRAWS, draw_baselines, generator_of
@@ -187,7 +188,7 @@ def _by_orders(
         of_baseline = np.broadcast_to(baselines[:, :, None, None], shape).ravel()
         v = replaced.values(of_event, of_baseline, kept.reshape(-1, count)).reshape(shape)
         each = np.take_along_axis(np.diff(v, axis=-1), places, axis=-1).mean(axis=2)  # (m, draws, groups)
-        values[events], errors[events] = each.mean(axis=1), each.std(axis=1, ddof=1) / np.sqrt(draws)
+        values[events], errors[events] = each.mean(axis=1), standard_error(each, axis=1)
         reference[events] = v[..., 0].mean(axis=(1, 2))
         on_events(m)
     return values, errors, reference, {"draws": draws, "all_baselines": False}

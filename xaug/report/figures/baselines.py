@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xaug.core.statistics import sample_deviation
 from xaug.explain.analysis.ablations import ABLATED
 from xaug.explain.targets import labels_of
 from xaug.plots import figures
@@ -14,7 +15,7 @@ from xaug.plots.attribution import plot_agreement, plot_attribution
 from xaug.plots.topk import plot_curves
 from xaug.report.catalogue import GENERIC
 from xaug.report.subjects import AblationCurves, ExplainedClass, SeveralBaselines, TopKCurves
-from xaug.report.words import listed, noun
+from xaug.report.words import counted, listed, noun, spread_over
 from xaug.training.retrain import METRICS
 
 __all__ = [
@@ -38,14 +39,15 @@ def attribution_table(subject: ExplainedClass) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 0);
+        `mean` and `mean_absolute` over trainings; `rms`, the standard deviation of the mean over trainings (ddof 1;
+        nan for one training);
         `error_events` and `error_baselines`, bootstrap errors of the mean, root mean square over trainings
     """
     tables = subject.tables
     found: pd.DataFrame = pd.DataFrame(
         {name: sum(t[name] for t in tables) / len(tables) for name in ("mean", "mean_absolute")}
     )
-    found["rms"] = pd.concat([t["mean"] for t in tables], axis=1).std(axis=1, ddof=0)
+    found["rms"] = sample_deviation([t["mean"].reindex(found.index) for t in tables])
     for name in ERRORS:
         found[name.removeprefix("mean_")] = np.sqrt(sum(t[name] ** 2 for t in tables) / len(tables))
     ordered: pd.DataFrame = found.sort_values("mean", ascending=False, kind="stable").rename_axis("feature")
@@ -77,9 +79,10 @@ def draw_features(subject: SeveralBaselines, stem: Path) -> str:
         figures.save(fig, stem)
     joined = pd.concat(tables, names=["baseline"]).reset_index()
     figures.save_frame(stem, joined)
+    errors = spread_over("error bars", len(baselines[0].explained.attributions))
     return (
         f"The {shown} features of largest mean attribution for {events_of(baselines[0])} "
-        f"({baselines[0].explained.words}), for each baseline. Error bars are standard deviations over trainings."
+        f"({baselines[0].explained.words}), for each baseline. {errors}"
     )
 
 
@@ -99,8 +102,8 @@ def draw_top_features(subject: ExplainedClass, stem: Path) -> str:
         errors += f" and {first['error_baselines']:.2g} from baselines"
     return (
         f"Baseline {subject.name}: the {len(table)} features of largest mean attribution for {events_of(subject)} "
-        f"({explained.words}). Error bars are standard deviations over trainings. The bootstrap error of the first "
-        f"feature is {errors}."
+        f"({explained.words}). {spread_over('error bars', len(explained.attributions))} The bootstrap error of the "
+        f"first feature is {errors}."
     )
 
 
@@ -113,12 +116,13 @@ def draw_topk(subject: TopKCurves, stem: Path) -> str:
         plot_curves(table, shown, fig, axes[0], subject.replicas)
         figures.save(fig, stem)
     figures.save_frame(stem, table)
+    trainings = table["training"].nunique()
     plateau = ", ".join(f"{name} {k}" for name, k in subject.plateau.items())
-    sample = (
-        ""
-        if subject.replicas is None
-        else ", and for AUC and accuracy, in quadrature, over replicas of the test sample"
-    )
+    bands = spread_over("bands", trainings)
+    if subject.replicas is not None:
+        bands += " Those of AUC and accuracy have the error of the test sample, from its replicas, in quadrature."
+        if trainings == 1:
+            bands = "There is one training; bands are the error of the test sample alone, from its replicas."
     search = ""
     if "significance_error" in table:
         error = table["significance_error"].mean()
@@ -127,8 +131,8 @@ def draw_topk(subject: TopKCurves, stem: Path) -> str:
         " Of more than two classes, it is the mean over classes, each against the rest." if subject.classes > 2 else ""
     )
     return (
-        f"Networks retrained on the k first features, {table['training'].nunique()} trainings each; bands are standard "
-        f"deviations over trainings{sample}. {search}Rankings with the same first features lie on top of each other. "
+        f"Networks retrained on the k first features, {counted(trainings, 'training')} each. "
+        f"{bands} {search}Rankings with the same first features lie on top of each other. "
         f"The AUC stays within the error of its last value from k = {plateau}.{several}"
     )
 
@@ -145,8 +149,8 @@ def draw_ablation(subject: AblationCurves, stem: Path) -> str:
     figures.save_frame(stem, table)
     return (
         f"Ablation: performance of the {subject.trainings} trained networks, not trained again, after the first "
-        f"features of each ranking are replaced by the baseline {subject.baseline!r} in all events. Bands are standard "
-        "deviations over trainings."
+        f"features of each ranking are replaced by the baseline {subject.baseline!r} in all events. "
+        f"{spread_over('bands', subject.trainings)}"
     )
 
 

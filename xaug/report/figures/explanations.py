@@ -143,8 +143,8 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     rows_are = noun(explained.data.kind)
     return (
         f"{explained.name}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
-        f"for each true class. Dark bands are the RMS over {counted(len(explained.attributions), 'training')}, light "
-        f"bands the RMS over {rows_are} and trainings. The outer bins also hold what lies beyond them."
+        f"for each true class. {spread_over('dark bands', len(explained.attributions))} Light bands are the width of "
+        f"the distribution over {rows_are} and trainings. The outer bins also hold what lies beyond them."
     )
 
 

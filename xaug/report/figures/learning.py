@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import JsonObject
 from xaug.plots import figures
 from xaug.plots.history import plot_history
@@ -65,8 +66,8 @@ def _draw_curves(
         points[name] = []
         for run in sorted(runs, key=size):
             auc = np.array([m["auc"] for m in run.metrics])
-            spread = float(auc.std(ddof=1)) if len(auc) > 1 else float("nan")
-            points[name].append((size(run), float(auc.mean()), spread, test_error(run, float(auc.mean()))))
+            mean = float(auc.mean())
+            points[name].append((size(run), mean, float(sample_deviation(auc)), test_error(run, mean)))
             steps, kept = np.mean([run.steps(i) for i in range(len(run))], axis=0)
             row = {"network": name, "steps": round(steps), "kept_at_step": round(kept)}
             row |= dict(zip((what.replace(" ", "_"), "auc", "rms", "test_error"), points[name][-1], strict=True))
@@ -101,11 +102,11 @@ def curve_points(runs: Sequence[Run], size: Callable[[Run], int]) -> list[CurveP
     all points. Where no point has two trainings, the error of the AUC from the number of test events takes its place.
     """
     auc = [np.array([m["auc"] for m in run.metrics]) for run in runs]
-    spreads = [float(own.std(ddof=1)) for own in auc if len(own) > 1]
+    spreads = [float(sample_deviation(own)) for own in auc if len(own) > 1]
     typical = float(np.median(spreads)) if spreads else 0.0
     points = []
     for run, own in zip(runs, auc, strict=True):
-        spread = max(float(own.std(ddof=1)) if len(own) > 1 else 0.0, typical) / np.sqrt(len(own))
+        spread = np.fmax(sample_deviation(own), typical) / np.sqrt(len(own))
         if spread == 0:
             spread = test_error(run, float(own.mean()))
         points.append(CurvePoint(size(run), float(own.mean()), float(spread)))

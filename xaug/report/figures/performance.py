@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.plots import figures
 from xaug.plots.roc import GRID, plot_roc, roc_band
@@ -82,7 +83,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
                 own = counts[panel, :, label]
                 columns |= {
                     f"{one}{name}": own.mean(axis=0),
-                    f"{one}{name}_rms": own.std(axis=0, ddof=int(len(own) > 1)),
+                    f"{one}{name}_rms": sample_deviation(own),
                 }
         figures.save(fig, stem)
     figures.save_table(stem, columns)
@@ -97,13 +98,13 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
     """Draw the share of each true class that is taken for each class, as a mean over trainings."""
     run = subject.run
     matrices = np.array([metrics["confusion"] for metrics in run.metrics])
-    mean, rms = matrices.mean(axis=0), matrices.std(axis=0, ddof=int(len(matrices) > 1))
+    mean, rms = matrices.mean(axis=0), sample_deviation(matrices)
     side = 1.8 + 0.7 * min(len(mean), 12)
     with figures.figure(size=(side + 1, side)) as (fig, ax):
         artist = ax.imshow(mean, vmin=0, vmax=1, cmap="Greys")
         if len(mean) <= 12:
             for (i, j), value in np.ndenumerate(mean):
-                text = f"{value:.2f}\n± {rms[i, j]:.2f}"
+                text = f"{value:.2f}" + (f"\n± {rms[i, j]:.2f}" if len(matrices) > 1 else "")
                 ax.text(j, i, text, ha="center", va="center", fontsize=7, color="w" if value > 0.5 else "k")
         ax.set_xticks(range(len(mean)), run.classes, rotation=90 if len(mean) > 6 else 0)
         ax.set_yticks(range(len(mean)), run.classes)
@@ -112,7 +113,9 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
         ax.set_title(figures.literal(run.name))
         fig.colorbar(artist, ax=ax, label="share of the true class")
         figures.save(fig, stem)
-    figures.save_numbers(stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": rms.tolist()})
+    figures.save_numbers(
+        stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": figures.without_nan(rms).tolist()}
+    )
     return (
         f"{run.name}: share of the test events of each true class that have the largest probability of each class. "
         f"Numbers are means over trainings. {spread_over('errors', len(run))}"

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, JsonObject
 from xaug.report.judgement.judged import Judged
 
@@ -82,7 +83,7 @@ class Measure:
 
 def over_trainings(test: str, name: str, values: Array, event_error: float, better: int, note: str = "") -> Measure:
     """A measure of values (trainings,), one a training."""
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+    spread = float(sample_deviation(values))
     return Measure(test, name, float(np.mean(values)), float(event_error), spread, len(values), better, note)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.data.columns import NamedArrays
 from xaug.explain.analysis.relevance import signed_relevance
@@ -38,7 +39,7 @@ class Deletion(ExplanationTest):
                 points=choices.points, seed=choices.seed,
             )  # fmt: skip
             found.append(curves)
-        errors = np.mean([curves.replicas() for curves in found], axis=0).std(axis=0, ddof=1)
+        errors = sample_deviation(np.mean([curves.replicas() for curves in found], axis=0))
         areas = {
             "area under deletion": (-1, [curves.deletion_area for curves in found]),
             "area under insertion": (1, [curves.insertion_area for curves in found]),
@@ -48,8 +49,8 @@ class Deletion(ExplanationTest):
             "fraction": found[0].fraction.tolist(),
             "deletion": np.mean([c.normalised(c.deletion) for c in found], axis=0).round(DECIMALS).tolist(),
             "insertion": np.mean([c.normalised(c.insertion) for c in found], axis=0).round(DECIMALS).tolist(),
-            "deletion_spread": np.std([c.normalised(c.deletion) for c in found], axis=0).round(DECIMALS).tolist(),
-            "insertion_spread": np.std([c.normalised(c.insertion) for c in found], axis=0).round(DECIMALS).tolist(),
+            "deletion_spread": _spread([c.normalised(c.deletion) for c in found]),
+            "insertion_spread": _spread([c.normalised(c.insertion) for c in found]),
         }
         measures = [
             over_trainings(self.name, name, np.array(values), error, better)
@@ -57,6 +58,12 @@ class Deletion(ExplanationTest):
         ]
         first = measures[0]
         return [Measure(**{**vars(first), "curves": drawn}), *measures[1:]]
+
+
+def _spread(curves: list[Array]) -> list[float | None]:
+    """Standard deviation over trainings of curves (n,), one a training; None where there is one training."""
+    spread = sample_deviation(curves).round(DECIMALS)
+    return [None if np.isnan(value) else float(value) for value in spread]
 
 
 @register
@@ -75,7 +82,7 @@ class Completeness(ExplanationTest):
         rng = np.random.default_rng(judged.choices.seed)
         together = np.stack(each, axis=1)
         drawn = [together[rng.integers(0, len(together), len(together))] for _ in range(200)]
-        error = float(np.std([np.median(one, axis=0).mean() for one in drawn], ddof=1))
+        error = float(sample_deviation([np.median(one, axis=0).mean() for one in drawn]))
         values = np.array([np.median(one) for one in each])
         name = "median residual / spread of the output"
         return [over_trainings(self.name, name, values, error, -1)]

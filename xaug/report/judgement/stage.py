@@ -32,7 +32,7 @@ from xaug.report.judgement.verdict import FeatureVerdict, best_of, cell, feature
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page
 from xaug.report.tables import NamedTable
-from xaug.report.words import counted, noun
+from xaug.report.words import counted, noun, spread_over
 from xaug.training.runs import load_run
 
 __all__ = ["RunJudgement", "draw_curves", "how_to_read", "judge_run"]
@@ -299,7 +299,7 @@ def draw_curves(judgement: RunJudgement, replacement: str, stem: Path) -> list[D
     caption = (
         f"{judgement.run}: output of the network towards the predicted class, relative to whole events (1) and events "
         "that are replaced altogether (0), while the features of each event are deleted or inserted in the order of "
-        f"their attribution, the largest first. In place of deleted values stand {words}. Bands are standard "
-        f"deviations over {counted(judgement.trainings, 'training')}."
+        f"their attribution, the largest first. In place of deleted values stand {words}. "
+        f"{spread_over('bands', judgement.trainings)}"
     )
     return [DrawnFigure(stem, caption, "Deletion and insertion of features")]

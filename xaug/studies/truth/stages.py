@@ -14,6 +14,7 @@ from xaug.core import provenance
 from xaug.core.command import option_list
 from xaug.core.files import atomic_path
 from xaug.core.progress import begin_stage
+from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.generate.truth_toys import TRUTH_TOYS, TruthToy, truth_toy
@@ -218,7 +219,7 @@ def _scores(
             single = [getattr(one, key) for one in each]
             row[key] = float(np.mean(single))
             row[f"{key} error"] = float(np.sqrt(np.mean([getattr(one, f"{key}_error") ** 2 for one in each])))
-            row[f"{key} spread"] = float(np.std(single, ddof=1)) if len(single) > 1 else float("nan")
+            row[f"{key} spread"] = float(sample_deviation(single))
         scored.append(row)
     return scored
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from xaug.core.statistics import sample_deviation
 from xaug.training.retrain import plateau
 
 __all__ = ["BELOW", "Comparison", "check_claims", "compare", "ranks"]
@@ -129,7 +130,10 @@ def compare(
     if apart.empty:
         return Comparison(0.0, np.nan, (), ())
     mean, n = apart.mean(axis=1), apart.shape[1]
-    variance = apart.var(axis=1, ddof=1).sum() / len(apart) ** 2 if retrained else apart.mean(axis=0).var(ddof=1)
+    if retrained:
+        variance = (sample_deviation(apart, axis=1) ** 2).sum() / len(apart) ** 2
+    else:
+        variance = float(sample_deviation(apart.mean(axis=0))) ** 2
     of_sample = _sample_variance(replicas, one, other, metric, apart.index)
     known = n > 1 if retrained else n > 2  # two networks that agree by chance would make any difference certain
     error = np.sqrt(variance / n + of_sample) if known else np.nan
@@ -142,7 +146,7 @@ def _sample_variance(replicas: pd.DataFrame | None, one: str, other: str, metric
         return 0.0
     inside = replicas[replicas["k"].isin(sizes)]
     means = [inside[inside["ranking"] == name].groupby("replica")[metric].mean() for name in (one, other)]
-    return float((means[0] - means[1]).var(ddof=1))
+    return float(sample_deviation(means[0] - means[1])) ** 2
 
 
 def check_claims(

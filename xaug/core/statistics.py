@@ -1,0 +1,54 @@
+"""Standard deviations and standard errors: the one place that knows the number of degrees of freedom."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from xaug.core.types import Array
+
+__all__ = ["sample_deviation", "standard_error"]
+
+
+def sample_deviation(values: npt.ArrayLike, axis: int = 0) -> Array:
+    """Standard deviation of a sample about its own mean: sqrt(sum (x - mean)^2 / (n - 1)).
+
+    It is the spread over trainings, over replicas of a bootstrap, and over draws.
+
+    Parameters
+    ----------
+    values : array_like
+        one or more values along the axis, in any unit
+    axis : int
+        axis of the trainings, replicas or draws
+
+    Returns
+    -------
+    ndarray
+        the shape of the values without the axis, in their unit; nan where there is one value, which has no spread
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape[axis] < 2:
+        found = np.full(np.delete(found.shape, axis), np.nan)
+        return found[()]
+    deviation: Array = found.std(axis=axis, ddof=1)
+    return deviation
+
+
+def standard_error(values: npt.ArrayLike, axis: int = 0) -> Array:
+    """Standard deviation of the mean of a sample: `sample_deviation` over the square root of n.
+
+    Parameters
+    ----------
+    values : array_like
+        one or more independent values along the axis, in any unit
+    axis : int
+        axis of the values
+
+    Returns
+    -------
+    ndarray
+        the shape of the values without the axis, in their unit; nan where there is one value
+    """
+    error: Array = sample_deviation(values, axis) / np.sqrt(np.shape(values)[axis])
+    return error
