@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def common_options(study: Study) -> list[click.Option]:
             ["-o", "--output"], type=click.Path(path_type=Path), help="Directory to write.  [default: STUDY_SCALE]"
         ),
         click.Option(
+            ["--label"],
+            help="Text above each figure, as 'CMS Simulation'; '' for none.  [default: processes, energy, generator "
+            "and selection, as far as the dataset knows them]",
+        ),
+        click.Option(
             ["--dry-run"],
             is_flag=True,
             help="List the stages with their sizes and the times that they will take, and do nothing.",
@@ -80,11 +86,14 @@ def shown(result: JsonObject) -> JsonObject:
 def command_of(study: Study) -> click.Command:
     """The command of a study."""
 
-    def run(scale: str, output: Path | None, dry_run: bool, **options: Any) -> JsonObject:
+    def run(scale: str, output: Path | None, dry_run: bool, label: str | None, **options: Any) -> JsonObject:
         directory = output or Path(study.directory(scale, options))
         if dry_run and study.plan:
             return planned(study.plan(directory, scale=scale, **options), options["workers"], directory)
-        return shown(study.run(directory, scale=scale, **options))
+        from xaug.plots.figures import labelled
+
+        with nullcontext() if label is None else labelled(label):
+            return shown(study.run(directory, scale=scale, **options))
 
     run.__doc__ = study.help
     run.__name__ = study.name

@@ -6,7 +6,8 @@ import pytest
 
 from xaug.report.sample_label import sample_label
 
-OWN = {"format": "xaug_tree"}
+OWN = {"format": "xaug_tree", "beams": "pp, √s = 13 TeV"}
+OTHER = {"format": "xaug_tree", "beams": "pp, √s = 14 TeV"}
 
 
 def data(kind, config, inputs, names):
@@ -29,6 +30,9 @@ def data(kind, config, inputs, names):
         ),
         (data("jets", {"selection": {"pt_min": 300.0}}, [{"format": "jetclass"}], ["a", "b"]),
          "a and b; jet pT > 300 GeV; sample of the user"),
+        (data("jets", {}, [OWN, OTHER], ["a"]),
+         "a; pp, √s = 13 TeV and pp, √s = 14 TeV, Pythia 8; simulation, no detector"),
+        (data("jets", {}, [{"format": "xaug_tree"}], ["a"]), "a; Pythia 8; simulation, no detector"),
         (data("own", {}, {}, ["x", "y"]), "x and y; sample of the user"),
     ],
 )  # fmt: skip

@@ -49,5 +49,6 @@ register(
         build=build,
         joins_xaug=True,
         towers=True,
+        label="1D CNN",
     )
 )

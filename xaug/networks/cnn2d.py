@@ -33,4 +33,4 @@ def build(inputs: Inputs) -> Model:
     return Model(list(tensors.values()), dense_head(inputs, x), name="cnn2d")
 
 
-register(Network("cnn2d", "2D convolutions on jet images", block="image", build=build, joins_xaug=True))
+register(Network("cnn2d", "2D convolutions on jet images", block="image", build=build, joins_xaug=True, label="2D CNN"))

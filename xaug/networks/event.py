@@ -42,6 +42,7 @@ register(
         "dense network on event features",
         block="event",
         build=build,
+        label="dense network",
         defaults=TrainingDefaults(weight_decay=1e-4),
         sizes={
             "layers": Size(2, "number of Dense layers"),

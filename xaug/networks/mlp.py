@@ -22,4 +22,6 @@ def build(inputs: Inputs) -> Model:
     return Model(xaug, dense_head(inputs, xaug), name="mlp")
 
 
-register(Network("mlp", "dense network on expert variables (XAUGs) alone", block="xaug", build=build))
+register(
+    Network("mlp", "dense network on expert variables (XAUGs) alone", block="xaug", build=build, label="dense network")
+)

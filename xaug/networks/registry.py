@@ -80,6 +80,8 @@ class Network:
         what `--network` calls it
     summary : str
         one line for help texts
+    label : str
+        short name for figures; "" for networks of the user, which figures call by the name of the run
     block : str
         the block of a dataset that the network reads: "image", "list", "xaug" or "event"; "" for all that there are
     build : callable
@@ -107,6 +109,7 @@ class Network:
     towers: bool = False
     reads_steps: bool = False
     list_columns: tuple[str, ...] | None = None
+    label: str = ""
     defaults: TrainingDefaults = field(default_factory=TrainingDefaults)
     sizes: Mapping[str, Size] = field(default_factory=dict)
 

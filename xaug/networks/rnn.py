@@ -51,6 +51,7 @@ register(
         joins_xaug=True,
         reads_steps=True,
         list_columns=("log_pt", "delta_eta", "delta_phi"),
+        label="recurrent network",
         defaults=TrainingDefaults(
             batch_size=256,  # the time of a training grows with its steps, hardly with the jets in each of them
             learning_rate=3e-3,  # XAUGs reach the output through one layer, whose weights have far to go

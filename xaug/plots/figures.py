@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "class_colors", "figure",
-    "labelled", "literal", "save", "save_frame", "save_numbers", "save_table", "series_style", "without_nan",
+    "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "chosen_label",
+    "class_colors", "figure", "labelled", "literal", "save", "save_frame", "save_numbers", "save_table",
+    "series_style", "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
@@ -60,7 +61,7 @@ STYLE: dict[Any, Any] = {
 """The style of our figures; used within `figure` only, never set globally."""
 
 
-_LABEL: ContextVar[str] = ContextVar("label", default="")
+_LABEL: ContextVar[str | None] = ContextVar("label", default=None)
 
 
 @contextmanager
@@ -82,6 +83,17 @@ def labelled(text: str) -> Iterator[None]:
         yield
     finally:
         _LABEL.reset(token)
+
+
+def chosen_label() -> str | None:
+    """The text of the enclosing `labelled`; None where there is none.
+
+    Returns
+    -------
+    str or None
+        The text, "" if no figure is to have one.
+    """
+    return _LABEL.get()
 
 
 def series_style(i: int) -> dict[str, Any]:

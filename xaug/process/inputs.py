@@ -19,6 +19,7 @@ from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
 from xaug.data.records import CLASSES
 from xaug.formats.base import Contents, Source, UnsuitableFile
+from xaug.formats.beams import beams_of
 from xaug.formats.labels import is_background, ordered_classes
 from xaug.formats.processor import AnyProcessor
 from xaug.formats.registry import format_of, recognise
@@ -51,6 +52,7 @@ class InputFile:
     class_name: str = ""  # name of the class of all its entries; "" where the file tells the class of each
     classes: tuple[tuple[str, int], ...] = ()  # classes that it tells, and their entries
     weight: str | None = None  # column of the weights, where the user names one: "LHEWeight[0]"
+    beams: str = ""  # beams and energy of a file of xaug's generator, in words; "" where it does not tell them
 
     @property
     def processes(self) -> dict[str, int]:
@@ -209,6 +211,7 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         class_name=name,
         classes=tuple(classes.items()),
         weight=_weight(metadata, contents),
+        beams=beams_of(metadata["card"]) if isinstance(metadata.get("card"), list) else "",
     )
 
 

@@ -18,6 +18,7 @@ from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.targets import labels_of
 from xaug.report.class_scores import predicted, score_of_target
+from xaug.report.run_label import run_label, run_title
 from xaug.training.runs import Run
 
 __all__ = ["LIST_RELEVANCE", "ExplainedRun", "Shape", "shapes_of"]
@@ -68,6 +69,20 @@ class ExplainedRun:
         self.run = run
         self.data = data
         self.explanation = explanation
+
+    @property
+    def readable(self) -> str:
+        """The readable name of the run, with the method where the run is explained more than once."""
+        of_run = run_label(self.run)
+        if self.name == self.run.name:
+            return of_run
+        baseline = f", {self.baseline} baseline" if self.baseline else ""
+        return f"{of_run}: {self.explanation.method.label}{baseline}"
+
+    @property
+    def title(self) -> str:
+        """The readable name, and the name of the directory in brackets."""
+        return run_title(self.readable, self.name)
 
     @property
     def method(self) -> str:

@@ -122,7 +122,7 @@ def pack_events(explained: ExplainedRun, chosen: Array) -> JsonObject:
     values = {name: column[chosen] for name, column in explained.values.items()}
     labels = explained.labels
     return {
-        "name": explained.name,
+        "name": explained.title,
         "noun": noun(explained.data.kind),
         "words": explained.words,
         "classes": list(explained.classes),

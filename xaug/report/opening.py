@@ -11,6 +11,7 @@ from xaug.data.dataset import Dataset
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
 from xaug.jets.jets import OPEN
 from xaug.report.explained_run import ExplainedRun
+from xaug.report.run_label import run_label, run_title
 from xaug.report.subjects import ReportInputs
 from xaug.report.words import counted, listed, noun
 from xaug.training.runs import Run
@@ -77,14 +78,17 @@ def _selection(data: Dataset) -> str:
 def _separation(runs: Sequence[Run], rows: str) -> str:
     """The best and the worst AUC, as means over trainings."""
     means = {run.name: float(np.mean([m["auc"] for m in run.metrics])) for run in runs}
+    title = {run.name: run_title(run_label(run), run.name) for run in runs}
     order = sorted(means, key=lambda name: -means[name])
     best = next(run for run in runs if run.name == order[0])
     over = f"mean over {counted(len(best), 'training')}" if len(best) > 1 else "one training"
     what = " (of each class against the rest, mean over classes)" if len(best.classes) > 2 else ""
-    text = f"{best.name} separates the classes with an AUC{what} of {means[best.name]:.4f} on test {rows} ({over})"
+    text = (
+        f"{title[best.name]} separates the classes with an AUC{what} of {means[best.name]:.4f} on test {rows} ({over})"
+    )
     if len(order) == 1:
         return f"{text}."
-    return f"{text}, the best of {len(order)} networks; the worst is {order[-1]} with {means[order[-1]]:.4f}."
+    return f"{text}, the best of {len(order)} networks; the worst is {title[order[-1]]} with {means[order[-1]]:.4f}."
 
 
 def _warnings(runs: Sequence[Run]) -> str:
@@ -102,11 +106,11 @@ def _stable(explained: Sequence[ExplainedRun]) -> str:
     for one in explained:
         trainings = one.explanation.trainings
         if trainings < ENOUGH_TRAININGS:
-            few.append(f"{one.name} ({trainings})")
+            few.append(f"{one.title} ({trainings})")
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
-        texts.append(f"{one.name}: {len(named)} of {len(found)}{f' ({listed(named)})' if named else ''}")
+        texts.append(f"{one.title}: {len(named)} of {len(found)}{f' ({listed(named)})' if named else ''}")
     told = f"Ranks that are the same in all trainings and beyond their spread: {'; '.join(texts)}." if texts else ""
     if few:
         told += f" No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."
@@ -129,7 +133,7 @@ def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
     most = min(FIRST, len(one.ranking), len(other.ranking))
     of = [each.explanation.settings.get("target") for each in (one, other)]
     targets = "" if of[0] == of[1] else f"; targets {of[0]} and {of[1]}"
-    text = f"{one.name} and {other.name} explain the same network ({one.run.name}{targets}) and share "
+    text = f"{one.title} and {other.title} explain the same network ({one.run.name}{targets}) and share "
     text += f"{len(first[0] & first[1])} of their first {most} features"
     if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
         return f"{text}; all ranks agree." if len(ranks) else f"{text}."

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from xaug.data.dataset import Dataset
+from xaug.plots.figures import chosen_label, labelled
 from xaug.report.words import listed
 
-__all__ = ["sample_label"]
+__all__ = ["labelled_sample", "sample_label"]
 
 OWN_FORMAT = "xaug_tree"
-"""Format of the files of xaug's generator, whose cards have proton beams of 13 TeV."""
+"""Format of the files of xaug's generator, which hold the card that they were made with."""
 
 
 def sample_label(data: Dataset) -> str:
@@ -28,9 +30,36 @@ def sample_label(data: Dataset) -> str:
     inputs = data.manifest.get("inputs", [])
     files = inputs if isinstance(inputs, list) else []
     own = bool(files) and all(file.get("format") == OWN_FORMAT for file in files)
-    parts = [_processes(data), "pp, √s = 13 TeV, Pythia 8" if own else "", _selection(config.get("selection", {}))]
+    parts = [_processes(data), _generated(files) if own else "", _selection(config.get("selection", {}))]
     parts.append(_detector(config) if own else "sample of the user")
     return "; ".join(part for part in parts if part)
+
+
+@contextmanager
+def labelled_sample(data: Dataset, label: str | None = None) -> Iterator[str | None]:
+    """Write above every figure that is saved within the block what its events are.
+
+    Parameters
+    ----------
+    data : Dataset
+        The dataset of the figures.
+    label : str, optional
+        Text of the user. Default: that of an enclosing `labelled`, or else `sample_label`.
+
+    Yields
+    ------
+    str or None
+        The text of the user, if there is one.
+    """
+    own = chosen_label() if label is None else label
+    with labelled(sample_label(data) if own is None else own):
+        yield own
+
+
+def _generated(files: Sequence[Mapping[str, Any]]) -> str:
+    """Beams, energies and generator of files of xaug's generator; what their cards do not tell is left out."""
+    beams = list(dict.fromkeys(str(file.get("beams", "")) for file in files))
+    return ", ".join([*([listed(beams)] if all(beams) else []), "Pythia 8"])
 
 
 def _processes(data: Dataset) -> str:

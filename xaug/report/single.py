@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from xaug.core import provenance
+from xaug.core.errors import XaugError
 from xaug.core.integrity import verified
 from xaug.plots.figures import figure, save
 from xaug.plots.history import plot_history
 from xaug.plots.spectra import plot_spectra
 from xaug.plots.topk import plot_curves
+from xaug.report.sample_label import labelled_sample
 from xaug.training.retrain import METRICS, REPLICAS_FILE
 from xaug.training.reweighting import FILE, Reweighting
-from xaug.training.runs import load_run
+from xaug.training.runs import Run, load_run
 
 __all__ = ["draw_histories", "draw_history", "draw_reweighting", "draw_topk"]
 
@@ -33,7 +37,7 @@ def draw_history(directory: str | Path) -> None:
     if _is_drawn(stem):
         return
     run = load_run(directory)
-    with figure() as (fig, ax):
+    with _labelled(run), figure() as (fig, ax):
         plot_history([run.history(training) for training in range(len(run))], ax, run.unit)
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
@@ -53,7 +57,7 @@ def draw_reweighting(directory: str | Path) -> None:
     run = load_run(directory)
     found = Reweighting.load(verified(Path(directory) / FILE))
     label = run.table.labels()[found.binning.variable].axis_label
-    with figure(1, 2, size=(9.0, 3.8), sharey=True) as (fig, axes):
+    with _labelled(run), figure(1, 2, size=(9.0, 3.8), sharey=True) as (fig, axes):
         for shares, title, ax in zip((found.before, found.after), ("before", "after"), axes, strict=True):
             plot_spectra(shares[:, 1:-1], found.binning.edges, run.classes, ax)
             ax.set_xlabel(label)
@@ -87,10 +91,23 @@ def draw_topk(directory: str | Path) -> None:
     shown = [metric for metric in METRICS if metric in table]
     replicas = Path(directory) / REPLICAS_FILE
     drawn = pd.read_csv(verified(replicas)) if replicas.exists() else None
-    with figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
+    first = load_run(min((Path(directory) / "runs").iterdir()))
+    with _labelled(first), figure(1, len(shown), size=(4.6 * len(shown), 4.1), squeeze=False) as (fig, axes):
         plot_curves(table, shown, fig, axes[0], drawn)
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
+
+
+@contextmanager
+def _labelled(run: Run) -> Iterator[None]:
+    """Say in figures what the events of a run are, unless its dataset is no longer where it was."""
+    try:
+        data = run.dataset()
+    except XaugError:
+        yield
+        return
+    with labelled_sample(data):
+        yield
 
 
 def _is_drawn(stem: Path) -> bool:

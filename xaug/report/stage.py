@@ -12,7 +12,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
-from xaug.plots.figures import labelled
+from xaug.plots.figures import chosen_label
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
@@ -22,7 +22,7 @@ from xaug.report.opening import summary_sentences
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page, room_left
 from xaug.report.report_inputs import Sources, open_inputs
-from xaug.report.sample_label import sample_label
+from xaug.report.sample_label import labelled_sample
 from xaug.report.subjects import ReportInputs, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
 
@@ -134,13 +134,14 @@ def report(
         config |= {"discriminants": [one.name for one in inputs.discriminants]}
     if anew and provenance.has_other_config(output, "report", config):
         shutil.rmtree(output)
-    if label is not None:
-        config["label"] = label
+    own = chosen_label() if label is None else label
+    if own is not None:
+        config["label"] = own
     finished = provenance.begin(output, "report", config)
     if finished:
         return finished
 
-    with labelled(sample_label(inputs.data) if label is None else label):
+    with labelled_sample(inputs.data, own):
         drawn = _draw(jobs, inputs)
     tables = tables_of(inputs, opened.all_runs, extension.columns if extension else ())
     performance = tables[0].content

@@ -73,7 +73,7 @@ def draw_heatmaps(subject: ExplainedEvents, stem: Path) -> str:
     }
     figures.save_numbers(stem, numbers)
     return (
-        f"{explained.name}, training 1: correctly recognised {noun(explained.data.kind)} of median score in their "
+        f"{explained.title}, training 1: correctly recognised {noun(explained.data.kind)} of median score in their "
         f"class (top), and the relevance of their pixels ({explained.words}; bottom). Blue supports the explained "
-        f"class, red opposes it. {frame.caption}"
+        f"class, orange opposes it. {frame.caption}"
     ).rstrip()

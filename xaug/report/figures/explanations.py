@@ -44,13 +44,13 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     attributions, table = explained.attributions, explained.ranking
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
-        ax.set_title(f"{figures.literal(explained.name)}, {counted(len(attributions), 'training')}")
+        ax.set_title(f"{figures.literal(explained.readable)}, {counted(len(attributions), 'training')}")
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
     rows = noun(explained.data.kind)
     return (
-        f"{explained.name}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. "
+        f"{explained.title}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. "
         f"{spread_over('error bars', len(attributions))} The relevance of all inputs adds up to "
         f"{conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
     )
@@ -71,7 +71,7 @@ def draw_trainings(subject: ExplainedEvents, stem: Path) -> str:
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     return (
-        f"{explained.name}: mean normalised relevance ({explained.words}) of each feature in each training."
+        f"{explained.title}: mean normalised relevance ({explained.words}) of each feature in each training."
         f"{_of_list(explained)}"
     )
 
@@ -94,7 +94,7 @@ def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
     figures.save_numbers(stem, {str(i): table.loc[order].T.to_dict("list") for i, table in enumerate(found)})
     rows = noun(explained.data.kind)
     return (
-        f"{explained.name}: percentage of the test {rows} in which a feature has rank 1, 2, ... by absolute relevance "
+        f"{explained.title}: percentage of the test {rows} in which a feature has rank 1, 2, ... by absolute relevance "
         f"({explained.words}). Features that tie share their ranks.{_of_list(explained)}"
     )
 
@@ -142,7 +142,7 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     figures.save_numbers(stem, numbers)
     rows_are = noun(explained.data.kind)
     return (
-        f"{explained.name}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
+        f"{explained.title}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
         f"for each true class. {spread_over('dark bands', len(explained.attributions))} Light bands are the width of "
         f"the distribution over {rows_are} and trainings. The outer bins also hold what lies beyond them."
     )
@@ -160,7 +160,7 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     tables |= {_sample_name(one): _claimed(stability(one.attributions, LIST_RELEVANCE), one) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
         fig.suptitle(
-            f"{figures.literal(explained.name)}, {counted(len(explained.attributions), 'training')}", fontsize=10
+            f"{figures.literal(explained.readable)}, {counted(len(explained.attributions), 'training')}", fontsize=10
         )
         plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1], explained.classes)
         plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
@@ -181,7 +181,7 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
             f"{auc['rms']:.4f}."
         )
     return (
-        f"{explained.name}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
+        f"{explained.title}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
         f"feature (left; the lines are 100% and 10% of the mean), and of the score of each event (right; median and "
         f"central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )

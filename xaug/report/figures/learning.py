@@ -13,6 +13,7 @@ from xaug.plots import figures
 from xaug.plots.history import plot_history
 from xaug.plots.roc import plot_learning_curve
 from xaug.report.catalogue import GENERIC
+from xaug.report.run_label import network_label, run_label, run_labels, run_title
 from xaug.report.run_series import RunSteps
 from xaug.report.subjects import RunSizes, TrainedRun
 from xaug.report.words import noun
@@ -57,6 +58,7 @@ def _draw_curves(
     series: Mapping[str, Sequence[Run]], size: Callable[[Run], int], what: str, stem: Path, at: float | None
 ) -> str:
     """Draw the AUC of series of runs against a size of theirs."""
+    labels = run_labels([next(run for run in runs if run.name == name) for name, runs in series.items()], network_label)
     points: dict[str, list[tuple[int, float, float, float]]] = {}
     fits: dict[str, Extrapolation] = {}
     columns: dict[str, list[str | int | float]] = {
@@ -76,7 +78,9 @@ def _draw_curves(
         if len({events for events, *_ in points[name]}) >= LEAST_POINTS:
             fits[name] = extrapolate(curve_points(runs, size), at or FARTHER * max(map(size, runs)))
     with figures.figure() as (fig, ax):
-        plot_learning_curve(points, ax, fits)
+        plot_learning_curve(
+            {labels[name]: own for name, own in points.items()}, ax, {labels[name]: fit for name, fit in fits.items()}
+        )
         ax.set_xlabel(what)
         figures.save(fig, stem)
     figures.save_table(stem, columns)
@@ -86,7 +90,9 @@ def _draw_curves(
         "trainings; thin ones: with the error of the test sample."
     )
     if fits:
-        found = "; ".join(f"{name} {fit.auc:.4f} ± {fit.error:.4f} at {fit.at:,.0f}" for name, fit in fits.items())
+        found = "; ".join(
+            f"{labels[name]} {fit.auc:.4f} ± {fit.error:.4f} at {fit.at:,.0f}" for name, fit in fits.items()
+        )
         caption += (
             " Dashed: fits of 1 - AUC = a + b x^-c with a, b >= 0, which lead to the open points. They extrapolate to: "
             f"{found}. The errors follow from those of the points; they do not tell whether the power law holds so far "
@@ -131,7 +137,7 @@ def draw_histories(subject: TrainedRun, stem: Path) -> str:
     values = [run.history(i) for i in range(len(run))]
     with figures.figure() as (fig, ax):
         plot_history(values, ax, run.unit)
-        ax.set_title(figures.literal(run.name))
+        ax.set_title(figures.literal(run_label(run)))
         figures.save(fig, stem)
     figures.save_numbers(stem, {str(i): v for i, v in enumerate(values)})
-    return f"{run.name}: training and validation loss by {run.unit}."
+    return f"{run_title(run_label(run), run.name)}: training and validation loss by {run.unit}."

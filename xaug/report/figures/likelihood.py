@@ -66,7 +66,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
         figures.save(fig, stem)
     figures.save_numbers(stem, numbers)
     return (
-        f"{explained.name}: mean attribution ({explained.words}) of each variable in bins of it, beside the logarithm "
+        f"{explained.title}: mean attribution ({explained.words}) of each variable in bins of it, beside the logarithm "
         f"of the ratio of the densities of {signal} and {background} in the same bins. Both are positive towards "
         f"{signal}. A method that says what the data say has a correlation of 1 over bins; its error "
         f"is that of the finite number of {noun(explained.data.kind)}."

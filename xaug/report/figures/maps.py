@@ -101,6 +101,6 @@ def _caption(explained: ExplainedRun, quantity: str, x: str, y: str, averaged: s
     if len(explained.classes) > 2:
         colors = "Blue supports what is explained, orange opposes it"
     return (
-        f"{explained.name}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. {colors}, grey "
+        f"{explained.title}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. {colors}, grey "
         f"where there are no {noun(explained.data.kind)}."
     )

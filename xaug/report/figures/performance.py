@@ -13,8 +13,10 @@ from xaug.plots.roc import GRID, plot_roc, roc_band
 from xaug.plots.scores import SCORE_EDGES, plot_scores
 from xaug.report.catalogue import GENERIC
 from xaug.report.class_scores import binary_scores
+from xaug.report.run_label import run_label, run_labels, run_title
 from xaug.report.subjects import AllRuns, RunOfManyClasses, SingleRun
 from xaug.report.words import noun, spread_over
+from xaug.training.runs import Run
 
 __all__ = ["draw_confusion", "draw_rocs", "draw_scores"]
 
@@ -22,9 +24,11 @@ __all__ = ["draw_confusion", "draw_rocs", "draw_scores"]
 @GENERIC.figure("roc", "ROC curves of all networks", AllRuns)
 def draw_rocs(subject: AllRuns, stem: Path) -> str:
     """Draw the ROC curves of all runs, with the spread over trainings, and those of single numbers without training."""
-    bands, n_background = {}, 0
+    bands, shown, n_background = {}, {}, 0
+    labels = run_labels(subject.runs)
     for run in subject.runs:
         for name, scores in binary_scores(run).items():
+            shown[name] = labels[run.name] + name.removeprefix(run.name)
             bands[name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
             n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
     untrained = []
@@ -36,7 +40,13 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     # a class has the same colour as in all other figures
     colors = figures.class_colors(len(classes)) if several and len(subject.runs) == 1 else None
     with figures.figure(size=(6.4 if len(bands) <= 4 else 9.6, 4.6)) as (fig, ax):
-        plot_roc(bands, ax, 0.5 / n_background, [one.name for one in subject.discriminants], colors)
+        plot_roc(
+            {shown.get(name, name): band for name, band in bands.items()},
+            ax,
+            0.5 / n_background,
+            [one.name for one in subject.discriminants],
+            colors,
+        )
         ax.set_xlabel("efficiency of the class" if several else f"{figures.literal(classes[-1])} efficiency")
         ax.set_ylabel("efficiency of all other classes" if several else f"{figures.literal(classes[0])} efficiency")
         figures.save(fig, stem)
@@ -77,7 +87,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
         for panel, ax in enumerate(axes.flat):
             plot_scores(counts[panel], ax, classes)
             one = "" if len(of) == 1 else f"{classes[of[panel]]}_"
-            name = figures.literal(run.name)
+            name = figures.literal(run_label(run))
             ax.set_title(name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
             for label, name in enumerate(classes):
                 own = counts[panel, :, label]
@@ -88,7 +98,7 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
         figures.save(fig, stem)
     figures.save_table(stem, columns)
     return (
-        f"{run.name}: distribution of the score of each class on the test split, each of unit area. Lines are means "
+        f"{_title(run)}: distribution of the score of each class on the test split, each of unit area. Lines are means "
         f"over trainings. {spread_over('bands', len(run))}"
     )
 
@@ -110,13 +120,17 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
         ax.set_yticks(range(len(mean)), run.classes)
         ax.set_xlabel("predicted class")
         ax.set_ylabel("true class")
-        ax.set_title(figures.literal(run.name))
+        ax.set_title(figures.literal(run_label(run)))
         fig.colorbar(artist, ax=ax, label="share of the true class")
         figures.save(fig, stem)
     figures.save_numbers(
         stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": figures.without_nan(rms).tolist()}
     )
     return (
-        f"{run.name}: share of the test events of each true class that have the largest probability of each class. "
+        f"{_title(run)}: share of the test events of each true class that have the largest probability of each class. "
         f"Numbers are means over trainings. {spread_over('errors', len(run))}"
     )
+
+
+def _title(run: Run) -> str:
+    return run_title(run_label(run), run.name)

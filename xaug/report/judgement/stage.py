@@ -31,6 +31,7 @@ from xaug.report.judgement.of_data import likelihood_tests
 from xaug.report.judgement.verdict import FeatureVerdict, best_of, cell, feature_verdicts, summary_of, tolerance
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page
+from xaug.report.sample_label import sample_label
 from xaug.report.tables import NamedTable
 from xaug.report.words import counted, noun, spread_over
 from xaug.training.runs import load_run
@@ -56,6 +57,8 @@ class RunJudgement:
     measures : dict of list of Measure
         by name of the directory
     verdicts : list of FeatureVerdict
+    sample : str
+        what the judged events are, for the line above figures
     """
 
     run: str
@@ -64,6 +67,7 @@ class RunJudgement:
     events: int
     measures: Mapping[str, Sequence[Measure]]
     verdicts: Sequence[FeatureVerdict]
+    sample: str = ""
 
     @property
     def summary(self) -> str:
@@ -167,7 +171,7 @@ def judge_run(
     }
     judgement = RunJudgement(
         opened.name, {one.name: one.words for one in judged}, len(opened), len(judged[0].places), measures,
-        feature_verdicts(judged, likelihood),
+        feature_verdicts(judged, likelihood), sample_label(judged[0].explained.data),
     )  # fmt: skip
     if not finished:
         _write(judgement, judged, output, config, [Path(run), *directories])
@@ -286,7 +290,9 @@ def draw_curves(judgement: RunJudgement, replacement: str, stem: Path) -> list[D
     curves = {name: one.curves for name, own in judgement.measures.items() for one in own if one.curves}
     if not curves:
         return []
-    with figures.figure(1, 2, size=(9.4, 3.9), sharey=True) as (fig, axes):
+    label = figures.chosen_label()
+    labelled = figures.labelled(judgement.sample if label is None else label)
+    with labelled, figures.figure(1, 2, size=(9.4, 3.9), sharey=True) as (fig, axes):
         for kind, ax in zip(("deletion", "insertion"), axes, strict=True):
             plot_deletion({n: (own["fraction"], own[kind], own[f"{kind}_spread"]) for n, own in curves.items()}, ax)
             verb = "deleted" if kind == "deletion" else "inserted"
