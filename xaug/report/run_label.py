@@ -15,7 +15,7 @@ NOUNS = {"xaug": "XAUGs", "event": "event features", "list": "columns"}
 
 
 def network_label(run: Run) -> str:
-    """The network of a run and its inputs, as `2D CNN + 5 of 36 XAUGs (authors5)`; the name of its directory for one of the user."""
+    """The network of a run and its inputs, as `2D CNN + 5 of 36 XAUGs (authors5)`; or the name of the run."""
     spec = run.input_spec
     network = networks().get(spec.network)
     if network is None or not network.label:
