@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
+import xaug
 from xaug.core.errors import ConfigurationError
 from xaug.process.stage import process
 from xaug.report.inspection import inspect_path
@@ -92,3 +93,52 @@ def test_files_are_told_apart_by_their_content(layouts):
             assert found["files"][0]["format"].startswith(expected)
         else:
             assert found["format"] == expected and sum(found["classes"].values()) == found["entries"] == 24
+
+
+NUMBERED = """
+format: columns
+files: own.parquet
+particles: {px: px, py: py, pz: pz, energy: energy}
+classes: {column: kind, values: VALUES}
+"""
+
+
+@pytest.fixture
+def numbered_jets(made_jets, tmp_path):
+    """A file whose entries have the numbers 0 to 5 as classes in turn, and a writer of its YAML."""
+    content = {name: made_jets.jagged[name] for name in ("px", "py", "pz", "energy")}
+    ak.to_parquet(ak.zip({**content, "kind": np.arange(24) % 6}, depth_limit=1), tmp_path / "own.parquet")
+
+    def described(values):
+        (tmp_path / "data.yaml").write_text(NUMBERED.replace("VALUES", values))
+        return tmp_path / "data.yaml"
+
+    return described
+
+
+def test_chosen_classes_leave_out_all_others(numbered_jets, tmp_path):
+    given = numbered_jets("{b: [0, 5], c: 1, QCD: 2-4}")
+    made = process([given], tmp_path / "all", chunksize=7)
+    assert made["classes"] == ["QCD", "b", "c"] and made["jets"] == {"QCD": 12, "b": 8, "c": 4}
+    chosen = process([given], tmp_path / "two", chunksize=7, classes=["c", "b"])
+    assert chosen["classes"] == ["c", "b"] and chosen["jets"] == {"c": 4, "b": 8}
+    whole, two = (xaug.Dataset.open(tmp_path / name).load() for name in ("all", "two"))
+    place = {event: i for i, event in enumerate(whole["event_id"].tolist())}
+    same = [place[event] for event in two["event_id"].tolist()]
+    np.testing.assert_array_equal(whole["label"][same], np.where(two["label"] == 0, 2, 1))  # c is 2 of all, and b is 1
+    np.testing.assert_array_equal(two["xaug"], whole["xaug"][same])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("{a: [0, 1, 2], b: 2-5}", "line 5: b has the number 2, which a has too"),
+        ("{a: [], b: 1}", r"line 5: a is \[\]; give a number, a list of numbers, or a range as 161-187"),
+        ("{a: 5-2, b: 1}", "line 5: a is '5-2'; give a number"),
+        ("{a: [0, x], b: 1}", r"line 5: a is \[0, 'x'\]; give a number"),
+        ("{a: 1.5, b: 1}", "line 5: a is 1.5; it must be a whole number or text or a list"),
+        ("{a: 0-3, b: 4}", "kind is 5 in entry 5; the classes are 0 .a., 1 .a., 2 .a., 3 .a., 4 .b."),
+    ],
+)
+def test_numbers_of_classes(numbered_jets, tmp_path, values, words):
+    assert_matches(words, reasons(numbered_jets(values), tmp_path / "out"))

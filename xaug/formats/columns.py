@@ -66,7 +66,7 @@ class ColumnSpec:
     label : str or None
         column with the number of each entry's class, whose names are in `numbers`
     numbers : dict
-        class -> its number in the column `label`
+        class -> its numbers in the column `label`
     momentum, length : str
         units of momenta and of lengths
     padding : float or None
@@ -78,7 +78,7 @@ class ColumnSpec:
     weight: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     label: str | None = None
-    numbers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     momentum: str = "GeV"
     length: str = "mm"
     padding: float | None = None
@@ -147,7 +147,7 @@ class ColumnFiles(JetFormat):
 
     def _labels(self, chunk: Entries, classes: Collection[str], first: int) -> Array:
         if self.spec.label:
-            known = {number: name for name, number in self.spec.numbers.items()}
+            known = {number: name for name, numbers in self.spec.numbers.items() for number in numbers}
             return by_number(self.spec.label, column(chunk, self.spec.label, 1), known, list(classes), first)
         flags = {name: column(chunk, name, 1) for name in self.spec.flags.values()}
         return label_of_flags(flags, [self.spec.flags.get(name, "") for name in classes], first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from xaug.core.errors import unknown_name
@@ -18,6 +19,10 @@ COLUMNS = "columns"
 KEYS = ("format", "files", "tree", "jets", "particles", "classes", "units", "padding")
 OWN_KEYS = ("particles", "classes", "units", "padding")
 """Keys that go with the format `columns` only."""
+
+
+MOST_NUMBERS = 10_000
+"""Numbers that a class may have."""
 
 
 def is_description(path: str) -> bool:
@@ -117,19 +122,33 @@ def _configured(top: YamlMap) -> str:
         raise top.error("particles", str(error)) from None
 
 
-def _classes(top: YamlMap) -> tuple[dict[str, str], str | None, dict[str, int]]:
+def _classes(top: YamlMap) -> tuple[dict[str, str], str | None, dict[str, tuple[int, ...]]]:
     """Columns of flags by class; or the column of the class's number, and the numbers by class."""
     if "classes" not in top:
         return {}, None, {}
     classes = top.get("classes", YamlMap, YamlMap(top.path, "", {}, {}))
     if set(classes.values) == {"column", "values"}:
         values = classes.get("values", YamlMap, YamlMap(top.path, "", {}, {}))
-        numbers = {name: values.get(name, int, 0) for name in values.values}
-        if len(set(numbers.values())) < len(numbers):
-            raise classes.error("values", "two classes have the same number")
-        found: tuple[dict[str, str], str | None, dict[str, int]] = ({}, classes.get("column", str, ""), numbers)
+        numbers = {name: _numbers(values, name) for name in values.values}
+        taken: dict[int, str] = {}
+        for name, own in numbers.items():
+            for number in own:
+                if taken.setdefault(number, name) != name:
+                    raise values.error(name, f"{name} has the number {number}, which {taken[number]} has too")
+        found: tuple[dict[str, str], str | None, dict[str, tuple[int, ...]]]
+        found = ({}, classes.get("column", str, ""), numbers)
     else:
         found = (top.texts("classes"), None, {})
     if len(found[0] or found[2]) < 2:
         raise top.error("classes", "give at least two classes")
     return found
+
+
+def _numbers(values: YamlMap, name: str) -> tuple[int, ...]:
+    """Numbers of a class: a number, a list of them, or a range as "161-187", whose ends belong to it."""
+    given = values.get(name, (int, str, list), 0)
+    ranges = re.fullmatch(r"(\d+)\s*-\s*(\d+)", given) if isinstance(given, str) else None
+    numbers = range(int(ranges[1]), int(ranges[2]) + 1) if ranges else given if isinstance(given, list) else [given]
+    if not numbers or len(numbers) > MOST_NUMBERS or not all(type(number) is int for number in numbers):
+        raise values.error(name, f"{name} is {given!r}; give a number, a list of numbers, or a range as 161-187")
+    return tuple(dict.fromkeys(numbers))

@@ -118,7 +118,8 @@ class Results:
         lost = {skip.file for skip in self.skips if skip.reason == LOST}
         given: dict[str, set[str]] = {}
         for file in self.files:
-            for name in file.processes if file.path not in lost else ():
+            told = set(file.processes) & {file.process, *self.processor.settings.classes}  # without classes left out
+            for name in sorted(told) if file.path not in lost else ():
                 given.setdefault(file.class_name or name, set()).add(name)
         rows = {one.process: 0 for part in self.parts for one in part.contents}
         for part in self.parts:
