@@ -1,5 +1,7 @@
 """Descriptions of files: what a YAML has wrong is refused with its line, and unknown layouts are described."""
 
+import json
+import re
 import shutil
 
 import awkward as ak
@@ -8,6 +10,7 @@ import pytest
 
 import xaug
 from xaug.core.errors import ConfigurationError
+from xaug.formats.registry import FORMATS
 from xaug.process.stage import process
 from xaug.report.inspection import inspect_path
 
@@ -142,3 +145,50 @@ def test_chosen_classes_leave_out_all_others(numbered_jets, tmp_path):
 )
 def test_numbers_of_classes(numbered_jets, tmp_path, values, words):
     assert_matches(words, reasons(numbered_jets(values), tmp_path / "out"))
+
+
+def test_steps_count_the_classes_of_their_entries_only(made_jets, layouts, tmp_path):
+    """Entries 0, 2 and 4 are of one class; a class outside of the steps is none of this dataset."""
+    assert made_jets.label[:5].tolist() == [0, 1, 0, 1, 0]
+    for name, steps, expected in (
+        ("one", [[0, 1], [2, 3], [4, 5]], {"QCD": 3}),
+        ("two", [[1, 4]], {"QCD": 1, "Hbb": 2}),
+    ):
+        files = {str(layouts["jetclass"]): {"object_path": "tree", "steps": steps}}
+        (tmp_path / "set.json").write_text(json.dumps({"jets": {"files": files}}))
+        made = process([tmp_path / "set.json"], tmp_path / name)
+        assert made["jets"] == expected and made["classes"] == list(expected)
+        assert {key: own["events_generated"] for key, own in made["processes"].items()} == expected
+
+
+@pytest.mark.parametrize("layout", ["jetclass2", "qg"])
+def test_a_tree_is_not_named_where_there_is_none(layouts, tmp_path, layout):
+    assert_matches("which has no tree 'events'; leave the name", reasons(f"{layouts[layout]}:events", tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("named", "other"), [("qg", "toptagging"), ("toptagging", "qg"), ("pfnano", "jetclass")])
+def test_a_file_of_another_format_than_the_yaml_names(layouts, tmp_path, named, other):
+    (tmp_path / "data.yaml").write_text(f"format: {named}\nfiles: {{a: {layouts[other]}}}\n")
+    label = FORMATS[other].label
+    assert_matches(
+        f"is not {re.escape(FORMATS[named].label)}, as the YAML says; it seems to be {re.escape(label)}",
+        reasons(tmp_path / "data.yaml", tmp_path / "out"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("listed", "classes"),
+    [
+        (("zz", "aa"), ["zz", "aa"]),
+        (("aa", "zz"), ["aa", "zz"]),
+        (("aa", "Qcd"), ["Qcd", "aa"]),
+        (("0", "1"), ["0", "1"]),
+        (("1", "0"), ["0", "1"]),
+    ],
+)
+def test_classes_are_numbered_as_they_are_listed(layouts, tmp_path, listed, classes):
+    """Whatever the names of the files: these of `pfnano` are qcd.root and hbb.root."""
+    folder = layouts["pfnano"].parent
+    lines = "\n".join(f"  {name}: {folder / file}" for name, file in zip(listed, ("qcd.root", "hbb.root"), strict=True))
+    (tmp_path / "data.yaml").write_text(f"format: pfnano\nfiles:\n{lines}\n")
+    assert process([tmp_path / "data.yaml"], tmp_path / "out")["classes"] == classes

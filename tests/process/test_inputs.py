@@ -111,6 +111,25 @@ class TestFileset:
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            ({"file": ["good.root"], "metadata": {}}, "'file'; did you mean 'files'"),
+            ({"files": ["good.root"], "metdata": {"label": 1}}, "'metdata'; did you mean 'metadata'"),
+            ({"files": ["good.root"], "metadata": {"lable": 1}}, "'lable'; did you mean 'label'"),
+            ({"files": ["good.root"], "tree_name": "T"}, "'tree_name'; did you mean 'treename'"),
+            ({"files": {"good.root": {"step": [[0, 2]]}}}, "'step'; did you mean 'steps'"),
+        ],
+    )
+    def test_misspelt_keys(self, write, good_file, tmp_path, content, words, process_command, errors_of):
+        """A key that would be passed over is refused; metadata of the user's own are not."""
+        result = process_command(write({"zbb": content}), "-o", tmp_path / "out")
+        assert result.exit_code == 1 and words in errors_of(result)[0]
+
+    def test_other_metadata_are_the_users_own(self, write, good_file, tmp_path, process_command):
+        content = {"files": ["good.root"], "metadata": {"year": 2018, "label": 1, "labels": "a"}, "form": None}
+        assert process_command(write({"zbb": content}), "-o", tmp_path / "out").exit_code == 0
+
+    @pytest.mark.parametrize(
         "content",
         [
             {"zbb": ["good.root"]},

@@ -15,6 +15,8 @@ __all__ = ["YamlMap", "read_yaml"]
 T = TypeVar("T")
 LARGEST = 1_000_000
 """Bytes of a file of settings at most."""
+DEEPEST = 20
+"""Levels of a file of settings at most: the parser takes a time quadratic in them."""
 
 
 class YamlMap:
@@ -87,10 +89,14 @@ def read_yaml(path: Path) -> YamlMap:
         if path.stat().st_size > LARGEST:
             raise OSError(f"it has more than {LARGEST} bytes")
         text = path.read_text(encoding="utf-8")
+        depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else 1
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise ConfigurationError(f"{path}, line {line}: alias *{event.anchor}; write out what it stands for")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ConfigurationError(f"{path}, line {line}: more than {DEEPEST} levels; settings need a few")
         node = yaml.compose(text, yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path} cannot be read: {' '.join(str(error).split())}") from None

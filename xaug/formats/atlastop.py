@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.formats.base import FinalState, Source, Wanted, refuse, register_format
+from xaug.formats.base import FinalState, Ranges, Source, Wanted, refuse, register_format
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, jets_of, massive
 from xaug.formats.labels import by_number, count_classes
 
@@ -38,14 +38,14 @@ class AtlasTop(JetFormat):
     def needed(self, columns: Collection[str]) -> tuple[str, ...]:
         return self.signature
 
-    def classes(self, source: Source) -> dict[str, int]:
+    def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         container = source.opened(Opener(source.tree or self.tree))
 
         def read(start: int, stop: int) -> Array:
             values = Entries(container, start, stop).numbers(LABEL)
             return by_number(LABEL, values, CLASSES, list(CLASSES.values()), start)
 
-        return count_classes(list(CLASSES.values()), container.entries, read)
+        return count_classes(list(CLASSES.values()), ranges or ((0, container.entries),), read)
 
     def read_jets(self, chunk: Entries, wanted: Wanted, first: int) -> FinalState:
         arrays = chunk.read(list(MOMENTUM.values()))

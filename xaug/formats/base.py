@@ -8,7 +8,7 @@ fixed: momenta in GeV, lengths in mm. Everything after that is the same for all 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = [
     "FORMATS",
     "LIMITS",
     "PROPERTIES",
+    "Ranges",
     "Collisions",
     "Contents",
     "FinalState",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 Opened = TypeVar("Opened")
+Ranges = Sequence[tuple[int, int]]
+"""Ranges [start, stop) of entries."""
 PROPERTIES = frozenset(("id", "charge", "dxy", "dz", "phi", "vertex"))
 """Properties that files of some formats lack: the kind of particles, their charge, transverse and longitudinal
 displacement, the azimuth of jets, and the vertex as a point in space."""
@@ -223,8 +226,15 @@ class Format(ABC):
         """Properties of particles, of `PROPERTIES`, that a file of these columns has beside momenta; default: all."""
         return PROPERTIES
 
-    def classes(self, source: Source) -> dict[str, int]:
+    def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         """Classes of a file that tells the class of each entry, and their entries; {} for other files.
+
+        Parameters
+        ----------
+        source
+            the file
+        ranges
+            ranges [start, stop) of the entries that count; None: all
 
         Raises
         ------
@@ -334,7 +344,9 @@ def recognise(source: Source) -> Format:
     found = {name: known.likeness(source) for name, known in FORMATS.items()}
     best = max(found, key=lambda name: found[name])
     if not found[best]:
-        reasons = dict.fromkeys(filter(None, (known.mismatch(source) for known in FORMATS.values())))
+        told = dict.fromkeys(filter(None, (known.mismatch(source) for known in FORMATS.values())))
+        # that it is not of some format says nothing where another one says what it holds
+        reasons = [reason for reason in told if not reason.startswith("is not ")] or told
         labels = ", ".join(known.label for known in FORMATS.values())
         raise UnsuitableFile(f"{' and '.join(reasons)}; xaug reads {labels}")
     return FORMATS[best]

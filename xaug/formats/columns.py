@@ -13,7 +13,7 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.files import digest_json
 from xaug.core.types import Array, Arrays
-from xaug.formats.base import CONFIGURED, FinalState, Format, Source, UnsuitableFile, Wanted, refuse
+from xaug.formats.base import CONFIGURED, FinalState, Format, Ranges, Source, UnsuitableFile, Wanted, refuse
 from xaug.formats.containers import KINDS
 from xaug.formats.jet_files import (
     Entries,
@@ -131,7 +131,7 @@ class ColumnFiles(JetFormat):
     def needed(self, columns: Collection[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(split_index(name)[0] for name in self.spec.all_columns))
 
-    def classes(self, source: Source) -> dict[str, int]:
+    def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         container = source.opened(Opener(source.tree or self.tree))
         names = list(self.spec.flags or self.spec.numbers)
         if not names:
@@ -143,7 +143,7 @@ class ColumnFiles(JetFormat):
         def read(start: int, stop: int) -> Array:
             return self._labels(Entries(container, start, stop), names, start)
 
-        return count_classes(names, container.entries, read)
+        return count_classes(names, ranges or ((0, container.entries),), read)
 
     def _labels(self, chunk: Entries, classes: Collection[str], first: int) -> Array:
         if self.spec.label:

@@ -196,6 +196,8 @@ def open_container(path: str, tree: str | None = None) -> Iterator[Container]:
     if kind == "ROOT":
         with uproot.open({path: None}) as root:
             yield _Root(root, tree or None)
+    elif tree and kind in ("parquet", "npz"):
+        raise UnsuitableFile(f"is a {kind} file, which has no tree {tree!r}; leave the name of the tree out")
     elif kind == "parquet":
         yield _Parquet(path)
     elif kind == "HDF5":

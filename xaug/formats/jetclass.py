@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.formats.base import FinalState, Source, Wanted, register_format
+from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, cartesian, jets_of, kinds_to_ids
 from xaug.formats.labels import by_number, count_classes, label_of_flags
 
@@ -45,7 +45,7 @@ class JetClass(JetFormat):
     def needed(self, columns: Collection[str]) -> tuple[str, ...]:
         return self.signature
 
-    def classes(self, source: Source) -> dict[str, int]:
+    def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         container = source.opened(Opener(source.tree or self.tree))
         names = class_names(container.columns)
         if not names:
@@ -54,7 +54,7 @@ class JetClass(JetFormat):
         def read(start: int, stop: int) -> Array:
             return labels(Entries(container, start, stop), names, start)
 
-        return count_classes(names, container.entries, read)
+        return count_classes(names, ranges or ((0, container.entries),), read)
 
     def read_jets(self, chunk: Entries, wanted: Wanted, first: int) -> FinalState:
         names = MOMENTUM | KINDS | LENGTHS

@@ -9,7 +9,7 @@ import numpy as np
 
 from xaug.core.errors import BadValues
 from xaug.core.types import Array
-from xaug.formats.base import UnsuitableFile, refuse
+from xaug.formats.base import Ranges, UnsuitableFile, refuse
 
 __all__ = ["by_number", "count_classes", "is_background", "label_of_flags", "ordered_classes"]
 
@@ -24,8 +24,10 @@ def is_background(name: str) -> bool:
 
 
 def ordered_classes(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of classes by label: backgrounds by name first, all others in the order given."""
+    """Names of classes by label: backgrounds by name first, all others in the order given; numbers by their size."""
     distinct = list(dict.fromkeys(names))
+    if all(name.isdecimal() for name in distinct):
+        return tuple(sorted(distinct, key=int))
     return (*filter(is_background, distinct), *(name for name in distinct if not is_background(name)))
 
 
@@ -68,8 +70,10 @@ def _numbers(index: Array, names: Sequence[str], classes: Sequence[str]) -> Arra
     return labels
 
 
-def count_classes(names: Sequence[str], entries: int, read: Callable[[int, int], Any]) -> dict[str, int]:
-    """Classes that occur in a file, and their entries; `read(start, stop)` gives the labels of a range by `names`.
+def count_classes(names: Sequence[str], ranges: Ranges, read: Callable[[int, int], Any]) -> dict[str, int]:
+    """Classes that occur in ranges of entries of a file, and their entries.
+
+    `read(start, stop)` gives the labels of a range by `names`.
 
     Raises
     ------
@@ -77,9 +81,10 @@ def count_classes(names: Sequence[str], entries: int, read: Callable[[int, int],
         if an entry has no class, or several
     """
     counts = np.zeros(len(names), int)
-    for start in range(0, entries, STEP):
+    steps = ((start, min(start + STEP, last)) for first, last in ranges for start in range(first, last, STEP))
+    for start, stop in steps:
         try:
-            counts += np.bincount(read(start, min(start + STEP, entries)), minlength=len(names))
+            counts += np.bincount(read(start, stop), minlength=len(names))
         except BadValues as error:
             raise UnsuitableFile(f"{error}; leave such entries out") from None
     return {name: int(n) for name, n in zip(names, counts, strict=True) if n}

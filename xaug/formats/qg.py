@@ -9,7 +9,7 @@ from particle import Particle
 
 from xaug.core.errors import BadValues
 from xaug.core.types import Array
-from xaug.formats.base import FinalState, Source, Wanted, register_format
+from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, jets_of
 from xaug.formats.labels import by_number, count_classes
 
@@ -35,14 +35,14 @@ class QuarkGluon(JetFormat):
     def needed(self, columns: Collection[str]) -> tuple[str, ...]:
         return self.signature
 
-    def classes(self, source: Source) -> dict[str, int]:
+    def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         container = source.opened(Opener(source.tree or self.tree))
 
         def read(start: int, stop: int) -> Array:
             values = Entries(container, start, stop).numbers("y")
             return by_number("y", values, CLASSES, list(CLASSES.values()), start)
 
-        return count_classes(list(CLASSES.values()), container.entries, read)
+        return count_classes(list(CLASSES.values()), ranges or ((0, container.entries),), read)
 
     def read_jets(self, chunk: Entries, wanted: Wanted, first: int) -> FinalState:
         x = np.asarray(chunk["X"])

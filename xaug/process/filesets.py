@@ -8,6 +8,7 @@ import json
 import stat
 import zlib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from xaug.core.types import JsonObject
 __all__ = ["FilesetEntry", "Steps", "is_fileset", "read_fileset"]
 
 SUFFIXES = (".json", ".json.gz")
+KEYS = ("files", "metadata", "treename")
+METADATA = ("label", "process", "weight", "xsec", "xsec_error", "sum_weight", "events_generated")
+"""Metadata that are used; there may be any others."""
 Steps = tuple[tuple[int, int], ...]
 """Ranges [start, stop) of entries, ascending."""
 
@@ -78,11 +82,13 @@ def _load(path: Path) -> Any:
 def _entries(path: Path, dataset: str, content: Any) -> list[FilesetEntry]:
     """The paths of one dataset."""
     content = content if isinstance(content, dict) else {"files": content}
+    _refuse_misspelt(path, dataset, content, KEYS)
     files, metadata = content.get("files"), content.get("metadata") or {}
     if not isinstance(files, (list, dict)) or not files:
         raise _bad(path, f"dataset {dataset!r} lists no files; give a list of paths, or {{path: tree}}")
     if not isinstance(metadata, dict):
         raise _bad(path, f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
+    _refuse_misspelt(path, dataset, metadata, METADATA)
     if not isinstance(metadata.get("xsec", 0.0), (int, float)):
         raise _bad(path, f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
     tree = content.get("treename")
@@ -94,6 +100,7 @@ def _entries(path: Path, dataset: str, content: Any) -> list[FilesetEntry]:
     found = []
     for file, own in trees.items():
         more = own if isinstance(own, dict) else {"object_path": own}  # the longer form that coffea knows
+        _refuse_misspelt(path, dataset, more, ("object_path", "steps", "num_entries"))
         name = more.get("object_path") or tree
         if not (name is None or isinstance(name, str)):
             raise _bad(path, f"{file} has the tree {name!r}; must be text")
@@ -101,6 +108,14 @@ def _entries(path: Path, dataset: str, content: Any) -> list[FilesetEntry]:
         entries = more.get("num_entries")
         found.append(FilesetEntry(dataset, file, name, metadata, steps, entries if isinstance(entries, int) else None))
     return found
+
+
+def _refuse_misspelt(path: Path, dataset: str, given: JsonObject, known: tuple[str, ...]) -> None:
+    """Refuse a key that is nearly a known one which is missing, since it would be passed over."""
+    for key in given:
+        near = get_close_matches(key, known, n=1, cutoff=0.75)
+        if key not in known and near and near[0] not in given:
+            raise _bad(path, f"dataset {dataset!r} has {key!r}; did you mean {near[0]!r}?")
 
 
 def _steps(path: Path, file: str, steps: Any) -> Steps | None:

@@ -18,7 +18,7 @@ from xaug.core.errors import ConfigurationError, DatasetError, InputFileError, u
 from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
 from xaug.data.records import CLASSES
-from xaug.formats.base import Contents, Source, UnsuitableFile
+from xaug.formats.base import FORMATS, Contents, Source, UnsuitableFile
 from xaug.formats.beams import beams_of
 from xaug.formats.labels import is_background, ordered_classes
 from xaug.formats.processor import AnyProcessor
@@ -50,14 +50,19 @@ class InputFile:
     steps: Steps  # ranges of entries to read
     holds: tuple[str, ...] = ()  # properties of particles that it holds
     class_name: str = ""  # name of the class of all its entries; "" where the file tells the class of each
-    classes: tuple[tuple[str, int], ...] = ()  # classes that it tells, and their entries
+    classes: tuple[tuple[str, int], ...] = ()  # classes that it tells, and those of the entries to read
     weight: str | None = None  # column of the weights, where the user names one: "LHEWeight[0]"
     beams: str = ""  # beams and energy of a file of xaug's generator, in words; "" where it does not tell them
 
     @property
+    def listed(self) -> int:
+        """Number of entries to read."""
+        return sum(stop - start for start, stop in self.steps)
+
+    @property
     def processes(self) -> dict[str, int]:
-        """Processes of the file, and their entries."""
-        return dict(self.classes) or {self.process: self.entries}
+        """Processes of the entries to read, and how many entries each has."""
+        return dict(self.classes) or {self.process: self.listed}
 
     @property
     def read(self) -> str:
@@ -165,6 +170,8 @@ def _check_readable(file: Path) -> None:
 
 def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcessor) -> InputFile:
     found = recognise(source) if candidate.format is None else format_of(candidate.format)
+    if found.name in FORMATS and candidate.format is not None and not found.likeness(source):
+        raise UnsuitableFile(f"is not {found.label}, as the YAML says; it seems to be {recognise(source).label}")
     contents = found.contents(source)
     metadata = {**contents.metadata, **candidate.metadata}
     name = _class_name(metadata)
@@ -173,7 +180,8 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
         raise UnsuitableFile(f"{_table(contents)}has no entries; leave the file out")
     _check_columns(contents, processor.columns(found, label), partial(processor.remedy, found, label))
     processor.settings.check(candidate.path, metadata)
-    classes = found.classes(source)
+    steps = _steps(candidate, contents)
+    classes = found.classes(source, steps)
     if name and len(classes) > 1:
         told = ", ".join(f"{n} {own}" for own, n in list(classes.items())[:4])
         raise UnsuitableFile(
@@ -190,7 +198,6 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
                 f"has no {needed}: list it in a fileset JSON whose metadata gives its {needed} (label 1 is signal), or "
                 f"by class in a YAML: `format: {found.name.partition(':')[0]}` and `files: {{QCD: ..., Hbb: ...}}`"
             )
-    steps = _steps(candidate, contents)
     digest = str(record_of(Path(candidate.path))["digest"]) if source.is_local else contents.fingerprint
     return InputFile(
         dataset=candidate.dataset,
@@ -247,7 +254,9 @@ def _label(name: str, processor: AnyProcessor) -> int:
     return -1 if not name else 0 if is_background(name) else 1
 
 
-def with_classes(files: Sequence[InputFile], wanted: Sequence[str] | None) -> tuple[list[InputFile], tuple[str, ...]]:
+def with_classes(
+    files: Sequence[InputFile], wanted: Sequence[str] | None, listed: Sequence[str] = ()
+) -> tuple[list[InputFile], tuple[str, ...]]:
     """The files with their labels, and the names of all classes by label.
 
     Parameters
@@ -256,6 +265,8 @@ def with_classes(files: Sequence[InputFile], wanted: Sequence[str] | None) -> tu
         input files
     wanted
         names of the classes by label, as the user orders them; None: all that occur, backgrounds by name first
+    listed
+        names in the order in which a description or a fileset lists them; others come behind them
 
     Raises
     ------
@@ -263,7 +274,7 @@ def with_classes(files: Sequence[InputFile], wanted: Sequence[str] | None) -> tu
         if a wanted class does not occur, or a file is of another class
     """
     names = [name for file in files for name in ([file.class_name] if file.class_name else dict(file.classes))]
-    known = tuple(dict.fromkeys(names))
+    known = tuple(dict.fromkeys([*(name for name in listed if name in names), *names]))
     if wanted is not None:
         for name in wanted:
             if name not in known:

@@ -97,10 +97,12 @@ def normalisation(
         generated = events = 0.0
         for file in of_files:
             read = [(part, one) for part, one in own if part.file == file.path]
-            share = sum(part.stop - part.start for part, _ in read) / file.entries
+            entries = sum(part.stop - part.start for part, _ in read)
+            share = entries / file.entries
             weight = sum(one.sum_weight_read for _, one in read)
             generated += weight if file.sum_weight is None else share * file.sum_weight
-            events += share * (file.processes[name] if file.events_generated is None else file.events_generated)
+            own_events = entries / file.listed * file.processes[name]
+            events += own_events if file.events_generated is None else share * file.events_generated
         k = k_factors.get(name, 1.0)
         xsec, error = cross_section(of_files)
         selected, squares = (

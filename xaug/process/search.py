@@ -66,10 +66,13 @@ class FoundInputs:
         files to process, in the order of their paths
     skips : list of Skip
         what looks like an input and was not taken
+    classes : tuple of str
+        names of classes in the order in which descriptions and filesets list them
     """
 
     found: list[Candidate] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
 
     def add(self, text: str, base: Path, given: FilesetEntry | None = None, lists: tuple[str, ...] = ()) -> None:
         """Add the files that one text names.
@@ -200,8 +203,10 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> FoundInputs:
         if (candidate.path, candidate.tree) in seen or (candidate.path, None) in seen:
             raise ConfigurationError(f"{candidate.path} is given twice: its jets would count twice")
         seen.add((candidate.path, candidate.tree))
+    labels = [candidate.metadata.get("label") for candidate in search.found]
+    classes = tuple(dict.fromkeys(label for label in labels if isinstance(label, str)))
     found = sorted(search.found, key=lambda candidate: (candidate.path, candidate.tree or ""))
-    return FoundInputs(found, list(dict.fromkeys(search.skips)))
+    return FoundInputs(found, list(dict.fromkeys(search.skips)), classes)
 
 
 def is_local(path: str) -> bool:

@@ -46,8 +46,8 @@ def inspect_all(
     processor: AnyProcessor,
     changes: Changes,
     weight: str | None = None,
-) -> tuple[list[InputFile], list[Skip]]:
-    """Check all input files: those that can be used, and those that are left out.
+) -> tuple[list[InputFile], list[Skip], tuple[str, ...]]:
+    """Check all input files: those that can be used, those that are left out, and classes in the order of the user.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def inspect_all(
     if not good:
         reasons = "; ".join(f"{skip.file} {skip.reason}" for skip in skips)
         raise ConfigurationError(f"none of {len(skips)} input files can be used: {reasons}")
-    return list(good.values()), skips
+    return list(good.values()), skips, search.classes
 
 
 def process(
@@ -155,8 +155,8 @@ def process(
     output = Path(output).resolve()
     processor = processor_class(settings.kind)(settings)
     changes = Changes()
-    files, skips = inspect_all(inputs, strict, processor, changes, weight)
-    files, names = with_classes(files, classes)
+    files, skips, listed = inspect_all(inputs, strict, processor, changes, weight)
+    files, names = with_classes(files, classes, listed)
     processor = processor_class(settings.kind)(replace(settings, classes=names))
     formats = {file.format: format_of(file.format) for file in files}
     settings = processor.for_inputs([(formats[file.format], file.holds) for file in files])
