@@ -79,6 +79,15 @@ def test_names_of_classes_as_labels_and_columns_of_a_data_frame(arrays, tmp_path
     np.testing.assert_array_equal(data.load("label")["label"], (arrays["label"] + 1) % 3)
 
 
+def test_names_of_classes_are_ordered_whatever_the_order_of_events(arrays, tmp_path):
+    """Backgrounds by name first, then by alphabet, so that datasets of the same classes have the same labels."""
+    for i, names in enumerate((["top", "QCD", "Hbb"], ["Hbb", "top", "QCD"])):
+        label = np.array(names)[np.arange(len(arrays["xaug"])) % 3]
+        data = xaug.Dataset.write(tmp_path / f"own{i}", xaug=arrays["xaug"], label=label)
+        assert data.classes == ("QCD", "Hbb", "top")
+        assert (np.array(data.classes)[data.load("label")["label"]] == label).all()
+
+
 def test_two_classes_are_background_and_signal(tmp_path):
     data = xaug.Dataset.write(tmp_path / "own", event=np.arange(10.0), label=np.arange(10) % 2 == 1)
     assert (data.classes, data.names("event")) == (("background", "signal"), ["event_0"])

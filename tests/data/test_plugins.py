@@ -63,6 +63,11 @@ def test_a_variable_is_added_changed_and_dropped(zbb_files, zbb_dataset, tmp_pat
         ("return 3.0", "return 1 / 0", "mine.py: variable 'kt' fails .ZeroDivisionError"),
         ("return 3.0 * c", "return np.nan * c", "mine.py: variable 'kt' is nan for object 0"),
         ("return np.sqrt", "return 7 + 0 * len(jets) #", "mine.py: variable 'ptd' has the shape"),
+        ("return np.sqrt", "return np.zeros(3) #", "mine.py: variable 'ptd' has the shape .3,.; it must be one number"),
+        ("return 3.0 * c", "return np.zeros(3) #", "mine.py: variable 'kt' has the shape .3,.; it must be one number"),
+        ('name="kt"', 'name="k,t"', "mine.py has a variable named 'k,t': names are chosen in lists"),
+        ('name="kt"', 'name="image"', "mine.py has a variable named 'image', a name that xaug uses itself"),
+        ("import xaug", "import sys; sys.exit(0)", "mine.py cannot be run .SystemExit"),
         ("@xaug.variable", "# @xaug.variable", "no function has the decorator"),
     ],
 )

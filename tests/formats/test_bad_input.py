@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import xaug
 from xaug.core.errors import ConfigurationError
 from xaug.formats.registry import FORMATS
+from xaug.jets.processor import JetSettings
 from xaug.process.stage import process
 from xaug.report.inspection import inspect_path
 
@@ -192,3 +194,65 @@ def test_classes_are_numbered_as_they_are_listed(layouts, tmp_path, listed, clas
     lines = "\n".join(f"  {name}: {folder / file}" for name, file in zip(listed, ("qcd.root", "hbb.root"), strict=True))
     (tmp_path / "data.yaml").write_text(f"format: pfnano\nfiles:\n{lines}\n")
     assert process([tmp_path / "data.yaml"], tmp_path / "out")["classes"] == classes
+
+
+@pytest.fixture
+def own_file(made_jets, tmp_path):
+    """A writer of a parquet file and its YAML, some of whose columns are changed."""
+
+    def write(**changed):
+        own = {name: made_jets.jagged[name] for name in ("px", "py", "pz", "energy", "charge")}
+        own |= {"isH": made_jets.label, "isQ": 1 - made_jets.label, "w": np.ones(24)}
+        ak.to_parquet(ak.zip({**own, **changed}, depth_limit=1), tmp_path / "own.parquet")
+        text = YAML.replace(
+            "{px: PX, py: PY, pz: PZ, energy: EN}", "{px: px, py: py, pz: pz, energy: energy, charge: charge}"
+        )
+        (tmp_path / "data.yaml").write_text(text.replace("MeV", "GeV"))
+        return tmp_path / "data.yaml"
+
+    return write
+
+
+def with_null(values, *place):
+    """Values one of which is null."""
+    found = ak.to_list(values)
+    inner = found
+    for i in place[:-1]:
+        inner = inner[i]
+    inner[place[-1]] = None
+    return ak.Array(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda jets: {"px": with_null(jets.jagged["px"], 9, 1)}, r"px has no value .null. in entry 9"),
+        (lambda jets: {"charge": with_null(jets.jagged["charge"], 8, 0)}, r"charge has no value .null. in entry 8"),
+        (lambda jets: {"py": with_null(jets.jagged["py"], 2)}, r"py has no value .null. in entry 2"),
+        (lambda jets: {"isH": with_null(jets.label, 3)}, r"isH has no value .null. in entry 3"),
+        (lambda jets: {"w": with_null(np.ones(24), 5)}, r"w has no value .null. in entry 5"),
+        (lambda jets: {"isH": np.array(["yes", "no"])[jets.label]}, "isH holds text, not numbers"),
+        (lambda jets: {"charge": ak.Array([["+"] * n for n in jets.counts])}, "charge holds text, not numbers"),
+    ],
+)
+def test_nulls_and_text_are_no_numbers(made_jets, own_file, tmp_path, change, words):
+    """Libraries would hand on whatever lies below a null."""
+    assert_matches(words, reasons(own_file(**change(made_jets)), tmp_path / "out"))
+
+
+def test_a_column_is_not_named_for_two_properties(own_file, tmp_path):
+    given = own_file()
+    given.write_text(given.read_text().replace("py: py", "py: px"))
+    assert_matches("line 5: particles: px and py are the same column 'px'", reasons(given, tmp_path / "out"))
+
+
+def test_a_class_is_not_chosen_twice(layouts, tmp_path):
+    with pytest.raises(ConfigurationError, match="--classes names 'QCD' twice"):
+        process([layouts["jetclass"]], tmp_path / "out", classes=["QCD", "QCD"])
+
+
+def test_options_of_clustering_do_not_go_with_given_jets(layouts, tmp_path):
+    settings = JetSettings().for_given_jets(True)
+    settings = replace(settings, selection=replace(settings.selection, algorithm="ca"))
+    with pytest.raises(ConfigurationError, match=r"algorithm = ca: .* gives jets, which are not clustered"):
+        process([layouts["jetclass"]], tmp_path / "out", settings)

@@ -79,6 +79,15 @@ OF_JETS = {
     "a pseudorapidity of 25": (ALL, one(**AT_25), r"in entry \d, beyond 20|is (inf|nan) in entry \d"),
     "a track from 20 m": (DISPLACED, one(dxy=2e4), r"(d0|D0)\S* is 20000 mm in entry \d, beyond 10000; is it in ano"),
     "vertices at 20 m": (("xaug_tree",), scaled(1e6, ["dxy"]), r"constituent_vxx is \S+ mm in entry \d, beyond 10000"),
+    "an azimuth in degrees": (
+        ("atlastop", "pfnano", "delphes_candidates", "xaug_tree"), scaled(57.3, ["phi"]),
+        r"(phi|Phi)\S* is \S+ in entry \d+, beyond 12.5664; is it in degrees",
+    ),
+    "charges in thirds": (DISPLACED, scaled(3, ["charge"]), r"is -?3 e in entry \d+, beyond 2; is it in thirds of e"),
+    "energies of half the momenta": (
+        ("jetclass", "jetclass2", "columns", "toptagging", "atlastop"), scaled(0.5, ["energy"]),
+        "of the particles have energies below their momenta .one has .*: the columns do not belong together",
+    ),
     "a pT below 0": (WITH_PT, one(pt=-5.0), r"(pt|PT)\S*( \(\w+\))? is -\S+ in entry \d"),
     "MeV": (ALL, scaled(1e3), "MeV"),
     "TeV": (ALL, scaled(1e-3), "median of 0.6 GeV, less than a jet has: the momenta seem to be in TeV"),

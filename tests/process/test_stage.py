@@ -363,7 +363,7 @@ class TestTrouble:
         [
             (["--set", "ptmin=3"], "unknown selection setting 'ptmin'; did you mean 'pt_min'?"),
             (["--set", "pt_min"], "'pt_min' is not NAME=VALUE"),
-            (["--set", "pt_min=high"], "selection pt_min = 'high' is not a float"),
+            (["--set", "pt_min=high"], "selection pt_min = 'high': must be a number"),
             (["--set", "pt_min=nan"], "selection pt_min = nan: must be a number >= 0"),
             (["--set", "jets_per_event=-1"], "selection jets_per_event = -1: must be"),
             (["--set", "mass_min=200"], "selection mass window (200.0, 150.0) is empty"),

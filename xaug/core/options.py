@@ -47,5 +47,6 @@ class Options:
             except ConfigurationError as error:
                 raise ConfigurationError(f"{self.noun} {name} = {text!r}: {error}") from None
             except ValueError:
-                raise ConfigurationError(f"{self.noun} {name} = {text!r} is not a {types[name].__name__}") from None
+                noun = {int: "a whole number", float: "a number"}.get(types[name], types[name].__name__)
+                raise ConfigurationError(f"{self.noun} {name} = {text!r}: must be {noun}") from None
         return replace(self, **values)

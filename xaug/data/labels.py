@@ -1,13 +1,30 @@
-"""Labels of classes as numbers: their type, and numbers of cells that are divided by class."""
+"""Labels of classes: the order of their names, the type of their numbers, and cells that are divided by class."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from xaug.core.types import Array
 
-__all__ = ["cells_by_class", "label_type"]
+__all__ = ["cells_by_class", "is_background", "label_type", "ordered_classes"]
+
+BACKGROUNDS = ("background", "bkg", "qcd")
+
+
+def is_background(name: str) -> bool:
+    """Whether a class is a background by its name, which then comes first: background, bkg or QCD in any case."""
+    return name.lower() in BACKGROUNDS
+
+
+def ordered_classes(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes by label: backgrounds by name first, all others in the order given; numbers by their size."""
+    distinct = list(dict.fromkeys(names))
+    if all(name.isdecimal() for name in distinct):
+        return tuple(sorted(distinct, key=int))
+    return (*filter(is_background, distinct), *(name for name in distinct if not is_background(name)))
 
 
 def label_type(classes: int) -> npt.DTypeLike:

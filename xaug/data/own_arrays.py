@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_json
 from xaug.core.types import Array, JsonObject
-from xaug.data.labels import label_type
+from xaug.data.column_names import check_column_name
+from xaug.data.labels import label_type, ordered_classes
 from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
@@ -28,11 +28,6 @@ KIND = "own"
 AXES = {"image": (3, 4), "list": (3,), "xaug": (1, 2), "event": (1, 2)}
 """Numbers of axes that the array of a block can have, that of the events among them."""
 SHAPES = {"image": "(n, height, width, channels)", "list": "(n, particles, columns)"}
-FIELDS = ("image", "list", "mask", "xaug", "event", "label", "weight", "process", "event_id", "split")
-RESERVED = (*FIELDS, "all", "none", "top5")
-"""Names of fields of datasets, and words by which columns are chosen: no column can have them."""
-NAME = re.compile(r"[^\s,/\\](?:[^,/\\\n\r\t]*[^\s,/\\])?")
-"""Names that columns can have."""
 GROUPS = {"image": "image", "list": "list", "xaug": "kinematic", "event": "event"}
 """Group of variables that the user puts into none."""
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -183,15 +178,7 @@ def _variables(
             raise ConfigurationError(f"{block!r} has {count} columns, but {len(own)} variables are named")
         named = [v if isinstance(v, Variable) else Variable(str(v), str(v).replace("_", " ")) for v in own]
         for variable in named:
-            if not variable.name or (variable.name in RESERVED and variable.name != block):
-                raise ConfigurationError(
-                    f"{block!r} has a variable named {variable.name!r}, a name that xaug uses itself; choose another"
-                )
-            if not NAME.fullmatch(variable.name):
-                raise ConfigurationError(
-                    f"{block!r} has a variable named {variable.name!r}: names are chosen in lists separated by commas, "
-                    "and become parts of names of files. Give it a name without comma, slash, and spaces at its ends"
-                )
+            check_column_name(repr(block), variable.name, block)
         padding = PADDING if block == "list" and padded else None
         found[block] = tuple(replace(v, group=v.group or GROUPS[block], padding=padding) for v in named)
     return found
@@ -214,7 +201,7 @@ def _classes(classes: Sequence[str] | None, label: Array) -> tuple[str, ...]:
     """Names of the classes by label."""
     if classes is None:
         if label.dtype.kind in "USO":
-            return tuple(dict.fromkeys(label.astype(str).tolist()))
+            return ordered_classes(sorted(set(label.astype(str).tolist())))
         highest = int(label.max()) if label.size and label.dtype.kind in "biuf" else 1
         return CLASSES if highest <= 1 else tuple(f"class_{i}" for i in range(highest + 1))
     names = tuple(map(str, classes))

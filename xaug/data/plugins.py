@@ -15,6 +15,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import digest_file
 from xaug.core.types import Array
+from xaug.data.column_names import check_column_name
 from xaug.data.table import PADDING, PLUGIN, Block, Table, Variable
 
 __all__ = ["Plugin", "plugin_of", "variable", "with_plugins"]
@@ -57,10 +58,12 @@ class CheckedFunction:
         called = f"{self.file}: variable {self.name!r}"
         try:
             values: Array = np.asarray(self.function(objects), dtype=np.float64)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(f"{called} fails ({type(error).__name__}: {error})") from error
-        if values.ndim != 1:
-            raise ConfigurationError(f"{called} has the shape {values.shape}; it must be one number for each object")
+        if values.shape != (len(objects),):
+            raise ConfigurationError(
+                f"{called} has the shape {values.shape}; it must be one number for each of the {len(objects)} objects"
+            )
         if not np.isfinite(values).all():
             where = int(np.argmin(np.isfinite(values)))
             raise ConfigurationError(f"{called} is {values[where]} for object {where}")
@@ -151,7 +154,7 @@ def variables_of(plugin: Plugin) -> tuple[tuple[str, Variable], ...]:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plugin that leaves Python would end the command without a word
         raise ConfigurationError(f"plugin {path} cannot be run ({type(error).__name__}: {error})") from error
     marked = [own.xaug_variable for own in vars(module).values() if hasattr(own, "xaug_variable")]
     return tuple(
@@ -174,6 +177,7 @@ def with_plugins(table: Table, plugins: Sequence[Plugin]) -> Table:
                     f"plugin {plugin.path}: variable {own.name!r} is of the block {name!r}; a dataset of {table.kind} "
                     f"has {', '.join(table.blocks)}"
                 )
+            check_column_name(f"plugin {plugin.path}", own.name, name)
             block = table.blocks[name]
             if own.name in table.labels():
                 raise ConfigurationError(f"plugin {plugin.path}: there is a variable {own.name!r} already; rename it")

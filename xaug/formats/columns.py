@@ -222,6 +222,11 @@ def configure(spec: ColumnSpec) -> str:
     if not any(set(names) <= set(spec.particles) for names in MOMENTA):
         known = "; ".join(", ".join(names) for names in MOMENTA)
         raise UnsuitableFile(f"particles give {', '.join(spec.particles) or 'nothing'}; momenta need one of {known}")
+    names = list(spec.particles.values())
+    for own, name in spec.particles.items():
+        if names.count(name) > 1:
+            others = " and ".join(other for other, column in spec.particles.items() if column == name and other != own)
+            raise UnsuitableFile(f"particles: {own} and {others} are the same column {name!r}")
     return known_as(ColumnFiles(spec))
 
 

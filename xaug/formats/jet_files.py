@@ -88,18 +88,45 @@ class Jagged:
                 refuse(self.names[name], values, ~np.isfinite(values), self.jet, first)
 
 
+def refuse_no_numbers(name: str, values: Any, first: int) -> None:
+    """BadValues where a column has no value (null in parquet), or text, which would be taken for a number."""
+    kind = str(ak.type(values)) if isinstance(values, ak.Array) else ""
+    if "string" in kind or "bytes" in kind or (isinstance(values, np.ndarray) and values.dtype.kind in "USO"):
+        raise BadValues(f"{name} holds text, not numbers")
+    for axis in range(values.ndim if "?" in kind or "option" in kind else 0):
+        missing = ak.is_none(values, axis=axis)
+        while missing.ndim > 1:
+            missing = ak.any(missing, axis=-1)
+        if ak.any(missing):
+            raise BadValues(f"{name} has no value (null) in entry {first + int(ak.argmax(missing))}")
+
+
 def cartesian(px: Array, py: Array, pz: Array, energy: Array) -> Arrays:
     """Columns pt, eta, phi, mass of Cartesian momenta [GeV]; a rounded mass below 0 is 0."""
     pt = np.hypot(px, py)
     with np.errstate(divide="ignore", invalid="ignore"):  # along the beam, which a later check refuses
         eta = np.where(pt > 0, np.arcsinh(pz / np.where(pt > 0, pt, 1.0)), np.inf)
+    refuse_slow_energies(energy, np.hypot(pt, pz))
     square = energy**2 - pt**2 - pz**2
     return {"pt": pt, "eta": eta, "phi": np.arctan2(py, px), "mass": np.sqrt(np.maximum(square, 0.0))}
 
 
+def refuse_slow_energies(energy: Array, momentum: Array) -> None:
+    """BadValues if more than one particle in a hundred has an energy of less than 98% of its momentum [GeV]."""
+    bad = energy < 0.98 * momentum
+    if bad.mean() > 0.01 if len(bad) else False:
+        where = int(np.argmax(bad))
+        raise BadValues(
+            f"{100 * bad.mean():.0f}% of the particles have energies below their momenta (one has {energy[where]:.6g} "
+            f"and {momentum[where]:.6g} GeV): the columns do not belong together, or are in different units"
+        )
+
+
 def massive(pt: Array, eta: Array, phi: Array, energy: Array) -> Arrays:
     """Columns pt, eta, phi, mass of momenta with a given energy [GeV]."""
-    square = energy**2 - (pt * np.cosh(np.minimum(np.abs(eta), LIMITS["eta"][0]))) ** 2
+    momentum = pt * np.cosh(np.minimum(np.abs(eta), LIMITS["eta"][0]))
+    refuse_slow_energies(energy, momentum)
+    square = energy**2 - momentum**2
     return {"pt": pt, "eta": eta, "phi": phi, "mass": np.sqrt(np.maximum(square, 0.0))}
 
 
@@ -219,11 +246,14 @@ class Entries:
         return self.container.columns
 
     def __getitem__(self, name: str) -> Any:
-        return self.container.read([name], self.start, self.stop)[name]
+        return self.read([name])[name]
 
     def read(self, names: Collection[str]) -> dict[str, Any]:
-        """Some columns at once."""
-        return self.container.read(names, self.start, self.stop)
+        """Some columns at once; BadValues where a value is missing (null), or is text."""
+        found = self.container.read(names, self.start, self.stop)
+        for name, values in found.items():
+            refuse_no_numbers(name, values, self.start)
+        return found
 
     def numbers(self, name: str) -> Array:
         """A column with one number for each entry (n,)."""

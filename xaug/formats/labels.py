@@ -11,24 +11,10 @@ from xaug.core.errors import BadValues
 from xaug.core.types import Array
 from xaug.formats.base import Ranges, UnsuitableFile, refuse
 
-__all__ = ["by_number", "count_classes", "is_background", "label_of_flags", "ordered_classes"]
+__all__ = ["by_number", "count_classes", "label_of_flags"]
 
-BACKGROUNDS = ("background", "bkg", "qcd")
 STEP = 100_000
 """Entries whose labels are read at once."""
-
-
-def is_background(name: str) -> bool:
-    """Whether a class is a background by its name, which then comes first: background, bkg or QCD in any case."""
-    return name.lower() in BACKGROUNDS
-
-
-def ordered_classes(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of classes by label: backgrounds by name first, all others in the order given; numbers by their size."""
-    distinct = list(dict.fromkeys(names))
-    if all(name.isdecimal() for name in distinct):
-        return tuple(sorted(distinct, key=int))
-    return (*filter(is_background, distinct), *(name for name in distinct if not is_background(name)))
 
 
 def label_of_flags(flags: Mapping[str, Array], classes: Sequence[str], first: int) -> Array:

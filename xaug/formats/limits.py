@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,10 +16,13 @@ VERTEX = ("vx", "vy", "vz")
 LIMITS = {
     "pt": (14_000.0, "GeV", "; are momenta in MeV?"),
     "eta": (20.0, "", ""),
+    "phi": (4 * math.pi, "", "; is it in degrees?"),
+    "charge": (2.0, "e", "; is it in thirds of e?"),
     **dict.fromkeys(("dxy", "dz", *VERTEX), (10_000.0, "mm", "; is it in another unit?")),
 }
 """Largest size of properties of particles, with its unit and a remedy: the energy of the LHC, the pseudorapidity that
-Pythia gives to particles along the beam, and the size of a detector."""
+Pythia gives to particles along the beam, two turns of the azimuth, the charge of an alpha particle, and the size of a
+detector."""
 FAR_FLIGHTS, IN_FEW, FEW, FARTHEST = 0.01, 0.1, 100, 1e6
 """Share of particles that may start beyond the limit, the share and largest number in a small chunk, where the decays
 of one jet weigh more, and the distance [mm] within which they start: a strange hadron of 1 TeV flies some 100 m."""

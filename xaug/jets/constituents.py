@@ -30,6 +30,9 @@ class Constituents:
     def __getitem__(self, name: str) -> Array:
         return self.values[name]
 
+    def __len__(self) -> int:
+        return len(self.jet)
+
     def delta(self, eta: Array, phi: Array) -> tuple[Array, Array]:
         """Differences in pseudorapidity and azimuth from an axis per jet, given as (n_jets,) arrays."""
         return self.values["eta"] - eta[self.jet], delta_phi(self.values["phi"], phi[self.jet])

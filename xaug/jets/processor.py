@@ -12,10 +12,10 @@ import numpy as np
 import xaug.jets.table  # noqa: F401  # registers the variables
 from xaug.core.errors import BadValues, ConfigurationError, InputFileError
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.labels import is_background
 from xaug.data.parts import PartSettings, Rows
 from xaug.data.variables import Table
 from xaug.formats.base import PROPERTIES, FinalState, Format, UnsuitableFile, Wanted
-from xaug.formats.labels import is_background
 from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
@@ -119,6 +119,12 @@ class JetProcessor(Processor[JetSettings, JetChunk]):
             raise ConfigurationError(
                 f"{given[True].label} gives jets, {given[False].label} gives particles of which jets are clustered; "
                 "make a dataset of each, or one of files of the same kind"
+            )
+        algorithm = self.settings.selection.algorithm
+        if True in given and algorithm != Selection().algorithm:
+            raise ConfigurationError(
+                f"selection algorithm = {algorithm}: {given[True].label} gives jets, which are not clustered; leave "
+                "that option out"
             )
         holds = frozenset(PROPERTIES).intersection(*(held for _, held in formats))
         if self.settings.conventions.dxy_from_x and "vertex" not in holds:

@@ -17,10 +17,10 @@ from pathlib import Path
 from xaug.core.errors import ConfigurationError, DatasetError, InputFileError, unknown_name
 from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
+from xaug.data.labels import is_background, ordered_classes
 from xaug.data.records import CLASSES
 from xaug.formats.base import FORMATS, Contents, Source, UnsuitableFile
 from xaug.formats.beams import beams_of
-from xaug.formats.labels import is_background, ordered_classes
 from xaug.formats.processor import AnyProcessor
 from xaug.formats.registry import format_of, recognise
 from xaug.process.filesets import Steps
@@ -279,6 +279,8 @@ def with_classes(
         for name in wanted:
             if name not in known:
                 raise unknown_name("class", name, known)
+            if list(wanted).count(name) > 1:
+                raise ConfigurationError(f"--classes names {name!r} twice")
         classes = tuple(wanted)
     else:
         classes = CLASSES if set(known) <= set(CLASSES) else ordered_classes(known)

@@ -106,6 +106,9 @@ class Results:
                     f"process {name}: no {row} of {found['events_generated']} passes the selection "
                     f"(cut flow: {flow}); generate several times as many, or with thresholds for this selection",
                 )
+        if not self.parts:
+            reasons = "; ".join(f"{skip.file} {skip.reason}" for skip in self.skips)
+            raise ConfigurationError(f"nothing could be read of {len(self.files)} files: {reasons}")
         if not any(part.rows for part in self.parts):
             reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
             flows = "; ".join(f"{name}: {flow}" for name, flow in self.flows.items())
