@@ -1,7 +1,9 @@
 """What a study says that it will do is what it does, and takes about as long as it was measured to take."""
 
 import json
+import time
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -68,7 +70,28 @@ def test_more_cores_and_steps_count(tmp_path, monkeypatch):
 
 
 def test_the_calibration_is_short_and_positive():
+    start = time.process_time()
     assert 0.1 < machine_factor() < 100
+    assert time.process_time() - start < 2
+
+
+def test_the_calibration_does_not_count_other_work(monkeypatch):
+    """A clock that counts the time of other processes would see this sleep."""
+    alone = machine_factor()
+    tanh = np.tanh
+    monkeypatch.setattr("xaug.studies.plan.np.tanh", lambda x: time.sleep(1e-4) or tanh(x))
+    assert machine_factor() < 4 * alone
+
+
+@pytest.mark.parametrize(("load", "told"), [(0.1, False), (7.2, True)])
+def test_the_prediction_says_what_it_assumes(load, told, tmp_path, monkeypatch):
+    monkeypatch.setattr("xaug.studies.plan.machine_factor", lambda: 2.0)
+    monkeypatch.setattr("xaug.studies.plan.cores", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    found = planned([PlannedStage("a", "all", 100.0, 1.0, tmp_path)], None, tmp_path)
+    assert "on 2 cores that nothing else uses, each 2.0 times the time of the reference's" in found["summary"][-1]
+    assert ("about 7 processes share" in found["summary"][-1]) == told
+    assert found["assumed"] == {"cores": 2, "core_time_over_reference": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ START = 7.0
 """Seconds in which a worker process loads TensorFlow and builds a network."""
 FIGURES = 5.0
 """Seconds for the figures of one run."""
-REFERENCE = 0.017
+REFERENCE = 0.006
 """Processor seconds of `machine_factor`'s work on the machine on which the rates above were measured."""
 
 
@@ -41,18 +42,30 @@ def announced(stages: Iterable[PlannedStage]) -> None:
 
 
 def machine_factor() -> float:
-    """How much slower one core of this machine is than that of the reference, from a short calibration."""
-    rng = np.random.default_rng(1)
-    x, w = rng.normal(size=(400, 400)).astype(np.float32), rng.normal(size=400_000)
+    """How much slower one core of this machine is than that of the reference, from a short calibration.
+
+    The work is that of the stages in small: an interpreted loop and products of matrices that fit into the cache. Its
+    time is that of one thread on its core, the least of several, so that other work on the machine does not count.
+    """
+    x = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
     times = []
-    for _ in range(7):
-        start = time.process_time()
-        for _ in range(4):
-            np.sort(w)
-            np.exp(w).sum()
-            x @ x
-        times.append(time.process_time() - start)
+    for _ in range(9):
+        start = time.thread_time()
+        sum(i * i for i in range(100_000))
+        for _ in range(200):
+            np.tanh(x @ x)
+        times.append(time.thread_time() - start)
     return min(times) / REFERENCE
+
+
+def _assumed(factor: float, parallel: int) -> str:
+    """The assumptions of predicted times: speed and number of cores, and whether these are free."""
+    cores_are = f"{parallel} core{'s' * (parallel > 1)} that nothing else uses"
+    text = f"{cores_are}, each {factor:.1f} times the time of the reference's"
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if busy > parallel / 2:
+        text += f" (now about {busy:.0f} processes share the cores of this machine: it will take longer)"
+    return text
 
 
 def planned(stages: Sequence[PlannedStage], workers: int | None, output: Path) -> JsonObject:
@@ -79,11 +92,9 @@ def planned(stages: Sequence[PlannedStage], workers: int | None, output: Path) -
         {"stage": stage.name, "size": stage.size, "done": stage.done, "seconds": round(seconds, 1)}
         for stage, seconds in zip(stages, times, strict=True)
     ]
-    lines.append(
-        f"about {duration(total)} in all on {parallel} core{'s' * (parallel > 1)} that nothing else uses; nothing was "
-        f"written to {output}"
-    )
-    return {"stages": rows, "seconds": round(total, 1), "summary": lines}
+    lines.append(f"about {duration(total)} in all on {_assumed(factor, parallel)}; nothing was written to {output}")
+    assumed = {"cores": parallel, "core_time_over_reference": round(factor, 2)}
+    return {"stages": rows, "seconds": round(total, 1), "assumed": assumed, "summary": lines}
 
 
 def duration(seconds: float) -> str:
