@@ -21,7 +21,7 @@ from xaug.explain.targets import CLASSES, Target, described, functional
 if TYPE_CHECKING:
     import keras
 
-    from xaug.explain.gradients.api import TargetLike
+    from xaug.explain.gradients.integration import TargetLike
 
 __all__ = ["OutputFunction"]
 

@@ -13,146 +13,28 @@ M. Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365 (method); J. Bardh
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
-from xaug.core.types import Array, Arrays, JsonObject
-from xaug.data.feature_names import named_columns
+from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements
-from xaug.explain.gradients.integrator import MAX_NODES
-from xaug.explain.gradients.jumps import PathChoice
-from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
-from xaug.explain.gradients.readout import Readout
-from xaug.explain.gradients.samples import BaselineLike, sample_of
-from xaug.explain.gradients.tokens import token_inputs
-from xaug.explain.keras_models import read_output
-from xaug.explain.model_inputs import named_inputs
-from xaug.explain.targets import CLASSES, Target, described, functional
+from xaug.explain.gradients.conventions import PADDING, PaddingLike
+from xaug.explain.gradients.drawn import OnBlock, draw_integral, pays
+from xaug.explain.gradients.integration import IntegrationJob, TargetLike
+from xaug.explain.gradients.pairs import Pairs
+from xaug.explain.gradients.samples import BaselineLike
+from xaug.explain.targets import CLASSES
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["IntegrationJob", "TargetLike", "attribute", "integrated_gradients"]
+__all__ = ["PRECISION", "attribute", "attribute_drawn", "integrated_gradients"]
 
-TargetLike = str | int | Sequence[str] | Sequence[int] | Array
-"""All that functions take for a target: a name, an index, a difference, or a name or index for each event."""
-
-
-class IntegrationJob:
-    """Arguments of an integration, checked, and a tally of all its pairs.
-
-    Attributions of events and of classes share it. The parameters are those of `integrated_gradients`.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        inputs: Arrays | Sequence[Array],
-        baseline: BaselineLike,
-        target: TargetLike,
-        output: str,
-        tolerance: float,
-        max_nodes: int,
-        *,
-        classes: Sequence[str] = CLASSES,
-        frozen: Sequence[str] = (),
-        padding: PaddingLike = PADDING,
-        fast: bool = True,
-        variables: Mapping[str, Sequence[str]] | None = None,
-    ):
-        if not tolerance > 0:
-            raise ConfigurationError(f"tolerance {tolerance}: must be positive")
-        if not 1 <= max_nodes <= MAX_NODES:
-            raise ConfigurationError(f"max_nodes {max_nodes}: must be between 1 and {MAX_NODES}")
-        network = read_output(model, output)
-        source = functional(network.source)
-        self.inputs = named_inputs(source, inputs)
-        self.target = Target.choose(target, network.units, classes, len(self))
-        readout = Readout.of(network, self.target)
-        self.variables = named_columns(self.inputs, variables)
-        shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
-        fixed = frozen_elements(frozen, shapes, self.variables) if len(frozen) else {}
-        whole = [name for name, elements in fixed.items() if elements.all()]
-        self.sample, self.shapes = sample_of(baseline, source, self.inputs, variables, whole), shapes
-        self.tokens = token_inputs(source, whole)
-        self.moved = self.tokens.packed(self.inputs), self.tokens.packed(self.sample.arrays)
-        if self.tokens.layers:
-            network = read_output(self.tokens.model, output)
-            fixed = self.tokens.frozen(fixed, shapes, self.moved[0])
-        choice = PathChoice(*self.moved, self.target, fixed, tolerance)
-        self.integrator, path_settings = choice.integrator(network, readout, padding, fast)
-        self.tolerance, self.max_nodes = tolerance, max_nodes
-        self.settings: JsonObject = {
-            "method": "integrated_gradients", "target": described(target), "output": output, "head": network.head,
-            "tolerance": tolerance,
-            "baseline": self.sample.provenance,
-            "effective_baselines": round(self.sample.effective, 3),
-            "linear_stem": list(self.integrator.stem.linear),
-            **({"frozen": list(frozen)} if len(frozen) else {}), **path_settings,
-        }  # fmt: skip
-        self._pairs, self._within = 0, 0
-        self._nodes: dict[int, int] = {}
-        self.worst, self.agreement, self.is_stuck = 0.0, 1.0, False
-
-    def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
-
-    def pairs(self, drawn: Array | None = None) -> Iterator[Pairs]:
-        """Integrate all pairs (or the drawn ones) and count them; see `event_baseline_pairs`."""
-        for pairs in event_baseline_pairs(
-            self.integrator, *self.moved, self.target, self.tolerance, self.max_nodes, drawn
-        ):
-            self._tally(pairs)
-            yield replace(pairs, attribution=self.tokens.by_token(pairs.attribution))
-
-    def _tally(self, pairs: Pairs) -> None:
-        """Count the pairs of a block, those within the tolerance, and their nodes."""
-        self._pairs += pairs.error.size
-        self.agreement = min(self.agreement, pairs.agreement)
-        self.is_stuck |= pairs.is_stuck
-        self._within += int(np.sum(pairs.within))
-        self.worst = max(self.worst, float(np.nanmax(np.abs(pairs.error), initial=0.0)))
-        for nodes, count in zip(*np.unique(pairs.nodes, return_counts=True), strict=True):
-            self._nodes[int(nodes)] = self._nodes.get(int(nodes), 0) + int(count)
-
-    def _masks(self) -> str:
-        """A hint at inputs of zeros and ones that move, through which networks change abruptly."""
-        found = [
-            name for name, values in self.inputs.items()
-            if not self.integrator.paths.is_frozen(name) and np.isin(values, (0, 1)).all()
-        ]  # fmt: skip
-        return f", or freeze the mask: frozen={found!r}" if found else ""
-
-    def report(self) -> JsonObject:
-        """The settings and the accuracy that was reached; warns if the tolerance was not reached."""
-        share = self._within / self._pairs if self._pairs else 1.0
-        least = min(share, self.agreement)
-        reached = least >= REACHED
-        if not reached:
-            remedy = (
-                "more nodes change nothing, since f jumps on the way: a mask or threshold of the network changes "
-                "there. Freeze what it reads (frozen=[...]), or choose baselines with the mask of the events"
-                if self.is_stuck
-                else "raise max_nodes or tolerance" + self._masks()
-            )
-            warnings.warn(
-                f"only {100 * least:.1f}% of the (event, baseline) pairs are within the tolerance {self.tolerance:g} "
-                f"with at most {self.max_nodes} nodes (largest error {self.worst:.2g}): see within_tolerance of each "
-                f"event; {remedy}",
-                UserWarning,
-                stacklevel=3,
-            )
-        return {
-            **self.settings, "pairs": self._pairs, "pairs_within_tolerance": round(share, 6),
-            "sample_within_tolerance": round(self.agreement, 6), "tolerance_reached": reached,
-            "largest_error": self.worst,
-            "nodes": {str(nodes): count for nodes, count in sorted(self._nodes.items())},
-        }  # fmt: skip
+PRECISION = 0.02
+"""Error that drawing may add by default, relative to the largest feature."""
 
 
 def integrated_gradients(
@@ -164,6 +46,7 @@ def integrated_gradients(
     tolerance: float = 1e-3,
     *,
     classes: Sequence[str] = CLASSES,
+    precision: float | None = PRECISION,
     baselines_per_event: int | None = None,
     max_nodes: int = 128,
     seed: int = 1,
@@ -201,14 +84,21 @@ def integrated_gradients(
         in all of them if they are few
     classes : sequence of str, optional
         names of the outputs, in their order; for a single output, the names of -logit and +logit
+    precision : float, optional
+        error that may be added by drawing, relative to the mean absolute attribution of the largest feature: of each
+        feature both the standard error (root mean square over events) and what noise adds to its mean absolute
+        attribution. Networks with convolutions, recurrent or attention layers, many events and more than 8 baselines
+        are then evaluated at as many drawn places of paths as that needs, which is faster by one to two orders of
+        magnitude; the attributions come with their standard error and add up to f(x) - f(x'), see `settings` for
+        `precision_reached`. None or 0: always integrate every pair of an event and a baseline to the tolerance
     baselines_per_event : int, optional
-        number of baselines that are drawn for each event, by their weights, instead of taking all; the attributions
-        then come with their standard error
+        number of baselines that are drawn for each event, by their weights, instead of taking all; each pair is
+        integrated, and the attributions come with their standard error
     max_nodes : int
         largest number of nodes; 10 are enough for smooth networks, while the error of piecewise linear ones (ReLU) only
         falls as 1 / nodes
     seed : int
-        seed of the drawing of baselines
+        seed of all drawing
     frozen : sequence of str, optional
         inputs and columns that have the values of the event all along the path, so that nothing is attributed to them:
         names of inputs (as a mask), names of columns, `input.column`, or `input[i]`. A baseline may lack frozen inputs
@@ -260,7 +150,71 @@ def integrated_gradients(
             len(job.sample), (len(job), baselines_per_event), p=job.sample.weights
         )
         job.settings |= {"baselines_per_event": baselines_per_event, "seed": seed}
-    return attribute(job, drawn, on_events=on_events)
+        return attribute(job, drawn, on_events=on_events)
+    found = attribute_drawn(job, precision, seed, on_events=on_events)
+    return attribute(job, on_events=on_events) if found is None else found
+
+
+def attribute_drawn(
+    job: IntegrationJob,
+    precision: float | None,
+    seed: int,
+    on_block: OnBlock = lambda block: None,
+    on_events: Callable[[int], None] = lambda n: None,
+) -> Attribution | None:
+    """Attributions from drawn places of paths; None where the full product is asked for, possible, or better.
+
+    Parameters
+    ----------
+    job : IntegrationJob
+        the integration
+    precision : float, optional
+        see `integrated_gradients`
+    seed : int
+        seed of the drawing
+    on_block : callable, optional
+        called with the attributions at all places, block by block
+    on_events : callable, optional
+        called with the number of events done, block by block
+
+    Returns
+    -------
+    Attribution or None
+    """
+    if precision is not None and not 0 <= precision < np.inf:
+        raise ConfigurationError(f"precision {precision}: must be positive, or 0 for all pairs")
+    if not precision or not pays(job):
+        return None
+    drawn = draw_integral(job, precision, seed, on_block, on_events)
+    if drawn is None:
+        return None
+    settings = {key: value for key, value in job.settings.items() if key != "tolerance"} | drawn.settings
+    if drawn.settings["precision_reached"] > precision:
+        warnings.warn(
+            f"the attributions have a precision of {drawn.settings['precision_reached']:.3g} after "
+            f"{drawn.settings['places_per_event']} places for each event, not of {precision:g}: see standard_error; "
+            "choose precision=None for all pairs",
+            UserWarning,
+            stacklevel=3,
+        )
+    found = Attribution(
+        drawn.relevance, drawn.logit, job.variables, settings,
+        reference=drawn.reference, standard_error=drawn.standard_error,
+    )  # fmt: skip
+    _warn_of_lost(found)
+    return found
+
+
+def _warn_of_lost(found: Attribution) -> None:
+    """Warn of events whose attributions are no finite numbers."""
+    if found.lost:
+        warnings.warn(
+            f"{found.lost} of {len(found)} events are lost: f is no finite number at the event, at one of its "
+            "baselines, or on the way. Their relevance is not finite, and summaries leave them out (see "
+            "Attribution.is_lost)",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def attribute(
@@ -315,13 +269,7 @@ def attribute(
         relevance, logit, job.variables, job.report(),
         reference=reference, within_tolerance=within.round(12), standard_error=errors,
     )  # fmt: skip
-    if found.lost:
-        warnings.warn(
-            f"{found.lost} of {n} events are lost: f is no finite number at the event, at one of its baselines, or on "
-            "the way. Their relevance is not finite, and summaries leave them out (see Attribution.is_lost)",
-            UserWarning,
-            stacklevel=3,
-        )
+    _warn_of_lost(found)
     return found
 
 

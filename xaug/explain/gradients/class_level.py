@@ -20,8 +20,8 @@ from xaug.core.errors import ConfigurationError, ModelError
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
-from xaug.explain.gradients.api import IntegrationJob, TargetLike
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
+from xaug.explain.gradients.integration import IntegrationJob, TargetLike
 from xaug.explain.gradients.pairs import Pairs
 from xaug.explain.gradients.samples import BaselineLike, Sample, Shapes
 from xaug.explain.targets import CLASSES
@@ -162,7 +162,7 @@ def class_attribution(
     return sums.result({**job.report(), **drawing, "seed": seed})
 
 
-def _replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> Array:
+def baseline_replicas(sample: Sample, replicas: int, rng: np.random.Generator) -> Array:
     """Weights (replicas, baselines) of baselines drawn anew within each process, which keeps its share."""
     process = np.zeros(len(sample)) if sample.process is None else sample.process
     weights = np.zeros((replicas, len(sample)))
@@ -183,10 +183,10 @@ def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> A
     if m <= PILOT:
         return None
     drawn = rng.choice(m, (len(job), PILOT), p=job.sample.weights)
-    features = len(_names(job.shapes, job.variables))
+    features = len(feature_names_of(job.shapes, job.variables))
     mean, variance = np.zeros(features), np.zeros(features)
     for pairs in job.pairs(drawn):
-        values, _ = _features(pairs.attribution, job.shapes)
+        values, _ = feature_values(pairs.attribution, job.shapes)
         mean += values.mean(axis=1).sum(axis=0, dtype=np.float64) / len(job)
         variance += (sample_deviation(values, axis=1) ** 2).sum(axis=0) / len(job) ** 2
     wanted = precision * np.abs(mean).max()
@@ -194,7 +194,7 @@ def _drawn(job: IntegrationJob, precision: float, rng: np.random.Generator) -> A
     return None if each >= m else rng.choice(m, (len(job), max(2, each)), p=job.sample.weights)
 
 
-def _features(attribution: Arrays, shapes: Shapes) -> tuple[Array, Array]:
+def feature_values(attribution: Arrays, shapes: Shapes) -> tuple[Array, Array]:
     """Signed and absolute attributions (..., features): the columns of a vector are features of their own."""
     signed, absolute = [], []
     for name, values in attribution.items():
@@ -205,8 +205,8 @@ def _features(attribution: Arrays, shapes: Shapes) -> tuple[Array, Array]:
     return np.concatenate(signed, axis=-1), np.concatenate(absolute, axis=-1)
 
 
-def _names(shapes: Shapes, variables: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names of the features, in the order of `_features`."""
+def feature_names_of(shapes: Shapes, variables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the features, in the order of `feature_values`."""
     names: list[str] = []
     unique = unique_names({name: variables.get(name, ()) for name in shapes})
     for name, shape in shapes.items():
@@ -245,9 +245,9 @@ class ClassSums:
         drawn: Array | None = None,
         chosen: Array | None = None,
     ):
-        self.shapes, self.names, self.rng = job.shapes, _names(job.shapes, job.variables), rng
+        self.shapes, self.names, self.rng = job.shapes, feature_names_of(job.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
-        weights = np.vstack([job.sample.weights, _replicas(job.sample, replicas, rng)])
+        weights = np.vstack([job.sample.weights, baseline_replicas(job.sample, replicas, rng)])
         if drawn is not None:  # a baseline that is drawn by its weight counts 1 / k; in a replica by the ratio
             ratio = np.divide(weights, weights[0], out=np.zeros_like(weights), where=weights[0] > 0)
             weights = ratio / drawn.shape[1]
@@ -275,7 +275,7 @@ class ClassSums:
         if not fine.all():
             self.lost[place[~fine]] = True
             attribution = {name: np.where(_spread(fine, v), v, 0) for name, v in attribution.items()}
-        signed, _ = _features(attribution, self.shapes)
+        signed, _ = feature_values(attribution, self.shapes)
         if self.drawn is None:
             self.baseline_sums[columns[0]] += signed.sum(axis=0)
             self.baseline_counts[columns[0]] += np.count_nonzero(fine)
@@ -294,7 +294,9 @@ class ClassSums:
         if self._seen < (self.weights.shape[1] if self.drawn is None else self.drawn.shape[1]):
             return
         self._waiting, self._seen = None, 0
-        of_class, absolute = (np.where(_spread(~self.lost[place], v), v, 0) for v in _features(averaged, self.shapes))
+        of_class, absolute = (
+            np.where(_spread(~self.lost[place], v), v, 0) for v in feature_values(averaged, self.shapes)
+        )
         self.by_event[place], self.by_event_absolute[place] = of_class[:, 0], absolute[:, 0]
         self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
         self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
@@ -315,17 +317,12 @@ class ClassSums:
         if n == 0:
             raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
         signed, absolute = self.by_event[kept], self.by_event_absolute[kept]
-        of_events = np.zeros((replicas, 2, len(self.names)))
-        for i in range(replicas):  # the weights of all replicas would take much more memory than the attributions
-            events = self.rng.multinomial(n, np.full(n, 1 / n)) / n
-            of_events[i] = events @ signed, events @ absolute
         columns = {}
-        for name, values, replicated, replica in (
-            ("mean", signed, of_events[:, 0], self.replica[0] / n),
-            ("mean_absolute", absolute, of_events[:, 1], self.replica[1] / n),
+        for (name, values, error), replica in zip(
+            with_event_errors(signed, absolute, replicas, self.rng), self.replica / n, strict=True
         ):
-            columns[name] = values.mean(axis=0)
-            columns[f"{name}_error_events"] = sample_deviation(replicated)
+            columns[name] = values
+            columns[f"{name}_error_events"] = error
             columns[f"{name}_error_baselines"] = sample_deviation(replica[1:])
         if self.drawn is not None:
             k = self.drawn.shape[1]
@@ -333,8 +330,26 @@ class ClassSums:
             variance = np.maximum(second - first**2, 0) / (k - 1)  # of an event's mean
             columns["mean_error_pairs"] = np.sqrt(variance.sum(axis=0)) / n
             columns["mean_absolute_excess"] = np.sqrt(variance).mean(axis=0)
-        table = pd.DataFrame(columns, index=pd.Index(self.names, name="feature"))
-        table["rank_mean"] = table["mean"].rank(ascending=False, method="first").astype(int)
-        table["rank_absolute"] = table["mean_absolute"].rank(ascending=False, method="first").astype(int)
-        ranked: pd.DataFrame = table.sort_values("rank_mean")
-        return ranked
+        return ranked_table(columns, self.names)
+
+
+def with_event_errors(
+    signed: Array, absolute: Array, replicas: int, rng: np.random.Generator
+) -> list[tuple[str, Array, Array]]:
+    """Means over events of signed and absolute attributions (events, features), with bootstrap errors over events."""
+    n = len(signed)
+    drawn = np.zeros((replicas, 2, signed.shape[1]))
+    for i in range(replicas):  # the weights of all replicas would take much more memory than the attributions
+        events = rng.multinomial(n, np.full(n, 1 / n)) / n
+        drawn[i] = events @ signed, events @ absolute
+    error = sample_deviation(drawn)
+    return [("mean", signed.mean(axis=0), error[0]), ("mean_absolute", absolute.mean(axis=0), error[1])]
+
+
+def ranked_table(columns: Mapping[str, Array], names: Sequence[str]) -> pd.DataFrame:
+    """The table of `ClassAttribution` from its columns: with ranks, largest signed mean first."""
+    table = pd.DataFrame(columns, index=pd.Index(names, name="feature"))
+    table["rank_mean"] = table["mean"].rank(ascending=False, method="first").astype(int)
+    table["rank_absolute"] = table["mean_absolute"].rank(ascending=False, method="first").astype(int)
+    ranked: pd.DataFrame = table.sort_values("rank_mean")
+    return ranked

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from xaug.explain.gradients.api import TargetLike
+    from xaug.explain.gradients.integration import TargetLike
 
 __all__ = ["ExpectedGradients", "ExpectedGradientsOptions", "expected_gradients"]
 
@@ -112,7 +112,7 @@ def expected_gradients(
     import tensorflow as tf
 
     from xaug.explain.draws import generator_of
-    from xaug.explain.gradients.api import IntegrationJob
+    from xaug.explain.gradients.integration import IntegrationJob
 
     if samples < 2:
         raise ConfigurationError(f"samples {samples}: at least 2 give a standard error")

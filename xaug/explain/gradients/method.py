@@ -40,6 +40,10 @@ class IntegratedGradientsOptions:
     output_kind: str = option("logit", OUTPUT_HELP)
     tolerance: float = option(1e-3, "Allowed error of the sum of attributions, for 95% of events x baselines.")
     max_nodes: int = option(128, "Largest number of nodes of the quadrature.")
+    precision: float = option(
+        0.02,
+        "Error that drawing adds for networks that are not dense, relative to the largest feature; 0: all pairs.",
+    )
     frozen: str = option("", FROZEN_HELP, default_text="none")
     padding: str = option(PADDING, PADDING_HELP)
 
@@ -73,8 +77,10 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
 
     def explain(self, job: ExplainJob[IntegratedGradientsOptions], events: Events, on_events: OnEvents) -> Attribution:
         """Explain all events; write the attributions of the class, if it has at least two events."""
-        from xaug.explain.gradients.api import IntegrationJob, attribute
+        from xaug.explain.gradients.api import attribute, attribute_drawn
         from xaug.explain.gradients.class_level import ClassSums
+        from xaug.explain.gradients.drawn_class import DrawnClass
+        from xaug.explain.gradients.integration import IntegrationJob
 
         options = job.options
         assert job.baseline is not None, "prepare() draws the baselines"
@@ -84,11 +90,19 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
             padding=options.padding,
         )  # fmt: skip
         of_class = np.isin(events.label, labels_of(options.target, job.run.classes))
-        if of_class.sum() < 2:
-            return attribute(integration, on_events=on_events)
-        rng = np.random.default_rng([job.seed, events.training])
-        sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
-        found = attribute(integration, on_pairs=sums.add, on_events=on_events)
-        with atomic_path(class_level_path(job.directory, events.training)) as path:
-            sums.result(found.settings).table.to_csv(path)
+        is_class, rng = bool(of_class.sum() >= 2), np.random.default_rng([job.seed, events.training])
+        drawn = DrawnClass(integration, of_class) if is_class else None
+        on_block = drawn.add if drawn is not None else lambda block: None
+        found = attribute_drawn(integration, options.precision, job.seed, on_block, on_events)
+        if found is not None:
+            table = drawn.table(found, REPLICAS, rng) if drawn is not None else None
+        elif is_class:
+            sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
+            found = attribute(integration, on_pairs=sums.add, on_events=on_events)
+            table = sums.result(found.settings).table
+        else:
+            found, table = attribute(integration, on_events=on_events), None
+        if table is not None:
+            with atomic_path(class_level_path(job.directory, events.training)) as path:
+                table.to_csv(path)
         return found

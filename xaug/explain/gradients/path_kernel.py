@@ -118,6 +118,25 @@ class PathKernel:
         self, events: Table, baselines: Table, directions: tf.Tensor, of_event: tf.Tensor, of_baseline: tf.Tensor,
         alpha: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:  # fmt: skip
+        line, value, gradients = self._gradients(events, baselines, directions, of_event, of_baseline, alpha)
+        flat = [tf.reshape(g, (tf.size(alpha), -1)) for g in gradients]
+        steps = [tf.reshape(line.steps[i], (tf.size(alpha), -1)) for i in line.moving]
+        slope = tf.add_n([tf.reduce_sum(g * step, axis=1) for g, step in zip(flat, steps, strict=True)])
+        return value, slope, tf.concat(flat, axis=1)
+
+    def _samples(
+        self, events: Table, baselines: Table, directions: tf.Tensor, of_event: tf.Tensor, of_baseline: tf.Tensor,
+        alpha: tf.Tensor,
+    ) -> list[tf.Tensor]:  # fmt: skip
+        """Steps times the gradient at one place of each path, as `Integrator.by_name` takes them."""
+        line, value, gradients = self._gradients(events, baselines, directions, of_event, of_baseline, alpha)
+        return self._terms(line, gradients, value, value)[0]
+
+    def _gradients(
+        self, events: Table, baselines: Table, directions: tf.Tensor, of_event: tf.Tensor, of_baseline: tf.Tensor,
+        alpha: tf.Tensor,
+    ) -> tuple[Line, tf.Tensor, list[tf.Tensor]]:  # fmt: skip
+        """The paths, f at one place of each, and its gradient there at the tensors that move."""
         line = self._line([tf.gather(t, of_event) for t in events], [tf.gather(t, of_baseline) for t in baselines])
         direction = tf.gather(directions, of_event)
         points = line.at(alpha)
@@ -125,8 +144,4 @@ class PathKernel:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
             value = self.explained(self.stem.behind(points), direction)
-        gradients = tape.gradient(value, watched, unconnected_gradients="zero")
-        flat = [tf.reshape(g, (tf.size(alpha), -1)) for g in gradients]
-        steps = [tf.reshape(line.steps[i], (tf.size(alpha), -1)) for i in line.moving]
-        slope = tf.add_n([tf.reduce_sum(g * step, axis=1) for g, step in zip(flat, steps, strict=True)])
-        return value, slope, tf.concat(flat, axis=1)
+        return line, value, tape.gradient(value, watched, unconnected_gradients="zero")

@@ -25,7 +25,7 @@ from xaug.explain.targets import CLASSES
 if TYPE_CHECKING:
     import keras
 
-    from xaug.explain.gradients.api import TargetLike
+    from xaug.explain.gradients.integration import TargetLike
 
 __all__ = ["SmoothGrad", "SmoothGradOptions", "smooth_gradient"]
 

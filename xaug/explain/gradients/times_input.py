@@ -26,7 +26,7 @@ from xaug.explain.targets import CLASSES
 if TYPE_CHECKING:
     import keras
 
-    from xaug.explain.gradients.api import TargetLike
+    from xaug.explain.gradients.integration import TargetLike
 
 __all__ = ["GradientOptions", "GradientTimesInput", "gradient_times_input"]
 

@@ -29,7 +29,7 @@ from xaug.explain.targets import CLASSES
 if TYPE_CHECKING:
     import keras
 
-    from xaug.explain.gradients.api import TargetLike
+    from xaug.explain.gradients.integration import TargetLike
 
 __all__ = ["occlusion", "permutation"]
 

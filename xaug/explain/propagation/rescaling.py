@@ -13,8 +13,8 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
-from xaug.explain.gradients.api import TargetLike
 from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements, read_padding
+from xaug.explain.gradients.integration import TargetLike
 from xaug.explain.gradients.paths import Paths, list_padding, masked_padding
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
