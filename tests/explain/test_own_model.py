@@ -110,7 +110,7 @@ class TestCommand:
         assert len(performance) == 2
         assert performance[1].startswith("tagger,")
 
-    @pytest.mark.parametrize("baseline", ["mean", "background"])
+    @pytest.mark.parametrize("baseline", ["background_mean", "background"])
     def test_baselines_are_drawn_of_the_events_that_are_there(self, two_classes, tmp_path, baseline):
         """There is no validation split, so the explained events of class 0 are the background."""
         done = run(
@@ -124,7 +124,7 @@ class TestCommand:
         reached = found.relevance["hlf"] - x * [1.0, -0.5, 0.1]  # of a linear logit: minus the mean baseline
         np.testing.assert_allclose(reached, np.broadcast_to(reached[0], x.shape), atol=1e-4)
         mean = background.mean(axis=0) * [1.0, -0.5, 0.1]
-        np.testing.assert_allclose(-reached[0], mean, atol=1e-4 if baseline == "mean" else 0.5)
+        np.testing.assert_allclose(-reached[0], mean, atol=1e-4 if baseline == "background_mean" else 0.5)
 
     def test_events_of_a_dataset(self, two_classes, tmp_path):
         """Inputs are the blocks of the dataset, by name; its variables name their columns."""

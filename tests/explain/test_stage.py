@@ -116,7 +116,7 @@ def test_integrated_gradients_by_command(mlp_path, tmp_path):
     base = [str(mlp_path), "--method", "ig", "--max-events", "20", "--tolerance", "0.1"]
     run = xaug.load_run(mlp_path)
     np.savez(tmp_path / "b.npz", xaug=np.full((2, 36), 0.5))
-    for i, choice in enumerate(("blank", "physical", "mean", "event:3", str(tmp_path / "b.npz"))):
+    for i, choice in enumerate(("blank", "physical", "background_mean", "event:3", str(tmp_path / "b.npz"))):
         more = ["--baseline", choice, "--output-kind", "probability", "-o", str(tmp_path / str(i))]
         done = CliRunner().invoke(main, [*base, *more])
         assert done.exit_code == 0, done.output

@@ -15,7 +15,7 @@ from xaug.core.workers import cores
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.networks.registry import find_network
 from xaug.studies.planned_stage import PlannedStage
-from xaug.studies.runner import NetworkRun, Scale, learning_runs
+from xaug.studies.runner import NetworkRun, Scale, integrated_events, learning_runs
 
 __all__ = ["announced", "jet_stages", "machine_factor", "planned", "training_seconds"]
 
@@ -28,6 +28,8 @@ EXPLAINED = 1500.0
 """Events a second that a method explains, all cores together."""
 INTEGRATED = 50_000.0
 """Pairs of an event and a baseline a second of Integrated Gradients of a dense network, all cores together."""
+PLACES, PLACE_RATE = 200.0, 8_000.0
+"""Places that Integrated Gradients of images and lists draw for each event, and places a second, all cores together."""
 START = 7.0
 """Seconds in which a worker process loads TensorFlow and builds a network."""
 FIGURES = 5.0
@@ -160,13 +162,14 @@ def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split:
                         START + trainings * explained / EXPLAINED, output / "attributions" / directory,
                     )
                 )  # fmt: skip
-        if find_network(choice.network).reads_vector:
-            stages.append(
-                PlannedStage(
-                    f"explain {name}_ig", f"{explained:,} jets, {size.trainings} trainings, averaged background",
-                    0.0, START + size.trainings * explained * PER_PROCESS / INTEGRATED,
-                    output / "attributions" / f"{name}_ig",
-                )
-            )  # fmt: skip
+        events = integrated_events(choice, size)
+        events = explained if events is None else min(explained, events)
+        each = PER_PROCESS / INTEGRATED if find_network(choice.network).reads_vector else PLACES / PLACE_RATE
+        stages.append(
+            PlannedStage(
+                f"explain {name}_ig", f"{events:,} jets, {size.trainings} trainings, averaged background",
+                0.0, START + size.trainings * events * each, output / "attributions" / f"{name}_ig",
+            )
+        )  # fmt: skip
     drawn = len([stage for stage in stages if stage.name.startswith("train")])
     return [*stages, PlannedStage("report", f"{drawn} runs", 0.0, 10.0 + FIGURES * drawn, output / "report")]

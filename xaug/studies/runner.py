@@ -32,6 +32,8 @@ NETWORKS_HELP = (
     "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn for all runs of a network; single runs as cnn2d_xaug; "
     "cnn2d_alone, cnn1d_alone, rnn_alone for the run of a network without expert variables."
 )
+INTEGRATED = 500
+"""Largest number of events whose images or lists Integrated Gradients explain in a study."""
 ALONE = "_alone"
 """End of a name by which a run is chosen that is called like its network: the network names all of its runs."""
 
@@ -260,15 +262,21 @@ def train_and_explain(
         for run, attributions in zip(compared, explained[name], strict=True):
             begin_stage(f"explain {run.name}")
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
-        if find_network(runs[name].network).reads_vector:
-            beside = output / "attributions" / f"{name}_ig"
-            begin_stage(f"explain {beside.name}")
-            explain_run(
-                trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
-                max_events=size.max_events, seed=seed,
-            )  # fmt: skip
-            explained[name].append(beside)
+        beside = output / "attributions" / f"{name}_ig"
+        begin_stage(f"explain {beside.name}")
+        explain_run(
+            trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
+            max_events=integrated_events(runs[name], size), seed=seed,
+        )  # fmt: skip
+        explained[name].append(beside)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]
+
+
+def integrated_events(run: NetworkRun, size: Scale) -> int | None:
+    """Number of events that Integrated Gradients explain: fewer where the network reads images or lists."""
+    if find_network(run.network).reads_vector:
+        return size.max_events
+    return INTEGRATED if size.max_events is None else min(size.max_events, INTEGRATED)
 
 
 def report_of(

@@ -88,7 +88,9 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_batches(always, model
     assert one.settings == other.settings
     for name in one.relevance:
         np.testing.assert_allclose(one.relevance[name], other.relevance[name], atol=1e-6)
-    assert np.any(integrated_gradients(model, *arrays, precision=0.1, seed=5).relevance["xaug"] != one.relevance["xaug"])
+    assert np.any(
+        integrated_gradients(model, *arrays, precision=0.1, seed=5).relevance["xaug"] != one.relevance["xaug"]
+    )
 
 
 def test_a_network_that_is_linear_has_no_error_from_drawing_but_that_of_the_baselines(always):

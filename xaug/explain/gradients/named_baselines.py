@@ -12,6 +12,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_file
+from xaug.core.progress import note
 from xaug.core.types import Arrays, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.explain.gradients.baselines import PER_PROCESS, Averaged, Blank, Event, Mean
@@ -33,15 +34,15 @@ __all__ = [
 
 AVERAGED = {"background": "equal", "weighted": "cross_section", "weighted_yield": "expected_yield"}
 """Averaged baselines, and their weights of processes as `Averaged` names them."""
-CHOICES = ("blank", "physical", *AVERAGED, "mean", "event:ROW", "FILE.npz", "FILE.h5")
+CHOICES = ("blank", "physical", *AVERAGED, "background_mean", "classes_mean", "event:ROW", "FILE.npz", "FILE.h5")
 """Baselines that a command line can name, see `named_baseline`."""
 
 NEIGHBOURS = 2000
 """Training events that baselines are compared with."""
 FILES = (".npz", ".h5", ".hdf5")
 """Endings of files of arrays."""
-REFERENCES = ("zero", "background", "mean", "event:ROW", "FILE.npz", "FILE.h5")
-"""Single events from which LRP can start, see `named_reference`."""
+REFERENCES = ("zero", "background", "background_mean", "classes_mean", "event:ROW", "FILE.npz", "FILE.h5")
+"""Events from which LRP can start, see `named_reference`."""
 
 
 def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
@@ -50,9 +51,9 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     Parameters
     ----------
     choice : str
-        "background" (mean of the background events of the validation split, each process with the same weight),
-        "mean" (of both classes, with the same weight), "event:ROW" (of the test split), or a file .npz or .h5 of scaled
-        arrays by input name, of one event or of several, of which the mean is taken
+        "background" or "background_mean" (mean of the background events of the validation split, each process with
+        the same weight), "classes_mean" (of all classes, with the same weight), "event:ROW" (of the test split), or a
+        file .npz or .h5 of scaled arrays by input name, of one event or of several, of which the mean is taken
     run : Run
         the run whose scaler is used
     data : Dataset
@@ -68,13 +69,12 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     ConfigurationError
         if there is no such reference, or the file cannot be read
     """
-    if choice in ("background", "mean"):
-        labels = (0,) if choice == "background" else range(len(data.classes))
-        shapes = input_shapes(run.model(0))
-        split = _split(data)
-        means = [Mean(data, run=run, split=split, label=label).sample(shapes).arrays for label in labels]
-        arrays = {name: np.mean([one[name] for one in means], axis=0) for name in means[0]}
-        return Sample(arrays, provenance={"kind": choice, "split": split})
+    choice = _renamed("reference", choice, "classes_mean")
+    if choice in ("background", "background_mean"):
+        found = Mean(data, run=run, split=_split(data)).sample(input_shapes(run.model(0)))
+        return Sample(found.arrays, provenance={**found.provenance, "kind": choice})
+    if choice == "classes_mean":
+        return _mean_of_classes(run, data)
     if choice.startswith("event:") or Path(choice).suffix in FILES:
         found = named_baseline(choice, run, data)
         assert isinstance(found, (Event, Sample)), "these two kinds are made of arrays"
@@ -88,8 +88,8 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     Parameters
     ----------
     choice : str
-        "blank", "physical" (blank before scaling), a name in AVERAGED, "mean", "event:ROW" (of the test split), or a
-        file .npz or .h5 of scaled arrays by input name
+        "blank", "physical" (blank before scaling), a name in AVERAGED, "background_mean" or "classes_mean" (as of
+        `named_reference`), "event:ROW" (of the test split), or a file .npz or .h5 of scaled arrays by input name
     run : Run
         the run whose scaler is used
     data : Dataset
@@ -112,8 +112,11 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
         return Blank(choice == "blank", run)
     if choice in AVERAGED:
         return Averaged(data, per_process, AVERAGED[choice], run=run, split=_split(data), seed=seed)
-    if choice == "mean":
+    choice = _renamed("baseline", choice, "background_mean")
+    if choice == "background_mean":
         return Mean(data, run=run, split=_split(data))
+    if choice == "classes_mean":
+        return _mean_of_classes(run, data)
     if choice.startswith("event:"):
         row = choice.removeprefix("event:")
         if not row.isdigit():
@@ -122,6 +125,22 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     if Path(choice).suffix in FILES:
         return Sample(_read(Path(choice)), provenance={"kind": "file", "file": Path(choice).name})
     raise unknown_name("baseline", choice, CHOICES)
+
+
+def _renamed(option: str, choice: str, name: str) -> str:
+    """The name of what "mean" once was, which had one meaning for baselines and another for references."""
+    if choice != "mean":
+        return choice
+    note(f"--{option} mean is called --{option} {name} now")
+    return name
+
+
+def _mean_of_classes(run: Run, data: Dataset) -> Sample:
+    """The mean of the mean events of all classes."""
+    shapes, split = input_shapes(run.model(0)), _split(data)
+    means = [Mean(data, run=run, split=split, label=label).sample(shapes).arrays for label in range(len(data.classes))]
+    arrays = {name: np.mean([one[name] for one in means], axis=0) for name in means[0]}
+    return Sample(arrays, provenance={"kind": "classes_mean", "split": split})
 
 
 def _split(data: Dataset) -> str:
