@@ -73,8 +73,8 @@ class RescaleOptions:
     reference: str = option(
         "background",
         "Events that are compared with: background (average over validation events of each background process), zero "
-        "of the scaled inputs, background_mean or classes_mean (one mean event), event:ROW of the test split, or a file "
-        ".npz or .h5 of scaled arrays by input name, over whose events attributions are averaged.",
+        "of the scaled inputs, background_mean or classes_mean (one mean event), event:ROW of the test split, or a "
+        "file .npz or .h5 of scaled arrays by input name, over whose events attributions are averaged.",
     )
     per_process: int = option(PER_PROCESS, PER_PROCESS_HELP)
     target: str | int = option("signal", TARGET_HELP)
