@@ -208,6 +208,21 @@ def test_more_references_than_fit_in_one_block(mlp, random_inputs):
     np.testing.assert_allclose(found.relevance["xaug"], np.mean(parts, axis=0), atol=1e-5)
 
 
+def test_the_error_is_that_of_the_choice_of_references(randomised, random_inputs):
+    """w_i (x_i - x'_i) of a linear network: the standard error of its mean is w_i times that of x'_i."""
+    inputs = keras.Input((4,), name="xaug")
+    model = functional(inputs, layers.Dense(1)(inputs), randomised)
+    x, b = random_inputs(model, 6, 1), random_inputs(model, 50, 2)
+    w = model.get_weights()[0][:, 0]
+    found = explain(model, x, b)
+    expected = np.abs(w) * b["xaug"].std(axis=0, ddof=1) / np.sqrt(50)
+    np.testing.assert_allclose(found.standard_error["xaug"], np.tile(expected, (6, 1)), rtol=1e-5)
+    doubled = Sample({"xaug": np.repeat(b["xaug"], 2, axis=0)}, np.tile([1.0, 0.0], 50))  # weights of zero add nothing
+    again = explain(model, x, doubled)
+    np.testing.assert_allclose(again.standard_error["xaug"], found.standard_error["xaug"], rtol=1e-5)
+    assert explain(model, x, {"xaug": b["xaug"][:1]}).standard_error is None
+
+
 def test_what_is_refused(mlp, random_inputs):
     model = mlp()
     x = random_inputs(model, 2, 1)

@@ -49,6 +49,8 @@ class Rescaled(NamedTuple):
     ----------
     relevance : dict of arrays (e, ...)
         by input name, summed over references with their weights
+    squares : dict of arrays (e, ...)
+        the same sums of the squares
     logit, reference : arrays (e,) and (e, m)
         f of the events, and of the references as each event compares with them
     error : array (e, m)
@@ -56,6 +58,7 @@ class Rescaled(NamedTuple):
     """
 
     relevance: Arrays
+    squares: Arrays
     logit: Array
     reference: Array
     error: Array
@@ -124,9 +127,12 @@ class Rescaler:
             weights of the references
         """
         arguments = (tf.constant(values, self.dtype) for values in (directions, weights))
-        relevance, *rest = self._grid(self._tensors(x), references, *arguments)
-        found = {name: r.numpy() for name, r in zip(self.graph.input_names, relevance, strict=True)}
-        return Rescaled(found, *(tensor.numpy() for tensor in rest))
+        relevance, squares, *rest = self._grid(self._tensors(x), references, *arguments)
+        found, of_squares = (
+            {name: r.numpy() for name, r in zip(self.graph.input_names, sums, strict=True)}
+            for sums in (relevance, squares)
+        )
+        return Rescaled(found, of_squares, *(tensor.numpy() for tensor in rest))
 
     def _tensors(self, x: Arrays) -> list[Tensor]:
         dtype = self.dtype.as_numpy_dtype
@@ -147,7 +153,7 @@ class Rescaler:
 
     def _of_grid(
         self, x: list[Tensor], references: list[Tensor], directions: Tensor, weights: Tensor
-    ) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+    ) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor, Tensor]:
         e, m = tf.shape(x[0])[0], tf.shape(references[0])[0]
 
         def of_events(one: Tensor) -> Tensor:
@@ -168,8 +174,8 @@ class Rescaler:
             ends = self.engine.forward(self._named([of_events(one) for one in x]))
             starts = self._started(ends.values, self._named([of_references(one) for one in references]))
             begun = self.engine.forward(starts, ends.masks)
-        relevance, f, begin, error = self._shares(ends, begun, of_events(directions), weights)
-        return relevance, f[:, 0], begin, error
+        relevance, squares, f, begin, error = self._shares(ends, begun, of_events(directions), weights)
+        return relevance, squares, f[:, 0], begin, error
 
     def _spread(self, done: Forwarded, spread: Callable[[Tensor], Tensor]) -> Forwarded:
         """A forward pass with rows repeated for pairs; there are no masks, and constants are the same for all pairs."""
@@ -192,8 +198,8 @@ class Rescaler:
 
     def _shares(
         self, ends: Forwarded, begun: Forwarded, direction: Tensor, w: Tensor
-    ) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
-        """Shares of the inputs, f of both ends, and the error of the sum, from both ends of all pairs."""
+    ) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor, Tensor]:
+        """Shares of the inputs and their squares, f of both ends, and the error of the sum, of all pairs."""
         output = self.graph.output.name
         z, z_begin = ends.values[output], begun.values[output]
         f, f_begin = self.readout(z, direction), self.readout(z_begin, direction)
@@ -208,17 +214,18 @@ class Rescaler:
                 if factors is not None:
                     waiting[name] = waiting[name] + factors if name in waiting else factors
         shape = (-1, tf.size(w))
-        relevance, total = [], tf.zeros_like(f)
+        relevance, squares, total = [], [], tf.zeros_like(f)
         for name in self.graph.input_names:
             step = ends.values[name] - begun.values[name]
             share = step * waiting[name] if name in waiting else tf.zeros_like(step)
             own = self.graph.by_name[name].shape
             flat = tf.reshape(share, (-1, int(np.prod(own))))
             total += tf.reduce_sum(flat, axis=1)
-            summed = tf.einsum("m,emk->ek", w, tf.reshape(flat, (*shape, int(np.prod(own)))))
-            relevance.append(tf.reshape(summed, (-1, *own)))
-        of_pairs = (tf.reshape(values, shape) for values in (f, f_begin, total - (f - f_begin)))
-        return relevance, *of_pairs
+            of_pairs = tf.reshape(flat, (*shape, int(np.prod(own))))
+            for sums, values in ((relevance, of_pairs), (squares, of_pairs**2)):
+                sums.append(tf.reshape(tf.einsum("m,emk->ek", w, values), (-1, *own)))
+        f, f_begin, error = (tf.reshape(values, shape) for values in (f, f_begin, total - (f - f_begin)))
+        return relevance, squares, f, f_begin, error
 
     def _of_readout(self, z: Tensor, z_begin: Tensor, difference: Tensor, direction: Tensor) -> Tensor:
         """Multipliers of the numbers before the head: the mean gradient of f between the two, made exact."""

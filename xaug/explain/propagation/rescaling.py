@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.core.types import Array
+from xaug.core.types import Array, Arrays
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements, read_padding
@@ -80,7 +80,8 @@ def rescale(
     -------
     Attribution
         `relevance` and `reference` (the output at the references) are averaged over references with their weights;
-        `residual` is what is missing of completeness
+        `residual` is what is missing of completeness; `standard_error` is that of the choice of the references, as if
+        they were drawn by their weights (None for one reference)
 
     Raises
     ------
@@ -112,6 +113,7 @@ def rescale(
     keras_model, engine = _rescaler(network, readout, Paths(shapes, fixed, paddings), dtype)
 
     relevance = {name: np.zeros(values.shape, dtype) for name, values in x.items()}
+    squares = {name: np.zeros(values.shape) for name, values in x.items()}
     logit, begun = np.zeros(n), np.zeros(n)
     numbers, guard = engine.numbers(x), Guard(keras_model, x)
     for start in range(0, n, engine.pairs):
@@ -130,6 +132,7 @@ def rescale(
             check_sums(found, network.name)
             for name, values in found.relevance.items():
                 relevance[name][rows] += values
+                squares[name][rows] += found.squares[name]
             logit[rows] = found.logit
             begun[rows] += found.reference @ weights
         on_events(len(directions[rows]))
@@ -138,7 +141,16 @@ def rescale(
         "baseline": sample.provenance, "effective_baselines": round(sample.effective, 3),
         **({"frozen": list(frozen)} if len(frozen) else {}), **({"padding": "event"} if paddings else {}),
     }  # fmt: skip
-    return Attribution(relevance, logit, names, settings, reference=begun)
+    errors = _of_references(relevance, squares, sample.effective)
+    return Attribution(relevance, logit, names, settings, reference=begun, standard_error=errors)
+
+
+def _of_references(mean: Arrays, squares: Arrays, effective: float) -> Arrays | None:
+    """Standard errors of weighted means over references, from the means of the squares; None for one reference."""
+    if effective < 1 + 1e-9:
+        return None
+    variance = {name: np.maximum(values - mean[name].astype(np.float64) ** 2, 0) for name, values in squares.items()}
+    return {name: np.sqrt(values / (effective - 1)).astype(np.float32) for name, values in variance.items()}
 
 
 def _refuse_numbers(network: ModelOutput, frozen: Mapping[str, Array]) -> None:
