@@ -88,6 +88,19 @@ def test_the_first_network_of_a_list_comes_once_with_most_variables():
     assert names(catalogue["7"].only_for("net_c"), inputs(other, unknown)) == ["unknown"]
 
 
+def test_explanations_of_the_chosen_run_stand_side_by_side():
+    """LRP from zero, LRP from a reference and IG of the run with most variables, but none of another run."""
+    catalogue = Catalogue("mine")
+    needs = Needs((Shape.VECTOR,), networks=("net",))
+    for key, each in (("map", True), ("scores", False)):
+        register = catalogue.figure(key, "a map", ExplainedEvents, needs=needs, once=True, each_explanation=each)
+        register(lambda subject, stem: "")
+    mine = [explained(name, "net", ["x", "y"], method=name[:3], run="many") for name in ("lrp", "lrp_mean", "ig")]
+    made = inputs(explained("few", "net", ["x"]), *mine)
+    assert names(catalogue["map"], made) == ["lrp", "lrp_mean", "ig"]
+    assert names(catalogue["scores"], made) == ["lrp"]
+
+
 def test_spread_needs_two_trainings_and_takes_smaller_samples():
     one, two = explained("one", "net", ["x"], trainings=1), explained("two", "net", ["x"])
     small, other = explained("small", "net", ["x"]), explained("other", "net", ["x", "y"])

@@ -93,8 +93,10 @@ class FigureEntry(Generic[SubjectT]):
     needs
         what a subject must have
     once
-        whether it is drawn for a single subject: for the first of `needs.networks` that there is, and of its runs for
-        that with the most variables
+        whether it is drawn for a single run: for the first of `needs.networks` that there is, and of its runs for that
+        with the most variables
+    each_explanation
+        with `once`: whether all explanations of that run have the figure, side by side
     """
 
     key: str
@@ -104,6 +106,7 @@ class FigureEntry(Generic[SubjectT]):
     file: str
     needs: Needs = Needs()
     once: bool = False
+    each_explanation: bool = True
 
     def found_in(self, inputs: ReportInputs) -> list[SubjectT]:
         """The subjects that the figure can be drawn of; [] if the inputs of the report do not allow it."""
@@ -113,7 +116,9 @@ class FigureEntry(Generic[SubjectT]):
         for network in self.needs.networks or [one.facts.network for one in found]:
             own = [one for one in found if one.facts.network == network]
             if own:
-                return [max(own, key=lambda one: len(one.facts.variables))]
+                best = max(own, key=lambda one: len(one.facts.variables))
+                of_run = [one for one in own if one.facts.run == best.facts.run]
+                return of_run if self.each_explanation and best.facts.run else [best]
         return []
 
     def stem(self, subject: SubjectT, output: Path, alone: bool = False) -> Path:
@@ -191,11 +196,12 @@ class Catalogue:
         file: str | None = None,
         needs: Needs | None = None,
         once: bool = False,
+        each_explanation: bool = True,
     ) -> Callable[[Draw[SubjectT]], Draw[SubjectT]]:
         """Register the function below as a figure; see `FigureEntry`. `file` is the key unless it is given."""
 
         def register(draw: Draw[SubjectT]) -> Draw[SubjectT]:
-            self.add(FigureEntry(key, shows, subject, draw, file or key, needs or Needs(), once))
+            self.add(FigureEntry(key, shows, subject, draw, file or key, needs or Needs(), once, each_explanation))
             return draw
 
         return register

@@ -45,6 +45,8 @@ class Facts:
         the baseline as `xaug.explain --baseline` names it; "" if there is none
     classes
         number of classes
+    run
+        the run that is explained; "" if the subject is no explanation
     """
 
     variables: frozenset[str] = frozenset()
@@ -52,6 +54,7 @@ class Facts:
     network: str = ""
     baseline: str = ""
     classes: int = 2
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def facts_of(explained: ExplainedRun) -> Facts:
     shapes = frozenset(explained.shapes.values())
     network = explained.run.input_spec.network
     variables = frozenset(explained.expert_variables)
-    return Facts(variables, shapes, network, explained.baseline, len(explained.run.classes))
+    return Facts(variables, shapes, network, explained.baseline, len(explained.run.classes), str(explained.run.path))
 
 
 @dataclass(frozen=True)

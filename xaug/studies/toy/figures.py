@@ -59,8 +59,7 @@ def figure_12(subject: ExplainedEvents, stem: Path) -> str:
 
 @FIGURES.figure(
     "13", "Score over z and theta, training by training, 2D CNN", ExplainedEvents,
-    file="fig13_score_map", needs=Z_THETA,
-    once=True,
+    file="fig13_score_map", needs=Z_THETA, once=True, each_explanation=False,
 )  # fmt: skip
 def figure_13(subject: ExplainedEvents, stem: Path) -> str:
     return draw_score_map(subject, stem, "z", "theta")
