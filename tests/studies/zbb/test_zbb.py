@@ -42,7 +42,7 @@ def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
     expected = {
         "fig08_distributions", "fig09_images", "fig25_roc", "relevance_mlp_xaug", "uncertainty_mlp_xaug",
         "learning_curve", "relevance_mlp_xaug_ig", "uncertainty_mlp_xaug_ig", "history_mlp_xaug",
-        "history_cnn2d_xaug", *(f"{name}_{explained}" for name in of_cnn2d for explained in ("cnn2d_xaug", "cnn2d_xaug_ig")),
+        "history_cnn2d_xaug", *(f"{name}_cnn2d_xaug{method}" for name in of_cnn2d for method in ("", "_ig")),
     }  # fmt: skip
     assert stems == expected
     for stem in stems:
