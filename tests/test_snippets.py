@@ -38,6 +38,10 @@ NOT_RUN = {
         "python -m xaug.process files -o jets --executor iterative": "tests/process runs all executors",
         "dask scheduler --port": "it needs several machines; tests/process runs a scheduler of its own",
     },
+    "judge.md": {
+        "python -m xaug.generate zbb": "it generates for minutes; the same commands run on the toy above it",
+        "python -m xaug.report mlp_xaug": "it needs that run",
+    },
     "literal.md": {
         "python -m xaug.generate zbb": "it generates and trains for hours",
         "python -m xaug.explain cnn2d_xaug_literal": "it needs these trainings",
