@@ -271,6 +271,18 @@ def test_a_group_is_printed_without_unicode(python):
     assert "Usage:" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("integrated_gradients", "ig"), ("IntegratedGradients", "ig"), ("expected-gradient", "expected"), ("LRP", "lrp"),
+     ("deeplift", "rescale"), ("Shapley", "shapley")],
+)  # fmt: skip
+def test_a_label_suggests_its_name(wrong, meant):
+    known = {"lrp": "LRP", "ig": "Integrated Gradients", "expected": "expected gradients",
+             "rescale": "rescale rule (DeepLIFT)", "shapley": "Shapley values"}  # fmt: skip
+    message = str(unknown_name("method", wrong, known))
+    assert message == f"unknown method {wrong!r}; did you mean {meant!r}? Known: lrp, ig, expected, rescale, shapley"
+
+
 @pytest.mark.parametrize(("name", "guess"), [("tau2_b1", "; did you mean 'tau2_b10'?"), ("zzz", ".")])
 def test_unknown_name_suggests(name, guess):
     message = str(unknown_name("variable", name, ["pt", "tau2_b10"]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "BadValues",
@@ -74,23 +74,25 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that a wrong name was most likely meant to be; None if no name is like it.
 
     Capitals, spaces, hyphens and underscores do not count: "presetA" is "preset_a". Next comes a name of which the
-    wrong one is a word: "eta" is rather "abs_eta" than "beta3".
+    wrong one is a word: "eta" is rather "abs_eta" than "beta3". Of a mapping of names to labels, a label stands for its
+    name: "integrated_gradients" is "ig", whose label is "Integrated Gradients".
     """
 
     def joined(text: str) -> str:
         return "".join(words(text))
 
     def words(text: str) -> list[str]:
-        return re.split(r"[\s_-]+", text.lower())
+        return [word for word in re.split(r"[\W_]+", text.lower()) if word]
 
-    names = {joined(one): one for one in reversed(list(known))}
+    own = list(known)
+    labels = known.items() if isinstance(known, Mapping) else ()
+    texts = {label: one for one, label in labels if isinstance(label, str)} | {one: one for one in reversed(own)}
+    names = {joined(text): one for text, one in texts.items()}
     wanted = joined(name)
     if wanted in names:
         return names[wanted]
-    holding = [one for one in names.values() if name.lower() in words(one)]
-    near = difflib.get_close_matches(
-        wanted, [joined(one) for one in holding] or names, n=1, cutoff=0.0 if holding else 0.5
-    )
+    holding = [joined(text) for text in texts if name.lower() in words(text)]
+    near = difflib.get_close_matches(wanted, holding or names, n=1, cutoff=0.0 if holding else 0.5)
     return names[near[0]] if near else None
 
 
@@ -106,9 +108,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationErr
     name : str
         the unknown name
     known : iterable of str
-        all names of this kind
+        all names of this kind; of a mapping, values that are texts are labels by which a name can be meant as well
     """
     names = list(known)
-    near = nearest(name, names)
+    near = nearest(name, known)
     guess = f"; did you mean {near!r}?" if near else "."
     return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(names) or 'none'}")

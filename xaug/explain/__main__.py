@@ -60,7 +60,7 @@ def command() -> click.Command:
 
 def _method_option(methods: list[AnyMethod]) -> Any:
     known = "; ".join(f"{method.name}: {method.description}" for method in methods)
-    names = OneOf("method", [method.name for method in methods])
+    names = OneOf("method", {method.name: method.label for method in methods})
     return click.option("--method", default=methods[0].name, type=names, help=f"Method of explanation. {known}.")
 
 

@@ -70,7 +70,7 @@ def find_method(name: str) -> AnyMethod:
         if there is none
     """
     if name not in _REGISTERED:
-        raise unknown_name("method", name, _REGISTERED)
+        raise unknown_name("method", name, {one.name: one.label for one in registered()})
     return _REGISTERED[name]
 
 
