@@ -125,6 +125,9 @@ const facts = () => find("browser-facts").textContent;
 const bytes = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 const inked = (canvas) => new Set(bytes(canvas)).size > 2;
 const answer = { first: facts() };
+answer.near = [...document.querySelectorAll("#browser-neighbours tbody tr")].map((row) =>
+  [...row.children].map((cell) => cell.textContent));
+document.querySelector("#browser-neighbours button").click(); answer.shown = facts(); press("Home");
 press("ArrowRight"); answer.second = facts();
 press("ArrowLeft"); answer.back = facts();
 press("End"); answer.last = facts(); answer.atEnd = find("browser-next").disabled;
@@ -172,9 +175,15 @@ def test_the_browser_of_jets_works_in_chromium(made, tmp_path):
     assert "θ = " in answer["waterfall"]
     assert answer["image"]
     assert answer["list"] == 0
+    values = xaug.Dataset.open(made / "data").load(["xaug"], "test")["xaug"][row].astype(float)
+    distance = np.linalg.norm((values - values[0]) / values.std(axis=0, ddof=1), axis=1)
+    near = np.argsort(distance, kind="stable")[1:7]
+    assert [int(cells[0]) for cells in answer["near"]] == row[near].tolist()
+    assert [float(cells[4]) for cells in answer["near"]] == pytest.approx(distance[near], rel=0.01)
+    assert f"row {row[near[0]]}, true class " in answer["shown"]
     assert [inked for inked, _ in answer["figures"]] == [True] * 3
     assert len({text for _, text in answer["figures"]}) == 3
-    assert answer["names"] == ["cnn2d", NAME]
+    assert [name.endswith(f"({own})") for name, own in zip(answer["names"], ("cnn2d", NAME), strict=True)] == [True] * 2
     assert (answer["listOfSecond"], answer["imageOfSecond"]) == (10, True)
     assert answer["sorted"] == sorted(answer["sorted"], reverse=True)
     assert answer["reversed"] == answer["sorted"][::-1]

@@ -133,7 +133,9 @@ def read(directory: str | os.PathLike[str], stage: str | None = None) -> JsonObj
         )
     manifest = load_manifest(path)
     if stage and manifest.get("stage") != stage:
-        raise DatasetError(f"{directory} was written by stage {manifest.get('stage')!r}, expected {stage!r}")
+        raise DatasetError(
+            f"{directory} was written by stage {manifest.get('stage')!r}, expected {stage!r}: give the {what}{how}"
+        )
     check_sizes(Path(directory), manifest)
     return manifest
 

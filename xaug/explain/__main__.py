@@ -147,7 +147,8 @@ def explain(
         "top5": found.top5,
         "conserved_5_50_95": found.conserved,
         "summary": [
-            f"{found.events} events, {found.trainings} trainings, {_without_baseline(found.settings)}",
+            f"{found.events} events, trainings: {found.trainings}; {found.caption}",
+            f"settings of training 1: {_plain(found.settings)}",
             f"largest relevance: {', '.join(found.top5)}",
             f"sum of relevance / explained output: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
             "(training 1)",
@@ -157,9 +158,14 @@ def explain(
     }
 
 
-def _without_baseline(settings: JsonObject) -> JsonObject:
-    """Settings that fit on a line."""
-    return {name: value for name, value in settings.items() if name != "baseline"}
+def _plain(settings: JsonObject) -> str:
+    """Settings that are one number or word each; the manifest has all of them."""
+    left_out = ("method", "target", "training")
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        for name, value in settings.items()
+        if isinstance(value, bool | int | float | str) and name not in left_out
+    )
 
 
 def _baseline_lines(settings: JsonObject) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from xaug.data.variables import Variable
@@ -77,6 +78,8 @@ def _hatch_few(profile: Profile, ax: Axes) -> None:
 def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tuple[float, float]) -> QuadMesh:
     """Draw a mean over cells of two variables: orange towards background, blue towards signal, grey without events.
 
+    Cells of fewer than ten events are hatched.
+
     Parameters
     ----------
     found : VariableMap
@@ -98,6 +101,11 @@ def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tup
         found.x_edges, found.y_edges, found.mean.T, vmin=limits[0], vmax=limits[1],
         cmap=BACKGROUND_TO_SIGNAL, rasterized=True,
     )  # fmt: skip
+    counts = found.counts.sum(axis=0)
+    for i, j in np.argwhere((counts > 0) & (counts < FEW)):
+        (left, right), (low, high) = found.x_edges[i : i + 2], found.y_edges[j : j + 2]
+        cell = Rectangle((left, low), right - left, high - low, fc="none", ec="0.45", hatch="//////", lw=0)
+        ax.add_patch(cell)
     ax.set_xlabel(x.axis_label)
     ax.set_ylabel(y.axis_label)
     return artist

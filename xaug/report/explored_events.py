@@ -170,6 +170,7 @@ def _image(shown: Shown) -> JsonObject | None:
     variable = shown.explained.data.table.variables(block)[0]
     return {
         "text": variable.text,
+        "markup": to_markup(variable.label),
         "values": logarithmic(pixels),
         "relevance": by_events(shown.attribution.relevance[block].sum(axis=-1)),
         "half_width": frame.half_width,

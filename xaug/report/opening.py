@@ -83,9 +83,8 @@ def _separation(runs: Sequence[Run], rows: str) -> str:
     best = next(run for run in runs if run.name == order[0])
     over = f"mean over {counted(len(best), 'training')}" if len(best) > 1 else "one training"
     what = " (of each class against the rest, mean over classes)" if len(best.classes) > 2 else ""
-    text = (
-        f"{title[best.name]} separates the classes with an AUC{what} of {means[best.name]:.4f} on test {rows} ({over})"
-    )
+    auc = f"{means[best.name]:.4f} on test {rows} ({over})"
+    text = f"The classes are separated by {title[best.name]} with an AUC{what} of {auc}"
     if len(order) == 1:
         return f"{text}."
     return f"{text}, the best of {len(order)} networks; the worst is {title[order[-1]]} with {means[order[-1]]:.4f}."
@@ -106,7 +105,7 @@ def _stable(explained: Sequence[ExplainedRun]) -> str:
     for one in explained:
         trainings = one.explanation.trainings
         if trainings < ENOUGH_TRAININGS:
-            few.append(f"{one.title} ({trainings})")
+            few.append(f"{one.title} with {counted(trainings, 'training')}")
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
@@ -133,7 +132,9 @@ def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
     most = min(FIRST, len(one.ranking), len(other.ranking))
     of = [each.explanation.settings.get("target") for each in (one, other)]
     targets = "" if of[0] == of[1] else f"; targets {of[0]} and {of[1]}"
-    text = f"{one.title} and {other.title} explain the same network ({one.run.name}{targets}) and share "
+    text = (
+        f"The explanations {one.title} and {other.title} are of the same network ({one.run.name}{targets}) and share "
+    )
     text += f"{len(first[0] & first[1])} of their first {most} features"
     if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
         return f"{text}; all ranks agree." if len(ranks) else f"{text}."

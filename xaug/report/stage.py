@@ -12,7 +12,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.files import atomic_path
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
-from xaug.plots.figures import chosen_label
+from xaug.plots.figures import chosen_label, labelled
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
@@ -22,8 +22,9 @@ from xaug.report.opening import summary_sentences
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page, room_left
 from xaug.report.report_inputs import Sources, open_inputs
+from xaug.report.run_label import run_label
 from xaug.report.sample_label import labelled_sample
-from xaug.report.subjects import ReportInputs, Subject
+from xaug.report.subjects import ReportInputs, SeveralBaselines, SingleRun, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
 
 __all__ = ["ReportExtension", "report"]
@@ -179,6 +180,15 @@ def _jobs(entries: Sequence[AnyEntry], inputs: ReportInputs, output: Path, asked
     return jobs
 
 
+def _readable(subject: Subject) -> str:
+    """The network of a figure, for the line above it; "" if the figure is of no single one."""
+    if isinstance(subject, SingleRun):
+        return run_label(subject.run)
+    if isinstance(subject, SeveralBaselines):
+        return run_label(subject.baselines[0].explained.run)
+    return subject.arrays_of.readable if subject.arrays_of else ""
+
+
 def _draw(jobs: Sequence[Job], inputs: ReportInputs) -> list[DrawnFigure]:
     """The figures, in the order of the jobs; drawn run by run, so that the arrays of one run only are in memory."""
     explained = [*inputs.explained, *inputs.smaller]
@@ -188,13 +198,14 @@ def _draw(jobs: Sequence[Job], inputs: ReportInputs) -> list[DrawnFigure]:
         return explained.index(run) if run else -1
 
     drawn: dict[Path, DrawnFigure] = {}
-    last = None
+    last, sample = None, chosen_label() or ""
     for job in bar(None, "report", "figures", iterable=sorted(jobs, key=place)):
         if last is not None and job.subject.arrays_of is not last:
             for one in explained:
                 one.release()
         last = job.subject.arrays_of
-        caption = job.entry.draw(job.subject, job.stem)
+        with labelled("; ".join(filter(None, (sample, sample and _readable(job.subject))))):
+            caption = job.entry.draw(job.subject, job.stem)
         seen = describe(job.entry.shows, job.subject.name, job.stem)
         drawn[job.stem] = DrawnFigure(job.stem, caption, job.entry.shows, seen)
     return [drawn[job.stem] for job in jobs]

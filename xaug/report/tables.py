@@ -12,6 +12,7 @@ from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, LUMINOSITY
 from xaug.data.yields import process_yields
 from xaug.report.class_scores import binary_scores
+from xaug.report.comparison import NOTE, comparison
 from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.errors_beside import BOTH_ERRORS, REJECTIONS, efficiency_cells, measured_cells
 from xaug.report.subjects import ExplainedClass, ReportInputs
@@ -213,6 +214,9 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
             note=f"Errors are those of the table of performance above. {one_class}".strip(),
         ),
     ]
+    if inputs.explained:
+        ranks = comparison(inputs.explained)
+        tables.append(NamedTable("ranks", "Ranks by all methods and trainings", ranks, note=NOTE))
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":
         tables.append(NamedTable("processes", "Events of each process", processes(inputs.data), OF_PROCESSES))
     baselines = ExplainedClass.found_in(inputs)

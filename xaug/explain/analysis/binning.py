@@ -20,6 +20,7 @@ __all__ = [
     "Values",
     "bin_edges",
     "bin_index",
+    "bins_for",
     "checked_columns",
     "classes_of",
     "ratio",
@@ -31,9 +32,29 @@ Bins = int | Sequence[float] | Array
 Values: TypeAlias = Mapping[str, npt.ArrayLike] | pd.DataFrame
 """Unscaled variables (n,) by name."""
 
-BINS = 30
+BINS, LEAST = 30, 5
+"""Largest and smallest number of automatic bins."""
 TAIL = 0.005
 """Fraction of the events that may lie beyond each end of automatic bins."""
+
+
+def bins_for(events: int, axes: int = 1) -> int:
+    """Choose the number of bins for a sample: so many that few of them have fewer than ten events, at most BINS.
+
+    Parameters
+    ----------
+    events : int
+        number of events of all classes
+    axes : int
+        number of variables in whose cells the events are
+
+    Returns
+    -------
+    int
+        bins on each axis: 40 events in each on average for one axis, 10 in each cell for several
+    """
+    each = 40 if axes == 1 else 10
+    return int(np.clip((events / each) ** (1 / axes), LEAST, BINS))
 
 
 def bin_edges(values: Array, bins: Bins = BINS) -> Array:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from xaug.core.types import Array
 from xaug.explain.analysis.binned import profiles
+from xaug.explain.analysis.binning import bins_for
 from xaug.explain.analysis.ranks import rank_fractions
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stability, uncertainty
 from xaug.plots import figures
@@ -111,7 +112,8 @@ def draw_first_profiles(subject: ExplainedEvents, stem: Path) -> str:
 def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) -> str:
     """Draw the distributions of some variables, and below them the mean relevance in bins of the same variable."""
     explained = subject.explained
-    found = profiles(explained.attributions, explained.values, names)
+    bins = bins_for(len(explained.label))
+    found = profiles(explained.attributions, explained.values, names, bins=bins)
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
     size = (0.6 + 3.1 * columns, 3.6 * rows)

@@ -47,6 +47,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
                 reason = str(error).removeprefix(f"{name}: ")
                 left_out.setdefault(reason, []).append(explained.labels[name].text)
                 ax.text(0.5, 0.5, "left out, see caption", ha="center", va="center", transform=ax.transAxes)
+                ax.tick_params(bottom=False, top=False, left=False, right=False, labelbottom=False, labelleft=False)
                 ax.set_xlabel(explained.labels[name].axis_label)
                 continue
             plot_likelihood(found, explained.labels[name], ax)
@@ -55,7 +56,8 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
                 ax.set_ylabel("")
             numbers[name] = _numbers(found)
         if numbers:
-            next(ax for ax in axes.flat if ax.has_data() and ax.lines).legend(fontsize=8)
+            first = next(ax for ax in axes.flat if ax.has_data() and ax.lines)
+            fig.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
         else:  # nothing but empty panels
             fig.set_size_inches(4.0, 1.2)
             for ax in axes.flat[1:]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.explain.analysis.binned import VariableMap, relevance_map, score_map
+from xaug.explain.analysis.binning import bins_for
 from xaug.plots import figures
 from xaug.plots.binned import plot_map
 from xaug.report.catalogue import GENERIC, Needs
@@ -36,7 +37,7 @@ def draw_map_of_first_two(subject: ExplainedEvents, stem: Path) -> str:
 def draw_score_map(subject: ExplainedEvents, stem: Path, x: str, y: str) -> str:
     """Draw the mean score over two variables, trainings side by side."""
     explained = subject.explained
-    found = score_map(explained.scores, explained.label, explained.values, x, y)
+    found = score_map(explained.scores, explained.label, explained.values, x, y, bins=_bins(explained))
     shown = list(found.training_mean[:SHOWN_TRAININGS])
     _draw(explained, found, shown, stem, (0.0, 1.0), "mean score", side_by_side=True, beyond="neither")
     return _caption(explained, "predicted score", x, y, "")
@@ -45,7 +46,9 @@ def draw_score_map(subject: ExplainedEvents, stem: Path, x: str, y: str) -> str:
 def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, side_by_side: bool = False) -> str:
     """Draw the sum of the relevances of two variables over them, as a mean over trainings or side by side."""
     explained = subject.explained
-    found = relevance_map(explained.attributions, explained.values, x, y, scores=explained.scores)
+    found = relevance_map(
+        explained.attributions, explained.values, x, y, scores=explained.scores, bins=_bins(explained)
+    )
     shown = list(found.training_mean[:SHOWN_TRAININGS]) if side_by_side else [found.mean]
     largest = float(np.nanquantile(np.abs(shown), IN_SCALE)) if np.isfinite(shown).any() else 0.0
     limits = (-(largest or 1.0), largest or 1.0)
@@ -53,6 +56,10 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
     quantity = f"sum of the relevances of both variables ({explained.words})"
     averaged = "" if side_by_side else f", mean over {len(found.training_mean)} trainings"
     return _caption(explained, quantity, x, y, averaged)
+
+
+def _bins(explained: ExplainedRun) -> int:
+    return bins_for(len(explained.label), axes=2)
 
 
 def _direction(explained: ExplainedRun) -> str:
@@ -102,5 +109,5 @@ def _caption(explained: ExplainedRun, quantity: str, x: str, y: str, averaged: s
         colors = "Blue supports what is explained, orange opposes it"
     return (
         f"{explained.title}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. {colors}, grey "
-        f"where there are no {noun(explained.data.kind)}."
+        f"where there are no {noun(explained.data.kind)}; hatched cells have fewer than {figures.FEW}."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from xaug.core.errors import unknown_name
 from xaug.core.types import Array
 from xaug.data.dataset import Dataset
+from xaug.explain.analysis.binning import bins_for
 from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
 from xaug.plots.images import frame_of, plot_image
@@ -92,7 +93,7 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
         for ax in list(axes.flat)[len(names) :]:
             ax.remove()
         for (name, (values, label)), ax in zip(columns_of(data, names, ROWS).items(), axes.flat, strict=False):
-            counts = class_histogram(values, label, classes=len(data.classes))
+            counts = class_histogram(values, label, bins_for(len(values)), len(data.classes))
             plot_distribution(counts, labels[name], ax, data.classes)
             numbers[name] = {
                 "edges": counts.axes[0].edges.tolist(),

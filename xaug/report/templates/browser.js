@@ -3,7 +3,7 @@
   const { runs, open, theme, mix, signed, number, unit, element, drawn, label, options, prepared, room, watch, named, meaning } = xaugPage;
   const find = (id) => document.getElementById(`browser-${id}`);
   const panel = document.getElementById("browser");
-  const BARS = 14;
+  const [BARS, NEAR] = [14, 6];
   const finite = (value) => (Number.isFinite(value) ? value : 0);
   let [run, shown, at] = [null, [], 0];
 
@@ -39,7 +39,47 @@
       `score of ${run.score_of} ${number(run.score[i])} (${right}).`;
     drawImage(i);
     drawFeatures(i);
+    drawNeighbours(i);
     drawList(i);
+  }
+  // The nearest events by the expert variables, each in units of its standard deviation over the events of the page.
+  function nearest(i) {
+    const width = run.variables.length;
+    const column = (k) => Float64Array.from({ length: run.number }, (_, j) => run.values[j * width + k]);
+    run.units ??= run.variables.map((_, k) => {
+      const own = column(k).filter(Number.isFinite);
+      const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+      return Math.sqrt(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (own.length - 1));
+    });
+    const used = [...run.units.keys()].filter((k) => run.units[k] > 0 && Number.isFinite(run.values[i * width + k]));
+    const distance = (j) => Math.sqrt(used.reduce((sum, k) => sum + ((run.values[j * width + k] - run.values[i * width + k]) / run.units[k]) ** 2, 0));
+    const others = [...run.rows.keys()].filter((j) => j !== i).map((j) => ({ j, distance: distance(j) }));
+    return [others.filter((one) => Number.isFinite(one.distance)).sort((a, b) => a.distance - b.distance).slice(0, NEAR), used.length];
+  }
+  function drawNeighbours(i) {
+    const [found, used] = nearest(i);
+    find("neighbours").hidden = used === 0 || found.length === 0;
+    if (find("neighbours").hidden) return;
+    const head = element("tr", {}, ...["row", "true class", "score", "output", "distance", ""].map((text) => element("th", { scope: "col" }, text)));
+    const body = element("tbody");
+    for (const { j, distance } of found) {
+      const button = element("button", { type: "button", "aria-label": `show row ${run.rows[j]}` }, "show");
+      button.addEventListener("click", () => showEvent(j));
+      body.append(element("tr", {}, element("th", { scope: "row" }, String(run.rows[j])), element("td", {}, named(run, run.label[j])),
+        ...[run.score[j], run.output[j], distance].map((value) => element("td", { class: "n" }, number(value))), element("td", {}, button)));
+    }
+    find("neighbours").querySelector(".wide").replaceChildren(element("table", {}, element("thead", {}, head), body));
+    const alike = found.filter(({ j }) => run.label[j] === run.label[i]).length;
+    find("neighbours").querySelector(".key").textContent =
+      `The nearest of the ${run.number} ${run.noun} of this page by ${used} variables, each in units of its standard deviation; ${alike} of ${found.length} have the same true class.`;
+  }
+  function showEvent(j) {
+    if (!shown.includes(j)) {
+      for (const name of ["class", "decision"]) find(name).value = "";
+      find("score").value = "0,1";
+      filter();
+    }
+    go(shown.indexOf(j));
   }
   function drawPixels(box, color, text) {
     const { shape, half_width: half, x, y, subjets } = run.image;
@@ -86,8 +126,8 @@
       const code = image.codes[first + k];
       return code === 0 ? theme("paper") : mix(theme("zero"), theme("ink"), 0.08 + (0.92 * (code - 1)) / 254);
     }, `Image of this event; ${full} pixels are not empty.`);
-    find("image").querySelector(".key").textContent =
-      `${image.text} from ${number(image.low)} (light) to ${number(image.high)} (strong), logarithmic. ${image.note}`;
+    find("image").querySelector(".key").replaceChildren(label(image),
+      ` from ${number(image.low)} (light) to ${number(image.high)} (strong), logarithmic. ${image.note}`);
     let total = 0;
     for (let k = 0; k < rows * columns; k++) total += (image.heat[first + k] / 127) * image.scale[i];
     drawPixels(find("heat"), (k) => signed(image.heat[first + k] / 127),
