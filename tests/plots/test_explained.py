@@ -7,6 +7,7 @@ from matplotlib.patches import StepPatch
 
 from xaug import variables
 from xaug.explain.analysis.binned import Profile, VariableMap
+from xaug.explain.analysis.binning import bins_for
 from xaug.explain.analysis.likelihood import LikelihoodTest
 from xaug.plots.binned import plot_map, plot_profile
 from xaug.plots.figures import figure, save
@@ -71,6 +72,22 @@ def test_map_is_blue_towards_signal_and_grey_without_events():
         assert not drawn.mask[1, 0]
         assert ax.get_ylabel() == "$m$ [GeV]"
         assert len(set(ax.get_facecolor()[:3])) == 1
+
+
+def test_cells_of_few_events_are_hatched():
+    counts = np.array([[[3, 0], [5, 20]], [[4, 0], [5, 0]]])  # class, x, y: 7, 0, 10 and 20 events
+    found = VariableMap("z", "z", "mass", np.arange(3.0), np.arange(3.0), counts, np.zeros((2, 2)), np.zeros((1, 2, 2)))
+    with figure() as (_, ax):
+        plot_map(found, LABELS["z"], LABELS["mass"], ax, (-1, 1))
+        assert [(cell.get_x(), cell.get_y(), bool(cell.get_hatch())) for cell in ax.patches] == [(0, 0, True)]
+
+
+@pytest.mark.parametrize(
+    ("events", "axes", "bins"), [(10, 1, 5), (400, 1, 10), (10**6, 1, 30), (1000, 2, 10), (100, 2, 5), (10**6, 2, 30)]
+)
+def test_bins_have_events_enough(events, axes, bins):
+    """40 in each bin of one variable and 10 in each cell of two, between 5 and 30 bins."""
+    assert bins_for(events, axes) == bins
 
 
 def test_bubbles_have_areas_of_the_per_cent():
