@@ -1,10 +1,15 @@
 """Figures that belong to one directory: they come once, with its files, and stay as they are."""
 
+import shutil
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from xaug.core.provenance import write
+from xaug.plots.figures import chosen_label, labelled, save
+from xaug.report.sample_label import sample_label
 from xaug.report.single import draw_history, draw_topk
 from xaug.training.stage import train
 
@@ -45,3 +50,21 @@ def test_curves_are_drawn_beside_their_table(run, tmp_path):
     assert {path.suffix for path in tmp_path.glob("topk_curves.*")} == DRAWN
     assert {path.suffix for path in (tmp_path / "runs" / "2_first").glob("history.*")} == DRAWN
     assert np.all([path.stat().st_size > 1000 for path in tmp_path.glob("topk_curves.*")])
+
+
+def test_figures_of_one_directory_say_what_their_sample_is(run, event_dataset, tmp_path, monkeypatch):
+    """The line is that of the dataset, that of the user, or none where the dataset is gone."""
+    seen = []
+
+    def note(fig, stem):
+        seen.append(chosen_label())
+        return save(fig, stem)
+
+    monkeypatch.setattr("xaug.report.single.save", note)
+    copy = tmp_path / "run"
+    for label in (None, "CMS Simulation", ""):
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(run, copy, ignore=shutil.ignore_patterns("history.p*"))
+        with nullcontext() if label is None else labelled(label):
+            draw_history(copy)
+    assert seen == [sample_label(event_dataset), "CMS Simulation", ""]
