@@ -7,6 +7,7 @@ from keras import layers
 
 import xaug
 from xaug.core.errors import ConfigurationError
+from xaug.explain.targets import check_target
 
 ENGINES = ("native", "innvestigate")
 
@@ -180,3 +181,18 @@ def test_bad_targets_are_named(mlp, x, target, words):
 
 def test_no_events_and_a_target_for_each_of_them(mlp):
     assert len(xaug.explain.lrp(mlp(), np.zeros((0, 7)), target=[], engine="native")) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [("signal", ("background", "signal")), ("predicted", ("a", "b", "c")), ("a-c", ("a", "b", "c")), (1, ("a", "b")),
+     ("2", ("a", "b", "c")), ("signal-background", ("QCD", "Hbb")), ("Hbb", ("QCD", "Hbb"))],
+)  # fmt: skip
+def test_targets_that_name_classes_pass(target, classes):
+    check_target(target, classes)
+
+
+@pytest.mark.parametrize(("target", "guess"), [("sgnal", "signal"), ("signl-background", "signal-background")])
+def test_a_wrong_target_is_found_from_the_names_of_classes_alone(target, guess):
+    with pytest.raises(ConfigurationError, match=f"unknown target '{target}'; did you mean '{guess}'"):
+        check_target(target, ("background", "signal"))

@@ -22,6 +22,7 @@ from xaug.explain.explanation import Explanation, attribution_path, rank_feature
 from xaug.explain.method import AnyMethod, ExplainJob
 from xaug.explain.methods import choose_options, find_method, registered
 from xaug.explain.parts import cluster, explain_parts, explain_together
+from xaug.explain.targets import check_target
 from xaug.training.runs import load_run
 
 __all__ = ["explain_run", "load_attributions"]
@@ -110,6 +111,8 @@ def explain_run(
             "uses all cores of this machine"
         )
     opened = load_run(run, unsafe)
+    if options.get("target") is not None:
+        check_target(options["target"], opened.classes)
     data = opened.dataset(dataset)
     output = Path(output)
     config = {

@@ -21,7 +21,7 @@ from xaug.networks.keras_versions import call_of, input_names, is_graph, origin
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CLASSES", "Logits", "Target", "described", "functional", "labels_of", "logits_of"]
+__all__ = ["CLASSES", "Logits", "Target", "check_target", "described", "functional", "labels_of", "logits_of"]
 
 HEADS = ("softmax", "sigmoid")
 
@@ -292,6 +292,24 @@ def labels_of(target: object, classes: Sequence[str]) -> list[int]:
     return [names.index(name) if isinstance(name, str) and name in names else int(str(name))]
 
 
+def check_target(target: object, classes: tuple[str, ...]) -> None:
+    """Refuse a target that names none of the classes of a run, before its model is opened.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is a text that is neither a class, an index, a difference of two of them, nor "predicted"
+    """
+    chosen = _by_role(target, classes)
+    named = not isinstance(chosen, str) or chosen in ("predicted", *classes) or chosen.isdecimal()
+    if not named and _pair(str(chosen), classes) is None:
+        raise _unknown_target(chosen, classes)
+
+
+def _unknown_target(target: object, classes: tuple[str, ...]) -> ConfigurationError:
+    return unknown_name("target", str(target), ("predicted", *classes, f"{classes[-1]}-{classes[0]}", "an index"))
+
+
 def _output(target: object, units: int, classes: tuple[str, ...]) -> tuple[int, int]:
     """The output and its sign of one class name or index."""
     if isinstance(target, str) and target not in classes and target.isdecimal():
@@ -302,8 +320,7 @@ def _output(target: object, units: int, classes: tuple[str, ...]) -> tuple[int, 
             raise ConfigurationError(f"target {target}: the model has {outputs}")
         return int(target), 1
     if target not in classes:
-        known = ("predicted", *classes, f"{classes[-1]}-{classes[0]}", "an index")
-        raise unknown_name("target", str(target), known)
+        raise _unknown_target(target, classes)
     label = classes.index(target)
     if units == 1 and len(classes) == 2:
         return 0, 1 if label else -1

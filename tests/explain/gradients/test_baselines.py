@@ -10,7 +10,7 @@ import xaug
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.explain import Averaged, Blank, Event, Mean, Sample
 from xaug.explain.gradients.distance import distance_from_data
-from xaug.explain.gradients.named_baselines import named_baseline
+from xaug.explain.gradients.named_baselines import CHOICES, REFERENCES, check_choice, named_baseline
 from xaug.explain.gradients.processes import Backgrounds, process_weights
 
 SHAPES = {"event": (3,)}
@@ -259,3 +259,14 @@ def test_a_blank_far_from_the_data_and_an_event_in_it():
 def test_public_names():
     for name in ("Averaged", "Blank", "Event", "Mean", "Sample", "integrated_gradients", "class_attribution"):
         assert hasattr(xaug.explain, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "known", "guess"),
+    [("baseline", "backgroun", CHOICES, "background"), ("reference", "zeros", REFERENCES, "zero")],
+)
+def test_a_wrong_name_of_a_baseline_is_found_from_the_name_alone(kind, choice, known, guess):
+    with pytest.raises(ConfigurationError, match=f"unknown {kind} '{choice}'; did you mean '{guess}'"):
+        check_choice(kind, choice, known)
+    for right in ("mean", "event:7", "events.npz", "events.h5"):
+        check_choice(kind, right, known)

@@ -21,7 +21,13 @@ from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
-from xaug.explain.gradients.named_baselines import CHOICES, baseline_digests, baseline_of_job, with_baseline
+from xaug.explain.gradients.named_baselines import (
+    CHOICES,
+    baseline_digests,
+    baseline_of_job,
+    check_choice,
+    with_baseline,
+)
 from xaug.explain.gradients.samples import BaselineLike
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option, required
 from xaug.explain.shared_options import (
@@ -172,6 +178,7 @@ class ExpectedGradients(Method[ExpectedGradientsOptions]):
     uses_seed = True
 
     def digests(self, options: ExpectedGradientsOptions) -> JsonObject:
+        check_choice("baseline", options.baseline, CHOICES)
         return baseline_digests(options.baseline)
 
     def prepare(self, job: ExplainJob[ExpectedGradientsOptions]) -> ExplainJob[ExpectedGradientsOptions]:

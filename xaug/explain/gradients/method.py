@@ -11,7 +11,13 @@ from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING
-from xaug.explain.gradients.named_baselines import CHOICES, baseline_digests, baseline_of_job, with_baseline
+from xaug.explain.gradients.named_baselines import (
+    CHOICES,
+    baseline_digests,
+    baseline_of_job,
+    check_choice,
+    with_baseline,
+)
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
 from xaug.explain.shared_options import (
     BASELINE_HELP,
@@ -61,6 +67,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
     uses_seed = True
 
     def digests(self, options: IntegratedGradientsOptions) -> JsonObject:
+        check_choice("baseline", options.baseline, CHOICES)
         return baseline_digests(options.baseline)
 
     def prepare(self, job: ExplainJob[IntegratedGradientsOptions]) -> ExplainJob[IntegratedGradientsOptions]:

@@ -27,6 +27,7 @@ __all__ = [
     "CHOICES",
     "REFERENCES",
     "baseline_digests",
+    "check_choice",
     "named_baseline",
     "named_reference",
     "with_baseline",
@@ -165,6 +166,18 @@ def _read(path: Path) -> Arrays:
 def baseline_of_job(job: ExplainJob[OptionsT], choice: str, per_process: int) -> BaselineLike:
     """The baseline that a command line names for a job; see `named_baseline`."""
     return named_baseline(choice, job.run, job.data, job.seed, per_process)
+
+
+def check_choice(kind: str, choice: str, known: Sequence[str]) -> None:
+    """Refuse the name of a baseline or reference that is none of those known, before TensorFlow is loaded.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is neither one of the names nor `event:ROW` nor a file
+    """
+    if choice not in known and not choice.startswith("event:") and Path(choice).suffix not in FILES:
+        raise unknown_name(kind, choice, known)
 
 
 def baseline_digests(choice: str) -> JsonObject:

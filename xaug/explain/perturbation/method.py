@@ -11,7 +11,13 @@ from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.draws import DRAWS
 from xaug.explain.gradients.baselines import PER_PROCESS
-from xaug.explain.gradients.named_baselines import CHOICES, baseline_digests, baseline_of_job, with_baseline
+from xaug.explain.gradients.named_baselines import (
+    CHOICES,
+    baseline_digests,
+    baseline_of_job,
+    check_choice,
+    with_baseline,
+)
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option, required
 from xaug.explain.shared_options import (
     BASELINE_HELP,
@@ -86,6 +92,7 @@ class ReplacingByBaselines(Replacing[OcclusionT]):
     has_baseline = True
 
     def digests(self, options: OcclusionT) -> JsonObject:
+        check_choice("baseline", options.baseline, CHOICES)
         return {**super().digests(options), **baseline_digests(options.baseline)}
 
     def prepare(self, job: ExplainJob[OcclusionT]) -> ExplainJob[OcclusionT]:

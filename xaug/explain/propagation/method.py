@@ -10,7 +10,14 @@ from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.gradients.baselines import PER_PROCESS, Blank
 from xaug.explain.gradients.conventions import PADDING
-from xaug.explain.gradients.named_baselines import baseline_digests, baseline_of_job, named_reference, with_baseline
+from xaug.explain.gradients.named_baselines import (
+    REFERENCES,
+    baseline_digests,
+    baseline_of_job,
+    check_choice,
+    named_reference,
+    with_baseline,
+)
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
 from xaug.explain.propagation.composites import COMPOSITES
 from xaug.explain.propagation.rules import BIAS
@@ -92,6 +99,7 @@ class LayerwiseRelevance(Method[LrpOptions]):
     options = LrpOptions
 
     def digests(self, options: LrpOptions) -> JsonObject:
+        check_choice("reference", options.reference, REFERENCES)
         file = Path(options.reference)
         return {"reference_file": digest_file(file)} if file.is_file() else {}
 
@@ -130,6 +138,7 @@ class Rescale(Method[RescaleOptions]):
     uses_seed = True
 
     def digests(self, options: RescaleOptions) -> JsonObject:
+        check_choice("reference", options.reference, REFERENCES)
         return baseline_digests(options.reference)
 
     def prepare(self, job: ExplainJob[RescaleOptions]) -> ExplainJob[RescaleOptions]:
