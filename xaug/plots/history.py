@@ -52,6 +52,8 @@ def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes, u
             label="kept weights" if i == len(histories) - 1 else None,
         )
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    if all(len(history["loss"]) == 1 for history in histories):
+        ax.set_xlim(places[0] - 0.5, places[0] + 0.5)
     ax.set_xlabel(unit)
     ax.set_ylabel("cross-entropy")
     ax.legend()

@@ -161,10 +161,8 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     tables = {_sample_name(explained): _claimed(found.features, explained)}
     tables |= {_sample_name(one): _claimed(stability(one.attributions, LIST_RELEVANCE), one) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
-        fig.suptitle(
-            f"{figures.literal(explained.readable)}, {counted(len(explained.attributions), 'training')}", fontsize=10
-        )
         plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1], explained.classes)
+        axes[0].set_title(f"{figures.literal(explained.readable)}, {counted(len(explained.attributions), 'training')}")
         plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
         figures.save(fig, stem)
     columns: dict[str, Sequence[str] | Array] = {
