@@ -86,7 +86,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     own = list(known)
     labels = known.items() if isinstance(known, Mapping) else ()
-    texts = {label: one for one, label in labels if isinstance(label, str)} | {one: one for one in reversed(own)}
+    texts: dict[str, str] = {label: one for one, label in labels if isinstance(label, str)}
+    texts |= {one: one for one in reversed(own)}
     names = {joined(text): one for text, one in texts.items()}
     wanted = joined(name)
     if wanted in names:

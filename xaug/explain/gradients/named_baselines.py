@@ -176,7 +176,8 @@ def check_choice(kind: str, choice: str, known: Sequence[str]) -> None:
     ConfigurationError
         if it is neither one of the names nor `event:ROW` nor a file
     """
-    if choice not in known and not choice.startswith("event:") and Path(choice).suffix not in FILES:
+    named = choice in ("mean", *known) or choice.startswith("event:")  # "mean" is told its new name later
+    if not named and Path(choice).suffix not in FILES:
         raise unknown_name(kind, choice, known)
 
 
