@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,16 +20,11 @@ import tensorflow as tf
 
 from xaug.core.errors import ConfigurationError, ModelError, XaugError, unknown_name
 from xaug.core.types import Array
-from xaug.explain.propagation.layers.operation import Share
-from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
+from xaug.explain.model_heads import Function, before_head, whole
+from xaug.explain.propagation.failures import FAILURES
 from xaug.explain.targets import functional
 from xaug.networks.keras_versions import (
-    OPERATIONS,
-    call_of,
-    config_of,
     in_float32,
-    kind_of,
-    origin,
     outputs_by_key,
 )
 
@@ -38,9 +33,6 @@ __all__ = ["KINDS", "ModelOutput", "choose_output", "float32_layers", "plain_err
 KINDS = ("logit", "probability", "value")
 """Kinds of explained numbers: the neuron before its softmax or sigmoid, the number behind it, or the output as
 it is, whatever its last layer."""
-Function = Callable[[list[tf.Tensor]], tf.Tensor]
-"""A function of the list of a model's inputs, each (n, ...); it returns (n, units)."""
-AS_IT_IS = "explain the output as it is, with output='value'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +75,13 @@ class ModelOutput:
         """The configuration of the model as text; None for layers of one's own that say nothing about themselves."""
         try:
             return json.dumps(self.model.get_config(), sort_keys=True, default=str)
-        except (NotImplementedError, TypeError, ValueError):
+        except (NotImplementedError, OSError, TypeError, ValueError):
             return None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Identity of the network: the model, facts that can be changed in it, and the output that is explained."""
+        return id(self.source), _facts(self.source), self.description, weights_digest(self.model), self.output
 
     @property
     def shares_layers(self) -> bool:
@@ -147,9 +144,9 @@ def _read_output(model: keras.Model, network: keras.Model, output: str) -> Model
         tensor = tf.nest.flatten(copy.outputs)[index]
         if len(copy.outputs) > 1 or not isinstance(copy.input, list):
             copy = keras.Model(copy.inputs, tensor, name=network.name)
-        function, head = (_whole(copy, tensor), "linear") if kind == "value" else (None, "")
+        function, head = (whole(copy, tensor), "linear") if kind == "value" else (None, "")
         if function is None:
-            function, head = _before_head(copy, tensor)
+            function, head = before_head(copy, tensor)
     units = _units(network.name, tensor)
     if head == "linear" and kind == "probability":
         raise ConfigurationError(
@@ -217,111 +214,6 @@ def _units(name: str, tensor: tf.Tensor) -> int:
     return int(shape[1])
 
 
-# Heads ----------------------------------------------------------------------------------------------------
-
-
-def _call(model: keras.Model, x: list[tf.Tensor]) -> tf.Tensor:
-    found = model(x if len(x) > 1 else x[0], training=False)
-    return tf.cast(found, tf.float32)
-
-
-def _whole(model: keras.Model, tensor: tf.Tensor) -> Function:
-    """The model itself, as a function to (n, units)."""
-    inside = keras.Model(model.inputs, tensor)
-    if len(tensor.shape) == 1:
-        return lambda x: _call(inside, x)[:, None]
-    return lambda x: _call(inside, x)
-
-
-def _before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
-    """The numbers before the softmax or sigmoid of an output, and which of the two it is ("linear": neither)."""
-    layer, sources = origin(tensor).layer, list(call_of(tensor).inputs)
-    kind = kind_of(layer)
-    if isinstance(layer, keras.Model):
-        return _before_nested_head(model, layer, sources, origin(tensor).output)
-    activation = _activation(layer)
-    if kind in ("Activation", "Dropout", "Softmax", *OPERATIONS) and activation is not None and len(sources) == 1:
-        if activation == "linear":
-            return _before_head(model, sources[0])
-        if activation in ("softmax", "sigmoid"):
-            return _whole(model, sources[0]), activation
-    if kind == "Dense" and activation in ("softmax", "sigmoid"):
-        before, linear = keras.Model(model.inputs, sources), _without_activation(layer)
-        return (lambda x: linear(_call(before, x))), activation
-    if activation == "linear":
-        if _hides_head(tensor):
-            raise ModelError(
-                f"model {model.name!r} ends in layer {layer.name!r} ({kind}) behind a softmax or sigmoid, so that its "
-                f"output is made of probabilities. Remedy: {AS_IT_IS}"
-            )
-        return _whole(model, tensor), "linear"
-    raise ModelError(
-        f"model {model.name!r} ends in layer {layer.name!r} ({kind}, activation {activation!r}), which is neither a "
-        f"softmax or sigmoid nor linear, so that its logits are not known. Remedy: {AS_IT_IS}"
-    )
-
-
-def _before_nested_head(
-    model: keras.Model, nested: keras.Model, sources: Sequence[tf.Tensor], index: int
-) -> tuple[Function, str]:
-    """The numbers before the head of a model inside the model."""
-    try:
-        inside = functional(nested)
-    except ModelError as error:
-        raise ModelError(f"{error}. Remedy: {AS_IT_IS}") from None
-    inner, head = _before_head(inside, tf.nest.flatten(inside.outputs)[index])
-    outer = keras.Model(model.inputs, list(sources))
-
-    def function(x: list[tf.Tensor]) -> tf.Tensor:
-        return inner(tf.nest.flatten(outer(x if len(x) > 1 else x[0], training=False)))
-
-    return function, head
-
-
-LINEAR = ("Dropout", "Add", "Subtract", "Average", "Concatenate", "Reshape", "Flatten", "Rescaling",
-          "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
-          "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Permute", "Multiply", "Dot")  # fmt: skip
-"""Keras classes without an activation that may stand last."""
-_OPERATIONS = {"softmax": "softmax", "softmax_v2": "softmax", "sigmoid": "sigmoid", "identity": "linear"}
-
-
-def _hides_head(tensor: tf.Tensor) -> bool:
-    """Whether what an output is made of, by layers without a function of their own, is a softmax or sigmoid."""
-    layer = origin(tensor).layer
-    if isinstance(layer, (keras.Model, keras.layers.InputLayer)):
-        return False
-    activation = _activation(layer)
-    if activation in ("softmax", "sigmoid"):
-        return True
-    passes = activation == "linear" and not getattr(layer, "weights", None)
-    return passes and any(map(_hides_head, call_of(tensor).inputs))
-
-
-def _activation(layer: keras.layers.Layer) -> str | None:
-    """Name of the function that a layer applies last; "linear" if there is none; None where it is not known."""
-    kind = kind_of(layer)
-    if kind == "Softmax":
-        return "softmax" if layer.axis in (-1, 1) else None
-    if kind in OPERATIONS:
-        name = operation_name(config_of(layer))
-        linear = "linear" if share_of(name) in (Share.MOVED, Share.LINEAR, Share.PRODUCT, Share.NUMERATOR) else None
-        return _OPERATIONS.get(name.split(".")[-1], linear)
-    if kind in LINEAR:
-        return "linear"
-    activation = getattr(layer, "activation", None)
-    return getattr(activation, "__name__", None)
-
-
-def _without_activation(dense: keras.layers.Dense) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The linear part of a dense layer that reads vectors."""
-
-    def linear(x: tf.Tensor) -> tf.Tensor:
-        y = tf.tensordot(x, dense.kernel, 1)
-        return y if dense.bias is None else y + dense.bias
-
-    return linear
-
-
 # Precision ------------------------------------------------------------------------------------------------
 
 
@@ -352,12 +244,6 @@ def _in_float32(model: keras.Model) -> keras.Model:
 
 
 # Errors and digests ---------------------------------------------------------------------------------------
-
-
-FAILURES = (
-    tf.errors.OpError, ValueError, TypeError, AttributeError, NotImplementedError, KeyError, IndexError,
-)  # fmt: skip
-"""Errors of TensorFlow and Keras where a model does not fit its inputs, or a layer has a fault."""
 
 
 @contextmanager

@@ -111,8 +111,9 @@ def functional(model: object) -> keras.Model:
         return keras.Model(model.inputs, model.outputs, name=model.name)
     if not is_graph(model) or isinstance(model, keras.Sequential):
         raise ModelError(
-            f"model {model.name!r} ({type(model).__name__}) is no functional model with known input shapes; build it "
-            "as keras.Model(inputs, outputs), from keras.Input(...) on"
+            f"model {model.name!r} ({type(model).__name__}) is no functional model with known input shapes. Remedy: a "
+            "trained one is made functional with its own layers: x = keras.Input(SHAPE_OF_ONE_EVENT, name='x'), and "
+            "keras.Model(x, model.call(x))"
         )
     return model
 

@@ -307,7 +307,7 @@ def config_of(layer: Any) -> JsonObject:
     named = {"function": name} if (name := _operation(layer)) else {}
     try:
         return {**layer.get_config(), **named}
-    except NotImplementedError:  # of a class of the user's own
+    except (NotImplementedError, OSError, TypeError, ValueError):  # of a class or with a function of the user's own
         return {"name": layer.name, **named}
 
 

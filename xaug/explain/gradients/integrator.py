@@ -23,7 +23,7 @@ from xaug.explain.gradients.path_kernel import PathKernel, Table
 from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats
 from xaug.explain.gradients.readout import Readout
-from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors, weights_digest
+from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors
 from xaug.explain.targets import Target
 
 __all__ = ["MAX_NODES", "Integrator", "PairTerms", "integrator_of"]
@@ -65,8 +65,7 @@ def integrator_of(network: ModelOutput, readout: Readout, paths: Paths, fast: bo
     fast : bool
         False: never cut the network behind its linear stem
     """
-    digest = weights_digest(network.model)
-    key = (id(network.source), digest, readout, network.output, tuple(paths.shapes.items()), paths.key, fast)
+    key = (network.identity, readout, tuple(paths.shapes.items()), paths.key, fast)
     if key not in _kept:
         _kept[key] = Integrator(network, readout, paths, fast)
         while len(_kept) > KEPT:

@@ -126,7 +126,7 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
             if not type(layer).__module__.startswith("keras."):
                 return _Borrowed(layer)
             return type(layer).from_config(layer.get_config())
-        except (NotImplementedError, TypeError, ValueError):
+        except (NotImplementedError, OSError, TypeError, ValueError):
             return _Borrowed(layer)
 
     inputs = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaug.core.types import Array, Arrays
-from xaug.explain.keras_models import ModelOutput, weights_digest
+from xaug.explain.keras_models import ModelOutput
 from xaug.explain.propagation.composites import Composite
 from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.graph import Graph, difference, make_graph
@@ -84,7 +84,7 @@ def propagator(
 ) -> tuple[Reference, Propagator]:
     """The Keras model and its compiled graph, made at first use; `pair`: outputs whose difference is explained."""
     facts = facts or SampleFacts()
-    key = (_key(network), how, pair, facts)
+    key = (network.identity, how, pair, facts)
     if key not in _kept:
         graph = graph_of(network, facts)
         if pair is not None:
@@ -102,12 +102,6 @@ def propagator(
 def graph_of(network: ModelOutput, facts: SampleFacts) -> Graph:
     """The canonical graph of a model for events of these shapes."""
     return make_graph(network.model, value=network.kind == "value", shapes=dict(facts.shapes))
-
-
-def _key(network: ModelOutput) -> tuple[object, ...]:
-    """The identity of a model with its weights and the output that is explained."""
-    described = network.description
-    return described or id(network.source), weights_digest(network.model), network.output, network.kind
 
 
 def batch_size(propagate: Propagator) -> int:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from xaug.core.errors import ModelError
 from xaug.core.types import Array, Arrays
 from xaug.explain.propagation.composites import Composite
+from xaug.explain.propagation.failures import computing
 from xaug.explain.propagation.graph import Graph, Node
 from xaug.explain.propagation.layers.base import Backward, Treatment
 from xaug.explain.propagation.layers.identity import Input, Masking
@@ -198,7 +199,8 @@ class Propagator:
                 [values[name] for name in node.inputs], values[node.name], records[node.name], waiting.pop(node.name),
                 self._starts.get(node.name),
             )  # fmt: skip
-            shares = node.layer.backward(seen, self.treatments[node.name])
+            with computing(node.layer.source):
+                shares = node.layer.backward(seen, self.treatments[node.name])
             if shares.elsewhere is not None:  # (n,), or one number for each step of each event
                 elsewhere += tf.reduce_sum(tf.reshape(shares.elsewhere, (tf.shape(elsewhere)[0], -1)), axis=1)
             for name, share in zip(node.inputs, shares.inputs, strict=True):
@@ -219,7 +221,8 @@ class Propagator:
                 continue
             x = [values[name] for name in node.inputs]
             own = self.masks_of(node, Forwarded(values, records, masks))
-            y, records[node.name] = node.layer.forward(x, own, self.treatments[node.name])
+            with computing(node.layer.source):
+                y, records[node.name] = node.layer.forward(x, own, self.treatments[node.name])
             values[node.name] = tf.cast(y, self.dtype) if y.dtype.is_floating else y
             masks[node.name] = node.layer.mask(x, own) if given is None else given[node.name]
         return Forwarded(values, records, masks)

@@ -25,6 +25,7 @@ import tensorflow as tf
 
 from xaug.core.types import Array
 from xaug.explain.propagation.expansions import take_apart
+from xaug.explain.propagation.failures import computing
 from xaug.explain.propagation.heads import HEADS, take_off
 from xaug.explain.propagation.layers.base import KerasLayer, Layer, Treatment, entry_of, shape_of
 from xaug.explain.propagation.layers.constant import Constant
@@ -32,6 +33,7 @@ from xaug.explain.propagation.layers.identity import Input
 from xaug.explain.propagation.layers.linear import Dense
 from xaug.explain.propagation.layers.norm import Affine
 from xaug.explain.propagation.layers.shape import Reshape
+from xaug.explain.propagation.layers.steps import EventsToSteps
 from xaug.explain.propagation.rules import EpsilonRule
 from xaug.explain.propagation.unroll import Call
 
@@ -185,8 +187,12 @@ def _node(call: Call, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) ->
 
 def _shape_for(layer: Layer[Any], call: Call, nodes: Mapping[str, Node]) -> Shape:
     """Shape of a layer's output for inputs of the given shapes, where Keras knows it only in part: by doing it once."""
-    x = [tf.zeros((1, *nodes[name].shape)) for name in call.inputs]
-    return shape_of(layer.forward(x, [None] * len(x), Treatment(EpsilonRule(1e-7), "ignore", False)).y)
+    shapes = [nodes[name].shape for name in call.inputs]
+    if isinstance(layer, EventsToSteps):  # the steps of one event are as many events here
+        return (shapes[1][0], *shapes[0])
+    x = [tf.zeros((1, *shape)) for shape in shapes]
+    with computing(layer.source):
+        return shape_of(layer.forward(x, [None] * len(x), Treatment(EpsilonRule(1e-7), "ignore", False)).y)
 
 
 def _with_constants(graph: Graph) -> Graph:

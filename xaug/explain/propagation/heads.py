@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from xaug.explain.propagation.layers.activation import HEADS, head_of
 from xaug.explain.propagation.layers.base import KerasLayer
+from xaug.explain.propagation.layers.tensor_operations import operation_name
 from xaug.explain.propagation.unroll import Call
 from xaug.networks.keras_versions import OPERATIONS as KINDS
 
-__all__ = ["HEADS", "Head", "take_off"]
+__all__ = ["HEADS", "Head", "hands_on", "take_off"]
 
-HEADS = ("softmax", "sigmoid")
-OPERATIONS = {
-    "nn.softmax": "softmax", "keras.activations.softmax": "softmax", "math.sigmoid": "sigmoid", "nn.sigmoid": "sigmoid",
-    "keras.activations.sigmoid": "sigmoid", "keras.backend.sigmoid": "sigmoid", "keras.backend.softmax": "softmax",
-    "ops.softmax": "softmax", "ops.sigmoid": "sigmoid",
-}  # fmt: skip
-"""Operations on tensors that are such a head."""
+MASKED = ("WithoutMask", "WithMask", "MaskOf")
+"""Kinds of xaug's own that hand on their first input, and say which mask it has."""
+IDLE = (
+    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
+    "AlphaDropout", "ActivityRegularization", "Identity", "identity", "ops.copy", "cast", "ops.cast",
+    *MASKED,
+)  # fmt: skip
+"""Layers and operations that change nothing at inference, or only the precision."""
+RESHAPES = ("Reshape", "Flatten", "reshape", "squeeze", "expand_dims", "ops.reshape", "ops.squeeze", "ops.expand_dims")
+"""Layers and operations that keep the numbers of an event in their order."""
+
+
+def hands_on(kind: str, function: object, before: Sequence[int | None], after: Sequence[int | None]) -> bool:
+    """Whether a call hands on the numbers of an event, so that what stands before it may be the head.
+
+    Parameters
+    ----------
+    kind : str
+        of the layer
+    function : object
+        of an activation or operation its name, without where TensorFlow and Keras keep it
+    before, after : sequences of int or None
+        shapes of its input and output, without the event axis
+    """
+    name = str(function) if kind in KINDS else kind
+    if name in IDLE or (kind == "Activation" and function == "linear"):
+        return True
+    sizes = [[size for size in shape if size != 1] for shape in (before, after)]
+    return name in RESHAPES and sizes[0] == sizes[1] and len(sizes[0]) < 2 and None not in sizes[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +75,30 @@ def take_off(calls: Mapping[str, Call], end: str) -> Head:
         if the last activation is another one: there is no neuron before it that everyone would call the output
     """
     last = calls[end]
-    alone = _head_alone(last.layer)
-    if alone == "linear" and last.layer.kind == "Activation":
-        return take_off(calls, last.inputs[0])
+    layer, name = last.layer, _function(last.layer)
+    if (len(last.inputs) == 1 or layer.kind in MASKED) and hands_on(
+        layer.kind, name, calls[last.inputs[0]].layer.shape, layer.shape
+    ):
+        inside = take_off(calls, last.inputs[0])
+        return inside if inside.kind in HEADS else Head(calls, end, "linear", end)
+    alone = _head_alone(layer)
     if alone in HEADS:
-        return Head(calls, last.inputs[0], alone, end)
-    activation = last.layer.config.get("activation", "linear")
-    if activation in HEADS:
-        bare = replace(last.layer, config={**last.layer.config, "activation": "linear"})
-        return Head({**calls, end: replace(last, layer=bare)}, end, str(activation), end)
+        return Head(calls, last.inputs[0], str(alone), end)
+    activation = layer.config.get("activation", "linear")
+    if head_of(activation) is not None and alone is None:
+        bare = replace(layer, config={**layer.config, "activation": "linear"})
+        return Head({**calls, end: replace(last, layer=bare)}, end, str(head_of(activation)), end)
     if alone is not None or activation not in ("linear", None):
-        raise last.layer.error(
+        raise layer.error(
             f"is the last one, with activation {alone or activation!r}; a softmax, a sigmoid or none is taken off",
             "explain the output as it is, with output='value'",
         )
     return Head(calls, end, "linear", end)
+
+
+def _function(layer: KerasLayer) -> object:
+    """Name of the function of an operation or activation."""
+    return operation_name(layer.config) if layer.kind in KINDS else layer.config.get("activation")
 
 
 def _head_alone(layer: KerasLayer) -> str | None:
@@ -73,7 +106,5 @@ def _head_alone(layer: KerasLayer) -> str | None:
     if layer.kind == "Softmax":
         return "softmax"
     if layer.kind == "Activation":
-        return str(layer.config["activation"])
-    if layer.kind in KINDS:
-        return OPERATIONS.get(str(layer.config.get("function")))
-    return None
+        return head_of(layer.config["activation"]) or str(layer.config["activation"])
+    return head_of(_function(layer)) if layer.kind in KINDS else None

@@ -18,7 +18,7 @@ from xaug.explain.gradients.integration import TargetLike
 from xaug.explain.gradients.paths import Paths, list_padding, masked_padding
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
-from xaug.explain.keras_models import ModelOutput, read_output, weights_digest
+from xaug.explain.keras_models import ModelOutput, read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation.api import DTYPES
 from xaug.explain.propagation.graph import make_graph
@@ -166,8 +166,7 @@ def _refuse_numbers(network: ModelOutput, frozen: Mapping[str, Array]) -> None:
 
 def _rescaler(network: ModelOutput, readout: Readout, paths: Paths, dtype: str) -> tuple[Reference, Rescaler]:
     """The Keras model and its compiled multipliers, made at first use."""
-    digest = weights_digest(network.model)
-    key = (id(network.source), digest, network.output, readout, tuple(paths.shapes.items()), paths.key, dtype)
+    key = (network.identity, readout, tuple(paths.shapes.items()), paths.key, dtype)
     if key not in _kept:
         graph = make_graph(network.model, value=network.kind == "value", shapes=dict(paths.shapes))
         _kept[key] = Reference(network), Rescaler(graph, readout, paths, dtype)

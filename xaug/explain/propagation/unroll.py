@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.types import JsonObject
+from xaug.explain.propagation.layers.activation import HEADS, POINTWISE
 from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf, known_layers
 from xaug.networks.keras_versions import (
     GraphCall,
@@ -111,22 +112,25 @@ class Unroller:
         inputs = tuple(inputs)
         shapes = tuple(self.calls[source].layer.shape for source in inputs)
         if shape is None:
-            full = [(None, *own) for own in shapes]
+            full = [(None, *self.open_shape(source)) for source in inputs]
             shape = tuple(layer.compute_output_shape(full[0] if len(full) == 1 else full))[1:]
         last = None if changed else _last_layer(layer)
         if last is not None:
             before = self.add(layer, inputs, name, shape, call, mask, {"activation": "linear"})
             return self.call(last, (before,), f"{before}_{last.name}")
         is_layer = isinstance(layer, keras.layers.Layer)
-        weights = tuple(np.asarray(w, dtype=np.float64) for w in (layer.get_weights() if is_layer else ()))
+        weights = tuple(np.asarray(w, dtype=np.float64) for w in _weights(layer))
         if not all(np.isfinite(w).all() for w in weights):
             broken = KerasLayer(name, kind_of(layer), {})
             raise broken.error("has weights that are not finite", "train the model again; this one gives no numbers")
+        if getattr(layer, "quantization_mode", None) is not None:
+            quantised = KerasLayer(name, kind_of(layer), {})
+            raise quantised.error("is quantised", "explain the model as it was before model.quantize")
         described = KerasLayer(
             self._free(name), kind_of(layer), {**config_of(layer), **(changed or {})},
             weights, _sizes(shape), shapes,
             is_layer and bool(layer.supports_masking), () if call is None else call.arguments,
-            {} if call is None else call.options, function_of(layer),
+            {} if call is None else call.options, function_of(layer), tuple(map(self.dtype, inputs)),
         )  # fmt: skip
         return self.put(Call(described, inputs, mask))
 
@@ -288,12 +292,32 @@ def unroll(model: keras.Model, expansions: Mapping[str, Expansion]) -> Unrolled:
 
 
 def _last_layer(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """The activation of a layer as a layer of its own, if it is a layer, or the softmax of a layer that is not one."""
+    """The activation of a layer as a layer of its own, if it is a layer, a function of the user's own, or the softmax
+    of a layer that is not one."""
     activation = getattr(layer, "activation", None)
     if isinstance(activation, keras.layers.Layer):
         return activation
+    if callable(activation) and not hasattr(layer, "cell") and not _is_known(activation, config_of(layer)):
+        return keras.layers.Lambda(activation, name="activation")
     is_softmax = kind_of(layer) != "Activation" and getattr(activation, "__name__", "") == "softmax"
     return keras.layers.Softmax(name="softmax") if is_softmax else None
+
+
+def _weights(layer: Any) -> list[Any]:
+    """The weights of a layer in Keras' order; those of low rank (LoRA) are added to its own, as Keras does."""
+    if not isinstance(layer, keras.layers.Layer):
+        return []
+    if getattr(layer, "lora_enabled", False):
+        own = layer.embeddings if hasattr(layer, "embeddings") else layer.kernel
+        return [own, *([] if getattr(layer, "bias", None) is None else [layer.bias])]
+    return list(layer.get_weights())
+
+
+def _is_known(activation: Callable[..., Any], config: JsonObject) -> bool:
+    """Whether an activation is one of TensorFlow or Keras with a rule, or one that may be a head."""
+    name, module = config.get("activation"), str(getattr(activation, "__module__", ""))
+    names = isinstance(name, str) and (name in POINTWISE or name in HEADS)
+    return names and module.split(".")[0] in ("keras", "tensorflow")
 
 
 def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:

@@ -245,3 +245,10 @@ class Time2Vec(layers.Layer):
 def learned_sines():
     h = dense(8)(Time2Vec()(inputs := particles()))
     return head(inputs, layers.GlobalAveragePooling1D()(block(h)))
+
+
+@zoo("attention behind Masking with padded queries, whose shortcut drops the mask", conserves=False)
+def padded_queries():
+    inputs = particles()
+    h = dense(8)(layers.Masking()(inputs))
+    return head(inputs, tf.reduce_max(h + layers.MultiHeadAttention(2, 4, use_bias=False)(h, h), axis=1))

@@ -153,3 +153,46 @@ def angles():
     inputs = particles()
     phi = inputs[..., 2:]
     return head(inputs, tf.reduce_sum(dense(4, "relu")(tf.concat([inputs, tf.sin(phi), tf.cos(phi)], -1)), 1))
+
+
+@zoo("powers and thresholds of columns by a list of numbers (broadcast)", conserves=False)
+def broadcast_functions():
+    inputs = vector(size=4)
+    powers = tf.pow(tf.abs(inputs[:, :, None]), [1.0, 2.0, 3.0])
+    steps = tf.maximum(inputs[:, :, None], [-1.0, 0.0, 1.0])
+    return head(inputs, layers.Concatenate()([powers, steps]))
+
+
+@zoo("log of a sum of exponentials over particles", conserves=False)
+def soft_maximum():
+    return head(inputs := particles(), tf.reduce_logsumexp(dense(4)(inputs), axis=1))
+
+
+@zoo("product over particles (reduce_prod)")
+def products_of_particles():
+    return head(inputs := particles(), tf.reduce_prod(dense(4)(inputs), axis=1))
+
+
+@zoo("azimuth from two components (atan2)")
+def azimuths():
+    inputs = particles()
+    return head(inputs, tf.math.atan2(inputs[..., 0], inputs[..., 1]))
+
+
+@zoo("weights and numbers rounded inside of the model, passed straight through")
+def rounded():
+    inputs = vector(size=5)
+    h = dense(5, "relu")(inputs)
+    return head(inputs, h + tf.stop_gradient(tf.round(h * 16) / 16 - h))
+
+
+@zoo("fake quantisation of TensorFlow")
+def fake_quantised():
+    inputs = vector(size=5)
+    return head(inputs, tf.quantization.fake_quant_with_min_max_args(dense(5, "relu")(inputs), -6, 6))
+
+
+@zoo("local response normalisation", conserves=False)
+def local_response():
+    inputs = image()
+    return head(inputs, tf.nn.local_response_normalization(dense(4)(inputs)))

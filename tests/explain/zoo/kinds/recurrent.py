@@ -142,3 +142,10 @@ def stateful():
 def sentinel():
     inputs = particles()
     return head(inputs, layers.GRU(3, use_bias=False)(layers.Masking(-999.0)(inputs)))
+
+
+@zoo("lists of unknown length: both directions of an LSTM, TimeDistributed dense layers, mean of the real ones")
+def distributed_unknown_length():
+    inputs = particles(steps=None)
+    h = layers.Bidirectional(layers.LSTM(3, use_bias=False, return_sequences=True))(layers.Masking()(inputs))
+    return head(inputs, layers.GlobalAveragePooling1D()(layers.TimeDistributed(dense(4, "relu"))(h)))

@@ -162,3 +162,18 @@ def two_embeddings():
     kind = keras.Input((STEPS,), name="kind", dtype="int32")
     embedded = [layers.Embedding(TOKENS, 4, mask_zero=True)(one) for one in (charge, kind)]
     return head([charge, kind], layers.GlobalAveragePooling1D()(dense(5, "relu")(layers.Add()(embedded))))
+
+
+@zoo("types of particles as one-hot vectors made inside (one_hot)", conserves=False)
+def one_hot_types():
+    inputs, types = particles(), keras.Input((STEPS,), name="types", dtype="int32")
+    h = layers.Concatenate()([inputs, tf.one_hot(types, TOKENS)])
+    return head([inputs, types], layers.GlobalAveragePooling1D()(dense(5, "relu")(h)))
+
+
+@zoo("types of particles in a column of the list, rounded, cast and embedded", conserves=False)
+def types_in_a_column():
+    inputs = particles()
+    types = tf.cast(tf.round(tf.clip_by_value(tf.abs(inputs[..., 2]), 0.0, 5.0)), tf.int32)
+    h = layers.Concatenate()([inputs[..., :2], layers.Embedding(TOKENS, 3)(types)])
+    return head(inputs, layers.GlobalAveragePooling1D()(dense(5, "relu")(h)))

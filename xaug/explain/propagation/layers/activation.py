@@ -16,7 +16,7 @@ from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.multipliers import Ends, slope
 
-__all__ = ["POINTWISE", "Activation", "Parametric", "Pointwise", "pointwise_of"]
+__all__ = ["HEADS", "POINTWISE", "Activation", "Parametric", "Pointwise", "head_of", "pointwise_of"]
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,27 @@ POINTWISE = {
 """Activations by their names in Keras. A new entry is tested by existing."""
 
 
+HEADS = ("softmax", "sigmoid")
+_HEADS = {
+    **{name: name for name in HEADS}, "softmax_v2": "softmax", "log_softmax": "softmax", "log_softmax_v2": "softmax",
+    "log_sigmoid": "sigmoid",
+}  # fmt: skip
+"""Functions behind the logits, and what they are; a logarithm of probabilities has the same neuron before it."""
+
+
+def head_of(function: object) -> str | None:
+    """The head that a function is, by its name as TensorFlow and Keras have it; None for any other."""
+    return _HEADS.get(str(function).rpartition(".")[2])
+
+
 def pointwise_of(layer: KerasLayer) -> str:
     """Name of the activation of a layer; ModelError if it has no rule."""
     name = layer.config.get("activation", "linear")
     name = "linear" if name is None else name
     if not isinstance(name, str) or name not in POINTWISE:
-        raise layer.error(f"has activation {name!r}, which has no rule; those with one are {', '.join(POINTWISE)}")
+        own = name.get("config", name) if isinstance(name, dict) else name
+        own = own if isinstance(own, str) else "of the user's own"
+        raise layer.error(f"has activation {own!r}, which has no rule; those with one are {', '.join(POINTWISE)}")
     return name
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
 from xaug.explain.propagation.layers.operation import Operation, Share
-from xaug.explain.propagation.layers.softmax import LOW, Softmax
+from xaug.explain.propagation.layers.softmax import Softmax, without
 from xaug.explain.propagation.linear_maps import Tensor
 
 __all__ = ["AttentionProduct", "AttentionSoftmax"]
@@ -43,7 +43,7 @@ class AttentionProduct(Operation):
 
 @register("AttentionSoftmax")
 @dataclass(frozen=True, eq=False)
-class AttentionSoftmax(Layer[None]):
+class AttentionSoftmax(Layer[Tensor | None]):
     """The softmax of scores over the places of the keys, without those that a mask excludes.
 
     Its inputs are the scores; the queries and the values, for their masks; and a mask of pairs, if one was given.
@@ -56,7 +56,7 @@ class AttentionSoftmax(Layer[None]):
     def lower(cls, layer: KerasLayer) -> AttentionSoftmax:
         return cls(layer, bool(layer.config["causal"]), bool(layer.config["attention_mask"]))
 
-    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[Tensor | None]:
         scores, allowed = x[0], None
         real_queries, real_keys = masks[1], masks[2]
         for one in (
@@ -67,15 +67,14 @@ class AttentionSoftmax(Layer[None]):
         ):
             if one is not None:
                 allowed = one if allowed is None else tf.logical_and(allowed, one)
-        if allowed is not None:
-            scores = scores + (1 - tf.cast(allowed, scores.dtype)) * LOW
-        return Passed(tf.nn.softmax(scores), None)
+        allowed = None if allowed is None else tf.broadcast_to(allowed, tf.shape(scores))
+        return Passed(tf.nn.softmax(without(scores, allowed)), allowed)
 
     def _pairs(self, mask: Tensor) -> Tensor:
         """The mask (n, queries, keys), or (n, heads, queries, keys)."""
         mask = tf.cast(mask, tf.bool)
         return mask if len(mask.shape) == 4 else mask[:, None]
 
-    def backward(self, seen: Backward[None], how: Treatment) -> Shares:
+    def backward(self, seen: Backward[Tensor | None], how: Treatment) -> Shares:
         found = Softmax(self.source, (-1,)).backward(seen, how)
         return Shares([*found.inputs, *[None] * (len(seen.x) - 1)], found.elsewhere)

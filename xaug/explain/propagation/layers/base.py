@@ -62,6 +62,8 @@ class KerasLayer:
         what this call of the layer was given, by position and by name, with `TensorOf` for each of its inputs
     function : callable, optional
         the function of an operation on tensors (TFOpLambda) or of an initialiser without weights
+    input_types : tuple of str
+        types of the inputs in the model; the engine has numbers in place of integers
     """
 
     name: str
@@ -74,6 +76,7 @@ class KerasLayer:
     arguments: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     function: Callable[..., Any] | None = None
+    input_types: tuple[str, ...] = ()
 
     def error(self, reason: str, remedy: str = GRADIENTS) -> ModelError:
         """The error that refuses the layer: it names the layer, the reason and a remedy."""

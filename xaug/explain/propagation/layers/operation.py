@@ -37,16 +37,22 @@ class Share(str, Enum):
     MOVED: each element of y is an element of an input, which gets its R. LINEAR: x_j df/dx_j R / y, for sums with any
     factors, and other functions that grow in proportion to their inputs, such as a norm (by Euler's theorem these
     shares add up). SQUARE: half of that, for functions that grow with their square, such as a variance. PRODUCT: as
-    LINEAR, with equal parts for all factors that are signals and nothing for gates. UNCHANGED: y_j is a function of x_j
-    alone, which gets all of it. NUMERATOR: as LINEAR, by the first input alone; the others are a scale. NOTHING: no
-    input gets anything, as of a comparison.
+    LINEAR, with equal parts for all factors that are signals and nothing for gates. FACTORS: equal parts for all
+    elements of one input that are multiplied. UNCHANGED: y_j is a function of x_j alone, which gets all of it. EQUAL:
+    y_j is a function of one element of each input, which get equal parts, such as an angle of two components. VECTOR:
+    each element of x has numbers of y of its own, and gets the sum of theirs, as a token does.
+    NUMERATOR: as LINEAR, by the first input alone; the others are a scale. NOTHING: no input gets anything, as of a
+    comparison.
     """
 
     MOVED = "moved"
     LINEAR = "linear"
     SQUARE = "square"
     PRODUCT = "product"
+    FACTORS = "factors"
     UNCHANGED = "unchanged"
+    EQUAL = "equal"
+    VECTOR = "vector"
     NUMERATOR = "numerator"
     NOTHING = "nothing"
 
@@ -80,22 +86,38 @@ class Operation(Layer[None]):
 
     def backward(self, seen: Backward[None], how: Treatment) -> Shares:
         x, relevance = seen.x, seen.relevance
-        if not seen.y.dtype.is_floating or not seen.y.shape.rank:  # a number of steps, or an index
+        if not seen.y.shape.rank:  # a number of steps
             return Shares([None] * len(x))
         if self.share is Share.NOTHING:
             lost = tf.reduce_sum(relevance, tuple(range(1, len(relevance.shape))))
             return Shares([None] * len(x), lost)
         if self.share is Share.UNCHANGED:
-            return Shares([relevance if x[0].dtype.is_floating else None, *[None] * (len(x) - 1)])
+            return Shares([_summed_to(x[0], relevance), *[None] * (len(x) - 1)])
+        if self.share is Share.VECTOR:
+            by_element = tf.reshape(relevance, tf.concat([tf.shape(x[0]), [-1]], axis=0))
+            return Shares([tf.reduce_sum(by_element, axis=-1)])
+        if self.share is Share.EQUAL:
+            return Shares([_summed_to(one, relevance / len(x)) for one in x])
         if self.share is Share.MOVED:
-            return Shares(self._gradients(x, relevance))
+            return Shares(self._moved_back(x, seen.y, relevance))
         found = self._gradients(x, divided(relevance, seen.y))
         shares = [None if g is None else own * g for own, g in zip(x, found, strict=True)]
         if self.share is Share.NUMERATOR:
             return Shares([shares[0], *[None] * (len(x) - 1)])
-        if self.share is Share.SQUARE:
-            return Shares([None if s is None else s / 2 for s in shares])
+        if self.share in (Share.SQUARE, Share.FACTORS):
+            number = 2 if self.share is Share.SQUARE else tf.cast(tf.size(x[0]) / tf.size(seen.y), relevance.dtype)
+            return Shares([None if s is None else s / number for s in shares])
         return Shares(self._factors(shares, how) if self.share is Share.PRODUCT else shares)
+
+    def _moved_back(self, x: list[Tensor], y: Tensor, relevance: Tensor) -> list[Tensor | None]:
+        """Relevance moved back to where it came from; of integers, such as tokens cut out of a list, by numbers."""
+        if y.dtype.is_floating:
+            return self._gradients(x, relevance)
+        if len(x) > 1:
+            return [None] * len(x)
+        if y.dtype != x[0].dtype:  # a cast
+            return [relevance]
+        return self._gradients([tf.cast(x[0], relevance.dtype)], relevance)
 
     def _factors(self, shares: list[Tensor | None], how: Treatment) -> list[Tensor | None]:
         """Shares of a product, which are alike for each factor: equal parts for the signals, nothing for gates."""
@@ -123,7 +145,7 @@ class Operation(Layer[None]):
             return [None] * len(x)
         if self.extreme is not None:
             return of_extreme(self.function, ends, self.extreme)
-        if self.is_elementwise and len(x) == 1 and x[0].dtype.is_floating:
+        if self.is_elementwise and len(x) == 1 and x[0].dtype.is_floating and x[0].shape == ends.y.shape:
             return [ends.multiplier * slope(lambda z: self.function([z]), x[0], start[0], ends.y, ends.begin)]
         return super().multipliers(ends, how)
 
@@ -145,3 +167,14 @@ class Operation(Layer[None]):
 
     def is_gate(self, inputs: Sequence[bool]) -> bool:
         return self.share is Share.NOTHING or all(inputs)
+
+
+def _summed_to(x: Tensor, relevance: Tensor) -> Tensor:
+    """Relevance (n, ...) of elements that an input was repeated to, summed over the repetitions."""
+    if relevance.shape[1:] == x.shape[1:]:
+        return relevance
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        ones = tf.ones_like(x, relevance.dtype)
+        tape.watch(ones)
+        repeated = tf.broadcast_to(ones, tf.shape(relevance))
+    return tape.gradient(repeated, ones, relevance)

@@ -35,6 +35,11 @@ SHARES = {
         "ops.stack", "ops.unstack", "ops.split", "ops.take", "ops.take_along_axis", "ops.flip", "ops.repeat",
         "ops.tile", "ops.broadcast_to", "ops.pad", "ops.roll", "ops.slice", "ops.where", "ops.maximum", "ops.minimum",
         "ops.max", "ops.min", "ops.cast", "ops.moveaxis", "ops.swapaxes", "ops.ravel", "ops.copy",
+        "math.reduce_logsumexp", "backend.logsumexp", "ops.logsumexp", "ops.logaddexp", "math.segment_max",
+        "math.segment_min", "math.unsorted_segment_max", "math.unsorted_segment_min", "ops.segment_max", "ops.tril",
+        "ops.triu", "ops.diagonal", "ops.max_pool", "ops.adaptive_max_pool",
+        "ops.space_to_depth", "ops.depth_to_space", "ops.rot90",
+        "linalg.diag", "linalg.set_diag", "image.flip_up_down", "image.rot90",
     ),
     Share.LINEAR: (
         "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",
@@ -44,6 +49,10 @@ SHARES = {
         "backend.std", "image.resize",
         "linalg.trace",
         "ops.add", "ops.subtract", "ops.negative", "ops.sum", "ops.mean", "ops.cumsum", "ops.std",
+        "math.segment_sum", "math.segment_mean", "math.unsorted_segment_sum", "math.unsorted_segment_mean",
+        "ops.segment_sum", "ops.trace", "ops.diff", "ops.norm", "ops.hypot", "ops.median", "ops.average_pool",
+        "ops.adaptive_average_pool",
+        "image.sobel_edges",
     ),
     Share.SQUARE: (
         "math.reduce_variance", "backend.var", "math.squared_difference", "ops.var",
@@ -54,10 +63,13 @@ SHARES = {
         "nn.convolution", "nn.conv1d", "nn.conv2d", "nn.conv3d", "nn.depthwise_conv2d", "nn.conv_transpose",
         "backend.conv1d", "backend.conv2d", "linalg.cross", "linalg.tensordot",
         "ops.multiply", "ops.matmul", "ops.einsum", "ops.tensordot", "ops.dot",
+        "ops.conv", "ops.depthwise_conv", "ops.separable_conv", "ops.conv_transpose", "ops.outer", "ops.inner",
+        "ops.vdot", "ops.cross", "ops.kron",
     ),
     Share.NUMERATOR: (
         "math.truediv", "math.divide", "__operators__.truediv", "math.divide_no_nan", "realdiv", "math.xdivy",
         "ops.divide", "ops.true_divide", "ops.divide_no_nan",
+        "ops.average",
     ),
     Share.UNCHANGED: (
         "nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.selu", "nn.gelu", "nn.silu", "nn.swish", "nn.softplus",
@@ -79,8 +91,19 @@ SHARES = {
         "ops.softsign", "ops.tanh", "ops.sigmoid", "ops.hard_sigmoid", "ops.exp", "ops.expm1", "ops.log", "ops.log1p",
         "ops.sqrt", "ops.rsqrt", "ops.square", "ops.absolute", "ops.power", "ops.erf", "ops.reciprocal", "ops.sinh",
         "ops.cosh", "ops.sin", "ops.cos", "ops.arctan", "ops.arcsinh", "ops.stop_gradient",
-        "ops.normalize",
+        "ops.normalize", "ops.rmsnorm", "ops.rms_norm", "ops.layer_norm", "ops.batch_norm",
+        "ops.log10", "ops.log2", "ops.exp2", "ops.cbrt", "ops.celu", "ops.hard_silu", "ops.hard_swish", "ops.mish",
+        "ops.log_sigmoid", "ops.sparse_plus", "ops.squareplus", "ops.tanh_shrink", "ops.hard_tanh", "ops.hard_shrink",
+        "ops.soft_shrink", "ops.threshold", "ops.tan", "ops.arcsin", "ops.arccos", "ops.arccosh", "ops.arctanh",
+        "ops.nan_to_num", "ops.erfinv", "ops.logit", "ops.layer_normalization", "ops.rms_normalization",
+        "ops.batch_normalization", "math.erfc", "math.erfinv", "math.lgamma",
+        "math.ceil", "math.floor", "round", "math.round", "ops.ceil", "ops.floor", "ops.round", "ops.trunc",
+        "quantization.fake_quant_with_min_max_args", "quantization.fake_quant_with_min_max_vars",
+        "quantization.quantize_and_dequantize_v2", "nn.local_response_normalization",
     ),
+    Share.FACTORS: ("math.reduce_prod", "backend.prod", "ops.prod"),
+    Share.VECTOR: ("one_hot", "ops.one_hot"),
+    Share.EQUAL: ("math.atan2", "ops.arctan2"),
     Share.NOTHING: (
         "math.equal", "math.not_equal", "math.greater", "math.greater_equal", "math.less", "math.less_equal",
         "__operators__.eq", "__operators__.ne", "__operators__.gt", "__operators__.ge", "__operators__.lt",
@@ -89,7 +112,7 @@ SHARES = {
         "backend.greater", "backend.greater_equal", "backend.less", "backend.less_equal", "math.is_nan",
         "math.is_finite", "shape", "zeros_like", "ones_like", "backend.zeros_like", "backend.ones_like", "argsort",
         "math.argmax", "math.argmin", "math.count_nonzero", "sequence_mask", "backend.argmax", "size", "rank",
-        "shape", "range", "one_hot", "math.ceil", "math.floor", "round", "math.round", "math.floordiv", "floor_div",
+        "shape", "range", "math.floordiv", "floor_div",
         "math.floormod", "__operators__.logical_and", "__operators__.logical_or", "__operators__.and",
         "__operators__.or", "__operators__.invert", "searchsorted", "nn.in_top_k", "zeros", "ones", "fill", "eye",
         "math.is_inf",
@@ -97,12 +120,17 @@ SHARES = {
         "ops.equal", "ops.not_equal", "ops.greater", "ops.greater_equal", "ops.less", "ops.less_equal",
         "ops.logical_and", "ops.logical_or", "ops.logical_not", "ops.logical_xor", "ops.any", "ops.all", "ops.isnan",
         "ops.isfinite", "ops.zeros_like", "ops.ones_like", "ops.argsort", "ops.argmax", "ops.argmin",
-        "ops.count_nonzero", "ops.one_hot", "ops.ceil", "ops.floor", "ops.round", "ops.floor_divide", "ops.mod",
+        "ops.count_nonzero", "ops.floor_divide", "ops.mod", "ops.isinf", "ops.heaviside", "ops.signbit",
+        "ops.digitize", "ops.searchsorted", "ops.bincount",
         "ops.sign",
     ),
 }  # fmt: skip
 """Names of operations by how they share relevance."""
 _SHARE_OF = {name: share for share, names in SHARES.items() for name in names}
+GATHERS = ("gather", "backend.gather", "ops.take")
+"""Operations that pick rows; those of a table that is no input are vectors of tokens."""
+SINGLE = ("quantization.", "nn.local_response_normalization")
+"""Beginnings of the names of operations that TensorFlow has in float32 alone."""
 BOUNDS = ("math.maximum", "math.minimum", "backend.maximum", "backend.minimum", "ops.maximum", "ops.minimum")
 """Operations that bound a tensor where the other argument is a number."""
 MOMENTS = ("nn.moments", "nn.weighted_moments", "ops.moments")
@@ -130,7 +158,7 @@ SIGMOIDS = (
 EXTREMES = {
     **dict.fromkeys((
         "math.maximum", "math.reduce_max", "backend.max", "backend.maximum", "nn.max_pool", "nn.max_pool1d",
-        "nn.max_pool2d", "nn.max_pool3d", "ops.maximum", "ops.max",
+        "nn.max_pool2d", "nn.max_pool3d", "ops.maximum", "ops.max", "ops.max_pool", "ops.adaptive_max_pool",
     ), True),
     **dict.fromkeys((
         "math.minimum", "math.reduce_min", "backend.min", "backend.minimum", "ops.minimum", "ops.min",
@@ -172,12 +200,16 @@ class TensorOperation(Operation):
             share = Share.NOTHING
         if share is None or layer.function is None:
             raise layer.error(f"is the operation {name}, which has no rule", f"{GRADIENTS}, or write it by others")
+        if name in GATHERS and len(layer.input_shapes) == 1 and not isinstance(layer.arguments[0], TensorOf):
+            share = Share.VECTOR  # rows of a table
         if name in BOUNDS and len(layer.input_shapes) == 1:
             share = Share.UNCHANGED  # bounded by a number
         if share is Share.NUMERATOR and not isinstance(layer.arguments[0], TensorOf):
             share = Share.UNCHANGED  # a number over a signal
         signs = name in SIGN_KEPT and not _has_negative(layer)
-        return cls(layer, _function(layer), share, (lambda inputs: all(inputs)) if signs else (lambda inputs: False))
+        return cls(
+            layer, _function(layer, share), share, (lambda inputs: all(inputs)) if signs else (lambda inputs: False)
+        )
 
     @property
     def reads_shape_alone(self) -> bool:  # type: ignore[override]  # constant for other classes
@@ -192,7 +224,7 @@ class TensorOperation(Operation):
     def is_elementwise(self) -> bool:
         """Norms read all elements; the bounds of a clip are numbers, so that it reads one."""
         name = operation_name(self.source.config)
-        return name in CLIPS or (super().is_elementwise and "normaliz" not in name)
+        return name in CLIPS or (super().is_elementwise and "norm" not in name)
 
     @property
     def path_nodes(self) -> int:  # type: ignore[override]  # constant for other classes
@@ -227,13 +259,19 @@ def _has_negative(layer: KerasLayer) -> bool:
     return any(values.dtype.kind in "iuf" and (values < 0).any() for values in found)
 
 
-def _function(layer: KerasLayer) -> Any:
-    """The operation as a function of the list of its tensors, in the type of these."""
+def _function(layer: KerasLayer, share: Share) -> Any:
+    """The operation as a function of the list of its tensors, in the type of these; of integers in theirs."""
+    integers = share in (Share.NOTHING, Share.VECTOR)
+    single = operation_name(layer.config).startswith(SINGLE)
     call, index = layer.function, layer.options.get(NUMBER)
     options = {key: value for key, value in layer.options.items() if key != NUMBER}
     assert call is not None
 
     def compute(x: list[Tensor]) -> Tensor:
+        if integers:
+            x = [_as_in_model(one, own) for one, own in zip(x, layer.input_types, strict=True)]
+        if single:
+            x = [tf.cast(one, tf.float32) if one.dtype.is_floating else one for one in x]
         floating = [one.dtype for one in x if one.dtype.is_floating]
 
         def placed(value: Any) -> Any:
@@ -249,6 +287,12 @@ def _function(layer: KerasLayer) -> Any:
         return found if index is None else tf.nest.flatten(found)[index]
 
     return compute
+
+
+def _as_in_model(x: Tensor, dtype: str) -> Tensor:
+    """A tensor in the type that the model has it in, if that is an integer or bool."""
+    own = tf.as_dtype(dtype)
+    return x if own.is_floating or x.dtype == own else tf.cast(x, own)
 
 
 def _slices(value: Any) -> Any:

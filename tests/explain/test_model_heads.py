@@ -1,0 +1,167 @@
+"""What is explained at the end of a model: IG and LRP take the same head off, whatever stands behind it."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import xaug
+from xaug.core.errors import ModelError
+from xaug.networks.keras_versions import is_keras_3
+
+X = np.random.default_rng(4).normal(size=(7, 5)).astype(np.float32)
+
+
+def logits(units=3):
+    inputs = keras.Input((5,), name="x")
+    return inputs, layers.Dense(units)(layers.Dense(6, "tanh")(inputs))
+
+
+def first_class(softmax):
+    """ln(p_0 / p_1), which both methods explain for `0-1`."""
+    return np.log(softmax[:, 0] / softmax[:, 1])
+
+
+def tf_or_ops(name, *arguments):
+    """A function of keras.ops in Keras 3, and that of TensorFlow of the same name in Keras 2."""
+    if is_keras_3():
+        return getattr(keras.ops, name)(*arguments)
+    import tensorflow as tf
+
+    return getattr(tf.nn if "soft" in name else tf, name)(*arguments)
+
+
+PROBABILITIES = {
+    "Softmax": lambda z: layers.Softmax()(z),
+    "Dropout": lambda z: layers.Dropout(0.3)(layers.Softmax()(z)),
+    "Reshape": lambda z: layers.Reshape((3,))(layers.Softmax()(z)),
+    "Flatten of one step": lambda z: layers.Flatten()(layers.Softmax()(layers.Reshape((1, 3))(z))),
+    "noise": lambda z: layers.Activation("linear")(layers.GaussianNoise(0.1)(layers.Softmax()(z))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", PROBABILITIES)
+def test_what_hands_a_softmax_on_is_taken_off_with_it(end):
+    inputs, z = logits()
+    model = keras.Model(inputs, PROBABILITIES[end](z))
+    expected = first_class(model(X).numpy().astype(float))
+    lrp = xaug.explain.lrp(model, X, "epsilon", "0-1", "native")
+    ig = xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), "0-1")
+    np.testing.assert_allclose(lrp.logit, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(ig.logit, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_logarithms_of_probabilities_have_the_same_logits():
+    inputs, z = logits()
+    model = keras.Model(inputs, tf_or_ops("log_softmax", z))
+    logs = model(X).numpy().astype(float)
+    for found in (
+        xaug.explain.lrp(model, X, "epsilon", "0-1", "native"),
+        xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), "0-1"),
+    ):
+        np.testing.assert_allclose(found.logit, logs[:, 0] - logs[:, 1], rtol=1e-3, atol=1e-4)
+
+
+LINEAR = {
+    "a number": lambda z: z / 2.0,
+    "a sign": lambda z: -z,
+    "a sum": lambda z: z + 1.0,
+    "a Reshape": lambda z: layers.Reshape((3,))(z),
+    "another order": lambda z: z[:, ::-1],
+    "a Rescaling": lambda z: layers.Rescaling(3.0, 1.0)(z),
+}
+
+
+@pytest.mark.parametrize("end", LINEAR)
+def test_what_stands_behind_logits_is_explained_with_them(end):
+    """A model without softmax is explained as a whole: a factor at its end is not left out."""
+    inputs, z = logits()
+    model = keras.Model(inputs, LINEAR[end](z))
+    expected = model(X).numpy()[:, 0]
+    lrp = xaug.explain.lrp(model, X, "epsilon", 0, "native")
+    ig = xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0)
+    np.testing.assert_allclose(lrp.logit, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ig.logit, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ig.residual, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("explain", ["lrp", "ig"])
+@pytest.mark.parametrize("end", ["negative", "scaled", "averaged"])
+def test_what_is_made_of_probabilities_is_refused_with_a_remedy_that_works(end, explain):
+    inputs, z = logits()
+    p = layers.Softmax()(z)
+    ends = {"negative": lambda: -p, "scaled": lambda: 2.0 * p, "averaged": lambda: layers.Average()([p, p])}
+    model = keras.Model(inputs, ends[end]())
+
+    def explained(output):
+        if explain == "lrp":
+            return xaug.explain.lrp(model, X, "epsilon", 0, "native", output=output)
+        return xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0, output=output)
+
+    with pytest.raises(ModelError, match="output='value'"):
+        explained("logit")
+    np.testing.assert_allclose(explained("value").logit, model(X).numpy()[:, 0], rtol=1e-3, atol=1e-5)
+
+
+class Own(keras.Model):
+    """A trained classifier of a class of the user's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = layers.Dense(4, "tanh"), layers.Dense(3, "softmax")
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def test_a_classifier_of_a_class_of_its_own_is_refused_with_a_remedy_that_works():
+    model = Own()
+    expected = first_class(np.asarray(model(X), float))
+    with pytest.raises(ModelError, match=r"keras\.Model\(x, model\.call\(x\)\)"):
+        xaug.explain.lrp(model, X, "epsilon", "0-1", "native")
+    x = keras.Input((5,), name="x")
+    same = keras.Model(x, model.call(x))
+    inside = keras.Model(y := keras.Input((5,), name="y"), model(y))
+    for own in (same, inside):
+        lrp = xaug.explain.lrp(own, X, "epsilon", "0-1", "native")
+        ig = xaug.explain.integrated_gradients(own, X, xaug.explain.Blank(), "0-1")
+        np.testing.assert_allclose(lrp.logit, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(ig.logit, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_function_that_was_written_anew_under_its_name_is_not_taken_for_the_old_one():
+    """As in a notebook: the same weights, the same names, another function."""
+    weights = None
+    for factor in (1.0, 2.0):
+        inputs = keras.Input((5,), name="x")
+        h = layers.Lambda(_times(factor), name="scale")(inputs)
+        model = keras.Model(inputs, layers.Dense(2, name="out")(h), name="mine")
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        expected = model(X).numpy()[:, 0]
+        lrp = xaug.explain.lrp(model, X, "epsilon", 0, "native")
+        ig = xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0)
+        np.testing.assert_allclose(lrp.logit, expected, rtol=1e-4)
+        np.testing.assert_allclose(ig.logit, expected, rtol=1e-4)
+
+
+def _times(factor):
+    table = {"factor": factor}  # no cell of the function, so that no configuration has the number
+
+    def scale(x):
+        return x * table["factor"]
+
+    return scale
+
+
+def test_another_activation_put_into_the_same_model_is_seen():
+    inputs, z = logits(2)
+    model = keras.Model(inputs, z)
+    hidden = model.layers[1]
+    for activation in ("tanh", "relu"):
+        hidden.activation = keras.activations.get(activation)
+        expected = np.asarray(model(X))[:, 0]
+        lrp = xaug.explain.lrp(model, X, "epsilon", 0, "native")
+        ig = xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0)
+        np.testing.assert_allclose(lrp.logit, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(ig.logit, expected, rtol=1e-4, atol=1e-5)
