@@ -249,7 +249,7 @@ def initial_state(x):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: layers.Dense(2, tf.math.sin, name="bad"), "activation.*linear, relu"),
+        (lambda: layers.GRU(2, tf.math.sin, name="bad"), "activation.*linear, relu"),
         (lambda: layers.GRU(2, zero_output_for_mask=True, name="bad"), "zero_output_for_mask=True"),
         (lambda: layers.GRU(2, recurrent_activation="tanh", name="bad"), "recurrent activation 'tanh'"),
         (lambda: initial_state, "initial state"),

@@ -37,7 +37,8 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
 
     Comparisons and indices, whose results are no real numbers, are let through, and so are layers without gradient that
     read inputs of the model as they are: they make masks. Where a mask changes along a path, the output jumps, which is
-    found on the path itself.
+    found on the path itself. So are those whose sources have a gradient on another way to the output: constants of the
+    shape of a signal, and rounded numbers that training passes straight through.
     """
     model = network.model
     calls = calls_of(model)
@@ -47,6 +48,23 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([tensor for tensor in x if tensor.dtype.is_floating])
         values = dict(zip(tensors, inside(x if len(x) > 1 else x[0], training=False), strict=True))
+    ends = [values[id(t)] for t in model.outputs if id(t) in values]
+    read_by = {id(t): [id(source) for source in call.inputs] for call in calls for t in call.outputs}
+
+    def before(names: list[int], stop: set[int]) -> set[int]:
+        """The tensors and all that they are made of, but those of a set."""
+        found: set[int] = set()
+        waiting = [name for name in names if name not in stop]
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            waiting += [one for one in read_by.get(name, []) if one not in stop and one not in found]
+        return found
+
+    def reached(name: int) -> bool:
+        """Whether the outputs have a gradient with respect to a tensor."""
+        return values[name].dtype.is_floating and any(g is not None for g in tape.gradient(ends, [values[name]]))
+
     connected = {id(t) for t in model.inputs if tf.as_dtype(t.dtype).is_floating}
     raw = set(connected)
     for call in calls:
@@ -60,7 +78,7 @@ def check_layers(network: ModelOutput, shapes: Shapes) -> None:
             connected |= {i for i in outputs if values[i].dtype.is_floating}
             if call.kind in MOVING and raw.issuperset(sources):
                 raw |= set(outputs)
-        elif not raw.issuperset(sources):
+        elif not (raw.issuperset(sources) or any(reached(i) for i in before(sources, raw))):
             raise ModelError(
                 f"layer {call.layer.name!r} ({call.kind}) has no gradient: Integrated Gradients cannot "
                 f"go through it. Explain the network before it, as keras.Model(model.inputs, model.get_layer("

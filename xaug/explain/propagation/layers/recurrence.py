@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import tensorflow as tf
 
 from xaug.core.types import Array
-from xaug.explain.propagation.layers.activation import POINTWISE
+from xaug.explain.propagation.layers.activation import POINTWISE, pointwise_of
 from xaug.explain.propagation.layers.base import (
     NUMBER,
     Backward,
@@ -86,9 +86,7 @@ def read_recurrent(layer: KerasLayer) -> RecurrentOptions:
     config = layer.config
     if len(layer.input_shapes) != 1:
         raise layer.error("is called with an initial state, which has no rule")
-    activation, gate = config.get("activation") or "linear", config.get("recurrent_activation", "sigmoid")
-    if activation not in POINTWISE:
-        raise layer.error(f"has activation {activation!r}; those with a rule are {', '.join(POINTWISE)}")
+    activation, gate = pointwise_of(layer), config.get("recurrent_activation", "sigmoid")
     if gate not in GATES:
         raise layer.error(f"has recurrent activation {gate!r}; a gate is one of {', '.join(GATES)}")
     for option in UNFIT:
