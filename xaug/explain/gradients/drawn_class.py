@@ -77,7 +77,7 @@ class DrawnClass:
             self.sums, self.counts[:, None], out=np.zeros_like(self.sums), where=self.counts[:, None] > 0
         )
         replica = baseline_replicas(self.job.sample, replicas, rng) @ by_baseline
-        columns = {}
+        columns: dict[str, Array] = {}
         for (name, mean, error), own in zip(with_event_errors(signed, absolute, replicas, rng), replica, strict=True):
             columns |= {name: mean, f"{name}_error_events": error, f"{name}_error_baselines": sample_deviation(own)}
         errors = {name: v[kept].astype(np.float64) for name, v in (found.standard_error or {}).items()}

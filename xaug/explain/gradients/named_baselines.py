@@ -72,8 +72,8 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     """
     choice = _renamed("reference", choice, "classes_mean")
     if choice in ("background", "background_mean"):
-        found = Mean(data, run=run, split=_split(data)).sample(input_shapes(run.model(0)))
-        return Sample(found.arrays, provenance={**found.provenance, "kind": choice})
+        mean = Mean(data, run=run, split=_split(data)).sample(input_shapes(run.model(0)))
+        return Sample(mean.arrays, provenance={**mean.provenance, "kind": choice})
     if choice == "classes_mean":
         return _mean_of_classes(run, data)
     if choice.startswith("event:") or Path(choice).suffix in FILES:

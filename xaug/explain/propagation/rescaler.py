@@ -13,7 +13,7 @@ A. Shrikumar, P. Greenside, A. Kundaje, ICML (2017), arXiv:1704.02685; S. Lundbe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -214,7 +214,9 @@ class Rescaler:
                 if factors is not None:
                     waiting[name] = waiting[name] + factors if name in waiting else factors
         shape = (-1, tf.size(w))
-        relevance, squares, total = [], [], tf.zeros_like(f)
+        relevance: list[Any] = []
+        squares: list[Any] = []
+        total = tf.zeros_like(f)
         for name in self.graph.input_names:
             step = ends.values[name] - begun.values[name]
             share = step * waiting[name] if name in waiting else tf.zeros_like(step)
