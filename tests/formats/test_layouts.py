@@ -1,10 +1,18 @@
 """The same jets in all layouts give the same dataset, as far as each layout can hold it."""
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 import xaug
+from xaug.data.plugins import plugin_of
+from xaug.jets.cuts import Selection
+from xaug.jets.jets import OPEN
+from xaug.jets.processor import JetSettings
+from xaug.process import executors
 from xaug.process.stage import process
 
 LACKING = {
@@ -114,3 +122,40 @@ def test_classes_are_chosen_and_ordered(layouts, tmp_path):
     assert made["classes"] == ["Hbb", "QCD"]
     with pytest.raises(xaug.XaugError, match="unknown class 'Hb'; did you mean 'Hbb'"):
         process([layouts["jetclass"]], tmp_path / "wrong", classes=["QCD", "Hb"])
+
+
+@pytest.mark.parametrize("layout", ["jetclass", "pfnano"])
+def test_small_chunks_that_are_joined_give_the_same_parts(
+    layouts, tmp_path, layout, monkeypatch, read_parts, assert_same_parts
+):
+    """Each chunk has a part of its own with its own cut flow, bit by bit, whether chunks are described at once."""
+    settings = JetSettings(selection=Selection(**{**OPEN, "mass_min": 60.0, "pt_min": 590.0}))
+    joined = process([layouts[layout]], tmp_path / "joined", settings, chunksize=3)
+    monkeypatch.setattr(executors, "SMALL", 0)
+    alone = process([layouts[layout]], tmp_path / "alone", settings, chunksize=3)
+    assert joined["cut_flow"] == alone["cut_flow"] and len(joined["parts"]) > 3
+    assert joined["parts"] == alone["parts"]
+    assert len({str(part["contents"]) for part in alone["parts"]}) > 3  # which differ from each other
+    assert_same_parts(read_parts(tmp_path / "joined"), read_parts(tmp_path / "alone"))
+
+
+def test_one_bad_chunk_among_joined_ones_is_named(layouts, tmp_path):
+    """A variable that fails for one jet names the file and the entries, not those of the whole batch."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import numpy as np\nimport xaug\n\n\n@xaug.variable('a')\ndef a(jets):\n"
+        "    return np.where(np.round(jets.eta, 4) == ETA, np.nan, 1.0)\n".replace(
+            "ETA", str(np.round(eta_of_jet(layouts["jetclass"], 17), 4))
+        )
+    )
+    settings = replace(JetSettings().for_given_jets(True), plugins=(plugin_of(plugin),))
+    with pytest.raises(xaug.XaugError, match=r"jetclass\.root, entries 15 to 18: mine.py: variable 'a' is nan"):
+        process([layouts["jetclass"]], tmp_path / "out", settings, chunksize=3)
+
+
+def eta_of_jet(path, jet):
+    """Pseudorapidity of a jet of JetClass, from its particles."""
+    with uproot.open(path) as file:
+        p = file["tree"].arrays(["part_px", "part_py", "part_pz"])[jet]
+    px, py, pz = (np.sum(ak.to_numpy(p[f"part_{c}"]).astype(float)) for c in ("px", "py", "pz"))
+    return np.arcsinh(pz / np.hypot(px, py))

@@ -9,7 +9,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Ranges, Source, Wanted, refuse, register_format
-from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, jets_of, massive
+from xaug.formats.jet_files import Entries, Jagged, JetFormat, jets_of, massive
 from xaug.formats.labels import by_number, count_classes
 
 __all__ = ["ATLASTOP"]
@@ -39,7 +39,7 @@ class AtlasTop(JetFormat):
         return self.signature
 
     def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
-        container = source.opened(Opener(source.tree or self.tree))
+        container = self.container(source)
 
         def read(start: int, stop: int) -> Array:
             values = Entries(container, start, stop).numbers(LABEL)

@@ -36,6 +36,7 @@ __all__ = [
     "UnsuitableFile",
     "Wanted",
     "format_of",
+    "joined",
     "recognise",
     "refuse",
     "refuse_momenta",
@@ -99,6 +100,28 @@ class FinalState:
             None if self.label is None else self.label[events],
             None if self.split is None else self.split[events],
         )
+
+
+def joined(parts: Sequence[FinalState]) -> FinalState:
+    """The events of several files of one layout, one file behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    before = np.cumsum([0, *map(len, parts)])[:-1]
+    of_jets = [None if own.jet_event is None else own.jet_event + n for own, n in zip(parts, before, strict=True)]
+
+    def together(values: Sequence[Any]) -> Any:
+        return None if values[0] is None else np.concatenate(values)
+
+    return FinalState(
+        {name: np.concatenate([own.particles[name] for own in parts]) for name in first.particles},
+        np.concatenate([own.counts for own in parts]),
+        None if first.partons is None else ak.concatenate([own.partons for own in parts]),
+        together(of_jets),
+        None if first.events is None else sum(map(len, parts)),
+        together([own.label for own in parts]),
+        together([own.split for own in parts]),
+    )
 
 
 @dataclass(frozen=True)

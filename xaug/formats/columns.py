@@ -19,7 +19,6 @@ from xaug.formats.jet_files import (
     Entries,
     Jagged,
     JetFormat,
-    Opener,
     cartesian,
     jets_of,
     kinds_to_ids,
@@ -132,7 +131,7 @@ class ColumnFiles(JetFormat):
         return tuple(dict.fromkeys(split_index(name)[0] for name in self.spec.all_columns))
 
     def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
-        container = source.opened(Opener(source.tree or self.tree))
+        container = self.container(source)
         names = list(self.spec.flags or self.spec.numbers)
         if not names:
             return {}

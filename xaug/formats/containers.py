@@ -20,7 +20,7 @@ import uproot
 
 from xaug.formats.base import UnsuitableFile
 
-__all__ = ["KINDS", "Container", "container_of", "open_container"]
+__all__ = ["KINDS", "Container", "Tree", "container_of", "open_container"]
 
 KINDS = {"ROOT": b"root", "parquet": b"PAR1", "HDF5": b"\x89HDF\r\n\x1a\n", "npz": b"PK\x03\x04"}
 """Kinds of files, by their first bytes."""
@@ -47,7 +47,9 @@ class Container(ABC):
         """Read a range of entries of some columns, as NumPy or awkward arrays."""
 
 
-class _Root(Container):
+class Tree(Container):
+    """A tree of a ROOT file."""
+
     def __init__(self, root: Any, tree: str | None):
         trees = root.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
         trees = list(dict.fromkeys(trees))
@@ -195,7 +197,7 @@ def open_container(path: str, tree: str | None = None) -> Iterator[Container]:
             kind = container_of(stream.read(8))
     if kind == "ROOT":
         with uproot.open({path: None}) as root:
-            yield _Root(root, tree or None)
+            yield Tree(root, tree or None)
     elif tree and kind in ("parquet", "npz"):
         raise UnsuitableFile(f"is a {kind} file, which has no tree {tree!r}; leave the name of the tree out")
     elif kind == "parquet":

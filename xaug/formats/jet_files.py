@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import awkward as ak
@@ -23,7 +23,8 @@ from xaug.formats.base import (
     refuse,
     refuse_unphysical,
 )
-from xaug.formats.containers import Container, container_of, open_container
+from xaug.formats.containers import Container, Tree, container_of, open_container
+from xaug.formats.root import is_root, opened
 
 __all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massive"]
 
@@ -169,23 +170,34 @@ class JetFormat(Format):
         if source.is_local and container_of(source.first_bytes(8)) in ("ROOT", None):
             return ""  # the formats of ROOT say what it holds
         try:
-            container = source.opened(Opener(source.tree or self.tree))
+            container = self.container(source)
         except UnsuitableFile as error:
             return str(error)
         shown = ", ".join(sorted(container.columns)[:8]) or "nothing"
         return f"holds {shown}, which is no known layout (describe it in a YAML of the format `columns`)"
 
+    def container(self, source: Source) -> Container:
+        """The columns of a file, of the tree that the user named or of this format's; formats share what is opened.
+
+        Raises
+        ------
+        UnsuitableFile
+            if the file is of no known kind, or has no such tree
+        """
+        tree = source.tree or self.tree
+        found: Container = source.opened(Opener(source, tree) if is_root(source) else Opener(None, tree))
+        return found
+
     def _opened(self, source: Source) -> Container | None:
         if source.is_local and container_of(source.first_bytes(8)) not in self.containers:
             return None
         try:
-            found: Container = source.opened(Opener(source.tree or self.tree))
-            return found
+            return self.container(source)
         except UnsuitableFile:
             return None
 
     def contents(self, source: Source) -> Contents:
-        container = source.opened(Opener(source.tree or self.tree))
+        container = self.container(source)
         return Contents(
             container.tree, container.entries, container.columns, {}, kind="jets", fingerprint=container.fingerprint
         )
@@ -216,10 +228,13 @@ class JetFormat(Format):
 
 
 class Opener:
-    """Opens a container with a tree; equal for equal trees, so that formats share the opened file."""
+    """Opens a container with a tree; equal for equal trees, so that formats share the opened file.
 
-    def __init__(self, tree: str | None):
-        self.tree = tree
+    Trees are read of the ROOT file `root` that the formats of ROOT have opened, where one is given.
+    """
+
+    def __init__(self, root: Source | None, tree: str | None):
+        self.root, self.tree = root, tree
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Opener) and other.tree == self.tree
@@ -228,7 +243,7 @@ class Opener:
         return hash(("container", self.tree))
 
     def __call__(self, path: str) -> Any:
-        return open_container(path, self.tree)
+        return open_container(path, self.tree) if self.root is None else nullcontext(Tree(opened(self.root), self.tree))
 
 
 class Entries:

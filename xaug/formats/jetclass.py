@@ -8,7 +8,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
-from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, cartesian, jets_of, kinds_to_ids
+from xaug.formats.jet_files import Entries, Jagged, JetFormat, cartesian, jets_of, kinds_to_ids
 from xaug.formats.labels import by_number, count_classes, label_of_flags
 
 __all__ = ["JETCLASS"]
@@ -46,7 +46,7 @@ class JetClass(JetFormat):
         return self.signature
 
     def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
-        container = source.opened(Opener(source.tree or self.tree))
+        container = self.container(source)
         names = class_names(container.columns)
         if not names:
             return {}

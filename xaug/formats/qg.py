@@ -10,7 +10,7 @@ from particle import Particle
 from xaug.core.errors import BadValues
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
-from xaug.formats.jet_files import Entries, Jagged, JetFormat, Opener, jets_of
+from xaug.formats.jet_files import Entries, Jagged, JetFormat, jets_of
 from xaug.formats.labels import by_number, count_classes
 
 __all__ = ["QG"]
@@ -36,7 +36,7 @@ class QuarkGluon(JetFormat):
         return self.signature
 
     def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
-        container = source.opened(Opener(source.tree or self.tree))
+        container = self.container(source)
 
         def read(start: int, stop: int) -> Array:
             values = Entries(container, start, stop).numbers("y")

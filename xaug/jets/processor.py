@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,17 +12,18 @@ import numpy as np
 import xaug.jets.table  # noqa: F401  # registers the variables
 from xaug.core.errors import BadValues, ConfigurationError, InputFileError
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.cut_flow import CutFlow
 from xaug.data.labels import is_background
 from xaug.data.parts import PartSettings, Rows
 from xaug.data.variables import Table
-from xaug.formats.base import PROPERTIES, FinalState, Format, UnsuitableFile, Wanted
+from xaug.formats.base import PROPERTIES, FinalState, Format, UnsuitableFile, Wanted, joined
 from xaug.formats.processor import Processor, register_processor
 from xaug.jets.constituents import make_list
 from xaug.jets.conventions import DEFAULT, Conventions
 from xaug.jets.cuts import Selection
 from xaug.jets.images import make_images
 from xaug.jets.jets import OPEN, Jets
-from xaug.jets.selection import select_jets
+from xaug.jets.selection import select_and_follow
 
 __all__ = ["JetProcessor", "JetSettings"]
 
@@ -181,19 +182,42 @@ class JetProcessor(Processor[JetSettings, JetChunk]):
 
     def rows(self, content: JetChunk, weights: Array, ids: Array) -> Rows:
         """Images, lists and expert variables of the selected jets; control histograms are not weighted."""
-        found = content.events
-        jets, cut_flow = select_jets(
-            found, self.settings.selection, conventions=self.settings.conventions, truth=content.truth
-        )
+        return self.rows_of_files([content], [weights], [ids])[0]
+
+    def rows_of_files(self, contents: Sequence[JetChunk], weights: Sequence[Array], ids: Sequence[Array]) -> list[Rows]:
+        """Rows of several files: those whose jets must contain the same partons are clustered at once."""
+        found: dict[int, Rows] = {}
+        for truth in dict.fromkeys(content.truth for content in contents):
+            places = [i for i, content in enumerate(contents) if content.truth == truth]
+            rows = self._rows([contents[i].events for i in places], truth, [weights[i] for i in places])
+            found |= dict(zip(places, rows, strict=True))
+        return [found[i] for i in range(len(contents))]
+
+    def _rows(self, parts: Sequence[FinalState], truth: str, weights: Sequence[Array]) -> Iterator[Rows]:
+        """Rows of each of several files."""
+        settings = self.settings
+        jets, left = select_and_follow(joined(parts), settings.selection, True, settings.conventions, truth)
         control = {
             "pt": jets.pt,
             "eta": jets.eta,
             "softdrop_mass": jets.softdrop_mass,
             "n_constituents": np.bincount(jets.jet_index, minlength=len(jets)),
         }
-        split = None if found.split is None else found.split[jets.event]
         columns = jet_columns(jets, self.table())
-        return Rows(jets.event, weights[jets.event], columns, control, None, cut_flow, split)
+        edges = np.cumsum([0, *map(len, parts)])
+        counts = {cut: np.diff(np.searchsorted(events, edges)) for cut, events in left.items()}
+        for i, own in enumerate(parts):
+            rows = slice(*np.searchsorted(jets.event, edges[i : i + 2]))
+            event = jets.event[rows] - edges[i]
+            yield Rows(
+                event,
+                weights[i][event],
+                {name: values[rows] for name, values in columns.items()},
+                {name: values[rows] for name, values in control.items()},
+                None,
+                CutFlow({cut: int(number[i]) for cut, number in counts.items()}),
+                None if own.split is None else own.split[event],
+            )
 
 
 register_processor("jets", JetProcessor)

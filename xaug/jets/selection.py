@@ -19,13 +19,14 @@ from xaug.jets.cuts import Selection
 from xaug.jets.jets import BETAS, MAX_AXES, Jets
 from xaug.jets.truth import TRUTH, match_partons
 
-__all__ = ["CUTS", "Selection", "select_jets"]
+__all__ = ["CUTS", "Selection", "select_and_follow", "select_jets"]
 
 KINDS = ("id", "charge", "vx", "vy", "vz", "dxy", "dz")
 """Columns of particles beside their momenta, of which files have some."""
 
 CUTS = ("events", "jet with pT", "|eta|", "soft-drop mass window", "two subjets")
-"""Steps of the cut flow. All but the first count jets. A last one counts matched jets, where partons are given."""
+"""Steps of the cut flow. All but the first count jets. A last one counts matched jets, where partons are given. Cuts
+that a selection does not make are none of its steps; without one on pT the first is called "jets"."""
 
 
 def select_jets(
@@ -55,19 +56,28 @@ def select_jets(
     Jets, CutFlow
         the selected jets, and how many remain after each of CUTS
     """
+    jets, left = select_and_follow(events, cuts, substructure, conventions, truth)
+    return jets, CutFlow({cut: len(own) for cut, own in left.items()})
+
+
+def select_and_follow(
+    events: FinalState, cuts: Selection, substructure: bool, conventions: Conventions, truth: str
+) -> tuple[Jets, dict[str, Array]]:
+    """Select as `select_jets` does; beside the jets, cut -> event of each jet that is left after it."""
     particles, event, index, jets, p, flow = _found_jets(events, cuts, conventions)
     inside, groomed, subjet = clustering.groom(jets, cuts.z_cut, cuts.soft_drop_beta, cuts.radius)
     subjet = np.stack([subjet, index[inside]], axis=1)  # beside the particle that each constituent is
     softdrop = kinematics(groomed.totals())["mass"]
     window = ((softdrop > cuts.mass_min) | (cuts.mass_min == 0)) & (softdrop < cuts.mass_max)
-    flow["soft-drop mass window"] = int(window.sum())
+    if cuts.mass_min or cuts.mass_max < np.inf:
+        flow["soft-drop mass window"] = event[window]
     if cuts.subjets == "two":
         window &= groomed.counts >= 2
-        flow["two subjets"] = int(window.sum())
+        flow["two subjets"] = event[window]
     match = TRUTH[truth]
     if events.partons is not None and match is not None:
         window &= match_partons(match, events.partons, event, p["eta"], p["phi"], cuts.radius)
-        flow[match.cut] = int(window.sum())
+        flow[match.cut] = event[window]
 
     chosen = np.flatnonzero(window)
     index, jets = clustering.regroup(jets, index, chosen)
@@ -79,12 +89,12 @@ def select_jets(
     found = _jets(event[chosen], kept, softdrop[chosen], jets, kinds, groomed, subjet[:, 0], axes)
     if not described.all():
         found = _only(found, described[index], described[subjet[subjet[:, 0] == 0, 1]])
-    return replace(found, conventions=conventions), CutFlow(flow)
+    return replace(found, conventions=conventions), flow
 
 
 def _found_jets(
     events: FinalState, cuts: Selection, conventions: Conventions
-) -> tuple[Arrays, Array, Array, FourVectors, Arrays, dict[str, int]]:
+) -> tuple[Arrays, Array, Array, FourVectors, Arrays, dict[str, Array]]:
     """The jets that are groomed: clustered or given, above the cut in pT and within that in eta.
 
     Returns
@@ -94,7 +104,7 @@ def _found_jets(
     event, index, jets, p
         event of each jet, positions of the constituents among the particles, their momenta, and kinematics of the jets
     flow
-        the cut flow so far
+        cut -> event of each jet that is left after it, so far
     """
     # neutrinos are not seen, and a particle exactly along the beam has no direction in (eta, phi)
     visible = events.particles["pt"] > 0
@@ -103,7 +113,7 @@ def _found_jets(
     particles = {name: values[visible] for name, values in events.particles.items()}
     group = np.repeat(np.arange(len(events.counts)), events.counts)[visible]
     momenta = FourVectors.of_particles(particles, np.bincount(group, minlength=len(events.counts)))
-    flow = {"events": len(events)}
+    flow: dict[str, Array] = {"events": np.arange(len(events))}
     if events.jet_event is None:
         event, index, jets = clustering.cluster(momenta, cuts.radius, cuts.pt_min, cuts.algorithm)
     else:
@@ -111,10 +121,11 @@ def _found_jets(
     chosen = np.arange(len(event))
     if cuts.jets_per_event:
         chosen = np.flatnonzero(chosen - np.searchsorted(event, event) < cuts.jets_per_event)
-    flow["jet with pT"] = len(chosen)
+    flow["jet with pT" if cuts.pt_min else "jets"] = event[chosen]
     p = kinematics(jets.totals())
     chosen = chosen[np.abs(p["eta"][chosen]) < cuts.eta_max]
-    flow["|eta|"] = len(chosen)
+    if cuts.eta_max < np.inf:
+        flow["|eta|"] = event[chosen]
     if cuts.mass_min:
         # grooming can only lower the mass (all momenta are timelike), so light jets need not be groomed
         chosen = chosen[p["mass"][chosen] > cuts.mass_min * (1 - 1e-9)]

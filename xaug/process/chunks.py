@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,7 +21,7 @@ from xaug.core.types import Array, Arrays
 from xaug.core.workers import end_with
 from xaug.data.labels import label_type
 from xaug.data.part_files import PROCESS_INDEX, write_part
-from xaug.data.parts import PartSummary, ProcessSummary, deciding, part_name
+from xaug.data.parts import PartSummary, ProcessSummary, Rows, deciding, part_name
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.formats.base import Format
 from xaug.formats.processor import AnyProcessor
@@ -30,7 +31,7 @@ from xaug.process.named_weights import named_weights, one_for_each_event
 from xaug.process.skips import Skip
 from xaug.process.units import Magnitudes, scale_of
 
-__all__ = ["UNREADABLE", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
+__all__ = ["UNREADABLE", "Batch", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
 
 UNREADABLE = (OSError, uproot.DeserializationError)
 """Errors of opening a file that has gone or was damaged after it was checked."""
@@ -57,6 +58,13 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Small chunks of several files of one format, which are selected and described at once."""
+
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Chunks that could not be processed; coffea adds up the outcomes of all chunks."""
 
@@ -65,6 +73,28 @@ class Outcome:
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(self.skips + other.skips, self.failures + other.failures)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a chunk, with the generator weights of its events and the sizes of its numbers."""
+
+    chunk: Chunk
+    content: Any
+    weights: Array
+    scale: Magnitudes
+
+
+@dataclass(frozen=True)
+class Group:
+    """The events of one process in a chunk, with their weights and ids."""
+
+    chunk: Chunk
+    content: Any
+    weights: Array
+    ids: Array
+    process: str
+    label: int
 
 
 @dataclass(frozen=True)
@@ -121,40 +151,52 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
 
     def process(self, events: Any) -> Outcome:
         """Write the part of a chunk of a ROOT file: NanoEvents of coffea, with an `InputFile` in their metadata."""
-        return self._part(Chunk.from_metadata(events.metadata), nullcontext(events))
+        return self._parts([(Chunk.from_metadata(events.metadata), nullcontext(events))])
 
-    def __call__(self, chunk: Chunk) -> Outcome:
-        """Write the part of a chunk, which its format opens."""
+    def __call__(self, item: Chunk | Batch) -> Outcome:
+        """Write the parts of a chunk or of several, which their format opens."""
+        chunks = item.chunks if isinstance(item, Batch) else (item,)
+        return self._parts([(chunk, self._opening(chunk)) for chunk in chunks])
+
+    def _opening(self, chunk: Chunk) -> AbstractContextManager[Any]:
         file = chunk.file
-        return self._part(chunk, self.formats[file.format].open(file.path, file.tree, chunk.start, chunk.stop))
+        return self.formats[file.format].open(file.path, file.tree, chunk.start, chunk.stop)
 
     def postprocess(self, accumulator: Outcome) -> Outcome:
         """Return the outcome as it is: nothing is left to do after the parts are written."""
         return accumulator
 
-    def _part(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> Outcome:
+    def _parts(self, chunks: Sequence[tuple[Chunk, AbstractContextManager[Any]]]) -> Outcome:
         end_with_parent(self.parent)
-        name = self.part(chunk)
-        if (self.output / name).exists():
-            return Outcome()
+        readings: list[Reading] = []
+        skips: list[Skip] = []
+        for chunk, opening in chunks:
+            if (self.output / self.part(chunk)).exists():
+                continue
+            try:
+                readings.append(self.read(chunk, opening))
+            except BadValues as error:
+                skips.append(chunk.skip(f"{error}; leave the file out or mend it"))
+            except FileNotFoundError:
+                skips.append(chunk.skip(LOST))
+            except Exception as error:  # nothing but the decoding of libraries runs here, and it fails in many ways
+                text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                place = f"entries {chunk.start} to {chunk.stop}"
+                skips.append(chunk.skip(f"{place} cannot be read ({text}); copy or generate the file again"))
+        return self._written(readings) + Outcome(tuple(skips))
+
+    def _written(self, readings: Sequence[Reading]) -> Outcome:
+        """Write the parts of what was read at once; where one of several fails, one by one to tell which."""
         try:
-            content, weights, scale = self.read(chunk, opening)
-        except BadValues as error:
-            return Outcome(skips=(chunk.skip(f"{error}; leave the file out or mend it"),))
-        except FileNotFoundError:
-            return Outcome(skips=(chunk.skip(LOST),))
-        except Exception as error:  # nothing but the decoding of libraries runs here, and it fails in many ways
-            text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            reason = f"entries {chunk.start} to {chunk.stop} cannot be read ({text}); copy or generate the file again"
-            return Outcome(skips=(chunk.skip(reason),))
-        try:
-            self.write(chunk, name, content, weights, scale)
+            self.write(readings)
         except XaugError as error:
-            return Outcome(failures=(chunk.skip(str(error)),))
+            if len(readings) == 1:
+                return Outcome(failures=(readings[0].chunk.skip(str(error)),))
+            return functools.reduce(operator.add, (self._written([reading]) for reading in readings))
         return Outcome()
 
-    def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> tuple[Any, Array, Magnitudes]:
-        """Contents and generator weights of a chunk, and the sizes of its numbers, which are checked.
+    def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> Reading:
+        """What is read of a chunk; its numbers are checked.
 
         Raises
         ------
@@ -171,21 +213,35 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
             particles = self.processor.particles(content)
             scale = scale_of(particles)
             weights = form.weights(opened, chunk.start) if file.weight is None else named_weights(opened, file.weight)
-            return content, one_for_each_event(weights, len(particles), file.weight), scale
+            return Reading(chunk, content, one_for_each_event(weights, len(particles), file.weight), scale)
 
-    def write(self, chunk: Chunk, name: str, content: Any, weights: Array, scale: Magnitudes) -> None:
-        """Select and describe a chunk, and write its part."""
-        file = chunk.file
+    def write(self, readings: Sequence[Reading]) -> None:
+        """Select and describe chunks, and write the part of each."""
+        groups = [group for reading in readings for group in self._groups(reading)]
+        rows = self.processor.rows_of_files(
+            [group.content for group in groups], [group.weights for group in groups], [group.ids for group in groups]
+        )
+        parts: dict[Chunk, list[ProcessPart]] = {reading.chunk: [] for reading in readings}
+        for group, own in zip(groups, rows, strict=True):
+            parts[group.chunk].append(self._part(group, own))
+        for reading in readings:
+            self._write_part(reading.chunk, reading.scale, parts[reading.chunk])
+
+    def _groups(self, reading: Reading) -> Iterator[Group]:
+        """The events of each process of a chunk."""
+        chunk, file = reading.chunk, reading.chunk.file
         ids = event_ids(file.identity, np.arange(chunk.start, chunk.stop))
         if not file.classes:
-            groups = [self._rows(content, weights, ids, file.process, file.label)]
-        else:
-            groups = [
-                self._rows(content.only(events), weights[events], ids[events], process, label)
-                for label, process in enumerate(self.processor.settings.classes)
-                if process in dict(file.classes)
-                for events in [np.flatnonzero(content.label == label)]
-            ]
+            yield Group(chunk, reading.content, reading.weights, ids, file.process, file.label)
+            return
+        for label, process in enumerate(self.processor.settings.classes):
+            if process in dict(file.classes):
+                events = np.flatnonzero(reading.content.label == label)
+                content = reading.content.only(events)
+                yield Group(chunk, content, reading.weights[events], ids[events], process, label)
+
+    def _write_part(self, chunk: Chunk, scale: Magnitudes, groups: Sequence[ProcessPart]) -> None:
+        name, file = self.part(chunk), chunk.file
         columns = {key: np.concatenate([own.columns[key] for own in groups]) for key in groups[0].columns}
         if len(groups) > 1:
             columns[PROCESS_INDEX] = np.repeat(np.arange(len(groups)), [own.summary.rows for own in groups])
@@ -194,28 +250,27 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         summary = PartSummary(name, file.path, chunk.start, chunk.stop, contents, scale.to_json())
         write_part(self.output / name, columns, counts, summary.to_json(), table=self.processor.table())
 
-    def _rows(self, content: Any, weights: Array, ids: Array, process: str, label: int) -> ProcessPart:
-        """Rows of one process in a chunk."""
+    def _part(self, group: Group, rows: Rows) -> ProcessPart:
+        """All columns of the rows of one process in a chunk."""
         settings = self.processor.settings
-        rows = self.processor.rows(content, weights, ids)
         split = rows.split
         if split is None:
-            split = assign_split(ids[rows.event], settings.split_seed, settings.split_fractions)
+            split = assign_split(group.ids[rows.event], settings.split_seed, settings.split_fractions)
         columns = {
             **rows.columns,
-            "label": np.full(len(rows.event), label, label_type(len(settings.classes))),
+            "label": np.full(len(rows.event), group.label, label_type(len(settings.classes))),
             "weight": rows.weight,
-            "event_id": ids[rows.event],
-            COLUMN: event_identities(self.processor.particles(content))[rows.event],
+            "event_id": group.ids[rows.event],
+            COLUMN: event_identities(self.processor.particles(group.content))[rows.event],
             "split": split,
         }
         summary = ProcessSummary(
-            process=process,
-            label=label,
+            process=group.process,
+            label=group.label,
             rows=len(rows.event),
             splits={which: int((split == i).sum()) for i, which in enumerate(SPLITS)},
             cut_flow=rows.cut_flow,
-            sum_weight_read=float(weights.sum()),
+            sum_weight_read=float(group.weights.sum()),
             sum_weights_selected=float(rows.weight.sum()),
             sum_squares_selected=float(rows.weight @ rows.weight),
         )

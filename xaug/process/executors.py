@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from functools import partial
@@ -23,9 +23,13 @@ from xaug.core.progress import bar
 from xaug.core.workers import cores, end_with, safe_imports
 from xaug.formats.root import RootFormat
 from xaug.process import EXECUTORS
-from xaug.process.chunks import UNREADABLE, Chunk, Outcome, PartProcessor
+from xaug.process.chunks import UNREADABLE, Batch, Chunk, Outcome, PartProcessor
 
 __all__ = ["dask_client", "run", "watched"]
+
+
+SMALL, BATCH = 100, 500
+"""Events of a chunk that is joined with others at most, and of all that are joined."""
 
 
 @contextmanager
@@ -106,6 +110,19 @@ def work_item(chunk: Chunk) -> WorkItem:
     return WorkItem(file.dataset, file.path, file.tree, chunk.start, chunk.stop, b"", asdict(file))
 
 
+def batched(chunks: Sequence[Chunk]) -> tuple[list[Batch], list[Chunk]]:
+    """Small chunks in batches, and the others: fixed costs of clustering are more than those of a few events."""
+    small = [chunk for chunk in chunks if chunk.stop - chunk.start <= SMALL]
+    if len(small) < 2:
+        return [], list(chunks)
+    batches: list[list[Chunk]] = [[]]
+    for chunk in small:
+        if sum(one.stop - one.start for one in [*batches[-1], chunk]) > BATCH:
+            batches.append([])
+        batches[-1].append(chunk)
+    return [Batch(tuple(own)) for own in batches], [chunk for chunk in chunks if chunk not in set(small)]
+
+
 def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | None, scheduler: str | None) -> Outcome:
     """Process all chunks: those of ROOT files by coffea's Runner, others by its executor alone.
 
@@ -127,7 +144,9 @@ def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | 
         warnings.filterwarnings("ignore", "Skipping bad file")
         warnings.filterwarnings("ignore", "A worker was restarted")  # because of its memory, as intended
         for name, form in work.formats.items():
-            own = [chunk for chunk in chunks if chunk.file.format == name]
+            batches, own = batched([chunk for chunk in chunks if chunk.file.format == name])
+            if batches:
+                outcome += chosen(batches, work, None)[0]
             if own and isinstance(form, RootFormat):
                 # a file that is lost after its check leaves no part, which the stage notices
                 runner = processor.Runner(executor=chosen, schema=form.schema, skipbadfiles=UNREADABLE)

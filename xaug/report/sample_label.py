@@ -82,7 +82,8 @@ def _selection(cuts: Mapping[str, Any]) -> str:
         if cuts.get("lepton_pt"):
             texts.append(f"lepton pT > {cuts['lepton_pt']:g} GeV")
     elif "pt_min" in cuts:
-        texts.append(f"jet pT > {cuts['pt_min']:g} GeV")
+        if cuts["pt_min"]:
+            texts.append(f"jet pT > {cuts['pt_min']:g} GeV")
         low, high = cuts.get("mass_min", 0), float(cuts.get("mass_max", "inf"))
         if low or high < float("inf"):
             texts.append(f"{low:g} < m_SD < {high:g} GeV")
