@@ -22,6 +22,8 @@ def lines_of(content: JsonObject) -> list[str]:
             continue
         if isinstance(value, dict):
             lines += [f"{name}:", *(f"  {key}: {shown(own)}" for key, own in value.items())]
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            lines += [f"{name}:", *(f"  {shown(own)}" for own in value)]
         else:
             lines.append(f"{name}: {shown(value)}")
     return lines

@@ -129,13 +129,13 @@ def test_small_chunks_that_are_joined_give_the_same_parts(
     layouts, tmp_path, layout, monkeypatch, read_parts, assert_same_parts
 ):
     """Each chunk has a part of its own with its own cut flow, bit by bit, whether chunks are described at once."""
-    settings = JetSettings(selection=Selection(**{**OPEN, "mass_min": 60.0, "pt_min": 590.0}))
+    settings = JetSettings(selection=Selection(**{**OPEN, "eta_max": 1.0, "mass_min": 5.0}))
     joined = process([layouts[layout]], tmp_path / "joined", settings, chunksize=3)
     monkeypatch.setattr(executors, "SMALL", 0)
     alone = process([layouts[layout]], tmp_path / "alone", settings, chunksize=3)
     assert joined["cut_flow"] == alone["cut_flow"] and len(joined["parts"]) > 3
     assert joined["parts"] == alone["parts"]
-    assert len({str(part["contents"]) for part in alone["parts"]}) > 3  # which differ from each other
+    assert len({str(part["contents"]) for part in alone["parts"]}) > 2  # which differ from each other
     assert_same_parts(read_parts(tmp_path / "joined"), read_parts(tmp_path / "alone"))
 
 

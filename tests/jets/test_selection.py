@@ -285,8 +285,8 @@ def test_unknown_setting_suggests_the_nearest(wrong, nearest):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("pt_min", "high", "pt_min = 'high' is not a float"),
-        ("jets_per_event", "two", "jets_per_event = 'two' is not a int"),
+        ("pt_min", "high", "pt_min = 'high': must be a number"),
+        ("jets_per_event", "two", "jets_per_event = 'two': must be a whole number"),
         ("jets_per_event", "-3", "must be a number >= 0"),
         ("mass_min", "160", "window"),
         ("eta_max", "nan", "eta_max"),

@@ -136,6 +136,18 @@ def test_scores_have_unit_area_and_the_spread_of_trainings():
         assert ax.get_yscale() == "log"
 
 
+def test_scores_begin_at_half_of_their_smallest_bin():
+    """A band whose lower edge is a rounding error does not stretch a logarithmic axis."""
+    counts = np.zeros((3, 3, 40))
+    counts[:, :, 5] = 99
+    counts[:, 1, 7] = np.array([1.0, 1e-16, 2.0]) * (1 + 1e-9)
+    with figure() as (_, ax):
+        plot_scores(counts, ax, ["a", "b", "c"])
+        density = (counts / counts.sum(axis=2, keepdims=True) * 40).mean(axis=0)
+        assert ax.get_ylim()[0] == pytest.approx(density[density > 0].min() / 2)
+        assert ax.get_ylim()[1] > density.max()
+
+
 def test_history_marks_the_kept_epoch_and_learning_curve_all_points():
     with figure() as (_, ax):
         artists = plot_history([{"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.0]}], ax)

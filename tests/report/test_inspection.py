@@ -51,3 +51,33 @@ def test_what_is_nothing_is_said(tmp_path, zbb_files):
             (tmp_path / name).write_bytes(content)
         with pytest.raises(XaugError, match=words):
             inspect_path(tmp_path / name)
+
+
+def test_lists_say_what_each_file_holds(zbb_files, tmp_path):
+    """A fileset, a list of paths and a YAML, each with a file that is missing."""
+    good, lost = zbb_files / "zbb_zbb_00000.root", tmp_path / "lost.root"
+    entries = inspect_path(good)["entries"]
+    (tmp_path / "all.txt").write_text(f"{good}\n{lost}\n")
+    (tmp_path / "all.json").write_text(json.dumps({"a": {"files": [str(good), str(lost)], "metadata": {"label": "H"}}}))
+    (tmp_path / "all.yaml").write_text(f"format: xaug_tree\nfiles: {{H: ['{good}', '{lost}']}}\n")
+    for name, label in (("all.txt", None), ("all.json", "H"), ("all.yaml", "H")):
+        found = {one["file"]: one for one in inspect_path(tmp_path / name)["files"]}
+        assert found[str(good)]["entries"] == entries and found[str(good)]["format"] == "xaug_tree"
+        assert found[str(good)].get("class") == label
+        assert "does not exist" in found[str(lost)]["cannot be used"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("loop", "is a broken link"), ("https://127.0.0.1:9/x.root", "cannot be read; is the server reachable")],
+)
+def test_links_and_servers(tmp_path, name, words):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(XaugError, match=words):
+        inspect_path(name if "://" in name else tmp_path / name)
+
+
+def test_a_file_of_a_directory_of_xaug_names_the_directory(zbb_dataset):
+    part = next(zbb_dataset.glob("*.h5"))
+    with pytest.raises(XaugError, match=f"belongs to what `xaug process` wrote; inspect {zbb_dataset}"):
+        inspect_path(part)

@@ -48,6 +48,10 @@ def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -
         artists.append(ax.fill_between(SCORE_EDGES, low, high, step="post", color=color, alpha=0.25, lw=0))
         artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=classes[label]))
     ax.set_yscale("log")
+    filled = mean[mean > 0]
+    if filled.size:  # a band may end at any small number; above the lines there is room for the legend
+        lowest, highest = filled.min() / 2, max(filled.max(), (mean + rms).max())
+        ax.set_ylim(lowest, highest * (highest / lowest) ** 0.25)
     ax.set_xlim(0, 1)
     ax.set_xlabel("score")
     ax.set_ylabel("normalised")

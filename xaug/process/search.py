@@ -27,7 +27,7 @@ from xaug.process.descriptions import is_description, read_description
 from xaug.process.filesets import FilesetEntry, Steps, is_fileset, read_fileset
 from xaug.process.skips import Skip
 
-__all__ = ["Candidate", "FoundInputs", "file_kind", "gather", "is_local", "recorded", "split_tree"]
+__all__ = ["Candidate", "FoundInputs", "broken_link", "file_kind", "gather", "is_local", "recorded", "split_tree"]
 
 WILDCARDS = re.compile(r"[*?\[]")
 KINDS = {

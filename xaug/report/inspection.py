@@ -83,13 +83,34 @@ def inspect_path(path: str | os.PathLike[str]) -> JsonObject:
             stage = load_manifest(place / provenance.STARTED)["stage"]
             raise DatasetError(f"{place} is not finished: run the same `xaug {stage}` command again to go on")
         return _folder(place)
-    from xaug.process.descriptions import is_description, read_description
+    from xaug.process.descriptions import is_description
+    from xaug.process.filesets import is_fileset
 
-    if is_description(text):
-        files = read_description(place)
-        listed = [{"file": one.path, "class": one.metadata.get("label"), "format": one.format} for one in files]
-        return {"what": "a description of input files", "path": text, "files": listed}
+    if place.is_file() and (is_description(text) or is_fileset(text) or text.endswith(".txt")):
+        return _list(text)
     return _file(text)
+
+
+def _list(text: str) -> JsonObject:
+    """Files that a YAML, a fileset or a list of paths names, and what each holds."""
+    from xaug.process.search import gather
+
+    found = gather([text])
+    files = []
+    for one in found.found:
+        named: JsonObject = {"file": one.path, "class": one.metadata.get("label")}
+        try:
+            own = _file(one.path, one.tree, one.format)
+            named |= {key: own[key] for key in ("format", "entries", "classes") if own[key]}
+        except (ConfigurationError, InputFileError) as error:
+            named["cannot be used"] = str(error).removeprefix(f"{one.path}: ")
+        files.append({key: value for key, value in named.items() if value is not None})
+    return {
+        "what": "a list of input files",
+        "path": text,
+        "files": files,
+        "left_out": [str(one) for one in found.skips],
+    }
 
 
 def _folder(place: Path) -> JsonObject:
@@ -194,14 +215,17 @@ OF_STAGE: dict[str, Callable[[Path], JsonObject]] = {
 """Stage -> what is told of its directories beside how they were made."""
 
 
-def _file(text: str) -> JsonObject:
-    """Contents of an input file, and its format."""
+def _file(text: str, named_tree: str | None = None, named_format: str | None = None) -> JsonObject:
+    """Contents of an input file, and its format, where these are not named."""
     from xaug.formats.base import Source, UnsuitableFile
     from xaug.formats.registry import format_of, recognise
-    from xaug.process.search import file_kind, is_local, split_tree
+    from xaug.process.search import broken_link, file_kind, is_local, split_tree
 
     path, tree = split_tree(text)
     if is_local(path):
+        broken = broken_link(path)
+        if broken:
+            raise InputFileError(path, broken)
         kind = file_kind(path)
         if kind:
             raise InputFileError(path, f"is {kind}, not a file")
@@ -209,12 +233,17 @@ def _file(text: str) -> JsonObject:
             raise ConfigurationError(f"{path} does not exist; give a file, or the directory of a stage")
         if os.path.getsize(path) == 0:
             raise InputFileError(path, "is empty (0 bytes)")
+        folder = Path(path).absolute().parent
+        if (folder / provenance.STARTED).is_file() and (folder / provenance.NAME).is_file():
+            stage = str(load_manifest(folder / provenance.NAME)["stage"])
+            if stage != "generate":
+                raise ConfigurationError(f"{path} belongs to what `xaug {stage}` wrote; inspect {folder}")
         model = model_facts(Path(path))
         if model is not None:
             return {"what": "a Keras model; explain it with `xaug.explain MODEL --inputs`", "path": path, **model}
     try:
-        with Source(path, tree) as source:
-            form = recognise(source)
+        with Source(path, named_tree or tree) as source:
+            form = recognise(source) if named_format is None else format_of(named_format)
             contents = form.contents(source)
             classes = form.classes(source)
     except UnsuitableFile as error:
@@ -223,11 +252,12 @@ def _file(text: str) -> JsonObject:
         raise
     except Exception as error:  # libraries raise most kinds of errors on a damaged file
         first = (str(error).strip().splitlines() or [""])[0]
-        raise InputFileError(path, f"is truncated or damaged ({type(error).__name__}: {first})") from None
+        told = "is truncated or damaged" if is_local(path) else "cannot be read; is the server reachable?"
+        raise InputFileError(path, f"{told} ({type(error).__name__}: {first})") from None
     return {
         "what": form.label,
         "path": path,
-        "format": form.name,
+        "format": form.name.partition(":")[0],
         "tree": contents.tree,
         "entries": contents.entries,
         "kind": contents.kind,
