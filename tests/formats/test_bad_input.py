@@ -247,7 +247,7 @@ def test_a_column_is_not_named_for_two_properties(own_file, tmp_path):
 
 
 def test_a_class_is_not_chosen_twice(layouts, tmp_path):
-    with pytest.raises(ConfigurationError, match="--classes names 'QCD' twice"):
+    with pytest.raises(ConfigurationError, match="classes: 'QCD' is there twice"):
         process([layouts["jetclass"]], tmp_path / "out", classes=["QCD", "QCD"])
 
 
@@ -256,3 +256,38 @@ def test_options_of_clustering_do_not_go_with_given_jets(layouts, tmp_path):
     settings = replace(settings, selection=replace(settings.selection, algorithm="ca"))
     with pytest.raises(ConfigurationError, match=r"algorithm = ca: .* gives jets, which are not clustered"):
         process([layouts["jetclass"]], tmp_path / "out", settings)
+
+
+@pytest.mark.parametrize(
+    ("weight", "named", "words"),
+    [
+        (np.full((24, 3), 2.0), '"w[7]"', r"w\[7\]: some of w have no component 7"),
+        (np.full(24, 2.0), '"w[0]"', r"w\[0\]: w has 1 axes, of which there must be 2"),
+        (np.zeros(24), "w", "class \\S+ has 0 as sum of weights; it must be above 0"),
+        (np.full(24, -2.0), "w", "class Hbb has -24 as sum of weights"),
+        (
+            np.where(np.arange(24) == 3, 1e300, 1.0),
+            "w",
+            r"weight is 1e\+300 in entry 3 of these; weights are below 1e\+18",
+        ),
+        (np.where(np.arange(24) == 3, np.inf, 1.0), "w", "w is inf in entry 3"),
+    ],
+)
+def test_weights_that_no_class_can_have(own_file, tmp_path, weight, named, words):
+    given = own_file(w=weight)
+    given.write_text(given.read_text().replace("weight: w", f"weight: {named}"))
+    assert_matches(words, reasons(given, tmp_path / "out"))
+
+
+def test_a_component_is_named_on_the_command_line_for_any_container(own_file, tmp_path):
+    given = own_file(w=np.stack([np.full(24, value) for value in (2.0, 3.0)], axis=1))
+    given.write_text(given.read_text().replace(", weight: w", ""))
+    for component in (0, 1):
+        process([given], tmp_path / str(component), weight=f"w[{component}]")
+        weights = xaug.Dataset.open(tmp_path / str(component)).load("weight")["weight"]
+        np.testing.assert_array_equal(weights, 2.0 + component)
+
+
+def test_negative_weights_are_kept(own_file, tmp_path):
+    made = process([own_file(w=np.where(np.arange(24) % 6 == 0, -1.0, 1.0))], tmp_path / "out")
+    assert sum(one["sum_weights_selected"] for one in made["processes"].values()) == 24 - 2 * 4

@@ -6,13 +6,13 @@ import re
 
 from xaug.core.errors import ConfigurationError
 
-__all__ = ["FIELDS", "check_column_name"]
+__all__ = ["FIELDS", "NAME", "check_column_name"]
 
 FIELDS = ("image", "list", "mask", "xaug", "event", "label", "weight", "process", "event_id", "split")
 RESERVED = (*FIELDS, "all", "none", "top5")
 """Names of fields of datasets, and words by which columns are chosen: no column can have them."""
 NAME = re.compile(r"[^\s,/\\](?:[^,/\\\n\r\t]*[^\s,/\\])?")
-"""Names that columns can have."""
+"""Names that columns and classes can have."""
 
 
 def check_column_name(where: str, name: str, block: str) -> None:

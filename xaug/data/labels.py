@@ -7,9 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array
+from xaug.data.column_names import NAME
+from xaug.data.records import CLASSES
 
-__all__ = ["cells_by_class", "is_background", "label_type", "ordered_classes"]
+__all__ = [
+    "cells_by_class", "check_class_names", "is_background", "label_type", "ordered_classes", "refuse_no_weight",
+]  # fmt: skip
 
 BACKGROUNDS = ("background", "bkg", "qcd")
 
@@ -25,6 +30,32 @@ def ordered_classes(names: Sequence[str]) -> tuple[str, ...]:
     if all(name.isdecimal() for name in distinct):
         return tuple(sorted(distinct, key=int))
     return (*filter(is_background, distinct), *(name for name in distinct if not is_background(name)))
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Raise ConfigurationError for names of classes, by label, that cannot be told apart or chosen."""
+    for i, name in enumerate(names):
+        if not NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"classes: {name!r} has a comma, a slash, or a space at an end; names of classes are chosen in lists "
+                "separated by commas, and become parts of names of files"
+            )
+        if name in names[:i]:
+            raise ConfigurationError(f"classes: {name!r} is there twice")
+        if name == "predicted" or (name in CLASSES and i != CLASSES.index(name)):
+            raise ConfigurationError(
+                f"classes: {name!r} cannot be class {i}; as a target it means "
+                + ("the class that is predicted" if name == "predicted" else f"class {CLASSES.index(name)}")
+            )
+
+
+def refuse_no_weight(name: str, total: float) -> None:
+    """Raise ConfigurationError for a class whose sum of weights is not above 0: it cannot be normalised."""
+    if not total > 0:
+        raise ConfigurationError(
+            f"class {name} has {total:.6g} as sum of weights; it must be above 0. Negative weights need enough "
+            "positive ones beside them"
+        )
 
 
 def label_type(classes: int) -> npt.DTypeLike:

@@ -15,7 +15,7 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.column_names import check_column_name
-from xaug.data.labels import label_type, ordered_classes
+from xaug.data.labels import check_class_names, label_type, ordered_classes, refuse_no_weight
 from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
@@ -102,6 +102,7 @@ class OwnArrays:
         if mask is not None:
             columns["mask"] = _mask(mask, columns)
         known = _classes(classes, np.asarray(label))
+        check_class_names(known)
         columns["label"] = _labels(np.asarray(label), known)
         columns["weight"] = np.ones(n) if weight is None else _numbers("weight", weight).astype(np.float64)
         of_process = np.asarray(known)[columns["label"]] if process is None else np.asarray(process).astype(str)
@@ -112,6 +113,9 @@ class OwnArrays:
         for name, own in names.items():
             _check_finite(columns[name], [v.name for v in own], columns.get("mask") if name == "list" else None)
         _check_finite(columns["weight"][:, None], ["weight"])
+        for i, name in enumerate(known):
+            if (columns["label"] == i).any():
+                refuse_no_weight(name, float(columns["weight"][columns["label"] == i].sum()))
         table = Table(
             KIND, {name: Block(name, names[name], columns[name].shape[1:-1]) for name in names}
         ).without_code()  # fmt: skip
@@ -130,6 +134,8 @@ def _numbers(name: str, values: npt.ArrayLike) -> Array:
         raise ConfigurationError(f"{name!r} is a masked array; fill it, or leave masked events out")
     try:
         array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError("it is complex")
         return array if array.dtype.kind in "biuf" else array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{name!r} is no array of numbers of one shape: {error}") from None
@@ -202,20 +208,32 @@ def _classes(classes: Sequence[str] | None, label: Array) -> tuple[str, ...]:
     if classes is None:
         if label.dtype.kind in "USO":
             return ordered_classes(sorted(set(label.astype(str).tolist())))
+        _refuse_gaps(label)
         highest = int(label.max()) if label.size and label.dtype.kind in "biuf" else 1
         return CLASSES if highest <= 1 else tuple(f"class_{i}" for i in range(highest + 1))
     names = tuple(map(str, classes))
     if isinstance(classes, str) or len(names) < 2 or len(set(names)) < len(names) or "" in names:
         raise ConfigurationError(f"classes {classes!r}: give at least two names, in the order of the labels, each once")
-    if "predicted" in names:
-        raise ConfigurationError("classes: 'predicted' has a meaning of its own as a target; choose another name")
     return names
+
+
+def _refuse_gaps(label: Array) -> None:
+    """Raise ConfigurationError for labels among which whole numbers are left out, where no classes are named."""
+    if label.size and label.dtype.kind in "biuf" and np.isfinite(label).all():
+        there = set(label.astype(int).tolist())
+        lacking = [i for i in range(max(there)) if i not in there and max(there) > 1]
+        if lacking:
+            raise ConfigurationError(
+                f"label has {max(there)}, but no event has {lacking[0]}; labels are 0 to K - 1, or name all classes"
+            )
 
 
 def _labels(label: Array, classes: tuple[str, ...]) -> Array:
     """Labels (n,) of labels or names of classes."""
     if label.ndim != 1:
         raise ConfigurationError(f"label has the shape {label.shape}; give one number or name for each event, (n,)")
+    if label.dtype.kind == "O" and not all(isinstance(one, str) for one in label.tolist()):
+        raise ConfigurationError("label holds something else than numbers or names; leave such events out")
     if label.dtype.kind in "USO":
         names, index = np.unique(label.astype(str), return_inverse=True)
         for name in names.tolist():

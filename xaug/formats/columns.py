@@ -203,6 +203,10 @@ def column(chunk: Entries, name: str, axes: int) -> Any:
     if isinstance(values, ak.Array) and values.ndim == axes == 1 and index is None:
         values = ak.to_numpy(values)
     if index is not None:
+        if values.ndim != axes + 1:
+            raise BadValues(f"{name}: {base} has {values.ndim} axes, of which there must be {axes + 1}")
+        if ak.any(ak.num(values, axis=axes) <= index):
+            raise BadValues(f"{name}: some of {base} have no component {index}")
         values = values[..., index]
     if values.ndim != axes:
         what = "one number for each entry" if axes == 1 else "one number for each particle"

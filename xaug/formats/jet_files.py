@@ -260,6 +260,11 @@ class Entries:
         """Names of all columns of the file."""
         return self.container.columns
 
+    @property
+    def fields(self) -> list[str]:
+        """The same in order, as NanoEvents of coffea have them."""
+        return sorted(self.columns)
+
     def __getitem__(self, name: str) -> Any:
         return self.read([name])[name]
 

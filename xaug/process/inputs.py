@@ -17,7 +17,7 @@ from pathlib import Path
 from xaug.core.errors import ConfigurationError, DatasetError, InputFileError, unknown_name
 from xaug.core.integrity import record_of, verified
 from xaug.core.types import JsonObject
-from xaug.data.labels import is_background, ordered_classes
+from xaug.data.labels import check_class_names, is_background, ordered_classes
 from xaug.data.records import CLASSES
 from xaug.formats.base import FORMATS, Contents, Source, UnsuitableFile
 from xaug.formats.beams import beams_of
@@ -279,8 +279,6 @@ def with_classes(
         for name in wanted:
             if name not in known:
                 raise unknown_name("class", name, known)
-            if list(wanted).count(name) > 1:
-                raise ConfigurationError(f"--classes names {name!r} twice")
         classes = tuple(wanted)
     else:
         classes = CLASSES if set(known) <= set(CLASSES) else ordered_classes(known)
@@ -289,6 +287,7 @@ def with_classes(
             raise ConfigurationError(
                 f"{file.path} is of the class {file.class_name!r}, which is none of {', '.join(classes)}"
             )
+    check_class_names(classes)
     label = {name: i for i, name in enumerate(classes)}
     return [replace(file, label=label.get(file.class_name, -1)) for file in files], classes
 

@@ -18,6 +18,10 @@ WEIGHT = re.compile(r"([\w.]+)(?:\[(\d+)\])?")
 """A column, or a component of it: `genWeight`, `LHEWeight[0]`, `Event.Weight[2]`."""
 
 
+LARGEST = 1e18
+"""Weights are smaller: the squares of many of them must fit into numbers of 32 bits."""
+
+
 def named_weights(chunk: Any, name: str) -> Array:
     """Weights of opened entries from the column of a name; of any shape where it names no component.
 
@@ -59,7 +63,7 @@ def one_for_each_event(weights: Array, n: int, name: str | None) -> Array:
             f"{called} has the shape {weights.shape} for {n} events: one number for each event is needed. Name a "
             f'component with --weight \'{called}[0]\', or in the metadata of a fileset as {{"weight": "{called}[0]"}}'
         )
-    bad = np.flatnonzero(~np.isfinite(weights))
+    bad = np.flatnonzero(~(np.abs(weights) < LARGEST))
     if len(bad):
-        raise BadValues(f"{called} is {weights[bad[0]]} in entry {bad[0]} of these")
+        raise BadValues(f"{called} is {weights[bad[0]]:g} in entry {bad[0]} of these; weights are below {LARGEST:g}")
     return weights.astype(np.float64)

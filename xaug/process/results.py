@@ -15,6 +15,7 @@ from xaug.core.errors import ConfigurationError, InputFileError
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.types import Array, JsonObject
 from xaug.data.cut_flow import CutFlow
+from xaug.data.labels import refuse_no_weight
 from xaug.data.part_files import read_part_summary
 from xaug.data.parts import PartSummary
 from xaug.data.plugins import with_plugins
@@ -130,6 +131,8 @@ class Results:
                 rows[one.process] += one.rows
         for label, names in given.items():
             if any(rows.get(name) for name in names):
+                own = [one.sum_weights_selected for part in self.parts for one in part.contents if one.process in names]
+                refuse_no_weight(label, sum(own))
                 continue
             flows = "; ".join(f"{name}: {self.flows[name]}" for name in sorted(names & self.flows.keys()))
             reasons = "".join(f"; {skip.file} {skip.reason}" for skip in self.skips)
