@@ -263,7 +263,7 @@ def test_options_of_clustering_do_not_go_with_given_jets(layouts, tmp_path):
     [
         (np.full((24, 3), 2.0), '"w[7]"', r"w\[7\]: some of w have no component 7"),
         (np.full(24, 2.0), '"w[0]"', r"w\[0\]: w has 1 axes, of which there must be 2"),
-        (np.zeros(24), "w", "class \\S+ has 0 as sum of weights; it must be above 0"),
+        (np.zeros(24), "w", r"class \S+ has 0 as sum of weights; it must be above 0"),
         (np.full(24, -2.0), "w", "class Hbb has -24 as sum of weights"),
         (
             np.where(np.arange(24) == 3, 1e300, 1.0),

@@ -71,6 +71,8 @@ def test_refusals(data):
         fit_reweighting(data, Binning("pt", EDGES), "QCDD")
     with pytest.raises(DatasetError, match=r"class QCD has a weight of .* between 2500 and .*Choose wider bins"):
         fit_reweighting(data, Binning("pt", (200.0, 2500.0)), "top")
+    with pytest.raises(DatasetError, match=r"no training event lies between 1e\+06 and 2e\+06; pt is 150"):
+        fit_reweighting(data, Binning("pt", (1e6, 2e6)), "top")
 
 
 def test_by_command(data, tmp_path):
@@ -89,4 +91,4 @@ def test_by_command(data, tmp_path):
 
 def test_one_option_needs_the_other(data, tmp_path):
     done = CliRunner().invoke(main, [str(data.path), "--network", "mlp", "--reweight", "pt:1,2", "-o", str(tmp_path)])
-    assert done.exit_code == 1 and "go together" in done.stderr
+    assert done.exit_code == 1 and "needs --reference CLASS" in done.stderr

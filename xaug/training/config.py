@@ -129,10 +129,12 @@ class TrainingConfig:
         if not self.learning_rate > 0:
             raise ConfigurationError(f"--learning-rate {self.learning_rate}: must be positive")
         if (self.reweight is None) != (self.reference is None):
-            raise ConfigurationError(
-                f"--reweight {self.reweight} and --reference {self.reference} go together: name the variable with its "
-                "bins, and the class whose spectrum all classes get"
+            given, lacking = (
+                (f"--reweight {self.reweight}", "--reference CLASS, the class whose spectrum all classes get")
+                if self.reference is None
+                else (f"--reference {self.reference}", "--reweight NAME:EDGES, the variable with its bins")
             )
+            raise ConfigurationError(f"{given} needs {lacking}")
         if self.seed < 0:
             raise ConfigurationError(f"--seed {self.seed}: must not be negative")
         if self.weights not in WEIGHTS:

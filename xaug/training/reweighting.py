@@ -152,7 +152,7 @@ def fit_reweighting(
     ConfigurationError
         if the variable or the reference class is unknown
     DatasetError
-        if a class has no weight in a bin where the reference class has some
+        if a class has no weight in a bin where the reference class has some, or no event lies in the bins
     """
     if reference not in data.classes:
         raise unknown_name("class of --reference", reference, data.classes)
@@ -171,6 +171,11 @@ def fit_reweighting(
                 f"{edges[where]:g} and {edges[where + 1]:g}, where {reference} has {sums[wanted][where]:.4g}. Choose "
                 "wider bins, or another --reference"
             )
+    if not sums[:, 1:-1].any():
+        raise DatasetError(
+            f"--reweight {binning.variable}: no training event lies between {binning.edges[0]:g} and "
+            f"{binning.edges[-1]:g}; {binning.variable} is {values.min():.4g} to {values.max():.4g}"
+        )
     shares = sums / sums.sum(axis=1, keepdims=True)
     factors = np.divide(shares[wanted], shares, out=np.zeros_like(shares), where=shares > 0)
     return Reweighting(binning, reference, factors, shares)
