@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from layout_writers import write_jetclass
 
 import xaug
 from xaug.data.plugins import plugin_of
@@ -124,34 +125,55 @@ def test_classes_are_chosen_and_ordered(layouts, tmp_path):
         process([layouts["jetclass"]], tmp_path / "wrong", classes=["QCD", "Hb"])
 
 
-@pytest.mark.parametrize("layout", ["jetclass", "pfnano"])
-def test_small_chunks_that_are_joined_give_the_same_parts(
-    layouts, tmp_path, layout, monkeypatch, read_parts, assert_same_parts
+@pytest.fixture
+def small_files(made_jets, tmp_path):
+    """Six files of JetClass of four jets each."""
+    for i in range(6):
+        (tmp_path / f"files/{i}").mkdir(parents=True)
+        write_jetclass(made_jets.some(np.arange(4 * i, 4 * i + 4)), tmp_path / f"files/{i}")
+    return tmp_path / "files"
+
+
+@pytest.mark.parametrize("chunksize", [4000, 9])
+def test_small_files_that_are_joined_give_the_same_parts(
+    small_files, tmp_path, chunksize, monkeypatch, read_parts, assert_same_parts
 ):
-    """Each chunk has a part of its own with its own cut flow, bit by bit, whether chunks are described at once."""
+    """Each file has a part of its own with its own cut flow, bit by bit, whether files are described at once or not."""
     settings = JetSettings(selection=Selection(**{**OPEN, "eta_max": 1.0, "mass_min": 5.0}))
-    joined = process([layouts[layout]], tmp_path / "joined", settings, chunksize=3)
+    batches = []
+    batched = executors.batched
+    monkeypatch.setattr(executors, "batched", lambda *given: batches.append(batched(*given)) or batches[-1])
+    joined = process([small_files], tmp_path / "joined", settings, chunksize=chunksize)
     monkeypatch.setattr(executors, "SMALL", 0)
-    alone = process([layouts[layout]], tmp_path / "alone", settings, chunksize=3)
-    assert joined["cut_flow"] == alone["cut_flow"] and len(joined["parts"]) > 3
+    alone = process([small_files], tmp_path / "alone", settings, chunksize=chunksize)
+    sizes = [[len(batch.chunks) for batch in own] for own, _ in batches]
+    assert sizes == ([[6], []] if chunksize == 4000 else [[2, 2, 2], []])
+    assert joined["cut_flow"] == alone["cut_flow"] and len(joined["parts"]) == 6
     assert joined["parts"] == alone["parts"]
-    flows = [str(part.get("contents") or part["cut_flow"]) for part in alone["parts"]]
-    assert len(set(flows)) > 2  # which differ from each other
+    assert len({str(part["contents"]) for part in alone["parts"]}) > 2  # which differ from each other
     assert_same_parts(read_parts(tmp_path / "joined"), read_parts(tmp_path / "alone"))
 
 
-def test_one_bad_chunk_among_joined_ones_is_named(layouts, tmp_path):
-    """A variable that fails for one jet names the file and the entries, not those of the whole batch."""
+def test_chunks_of_a_larger_file_are_not_joined(layouts, tmp_path, monkeypatch):
+    """The size of chunks is what a kill may cost."""
+    batches = []
+    batched = executors.batched
+    monkeypatch.setattr(executors, "batched", lambda *given: batches.append(batched(*given)) or batches[-1])
+    process([layouts["jetclass"]], tmp_path / "out", chunksize=3)
+    assert [(own, len(alone)) for own, alone in batches] == [([], 8)]
+
+
+def test_one_bad_file_among_joined_ones_is_named(small_files, tmp_path):
+    """A variable that fails for one jet names its file, not all that are described at once."""
     plugin = tmp_path / "mine.py"
+    eta = round(float(eta_of_jet(small_files / "4/jetclass.root", 1)), 4)
     plugin.write_text(
         "import numpy as np\nimport xaug\n\n\n@xaug.variable('a')\ndef a(jets):\n"
-        "    return np.where(np.round(jets.eta, 4) == ETA, np.nan, 1.0)\n".replace(
-            "ETA", str(np.round(eta_of_jet(layouts["jetclass"], 17), 4))
-        )
+        f"    return np.where(np.round(jets.eta, 4) == {eta}, np.nan, 1.0)\n"
     )
     settings = replace(JetSettings().for_given_jets(True), plugins=(plugin_of(plugin),))
-    with pytest.raises(xaug.XaugError, match=r"jetclass\.root, entries 15 to 18: mine.py: variable 'a' is nan"):
-        process([layouts["jetclass"]], tmp_path / "out", settings, chunksize=3)
+    with pytest.raises(xaug.XaugError, match=r"4/jetclass\.root, entries 0 to 4: mine.py: variable 'a' is nan"):
+        process([small_files], tmp_path / "out", settings)
 
 
 def eta_of_jet(path, jet):

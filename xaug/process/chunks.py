@@ -59,7 +59,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Batch:
-    """Small chunks of several files of one format, which are selected and described at once."""
+    """Several small files of one format, which are selected and described at once."""
 
     chunks: tuple[Chunk, ...]
 

@@ -29,7 +29,7 @@ __all__ = ["dask_client", "run", "watched"]
 
 
 SMALL, BATCH = 100, 500
-"""Events of a chunk that is joined with others at most, and of all that are joined."""
+"""Events of a file that is joined with others at most, and of all that are joined."""
 
 
 @contextmanager
@@ -110,21 +110,31 @@ def work_item(chunk: Chunk) -> WorkItem:
     return WorkItem(file.dataset, file.path, file.tree, chunk.start, chunk.stop, b"", asdict(file))
 
 
-def batched(chunks: Sequence[Chunk]) -> tuple[list[Batch], list[Chunk]]:
-    """Small chunks in batches, and the others: fixed costs of clustering are more than those of a few events."""
-    small = [chunk for chunk in chunks if chunk.stop - chunk.start <= SMALL]
-    if len(small) < 2:
-        return [], list(chunks)
-    batches: list[list[Chunk]] = [[]]
-    for chunk in small:
-        if sum(one.stop - one.start for one in [*batches[-1], chunk]) > BATCH:
+def batched(chunks: Sequence[Chunk], most: int) -> tuple[list[Batch], list[Chunk]]:
+    """Small files, whose fixed costs are most of their time, in batches of so many events at most; and other chunks."""
+    whole = [chunk for chunk in chunks if chunk.stop - chunk.start == chunk.file.listed <= min(SMALL, most)]
+    batches: list[list[Chunk]] = []
+    size = 0
+    for chunk in whole:
+        size += chunk.file.listed
+        if not batches or size > most:
             batches.append([])
+            size = chunk.file.listed
         batches[-1].append(chunk)
-    return [Batch(tuple(own)) for own in batches], [chunk for chunk in chunks if chunk not in set(small)]
+    joined = [Batch(tuple(own)) for own in batches if len(own) > 1]
+    taken = {chunk.file.path for batch in joined for chunk in batch.chunks}
+    return joined, [chunk for chunk in chunks if chunk.file.path not in taken]
 
 
-def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | None, scheduler: str | None) -> Outcome:
-    """Process all chunks: those of ROOT files by coffea's Runner, others by its executor alone.
+def run(
+    chunks: list[Chunk],
+    work: PartProcessor,
+    executor: str,
+    workers: int | None,
+    scheduler: str | None,
+    chunksize: int = BATCH,
+) -> Outcome:
+    """Process all chunks: those of ROOT files by coffea's Runner, small files and others by its executor alone.
 
     Parameters
     ----------
@@ -138,13 +148,15 @@ def run(chunks: list[Chunk], work: PartProcessor, executor: str, workers: int | 
         processes at a time; None: one for each processor
     scheduler
         address of a running Dask scheduler; None: a cluster on this machine
+    chunksize
+        events of small files that are processed at once, at most
     """
     outcome = Outcome()
     with safe_imports(), coffea_executor(executor, workers, scheduler) as chosen, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping bad file")
         warnings.filterwarnings("ignore", "A worker was restarted")  # because of its memory, as intended
         for name, form in work.formats.items():
-            batches, own = batched([chunk for chunk in chunks if chunk.file.format == name])
+            batches, own = batched([chunk for chunk in chunks if chunk.file.format == name], min(chunksize, BATCH))
             if batches:
                 outcome += chosen(batches, work, None)[0]
             if own and isinstance(form, RootFormat):

@@ -187,7 +187,8 @@ def process(
     missing = [name for name in parts if not (output / name).exists()]  # damaged ones were removed
     if missing:
         with executors.watched(output, missing, len(parts)):
-            skips += _process_missing(work, {name: parts[name] for name in missing}, executor, workers, scheduler)
+            own = {name: parts[name] for name in missing}
+            skips += _process_missing(work, own, executor, workers, scheduler, chunksize)
         _refuse_changed(changes, output, {name: parts[name] for name in missing})
     present = sorted((chunk.file.path, chunk.start, output / name) for name, chunk in parts.items())
     present = [each for each in present if each[2].exists()]  # others were skipped, and are listed
@@ -210,10 +211,15 @@ def process(
 
 
 def _process_missing(
-    work: PartProcessor, missing: dict[str, Chunk], executor: str, workers: int | None, scheduler: str | None
+    work: PartProcessor,
+    missing: dict[str, Chunk],
+    executor: str,
+    workers: int | None,
+    scheduler: str | None,
+    chunksize: int,
 ) -> list[Skip]:
     """Process the chunks whose parts are missing; those that cannot be read are returned in order."""
-    done = executors.run(list(missing.values()), work, executor, workers, scheduler)
+    done = executors.run(list(missing.values()), work, executor, workers, scheduler, chunksize)
     for failure in done.failures:
         raise XaugError(f"{failure.file}, entries {failure.start} to {failure.stop}: {failure.reason}")
     skips = list(done.skips)
