@@ -59,7 +59,9 @@ def test_an_angle_has_equal_parts_of_both_components(graph_of):
 
 BROADCAST = {
     "maximum with numbers": lambda x: ops.maximum(x[..., None], np.array([-1.0, 0.0, 1.0], np.float32)),
-    "numbers over a signal": lambda x: np.array([1.0, 2.0, 3.0], np.float32) / (x[..., None] * x[..., None] + 1.0),
+    "numbers over a signal": lambda x: ops.divide(
+        np.array([1.0, 2.0, 3.0], np.float32), x[..., None] * x[..., None] + 1.0
+    ),
     "powers": lambda x: (ops.power if is_keras_3() else tf.pow)(ops.abs(x[..., None]), np.array([1, 2, 3], np.float32)),
 }
 
