@@ -112,6 +112,32 @@ def test_integrated_gradients_of_a_run(mlp_path, tmp_path):
     assert again == result == Explanation.open(tmp_path / "ig")
 
 
+def test_names_of_mean_events_mean_the_same_everywhere(mlp_path, capsys):
+    """Baselines and references of one name are one event; "mean" once was two, and is told its new names."""
+    from xaug.explain.gradients.named_baselines import named_baseline, named_reference
+    from xaug.explain.gradients.samples import input_shapes
+
+    run = xaug.load_run(mlp_path)
+    data, shapes = run.dataset(), input_shapes(run.model(0))
+    arrays = data.load(["xaug", "label"], "validation")
+    x = run.inputs(arrays)["xaug"].astype(np.float64)
+    by_class = [x[arrays["label"] == label].mean(axis=0) for label in (0, 1)]
+    for name, expected in (("background_mean", by_class[0]), ("classes_mean", np.mean(by_class, axis=0))):
+        baseline, reference = named_baseline(name, run, data), named_reference(name, run, data)
+        made = baseline if name == "classes_mean" else baseline.sample(shapes)
+        np.testing.assert_allclose(made.arrays["xaug"].reshape(-1), expected, atol=1e-5)
+        np.testing.assert_allclose(reference.arrays["xaug"].reshape(-1), expected, atol=1e-5)
+    assert not capsys.readouterr().err
+    np.testing.assert_allclose(
+        named_baseline("mean", run, data).sample(shapes).arrays["xaug"][0], by_class[0], atol=1e-5
+    )
+    assert "--baseline mean is called --baseline background_mean now" in capsys.readouterr().err
+    np.testing.assert_allclose(
+        named_reference("mean", run, data).arrays["xaug"].reshape(-1), np.mean(by_class, axis=0), atol=1e-5
+    )
+    assert "--reference mean is called --reference classes_mean now" in capsys.readouterr().err
+
+
 def test_integrated_gradients_by_command(mlp_path, tmp_path):
     base = [str(mlp_path), "--method", "ig", "--max-events", "20", "--tolerance", "0.1"]
     run = xaug.load_run(mlp_path)

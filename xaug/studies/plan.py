@@ -28,7 +28,7 @@ EXPLAINED = 1500.0
 """Events a second that a method explains, all cores together."""
 INTEGRATED = 50_000.0
 """Pairs of an event and a baseline a second of Integrated Gradients of a dense network, all cores together."""
-PLACES, PLACE_RATE = 200.0, 8_000.0
+PLACES, PLACE_RATE = 150.0, 8_000.0
 """Places that Integrated Gradients of images and lists draw for each event, and places a second, all cores together."""
 START = 7.0
 """Seconds in which a worker process loads TensorFlow and builds a network."""

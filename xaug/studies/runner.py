@@ -34,6 +34,8 @@ NETWORKS_HELP = (
 )
 INTEGRATED = 500
 """Largest number of events whose images or lists Integrated Gradients explain in a study."""
+PRECISION = 0.05
+"""Precision of these attributions, relative to the largest feature, as `xaug.explain.integrated_gradients` has it."""
 ALONE = "_alone"
 """End of a name by which a run is chosen that is called like its network: the network names all of its runs."""
 
@@ -266,7 +268,7 @@ def train_and_explain(
         begin_stage(f"explain {beside.name}")
         explain_run(
             trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
-            max_events=integrated_events(runs[name], size), seed=seed,
+            max_events=integrated_events(runs[name], size), precision=PRECISION, seed=seed,
         )  # fmt: skip
         explained[name].append(beside)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]

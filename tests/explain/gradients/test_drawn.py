@@ -149,6 +149,16 @@ def test_few_baselines_dense_networks_and_little_work_are_integrated_in_full(mod
     assert not drawn.pays(job)
 
 
+def test_the_one_of_less_work_is_chosen_by_the_nodes_that_pairs_need(always, model, arrays):
+    """600 places for 10 baselines: drawn where a pair needs more than 60 nodes, in full where few are enough."""
+    x, b = arrays[0], {name: values[:10] for name, values in arrays[1].arrays.items()}
+    found = integrated_gradients(model, x, b, precision=0.1, tolerance=0.3)
+    assert found.standard_error is None
+    assert max(map(int, found.settings["nodes"])) < 20
+    found = integrated_gradients(model, x, b, precision=0.2, tolerance=1e-4)
+    assert found.settings["places_per_event"] < 10 * 64
+
+
 @pytest.mark.parametrize("precision", [-0.1, np.inf, np.nan])
 def test_bad_precisions(model, arrays, precision):
     with pytest.raises(ConfigurationError, match=f"precision {precision}"):

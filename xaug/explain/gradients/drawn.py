@@ -26,6 +26,7 @@ import tensorflow as tf
 from xaug.core.progress import note
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.integration import IntegrationJob
+from xaug.explain.gradients.pairs import nodes_needed
 
 __all__ = ["DrawnBlock", "DrawnIntegral", "OnBlock", "draw_integral", "pays"]
 
@@ -43,8 +44,8 @@ WORK = 5e7
 """Pairs times floats of the network up to which the full product is computed: it takes some seconds."""
 FEW_BASELINES = 8
 """Number of baselines up to which the full product is computed."""
-NODES = 16
-"""Nodes that a pair of the full product takes at least, where the two are compared."""
+NODES = 3
+"""Nodes that a pair of the full product takes at least: with fewer places than that, no others need be compared."""
 MEMORY = 64 * 2**20
 """Bytes that the attributions of a block's places may take."""
 STUCK = 3.0
@@ -146,7 +147,9 @@ def draw_integral(
     reached = drawing.error(pilot, target)
     wanted = MARGIN * pilot.groups * (reached / precision) ** 2 if np.isfinite(reached) else GROUPS
     if wanted * POINTS > NODES * len(job.sample):
-        return None
+        nodes = nodes_needed(job.integrator, *job.moved, job.target, job.tolerance, job.max_nodes)
+        if wanted * POINTS > nodes * len(job.sample):
+            return None
     groups, every = max(GROUPS, int(np.ceil(wanted))), np.arange(len(job))
     if (left := len(job) * groups * seconds) > LONG:
         note(f"Integrated Gradients: {len(job)} events, {groups * POINTS} places on paths each, about {left:.0f} s")

@@ -25,7 +25,7 @@ from xaug.explain.gradients.path_kernel import Table
 from xaug.explain.gradients.terms import Terms
 from xaug.explain.targets import Target
 
-__all__ = ["REACHED", "Pairs", "event_baseline_pairs", "node_numbers"]
+__all__ = ["REACHED", "Pairs", "event_baseline_pairs", "node_numbers", "nodes_needed"]
 
 Result = TypeVar("Result")
 
@@ -132,11 +132,7 @@ def event_baseline_pairs(
     n, m = (len(next(iter(arrays.values()))) for arrays in (x, baselines))
     if n == 0:
         return
-    each = m if drawn is None else drawn.shape[1]
-    rows, columns = next(_blocks(n, each, integrator.batch))
-    block = rows.stop - rows.start, columns.stop - columns.start
-    job = _PairIntegration(integrator, x, baselines, target, tolerance, max_nodes, block, drawn is None)
-    job.choose_nodes(n, m, drawn)
+    job = _integration(integrator, x, baselines, target, tolerance, max_nodes, drawn)
     workers = cores() if integrator.jit else 1  # XLA's code runs on one core; other operations share all of them
     with ThreadPoolExecutor(workers) as pool:
         for first in range(0, n, job.size):
@@ -144,6 +140,26 @@ def event_baseline_pairs(
             events = job.events(slice(first, last))
             tasks = job.tasks(events, first, last, m, drawn)
             yield from _in_order(pool, job.block, tasks, 2 * workers)
+
+
+def nodes_needed(
+    integrator: Integrator, x: Arrays, baselines: Arrays, target: Target, tolerance: float, max_nodes: int
+) -> int:
+    """Number of nodes with which `event_baseline_pairs` of the same arguments begins."""
+    return _integration(integrator, x, baselines, target, tolerance, max_nodes, None).nodes
+
+
+def _integration(
+    integrator: Integrator, x: Arrays, baselines: Arrays, target: Target, tolerance: float, max_nodes: int,
+    drawn: Array | None,
+) -> _PairIntegration:  # fmt: skip
+    """The integration of some pairs, with its number of nodes."""
+    n, m = (len(next(iter(arrays.values()))) for arrays in (x, baselines))
+    rows, columns = next(_blocks(n, m if drawn is None else drawn.shape[1], integrator.batch))
+    block = rows.stop - rows.start, columns.stop - columns.start
+    job = _PairIntegration(integrator, x, baselines, target, tolerance, max_nodes, block, drawn is None)
+    job.choose_nodes(n, m, drawn)
+    return job
 
 
 def _blocks(n: int, m: int, batch: int) -> Iterator[tuple[slice, slice]]:
