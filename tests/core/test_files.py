@@ -3,13 +3,24 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xaug.core.errors import DatasetError, StorageError, XaugError
-from xaug.core.files import atomic_path, digest_file, digest_json, read_json, storage_errors, write_json
+from xaug.core.files import (
+    as_path,
+    atomic_path,
+    digest_file,
+    digest_json,
+    name_of,
+    read_json,
+    storage_errors,
+    write_json,
+)
 
 
 class TestAtomicPath:
@@ -128,3 +139,18 @@ class TestDigests:
         content = np.random.default_rng(size).bytes(size)
         (tmp_path / "x").write_bytes(content)
         assert digest_file(tmp_path / "x") == hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def test_names_of_files_in_a_locale_without_utf_8(tmp_path):
+    """Python escapes the bytes of such a name; a report of it must still be text."""
+    (tmp_path / "üni").mkdir()
+    script = (
+        "import sys, os; from xaug.core.files import as_path, name_of\n"
+        "(name,) = os.listdir(sys.argv[1]); print(name_of(name) == '\\u00fcni', as_path(name_of(name)) == name)"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]
+    assert as_path(name_of(tmp_path / "üni")) == "üni"

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     import h5py
 
 __all__ = [
+    "as_path",
     "atomic_path",
     "clear_leftovers",
     "digest_file",
     "digest_json",
+    "name_of",
     "new_hdf5",
     "read_json",
     "read_json_array",
@@ -158,3 +160,13 @@ def digest_file(path: str | os.PathLike[str]) -> str:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
+
+
+def name_of(path: str | Path) -> str:
+    """The name of a file as text, also in a locale without UTF-8, where Python escapes the bytes of its letters."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
+
+
+def as_path(text: str) -> str:
+    """A text as part of a path, also in a locale without UTF-8."""
+    return os.fsdecode(text.encode("utf-8"))

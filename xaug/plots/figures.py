@@ -230,7 +230,10 @@ def save_table(stem: str | Path, columns: Mapping[str, Sequence[Any] | Array]) -
         If the columns have different lengths.
     """
     path = Path(f"{stem}.csv")
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(zip(*(np.asarray(values).tolist() for values in columns.values()), strict=True))

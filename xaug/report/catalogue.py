@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.files import as_path
 from xaug.report.explained_run import Shape
 from xaug.report.subjects import Facts, ReportInputs, Subject
 
@@ -134,7 +135,7 @@ class FigureEntry(Generic[SubjectT]):
             whether the report draws the figure of no other subject
         """
         named = subject.name and not (alone and not self.subject.always_named)
-        return output / (f"{self.file}_{subject.name}" if named else self.file)
+        return output / (as_path(f"{self.file}_{subject.name}") if named else self.file)
 
     @property
     def requirement(self) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from xaug.core.files import name_of
 from xaug.core.latex import to_markup
 from xaug.core.types import JsonObject
 from xaug.report.origin import Origin
@@ -244,12 +245,12 @@ def _groups(figures: Sequence[DrawnFigure]) -> list[FigureGroup]:
 
 
 def _shown_figure(figure: DrawnFigure) -> ShownFigure:
-    name = figure.stem.name
-    files = {suffix: figure.stem.with_name(name + suffix) for suffix in FILES}
+    name = name_of(figure.stem)
+    files = {suffix: figure.stem.with_name(figure.stem.name + suffix) for suffix in FILES}
     content = files[".png"].read_bytes()
     width, height = struct.unpack(">II", content[16:24])  # of the first chunk of a PNG file
     shown = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    links = [(quote(path.name), FILES[suffix]) for suffix, path in files.items() if path.exists()]
+    links = [(quote(name_of(path)), FILES[suffix]) for suffix, path in files.items() if path.exists()]
     return ShownFigure(
         name, figure.caption, figure.seen or figure.caption, shown, round(SIZE * width), round(SIZE * height), links
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
-from xaug.core.files import digest_json
+from xaug.core.files import digest_json, name_of
 from xaug.core.integrity import verified
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
@@ -156,6 +156,6 @@ def _explained_runs(directories: Sequence[Path], runs: Sequence[Run], data: Data
         found.append((one, by_digest[one.run_digest]))
     of_run = [run.name for _, run in found]
     return [
-        ExplainedRun(one.directory.name if of_run.count(run.name) > 1 else run.name, run, data, one)
+        ExplainedRun(name_of(one.directory) if of_run.count(run.name) > 1 else run.name, run, data, one)
         for one, run in found
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError
-from xaug.core.files import atomic_path
+from xaug.core.files import atomic_path, name_of
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.plots.figures import chosen_label, labelled
@@ -155,10 +155,10 @@ def report(
     explored = pack_runs(inputs.explained, room_left(drawn))
     page = Page(title, summary_sentences(inputs), tables, drawn, origin, explored)
     with atomic_path(output / "report.html") as path:
-        path.write_text(make_page(page), encoding="utf-8")
+        path.write_text(make_page(page), encoding="utf-8", errors="surrogateescape")
     return provenance.write(
         output, "report", config,
-        figures={figure.stem.name: figure.caption for figure in drawn}, performance=performance.to_dict("records"),
+        figures={name_of(figure.stem): figure.caption for figure in drawn}, performance=performance.to_dict("records"),
     )  # fmt: skip
 
 

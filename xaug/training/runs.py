@@ -13,7 +13,7 @@ import h5py
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, ModelError
-from xaug.core.files import new_hdf5, read_json, write_array
+from xaug.core.files import name_of, new_hdf5, read_json, write_array
 from xaug.core.integrity import verified
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.dataset import Dataset
@@ -156,8 +156,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The directory's name, as it stands in legends."""
-        return self.path.name
+        """The directory's name."""
+        return name_of(self.path)
 
     @property
     def variables(self) -> dict[str, list[str]]:

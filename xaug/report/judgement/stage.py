@@ -226,7 +226,7 @@ def _write(
         f"xaug judge: {judgement.run}", _sentences(judgement, judged), tables, drawn, origin_of([data.path, *sources])
     )
     with atomic_path(output / "judgement.html") as path:
-        path.write_text(make_page(page), encoding="utf-8")
+        path.write_text(make_page(page), encoding="utf-8", errors="surrogateescape")
     provenance.write(
         output, "judge", config, summary=judgement.summary, events=judgement.events, trainings=judgement.trainings,
         believed=[one.feature for one in judgement.verdicts if one.believe],

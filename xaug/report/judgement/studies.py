@@ -169,7 +169,7 @@ def judge_studies(
     directories = [directory for one in found for directory in (one.run, *one.attributions)]
     page = Page("xaug study judge", sentences, tables, drawn, origin_of(directories))
     with atomic_path(output / "judge.html") as path:
-        path.write_text(make_page(page), encoding="utf-8")
+        path.write_text(make_page(page), encoding="utf-8", errors="surrogateescape")
     return provenance.write(
         output, "judge_studies", config, left_out=left_out, summary=sentences,
         believed={name: [v.feature for v in one.verdicts if v.believe] for name, one in judged.items()},
