@@ -31,7 +31,7 @@ from xaug.process.named_weights import named_weights, one_for_each_event
 from xaug.process.skips import Skip
 from xaug.process.units import Magnitudes, scale_of
 
-__all__ = ["UNREADABLE", "Batch", "Chunk", "Outcome", "PartProcessor", "control_histogram"]
+__all__ = ["UNREADABLE", "Chunk", "ChunkBatch", "Outcome", "PartProcessor", "control_histogram"]
 
 UNREADABLE = (OSError, uproot.DeserializationError)
 """Errors of opening a file that has gone or was damaged after it was checked."""
@@ -58,7 +58,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ChunkBatch:
     """Several small files of one format, which are selected and described at once."""
 
     chunks: tuple[Chunk, ...]
@@ -153,9 +153,9 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         """Write the part of a chunk of a ROOT file: NanoEvents of coffea, with an `InputFile` in their metadata."""
         return self._parts([(Chunk.from_metadata(events.metadata), nullcontext(events))])
 
-    def __call__(self, item: Chunk | Batch) -> Outcome:
+    def __call__(self, item: Chunk | ChunkBatch) -> Outcome:
         """Write the parts of a chunk or of several, which their format opens."""
-        chunks = item.chunks if isinstance(item, Batch) else (item,)
+        chunks = item.chunks if isinstance(item, ChunkBatch) else (item,)
         return self._parts([(chunk, self._opening(chunk)) for chunk in chunks])
 
     def _opening(self, chunk: Chunk) -> AbstractContextManager[Any]:

@@ -23,7 +23,7 @@ from xaug.core.progress import bar
 from xaug.core.workers import cores, end_with, safe_imports
 from xaug.formats.root import RootFormat
 from xaug.process import EXECUTORS
-from xaug.process.chunks import UNREADABLE, Batch, Chunk, Outcome, PartProcessor
+from xaug.process.chunks import UNREADABLE, Chunk, ChunkBatch, Outcome, PartProcessor
 
 __all__ = ["dask_client", "run", "watched"]
 
@@ -110,7 +110,7 @@ def work_item(chunk: Chunk) -> WorkItem:
     return WorkItem(file.dataset, file.path, file.tree, chunk.start, chunk.stop, b"", asdict(file))
 
 
-def batched(chunks: Sequence[Chunk], most: int) -> tuple[list[Batch], list[Chunk]]:
+def batched(chunks: Sequence[Chunk], most: int) -> tuple[list[ChunkBatch], list[Chunk]]:
     """Small files, whose fixed costs are most of their time, in batches of so many events at most; and other chunks."""
     whole = [chunk for chunk in chunks if chunk.stop - chunk.start == chunk.file.listed <= min(SMALL, most)]
     batches: list[list[Chunk]] = []
@@ -121,7 +121,7 @@ def batched(chunks: Sequence[Chunk], most: int) -> tuple[list[Batch], list[Chunk
             batches.append([])
             size = chunk.file.listed
         batches[-1].append(chunk)
-    joined = [Batch(tuple(own)) for own in batches if len(own) > 1]
+    joined = [ChunkBatch(tuple(own)) for own in batches if len(own) > 1]
     taken = {chunk.file.path for batch in joined for chunk in batch.chunks}
     return joined, [chunk for chunk in chunks if chunk.file.path not in taken]
 
