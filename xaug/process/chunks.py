@@ -77,7 +77,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of a chunk, with the generator weights of its events and the sizes of its numbers."""
+    """The values that were read of a chunk, with the generator weights of its events and the sizes of its numbers."""
 
     chunk: Chunk
     content: Any
@@ -196,7 +196,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         return Outcome()
 
     def read(self, chunk: Chunk, opening: AbstractContextManager[Any]) -> Reading:
-        """What is read of a chunk; its numbers are checked.
+        """The values that are read of a chunk; their numbers are checked.
 
         Raises
         ------
