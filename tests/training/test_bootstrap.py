@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from xaug.training import bootstrap
-from xaug.training.bootstrap import poisson_counts, replica_metrics
+from xaug.training.bootstrap import poisson_counts, replica_metrics, replica_significances
+from xaug.training.metrics import SearchSample, significance_error
 
 
 def sample(rng, n, shift=1.0):
@@ -58,3 +59,23 @@ def test_replicas_of_three_classes_are_weighted_samples():
         assert found["auc"][i] == pytest.approx(np.mean(areas))
         shares = [np.average(right[label == c], weights=own[label == c]) for c in range(3)]
         assert found["accuracy"][i] == pytest.approx(np.mean(shares))
+
+
+def test_replicas_of_the_significance_are_weighted_samples():
+    """Z by the formula of Asimov for each replica; where no background passes there is none."""
+    label, score, weight = sample(np.random.default_rng(5), 300)
+    found = replica_significances(SearchSample(label, score, weight), 0.7, replicas=20, seed=4)
+    passing = score >= 0.7
+    for z, own in zip(found, np.concatenate(list(poisson_counts(300, 20, 4))) * weight, strict=True):
+        s, b = own[passing & (label == 1)].sum(), own[passing & (label == 0)].sum()
+        assert z == pytest.approx(np.sqrt(2 * ((s + b) * np.log(1 + s / b) - s)))
+    assert np.isnan(replica_significances(SearchSample(label, score, weight), 0.7 + label.max(), replicas=3)).all()
+
+
+def test_spread_of_the_significance_is_its_error():
+    """The bootstrap agrees with the propagation of the errors of S and B, which is another way to the same number."""
+    label, score, weight = sample(np.random.default_rng(6), 4000)
+    found = replica_significances(SearchSample(label, score, weight), 0.6, replicas=1000)
+    passing = score >= 0.6
+    error = significance_error(*(weight[passing & (label == c)] for c in (1, 0)))
+    assert np.std(found, ddof=1) == pytest.approx(error, rel=0.1)

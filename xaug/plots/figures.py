@@ -32,8 +32,8 @@ CLASS_NAMES = ("background", "signal")
 CLASS_COLORS = ("#d55e00", "#0072b2")
 """Background and signal, vermilion and blue of Okabe and Ito. In no figure do these mean anything else than the
 classes, or what speaks for and against one. The colours of the paper are similar."""
-SERIES_COLORS = ("#117733", "#aa4499", "#000000", "#999933")
-"""Networks, trainings, samples and rankings: green, purple, black and olive of Paul Tol; further ones are dashed."""
+SERIES_COLORS = ("#117733", "#aa4499", "#000000", "#999933", "#44aa99")
+"""Networks, trainings, samples, rankings: green, purple, black, olive and teal of Paul Tol; further ones are dashed."""
 DASHES = ("-", "--", ":", "-.")
 MORE_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000", "#999999")
 """Colours of Okabe and Ito for more than two classes, which the colour-blind can tell apart."""

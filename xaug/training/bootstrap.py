@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from xaug.core.types import Array
+from xaug.training.metrics import SearchSample, significance
 
-__all__ = ["REPLICAS", "replica_metrics"]
+__all__ = ["REPLICAS", "replica_metrics", "replica_significances"]
 
 REPLICAS = 200
 """Replicas of the test sample."""
@@ -68,6 +69,34 @@ def replica_metrics(
             weighted = counts * weight
             auc.append(np.mean([_areas(weighted, label == own, *order) for own, *order in orders], axis=0))
     return {"accuracy": np.concatenate(accuracy), "auc": np.concatenate(auc)}
+
+
+def replica_significances(sample: SearchSample, threshold: float, replicas: int = REPLICAS, seed: int = 1) -> Array:
+    """Significance behind a threshold on the score, of each replica of a test sample.
+
+    The threshold stays, since another split has chosen it.
+
+    Parameters
+    ----------
+    sample : SearchSample
+        the test sample
+    threshold : float
+        least score that passes
+    replicas, seed : int
+        as for `replica_metrics`: the same events get the same numbers
+
+    Returns
+    -------
+    array (replicas,)
+        standard deviations; nan in a replica in which no background passes
+    """
+    passing = np.where(sample.score >= threshold, sample.expected, 0.0)
+    shares = np.stack([np.where(sample.label == label, passing, 0.0) for label in (1, 0)], axis=1)
+    found = []
+    for counts in poisson_counts(len(passing), replicas, seed):
+        signal, background = (counts @ shares).T
+        found.append(significance(signal, np.where(background > 0, background, np.nan)))
+    return np.concatenate(found)
 
 
 def _order(score: Array) -> tuple[Array, Array]:

@@ -20,15 +20,16 @@ from xaug.core.command import option_list
 from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.statistics import sample_deviation
-from xaug.core.types import JsonObject
+from xaug.core.types import Arrays, JsonObject
 from xaug.data.dataset import Dataset
 from xaug.data.variables import Table
-from xaug.data.weights import DEFAULT_WEIGHTS
+from xaug.data.weights import DEFAULT_WEIGHTS, expected_events
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import find_network, networks
-from xaug.training.bootstrap import replica_metrics
+from xaug.training.bootstrap import replica_metrics, replica_significances
+from xaug.training.metrics import SearchSample
 from xaug.training.rankings import CONTROLS, ranking_of
-from xaug.training.runs import load_run
+from xaug.training.runs import Run, load_run
 from xaug.training.stage import PlannedRun, train_all
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def topk(
     table = pd.DataFrame(rows)
     with atomic_path(directory / "topk.csv") as path:
         table.to_csv(path, index=False)
-    drawn = replicas_of({features: run.output for features, run in runs.items()}, chosen, seed)
+    drawn = replicas_of(data, {features: run.output for features, run in runs.items()}, chosen, seed)
     with atomic_path(directory / REPLICAS_FILE) as path:
         drawn.to_csv(path, index=False)
     return provenance.write(
@@ -157,12 +158,14 @@ def topk(
 
 
 def replicas_of(
-    runs: Mapping[frozenset[str], Path], chosen: Mapping[tuple[str, int], frozenset[str]], seed: int
+    data: Dataset, runs: Mapping[frozenset[str], Path], chosen: Mapping[tuple[str, int], frozenset[str]], seed: int
 ) -> pd.DataFrame:
     """Curves on replicas of the test sample, the same ones for all networks.
 
     Parameters
     ----------
+    data
+        the dataset of all runs
     runs
         features -> directory of the run
     chosen
@@ -173,19 +176,32 @@ def replicas_of(
     Returns
     -------
     DataFrame
-        `ranking`, `k`, `replica`, and `accuracy` and `auc`, means over trainings
+        `ranking`, `k`, `replica`, and METRICS, means over trainings; nan where a training has no significance
     """
     import pandas as pd
 
     found = {}
     for features, path in runs.items():
-        run = load_run(path)
-        scores = [run.scores(i) for i in range(len(run))]
-        own = [replica_metrics(s["label"], s["score"], s["weight"], seed=seed) for s in scores]
-        found[features] = pd.DataFrame({name: np.mean([one[name] for one in own], axis=0) for name in own[0]})
+        own = _replicas_of_trainings(data, load_run(path), seed)
+        common = [name for name in METRICS if all(name in one for one in own)]
+        found[features] = pd.DataFrame({name: np.mean([one[name] for one in own], axis=0) for name in common})
     tables = [found[features].assign(ranking=name, k=k) for (name, k), features in chosen.items()]
     joined: pd.DataFrame = pd.concat(tables).rename_axis("replica").reset_index()
-    return joined[["ranking", "k", "replica", "accuracy", "auc"]]
+    return joined[["ranking", "k", "replica", *(name for name in METRICS if name in joined)]]
+
+
+def _replicas_of_trainings(data: Dataset, run: Run, seed: int) -> list[Arrays]:
+    """The METRICS (replicas,) of each training that it has."""
+    found = []
+    for i, metrics in enumerate(run.metrics):
+        scores = run.scores(i)
+        label, score = scores["label"], scores["score"]
+        own = replica_metrics(label, score, scores["weight"], seed=seed)
+        if "threshold" in metrics:
+            sample = SearchSample(label, score, expected_events(data, "test"))
+            own["significance"] = replica_significances(sample, metrics["threshold"], seed=seed)
+        found.append(own)
+    return found
 
 
 def _feature_block(table: Table, network: str) -> str:

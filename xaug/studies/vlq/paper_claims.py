@@ -146,7 +146,7 @@ def _sample_variance(replicas: pd.DataFrame | None, one: str, other: str, metric
         return 0.0
     inside = replicas[replicas["k"].isin(sizes)]
     means = [inside[inside["ranking"] == name].groupby("replica")[metric].mean() for name in (one, other)]
-    return float(sample_deviation(means[0] - means[1])) ** 2
+    return float(sample_deviation((means[0] - means[1]).dropna())) ** 2
 
 
 def check_claims(
