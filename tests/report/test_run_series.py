@@ -79,7 +79,8 @@ def test_curves_of_a_report(runs, opened):
     expected = extrapolate(points, 4 * 16)
     found = json.loads((runs.parent / "report" / "step_curve.json").read_text())["s16"]
     assert (found["auc"], found["error"]) == pytest.approx((expected.auc, expected.error))
-    assert f"s16 {expected.auc:.4f} ± {expected.error:.4f} at 64" in result["figures"]["step_curve"]
+    caption = result["figures"]["step_curve"]
+    assert "2 of 36 XAUGs" in caption and f" {expected.auc:.4f} ± {expected.error:.4f} at 64" in caption
     sizes = pd.read_csv(runs.parent / "report" / "learning_curve.csv")
     whole = xaug.Dataset.open(opened["s16"].dataset().path).size("train")
     assert sizes["training_jets"].iloc[-1] == whole and len(sizes) == 4
