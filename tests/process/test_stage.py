@@ -353,7 +353,7 @@ class TestTrouble:
         def bug(*arguments, **options):
             raise ValueError("a bug")
 
-        monkeypatch.setattr("xaug.jets.processor.select_jets", bug)
+        monkeypatch.setattr("xaug.jets.processor.select_and_follow", bug)
         with pytest.raises(Exception, match="a bug"):
             process([zbb_files], tmp_path / "out", executor="iterative")
         assert not (tmp_path / "out" / "manifest.json").exists()

@@ -202,8 +202,8 @@ def train_and_explain(
 ) -> tuple[list[Path], list[Path]]:
     """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
 
-    All networks are explained by LRP, the method of the papers' studies of jets. Those that read a vector of features
-    are explained by Integrated Gradients averaged over background events as well, so that a report shows both.
+    All networks are explained by LRP, the method of the papers' studies of jets, and by Integrated Gradients averaged
+    over background events, so that a report shows both.
 
     Parameters
     ----------
