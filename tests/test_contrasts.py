@@ -49,6 +49,7 @@ def test_datasets_differ_in_what_their_names_say():
     assert conventions_of("default") == DEFAULT and conventions_of("literal") == PAPER_LITERAL
     assert differences("status91", DEFAULT) == {"status", "constituent_pt"}
     assert differences("no_floor", DEFAULT) == differences("literal_floor", PAPER_LITERAL) == {"displacement_floor"}
+    assert differences("neutrinos", DEFAULT) == {"neutrinos"}
     assert differences("literal_no_status", PAPER_LITERAL) == {"status"}
     fields = PAGE.split("takes each field of")[1].split("\n\n")[0].split("Conventions`: ")[1]
     assert set(re.findall(r"`(\w+)`", fields)) == set(Conventions.names())
@@ -80,7 +81,7 @@ def test_trainings_are_accepted_and_counted_in_steps(text):
 
 def test_runs_that_a_question_compares_are_made_once():
     outputs = [str(options_of("xaug.train", text)["output"]) for text in TRAININGS]
-    assert len(TRAININGS) == 14 and len(set(outputs)) == len(outputs)
+    assert len(TRAININGS) == 17 and len(set(outputs)) == len(outputs)
     named = set(re.findall(r"`((?:cnn2d|cnn1d)_\w+)`", PAGE.split("| question |")[1].split("\n\n")[0]))
     assert named <= set(outputs)
 
