@@ -2,7 +2,7 @@
 
 import pytest
 
-from xaug.core.errors import nearest
+from xaug.core.errors import nearest, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,9 @@ from xaug.core.errors import nearest
 )
 def test_the_nearest_name(name, known, expected):
     assert nearest(name, known) == expected
+
+
+def test_names_may_come_one_by_one():
+    """Names that can be read once only are suggested and listed as those of a list are."""
+    told = [str(unknown_name("part", "imag", names)) for names in (["image", "xaug"], iter(["image", "xaug"]))]
+    assert told[0] == told[1] == "unknown part 'imag'; did you mean 'image'? Known: image, xaug"

@@ -106,7 +106,7 @@ def test_every_method_runs_through_the_stage(method, run_path, tmp_path):
     assert attribution.lost == 0 and len(attribution) == len(attribution.rows) == 6
     assert attribution.settings["method"] == method.name
     assert method.label in found.caption
-    assert (attribution.standard_error is not None) == (method.uses_seed and method.name != "rescale")
+    assert (attribution.standard_error is not None) == method.uses_seed
     if method.name in ("rescale", "shapley"):
         np.testing.assert_allclose(attribution.residual, 0, atol=1e-4)
 

@@ -111,7 +111,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigurationErr
     known : iterable of str
         all names of this kind; of a mapping, values that are texts are labels by which a name can be meant as well
     """
-    names = list(known)
-    near = nearest(name, known)
+    names = known if isinstance(known, Mapping) else list(known)
+    near = nearest(name, names)
     guess = f"; did you mean {near!r}?" if near else "."
     return ConfigurationError(f"unknown {kind} {name!r}{guess} Known: {', '.join(names) or 'none'}")

@@ -242,9 +242,19 @@ def _outputs(model: Model, x: Arrays, index: int) -> Array:
     import keras
 
     tensors = list(model.outputs)
-    if len(tensors[index].shape) != 2:
+    rank = len(tensors[index].shape)
+    if rank != 2:
         shapes = ", ".join(str(tuple(output.shape)) for output in tensors)
-        raise ModelError(f"the model has outputs of the shapes {shapes}; numbers (events, K) are explained here")
+        parts = "[:, 0]" if rank == 3 else ", ".join(["[:", *["0"] * (rank - 2)]) + "]"
+        remedy = (
+            f"Explain one of them, as `keras.Model(model.inputs, model.outputs[{index}]{parts})`"
+            if rank > 2
+            else f"Explain `keras.Model(model.inputs, keras.layers.Reshape((1,))(model.outputs[{index}]))`"
+        )
+        raise ModelError(
+            f"the model has outputs of the shapes {shapes}; numbers (events, K) are explained here. {remedy}, and save "
+            "that model"
+        )
     one = keras.Model(model.inputs, tensors[index])
     y = np.asarray(one.predict(list(x.values()), batch_size=1024, verbose=0), np.float64)
     if not np.isfinite(y).all():
