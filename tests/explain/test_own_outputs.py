@@ -80,3 +80,35 @@ def test_an_output_must_be_named(made, tmp_path):
     done = run(explain, directory / "tagger.h5", "--inputs", directory / "mass.npz", "-o", tmp_path / "a")
     assert done.exit_code != 0
     assert "has 3 outputs: flavour, labels, mass" in done.output
+
+
+@pytest.mark.parametrize("units", [(), (5,), (5, 2)], ids=["number", "place", "two_places"])
+def test_outputs_of_other_shapes_are_refused_with_a_remedy(tmp_path, units):
+    """The remedy is the code that the message names, and the model that it makes from the trained one is explained."""
+    import re
+
+    import keras
+    from keras import layers
+
+    x = keras.Input((5, 2) if len(units) == 2 else (5, 3), name="jet")
+    if not units:
+        tensor = layers.Reshape(())(layers.Dense(1)(layers.Flatten()(x)))
+    else:
+        tensor = layers.Dense(2, use_bias=False)(x)
+        tensor = layers.Reshape((*units, 2))(tensor) if len(units) == 1 else layers.Reshape((5, 2, 1))(tensor)
+    model = keras.Model(x, tensor)
+    jets = np.random.default_rng(1).normal(size=(20, *x.shape[1:])).astype("f4")
+    np.savez(tmp_path / "jets.npz", jet=jets, label=np.arange(20) % 2)
+
+    def command(name):
+        return run(
+            explain, tmp_path / name, "--inputs", tmp_path / "jets.npz", "--method", "lrp", "--engine", "native",
+            "-o", tmp_path / "a",
+        )  # fmt: skip
+
+    model.save(tmp_path / "tagger.h5")
+    refused = command("tagger.h5")
+    assert refused.exit_code == 1 and "outputs of the shapes" in refused.output
+    (code,) = re.findall("`(.*?)`", refused.output)
+    eval(code, {"keras": keras, "model": model}).save(tmp_path / "mended.h5")
+    assert command("mended.h5").exit_code == 0, command("mended.h5").output

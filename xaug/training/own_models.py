@@ -245,9 +245,9 @@ def _outputs(model: Model, x: Arrays, index: int) -> Array:
     rank = len(tensors[index].shape)
     if rank != 2:
         shapes = ", ".join(str(tuple(output.shape)) for output in tensors)
-        parts = "[:, 0]" if rank == 3 else ", ".join(["[:", *["0"] * (rank - 2)]) + "]"
+        place = ", ".join([":", *["0"] * (rank - 2)])
         remedy = (
-            f"Explain one of them, as `keras.Model(model.inputs, model.outputs[{index}]{parts})`"
+            f"Explain one of them, as `keras.Model(model.inputs, model.outputs[{index}][{place}])`"
             if rank > 2
             else f"Explain `keras.Model(model.inputs, keras.layers.Reshape((1,))(model.outputs[{index}]))`"
         )
