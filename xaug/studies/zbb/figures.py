@@ -23,7 +23,7 @@ FIGURES = Catalogue("study zbb", GENERIC)
 IMAGE_FIRST = ("cnn2d", "cnn1d", "rnn", "mlp")
 """Figures 18 and 26 to 31 are of the 2D CNN in the paper, and of the next of these where a report has no run of it."""
 LIST_FIRST = ("cnn1d", "cnn2d", "rnn", "mlp")
-"""Figures 20 to 22 are of the 1D CNN in the paper."""
+"""Figures 20 to 22 are of the 1D CNN in the paper, and of the next of these where a report has no run of it."""
 PAPER_JETS, PAPER_STEPS = 1_990_000, 124_000
 """Jets that the final networks of the paper saw in training, and steps (of 32 jets) until those on images were best,
 from the code and the stored outputs of its authors."""
@@ -47,7 +47,7 @@ def figure_9(subject: WholeDataset, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "18", "Distributions and relevance profiles of the six most relevant variables, 2D CNN", ExplainedEvents,
+    "18", "Distributions and relevance profiles of the six most relevant variables", ExplainedEvents,
     file="fig18_profiles", needs=Needs((Shape.VECTOR,), networks=IMAGE_FIRST), once=True,
 )  # fmt: skip
 def figure_18(subject: ExplainedEvents, stem: Path) -> str:
@@ -63,7 +63,7 @@ def figure_19(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "20", "Relevance over Delta R and z of the subjets, 1D CNN", ExplainedEvents, file="fig20_relevance_map",
+    "20", "Relevance over Delta R and z of the subjets", ExplainedEvents, file="fig20_relevance_map",
     needs=over("z", "delta_r_subjets"), once=True,
 )  # fmt: skip
 def figure_20(subject: ExplainedEvents, stem: Path) -> str:
@@ -71,7 +71,7 @@ def figure_20(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "21", "Relevance over groomed mass and groomed tau_3, 1D CNN", ExplainedEvents, file="fig21_relevance_map",
+    "21", "Relevance over groomed mass and groomed tau_3", ExplainedEvents, file="fig21_relevance_map",
     needs=over("softdrop_mass", "tau3_sd_b10"), once=True,
 )  # fmt: skip
 def figure_21(subject: ExplainedEvents, stem: Path) -> str:
@@ -79,7 +79,7 @@ def figure_21(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "22", "Relevance over groomed and ungroomed mass, 1D CNN", ExplainedEvents, file="fig22_relevance_map",
+    "22", "Relevance over groomed and ungroomed mass", ExplainedEvents, file="fig22_relevance_map",
     needs=over("softdrop_mass", "mass"), once=True,
 )  # fmt: skip
 def figure_22(subject: ExplainedEvents, stem: Path) -> str:
@@ -118,7 +118,7 @@ def page_of_profiles(page: int) -> Callable[[ExplainedEvents, Path], str]:
 
 for _page in PAGES:
     FIGURES.figure(
-        f"{26 + _page}", f"Distributions and relevance profiles of all variables, 2D CNN, page {_page + 1}",
+        f"{26 + _page}", f"Distributions and relevance profiles of all variables, page {_page + 1}",
         ExplainedEvents, file=f"fig{26 + _page}_profiles",
         needs=Needs((Shape.VECTOR,), networks=IMAGE_FIRST, count=_page * PAGE + 1), once=True,
     )(page_of_profiles(_page))  # fmt: skip
