@@ -53,6 +53,7 @@ NOT_RUN = {
         "import xaug": "it needs a run on events; 03_ig_baselines.ipynb does the same",
         "python -m xaug.topk vlq_events": "it trains hundreds of networks; 03_ig_baselines.ipynb trains few",
     },
+    "results.md": {"import numpy": "it needs the study of events at its full size"},
     "likelihood.md": {"python -m xaug.study zbb": "it is a whole study; its steps run one by one in the tests"},
 }
 """Snippets that no test runs, by their beginning, with the reason."""
