@@ -12,7 +12,6 @@ import numpy as np
 from xaug.core.progress import announce
 from xaug.core.types import JsonObject
 from xaug.core.workers import cores
-from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.networks.registry import find_network
 from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, integrated_events, learning_runs
@@ -26,10 +25,10 @@ TRAINED = {"image": 3500.0, "list": 2500.0}
 TRAINED_VECTORS = 30_000.0
 EXPLAINED = 1500.0
 """Events a second that a method explains, all cores together."""
-INTEGRATED = 50_000.0
-"""Pairs of an event and a baseline a second of Integrated Gradients of a dense network, all cores together."""
 PLACES, PLACE_RATE = 150.0, 8_000.0
 """Places that Integrated Gradients of images and lists draw for each event, and places a second, all cores together."""
+VECTOR_PLACES, VECTOR_RATE = 700.0, 300_000.0
+"""The same of vectors."""
 START = 7.0
 """Seconds in which a worker process loads TensorFlow and builds a network."""
 FIGURES = 5.0
@@ -164,7 +163,8 @@ def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split:
                 )  # fmt: skip
         events = integrated_events(choice, size)
         events = explained if events is None else min(explained, events)
-        each = PER_PROCESS / INTEGRATED if find_network(choice.network).reads_vector else PLACES / PLACE_RATE
+        vector = find_network(choice.network).reads_vector
+        each = VECTOR_PLACES / VECTOR_RATE if vector else PLACES / PLACE_RATE
         stages.append(
             PlannedStage(
                 f"explain {name}_ig", f"{events:,} jets, {size.trainings} trainings, averaged background",

@@ -34,8 +34,11 @@ NETWORKS_HELP = (
 )
 INTEGRATED = 500
 """Largest number of events whose images or lists Integrated Gradients explain in a study."""
-PRECISION = 0.05
-"""Precision of these attributions, relative to the largest feature, as `xaug.explain.integrated_gradients` has it."""
+PRECISION, VECTOR_PRECISION = 0.05, 0.02
+"""Precision of these attributions, and of those of vectors, relative to the largest feature.
+
+See `xaug.explain.integrated_gradients`.
+"""
 ALONE = "_alone"
 """End of a name by which a run is chosen that is called like its network: the network names all of its runs."""
 
@@ -266,9 +269,10 @@ def train_and_explain(
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
         beside = output / "attributions" / f"{name}_ig"
         begin_stage(f"explain {beside.name}")
+        precision = VECTOR_PRECISION if find_network(runs[name].network).reads_vector else PRECISION
         explain_run(
             trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
-            max_events=integrated_events(runs[name], size), precision=PRECISION, seed=seed,
+            max_events=integrated_events(runs[name], size), precision=precision, seed=seed,
         )  # fmt: skip
         explained[name].append(beside)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]

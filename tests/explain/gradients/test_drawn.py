@@ -8,6 +8,8 @@ from keras import layers
 from xaug.core.errors import ConfigurationError
 from xaug.explain import Sample, integrated_gradients
 from xaug.explain.gradients import drawn
+from xaug.explain.gradients.api import attribute_drawn
+from xaug.explain.gradients.drawn_class import DrawnClass
 from xaug.explain.gradients.integration import IntegrationJob
 from xaug.explain.gradients.method import IntegratedGradients
 
@@ -85,6 +87,8 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_batches(always, model
     one = integrated_gradients(model, *arrays, precision=0.1, seed=4)
     monkeypatch.setattr(drawn, "MEMORY", 1)  # one event at a time
     other = integrated_gradients(model, *arrays, precision=0.1, seed=4)
+    reached = [found.settings.pop("precision_reached") for found in (one, other)]
+    assert reached[0] == pytest.approx(reached[1], rel=1e-5)  # sums of float32 are rounded in other orders
     assert one.settings == other.settings
     for name in one.relevance:
         np.testing.assert_allclose(one.relevance[name], other.relevance[name], atol=1e-6)
@@ -141,12 +145,14 @@ def test_a_jump_on_the_way_is_not_hidden(always):
     assert found.standard_error is None
 
 
-def test_few_baselines_dense_networks_and_little_work_are_integrated_in_full(model, mlp, arrays, random_inputs):
+def test_few_baselines_and_little_work_are_integrated_in_full(model, mlp, arrays, random_inputs):
     x, b = arrays
     assert integrated_gradients(model, x, b, tolerance=0.1).standard_error is None
     dense = mlp()
-    job = IntegrationJob(dense, random_inputs(dense, 9, 1), random_inputs(dense, 9, 2), "signal", "logit", 0.1, 8)
-    assert not drawn.pays(job)
+    for baselines, pays in ((8, False), (9, False), (200, True)):
+        ends = random_inputs(dense, 2000, 1), random_inputs(dense, baselines, 2)
+        job = IntegrationJob(dense, *ends, "signal", "logit", 0.1, 8)
+        assert drawn.pays(job) == pays, baselines
 
 
 def test_the_one_of_less_work_is_chosen_by_the_nodes_that_pairs_need(always, model, arrays):
@@ -189,3 +195,18 @@ def test_the_table_of_a_class(always, model, arrays, full, tmp_path):
     for name in ("mean", "mean_absolute"):
         np.testing.assert_allclose(table[f"{name}_error_events"], exact[f"{name}_error_events"], rtol=0.3)
         np.testing.assert_allclose(table[f"{name}_error_baselines"], exact[f"{name}_error_baselines"], rtol=0.5)
+
+
+def test_blocks_without_an_event_of_the_class(always, model, arrays, monkeypatch):
+    """The sums of a class are the same however its events are spread over blocks."""
+    x, b = arrays
+    chosen = np.arange(24) % 5 == 1
+    tables = []
+    for memory in (drawn.MEMORY, 1):
+        monkeypatch.setattr(drawn, "MEMORY", memory)  # 1: a block for each event
+        job = IntegrationJob(model, x, b, "signal", "logit", 0.1, 8)
+        of_class = DrawnClass(job, chosen)
+        found = attribute_drawn(job, 0.2, 1, on_block=of_class.add)
+        tables.append(of_class.table(found, 50, np.random.default_rng(1)))
+    for column in tables[0]:
+        np.testing.assert_allclose(tables[0][column], tables[1].loc[tables[0].index, column], rtol=1e-4, atol=1e-6)

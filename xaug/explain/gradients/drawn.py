@@ -40,8 +40,11 @@ MARGIN = 1.15
 """Groups that are drawn, over those that the pilot asks for."""
 ROUNDS = 4
 """Largest number of times that more groups are drawn, where the precision was not reached."""
-WORK = 5e7
-"""Pairs times floats of the network up to which the full product is computed: it takes some seconds."""
+WORK, COMPILED_WORK = 5e7, 1e7
+"""Pairs times floats of the network up to which the full product is computed: it takes some seconds.
+
+Dense networks hold few floats, and where they are piecewise linear a pair needs up to hundreds of nodes.
+"""
 FEW_BASELINES = 8
 """Number of baselines up to which the full product is computed."""
 NODES = 3
@@ -102,12 +105,10 @@ OnBlock = Callable[[DrawnBlock], None]
 
 
 def pays(job: IntegrationJob) -> bool:
-    """Whether drawn places are less work than the full product by far: for large networks, events and samples.
-
-    Compiled networks, which are dense ones, are fast enough in full.
-    """
+    """Whether drawn places are less work than the full product by far: for large networks, events and samples."""
     pairs, integrator = len(job) * len(job.sample), job.integrator
-    return not integrator.jit and len(job.sample) > FEW_BASELINES and pairs * integrator.stem.floats > WORK
+    most = COMPILED_WORK if integrator.jit else WORK
+    return len(job.sample) > FEW_BASELINES and pairs * integrator.stem.floats > most
 
 
 def draw_integral(

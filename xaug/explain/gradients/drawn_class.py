@@ -46,6 +46,8 @@ class DrawnClass:
     def add(self, block: DrawnBlock) -> None:
         """Add the places of some events."""
         inside = self.chosen[block.rows] & np.isfinite(block.values).all(axis=(1, 2))
+        if not inside.any():
+            return
         values, columns = block.values[inside], block.columns[inside]
         signs = np.sign(values.mean(axis=1, keepdims=True))
         np.add.at(self.counts, columns.ravel(), 1)

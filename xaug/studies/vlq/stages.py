@@ -177,7 +177,7 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
         # rankings come from the validation split and are judged on the test split
         explain_run(
             run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
-            max_events=size.explained, seed=plan.seed, per_process=per_process,
+            max_events=size.explained, seed=plan.seed, per_process=per_process, precision=0.0,  # each pair, as in the paper
         )  # fmt: skip
     return data, run, explained
 
