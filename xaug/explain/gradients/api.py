@@ -88,8 +88,9 @@ def integrated_gradients(
         error that may be added by drawing, relative to the mean absolute attribution of the largest feature: of each
         feature both the standard error (root mean square over events) and what noise adds to its mean absolute
         attribution. With many events and more than 8 baselines networks are then evaluated at as many drawn places of
-        paths as that needs, which is faster by one to two orders of magnitude; the attributions come with their standard error and add up to f(x) - f(x'), see `settings` for
-        `precision_reached`. None or 0: always integrate every pair of an event and a baseline to the tolerance
+        paths as that needs, which is faster by one to two orders of magnitude; the attributions come with their
+        standard error and add up to f(x) - f(x'), see `settings` for `precision_reached`. None or 0: always integrate
+        every pair of an event and a baseline to the tolerance
     baselines_per_event : int, optional
         number of baselines that are drawn for each event, by their weights, instead of taking all; each pair is
         integrated, and the attributions come with their standard error
