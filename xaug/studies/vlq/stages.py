@@ -174,7 +174,7 @@ def explained_network(plan: Plan, ht_min: float | None = None) -> tuple[Path, Pa
     explained = {name: plan.output / f"attributions{ending}" / name for name in BASELINES}
     for name, baseline in BASELINES.items():
         begin_stage(f"explain event{ending} by {name}")
-        # rankings come from the validation split and are judged on the test split; each pair is integrated, as in the paper
+        # rankings come from the validation split and are judged on the test split; pairs are integrated as in the paper
         explain_run(
             run, explained[name], method="ig", baseline=baseline, split="validation", only="signal",
             max_events=size.explained, seed=plan.seed, per_process=per_process, precision=0.0,
