@@ -32,8 +32,11 @@ NETWORKS_HELP = (
     "all, or names separated by commas: mlp, cnn2d, cnn1d, rnn for all runs of a network; single runs as cnn2d_xaug; "
     "cnn2d_alone, cnn1d_alone, rnn_alone for the run of a network without expert variables."
 )
-INTEGRATED = 500
-"""Largest number of events whose images or lists Integrated Gradients explain in a study."""
+INTEGRATED = 250
+"""Largest number of events whose images or lists Integrated Gradients explain in a study.
+
+The spread over so many events leaves an error of some 5% of a mean attribution, as does the drawing of places.
+"""
 PRECISION, VECTOR_PRECISION = 0.05, 0.02
 """Precision of these attributions, and of those of vectors, relative to the largest feature.
 
