@@ -27,7 +27,7 @@ def test_both_errors_stand_apart_and_the_spread_is_of_a_sample():
 
 
 def test_auc_rejection_and_accuracy():
-    found = trainings()
+    found = trainings(shift=1.5)
     cells = measured_cells(found)
     areas = [roc_auc_score(one["label"], one["score"]) for one in found]
     mean, low, high, spread = numbers(cells["auc"])
@@ -51,6 +51,16 @@ def test_without_background_there_is_a_limit():
     cells = measured_cells(trainings(shift=30.0))
     assert cells["rejection_50"] == f"> {1 / (1 - 0.05 ** (1 / 400)):.0f} (95% CL)"
     assert cells["auc"].startswith("1.0000 [0.9954, 1.0000]")
+
+
+def test_the_spread_of_single_events_is_not_quoted():
+    """Three background events of 400 pass in each training: 133, with the interval of three events and no ± 0."""
+    label = np.repeat([0, 1], 400)
+    score = np.r_[np.repeat([0.9, 0.1], [3, 397]), np.full(400, 0.8)]
+    found = [{"label": label, "score": score, "weight": np.ones(800)} for _ in range(4)]
+    mean, low, high = numbers(measured_cells(found)["rejection_50"])
+    exact = binomtest(3, 400).proportion_ci(0.6827, method="exact")
+    assert (mean, low, high) == (133, pytest.approx(1 / exact.high, abs=0.6), pytest.approx(1 / exact.low, abs=0.6))
 
 
 def test_efficiencies_of_few_background_events_are_not_quoted():

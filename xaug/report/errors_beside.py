@@ -26,7 +26,8 @@ BOTH_ERRORS = (
     f"Values are means over trainings. Square brackets are {100 * ONE_SIGMA:.0f}% intervals from the finite test "
     "sample (DeLong for the AUC, Clopper-Pearson for efficiencies and rejections; weights enter as effective numbers "
     "of events); what follows ± is the standard deviation over trainings (n - 1), which one training does not have. "
-    f"Where fewer than one background event passes, there is the limit at {100 * CONFIDENCE:.0f}% CL."
+    f"Where fewer than one background event passes, there is the limit at {100 * CONFIDENCE:.0f}% CL; where fewer than "
+    f"{MEASURED} pass, single events make the spread of a rejection, which is left out."
 )
 """The sentence above tables with such cells."""
 
@@ -142,8 +143,10 @@ def _rejection(passed: Sequence[float], events: float) -> str:
     if min(passed) * events < 1 - 1e-9:
         return f"> {1 / efficiency_limit(float(np.mean(passed)), events):.0f} ({100 * CONFIDENCE:.0f}% CL)"
     values = [1 / one for one in passed]
-    low, high = efficiency_interval(1 / float(np.mean(values)), events)
-    return quoted(values, (1 / high, 1 / low), 1)
+    mean = float(np.mean(values))
+    low, high = efficiency_interval(1 / mean, events)
+    shown = values if events / mean >= MEASURED else [mean]
+    return quoted(shown, (1 / high, 1 / low), 1 if mean < 100 else 0)
 
 
 def efficiency_cells(scores: Sequence[Arrays]) -> dict[str, str]:

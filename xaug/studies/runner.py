@@ -11,7 +11,6 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.progress import begin_stage
 from xaug.core.types import JsonObject
 from xaug.data.dataset import Dataset
-from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.processes import affordable
 from xaug.networks.registry import find_network
 from xaug.studies.base import StudyOption
@@ -42,6 +41,8 @@ PRECISION, VECTOR_PRECISION = 0.05, 0.02
 
 See `xaug.explain.integrated_gradients`.
 """
+BASELINES = 200
+"""Background jets over which these attributions are averaged, at most; with drawn places many cost no more than few."""
 ALONE = "_alone"
 """End of a name by which a run is chosen that is called like its network: the network names all of its runs."""
 
@@ -274,7 +275,7 @@ def train_and_explain(
         begin_stage(f"explain {beside.name}")
         precision = VECTOR_PRECISION if find_network(runs[name].network).reads_vector else PRECISION
         explain_run(
-            trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, PER_PROCESS),
+            trained[name][0], beside, method="ig", baseline="background", per_process=affordable(data, BASELINES),
             max_events=integrated_events(runs[name], size), precision=precision, seed=seed,
         )  # fmt: skip
         explained[name].append(beside)
