@@ -1,5 +1,7 @@
 """Places that are drawn to a precision, against the full product of events and baselines."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from keras import layers
 
 from xaug.core.errors import ConfigurationError
 from xaug.explain import Sample, integrated_gradients
-from xaug.explain.gradients import drawn
+from xaug.explain.gradients import drawn, pairs
 from xaug.explain.gradients.api import attribute_drawn
 from xaug.explain.gradients.drawn_class import DrawnClass
 from xaug.explain.gradients.integration import IntegrationJob
@@ -74,6 +76,15 @@ def test_a_hundred_drawings_keep_the_precision_that_they_state(always, model, ar
     assert np.mean(np.array(biases) <= 0.1) >= 0.95
     width = np.median(np.abs(np.concatenate(pulls))) / 0.6745
     assert 0.9 < width < 1.15
+
+
+def test_the_time_of_the_full_product_is_announced(model, arrays, full, monkeypatch, capsys):
+    monkeypatch.setattr(pairs, "LONG", 0.0)
+    monkeypatch.setattr(pairs, "TIMED", 1)
+    found = integrated_gradients(model, *arrays, tolerance=0.01, precision=None)
+    told = r"Integrated Gradients: 24 events x 40 baselines, (\d+ nodes each|from kink to kink), about \d+ s"
+    assert re.fullmatch(told, capsys.readouterr().err.strip())
+    np.testing.assert_allclose(found.relevance["xaug"], full.relevance["xaug"], atol=1e-6)
 
 
 def test_every_event_is_complete(always, model, arrays, full):

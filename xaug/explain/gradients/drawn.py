@@ -26,7 +26,7 @@ import tensorflow as tf
 from xaug.core.progress import note
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.integration import IntegrationJob
-from xaug.explain.gradients.pairs import nodes_needed
+from xaug.explain.gradients.pairs import LONG, nodes_needed
 
 __all__ = ["DrawnBlock", "DrawnIntegral", "OnBlock", "draw_integral", "pays"]
 
@@ -57,8 +57,6 @@ ROUNDING = 1e-4
 """Error of a sum, relative to f(x) - f(x') or to 1, that is rounding."""
 FOLDED = float(np.sqrt(2 / np.pi))
 """Mean absolute value of a normal number of unit width: what noise adds to the absolute value of nothing."""
-LONG = 10.0
-"""Seconds from which on an estimate of the time is announced."""
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,25 @@ sample is all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from xaug.core.progress import note
 from xaug.core.types import Array, Arrays
 from xaug.core.workers import cores
+from xaug.explain.gradients.blocks import grid_blocks, in_order
 from xaug.explain.gradients.integrator import Integrator
 from xaug.explain.gradients.kinks import integrate_pieces, is_suitable
 from xaug.explain.gradients.path_kernel import Table
 from xaug.explain.gradients.terms import Terms
 from xaug.explain.targets import Target
 
-__all__ = ["REACHED", "Pairs", "event_baseline_pairs", "node_numbers", "nodes_needed"]
-
-Result = TypeVar("Result")
+__all__ = ["LONG", "REACHED", "Pairs", "event_baseline_pairs", "node_numbers", "nodes_needed"]
 
 REACHED = 0.95
 """Share of the pairs that must be within the tolerance."""
@@ -47,6 +47,10 @@ STUCK = 0.05
 """Relative change of the error of a sum that counts as none: f jumps on the path, which no node sees."""
 TABLE = 64 * 2**20
 """Bytes that the tables of events may take."""
+LONG = 10.0
+"""Seconds from which on an estimate of the time is announced."""
+TIMED = 20
+"""Blocks from which on the time of one is measured, to announce that of all."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,29 @@ def event_baseline_pairs(
         return
     job = _integration(integrator, x, baselines, target, tolerance, max_nodes, drawn)
     workers = cores() if integrator.jit else 1  # XLA's code runs on one core; other operations share all of them
+    _announce(job, n, m, drawn, workers)
     with ThreadPoolExecutor(workers) as pool:
         for first in range(0, n, job.size):
             last = min(first + job.size, n)
             events = job.events(slice(first, last))
             tasks = job.tasks(events, first, last, m, drawn)
-            yield from _in_order(pool, job.block, tasks, 2 * workers)
+            yield from in_order(pool, job.block, tasks, 2 * workers)
+
+
+def _announce(job: _PairIntegration, n: int, m: int, drawn: Array | None, workers: int) -> None:
+    """Say how long all pairs take, if that is long, from the time of one block."""
+    each = m if drawn is None else drawn.shape[1]
+    if n * each < TIMED * job.batch:
+        return
+    last = min(n, job.size)
+    task = next(job.tasks(job.events(slice(0, last)), 0, last, m, drawn))
+    job.block(task)  # without the time to start
+    start = time.perf_counter()
+    job.block(task)
+    seconds = (time.perf_counter() - start) * n * each / task.columns.size / workers
+    if seconds > LONG:
+        how = "from kink to kink" if job.by_pieces else f"{job.nodes} nodes each"
+        note(f"Integrated Gradients: {n} events x {each} baselines, {how}, about {seconds:.0f} s")
 
 
 def nodes_needed(
@@ -155,33 +176,11 @@ def _integration(
 ) -> _PairIntegration:  # fmt: skip
     """The integration of some pairs, with its number of nodes."""
     n, m = (len(next(iter(arrays.values()))) for arrays in (x, baselines))
-    rows, columns = next(_blocks(n, m if drawn is None else drawn.shape[1], integrator.batch))
+    rows, columns = next(grid_blocks(n, m if drawn is None else drawn.shape[1], integrator.batch))
     block = rows.stop - rows.start, columns.stop - columns.start
     job = _PairIntegration(integrator, x, baselines, target, tolerance, max_nodes, block, drawn is None)
     job.choose_nodes(n, m, drawn)
     return job
-
-
-def _blocks(n: int, m: int, batch: int) -> Iterator[tuple[slice, slice]]:
-    """Blocks of n events x m baselines of at most `batch` pairs: whole events, or a share of one event's baselines."""
-    events = max(1, batch // m)
-    width = -(-m // -(-m // batch))
-    for first in range(0, n, events):
-        for column in range(0, m, width):
-            yield slice(first, min(first + events, n)), slice(column, min(column + width, m))
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[_PairBlock], Result], tasks: Iterator[_PairBlock], ahead: int
-) -> Iterator[Result]:
-    """Results of function(task) in the order of the tasks; not more than `ahead` of them are in memory."""
-    waiting: list[Future[Result]] = []
-    for task in tasks:
-        waiting.append(pool.submit(function, task))
-        if len(waiting) >= ahead:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
 
 
 @dataclass(frozen=True)
@@ -321,7 +320,7 @@ class _PairIntegration:
     def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_PairBlock]:
         """Blocks of the events first to last, which are made when they are asked for."""
         every = np.arange(m)[None]
-        for rows, which in _blocks(last - first, m if drawn is None else drawn.shape[1], self.integrator.batch):
+        for rows, which in grid_blocks(last - first, m if drawn is None else drawn.shape[1], self.integrator.batch):
             here = slice(first + rows.start, first + rows.stop)
             columns = every[:, which] if drawn is None else drawn[here, which]
             yield _PairBlock(
