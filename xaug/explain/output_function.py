@@ -117,7 +117,10 @@ class OutputFunction:
         events : (m,) array of int
             rows of the events that they were, which decide the explained class
         """
-        z = self._numbers(x)
+        return self.explained(self._numbers(x), events)
+
+    def explained(self, z: Array, events: Array) -> Array:
+        """f (m,) of the numbers before the head (m, units) of m changed events; see `values`."""
         found: Array = self.readout(tf.constant(z), tf.constant(self._directions[events])).numpy()
         return found
 

@@ -53,7 +53,7 @@ class DrawnClass:
         np.add.at(self.counts, columns.ravel(), 1)
         for total, own in zip(self.sums, (values, signs * values), strict=True):
             signed, _ = feature_values(self._by_name(own), self.job.shapes)
-            np.add.at(total, columns.ravel(), signed.reshape(columns.size, len(self.names)))
+            np.add.at(total, columns.ravel(), signed.reshape(columns.size, -1))
 
     def _by_name(self, values: Array) -> Arrays:
         """Values (events, places, elements) by input name."""
