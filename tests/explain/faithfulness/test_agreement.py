@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 from xaug.core.errors import ConfigurationError
 from xaug.explain.attribution import Attribution
 from xaug.explain.faithfulness.agreement import between_halves, between_methods, between_trainings, rank_correlation
+from xaug.explain.groups import FeatureGroups
 
 NAMES = [f"v{i}" for i in range(12)]
 
@@ -64,3 +65,20 @@ def test_methods_are_compared_training_by_training():
     other = Attribution({"x": np.ones((5, 2))}, np.ones(5), {"x": ["v0", "new"]}, {})
     with pytest.raises(ConfigurationError, match="different features"):
         between_methods(one[:1], [other])
+
+
+def image(sizes, seed=0):
+    """Relevance of images of 2 x 2 pixels, which are a single feature."""
+    rng = np.random.default_rng(seed)
+    scores = np.asarray(sizes).reshape(1, 2, 2, 1) * (1 + 0.01 * rng.normal(size=(100, 1, 1, 1)))
+    return Attribution({"image": scores}, scores.sum(axis=(1, 2, 3)), {"image": ()}, {"target": "signal"})
+
+
+def test_a_single_feature_has_no_ranking_and_its_elements_have_one():
+    some = [image([1, 2, 3, 4]), image([1, 2, 4, 3])]
+    for found in (between_trainings(some), between_halves(some), between_methods(some, some)):
+        assert np.isnan(found.value) and found.note == "a single feature has no ranking"
+    pixels = FeatureGroups(tuple("abcd"), {"image": np.arange(4).reshape(2, 2, 1)})
+    assert between_trainings(some, groups=pixels).value == pytest.approx(0.8)
+    assert between_halves(some[:1], groups=pixels).value == pytest.approx(1.0)
+    assert between_methods(some[:1], some[1:], groups=pixels).value == pytest.approx(0.8)

@@ -9,7 +9,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.explain import integrated_gradients, lrp
 from xaug.explain.attribution import Attribution
 from xaug.explain.faithfulness import REPLACEMENTS, deletion_curves
-from xaug.explain.groups import read_groups
+from xaug.explain.groups import FeatureGroups, read_groups
 
 W = np.array([2.0, -1.0, 0.5, 0.0, 1.5])
 NAMES = {"event": ["a", "b", "c", "d", "e"]}
@@ -154,5 +154,10 @@ def test_bad_input_is_refused(model, x):
     ):
         with pytest.raises(ConfigurationError, match=message):
             deletion_curves(model, inputs, own, ZERO, **{"replacement": "blank", **options})
+    holes = FeatureGroups(("one", "two"), {"event": np.array([0, 0, 1, -1, 1])})
+    with pytest.raises(ConfigurationError, match=r"numbered 0 to 1, .* of groups -1, 0, 1"):
+        deletion_curves(model, x, good, ZERO, replacement="blank", groups=holes)
+    with pytest.raises(ConfigurationError, match="background sample: input 'event' holds NaN"):
+        deletion_curves(model, x, good, {"event": np.full((1, 5), np.nan)}, replacement="mean")
     with pytest.raises(ConfigurationError, match="lacks input"):
         deletion_curves(model, x, good, {"other": x})

@@ -1,6 +1,7 @@
 """The judge stage on a run of two trainings of a small network."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 import xaug
 from xaug.core.errors import ConfigurationError
+from xaug.explain.explanation import Explanation
 from xaug.explain.stage import explain_run
 from xaug.judge import main
 from xaug.report.judgement.choices import Choices
@@ -109,6 +111,37 @@ def test_bad_input_is_refused(run, explained, tmp_path):
         judge_run(run, explained, tmp_path / "d", choices=Choices(replacement="zeros"))
     with pytest.raises(ConfigurationError, match="two directories"):
         judge_run(run, [explained[0], explained[0]], tmp_path / "e")
+
+
+def test_groups_are_checked_first_and_their_file_counts(run, explained, tmp_path):
+    """A file of other contents is another judgement, and groups that overlap are refused before all tests."""
+    file = tmp_path / "groups.yaml"
+    file.write_text("one: [a, b]\ntwo: [phi]\nthree: [c]\n")
+    choices = Choices(events=100, points=3, groups=str(file))
+    found = judge_run(run, explained, tmp_path / "out", tests=["trainings", "halves"], choices=choices)
+    ranked = {one.name for one in found.measures["ig"]}
+    assert {"agreement of trainings on groups groups.yaml", "agreement of halves on groups groups.yaml"} <= ranked
+    assert len(found.verdicts) == 4  # verdicts are of features
+    file.write_text("one: [a, b]\ntwo: [phi, c]\n")
+    with pytest.raises(ConfigurationError, match="other"):
+        judge_run(run, explained, tmp_path / "out", tests=["trainings", "halves"], choices=choices)
+    file.write_text("one: [a, b]\ntwo: [b, phi, c]\n")
+    with pytest.raises(ConfigurationError, match="overlap"):
+        judge_run(run, explained, tmp_path / "new", tests=["halves"], choices=choices)
+    assert not (tmp_path / "new" / "measures").exists()
+    with pytest.raises(ConfigurationError, match="no test is named"):
+        judge_run(run, explained, tmp_path / "none", tests=[])
+
+
+def test_events_that_are_lost_leave_too_few(run, explained, tmp_path, monkeypatch):
+    def lost(self, memory=None):
+        found = attributions(self)
+        return [replace(one, relevance={n: v * np.nan for n, v in one.relevance.items()}) for one in found]
+
+    attributions = Explanation.attributions
+    monkeypatch.setattr(Explanation, "attributions", lost)
+    with pytest.raises(ConfigurationError, match="not finite, and 0 are left to judge"):
+        judge_run(run, explained, tmp_path / "out", choices=SMALL)
 
 
 def test_the_command(run, explained, tmp_path):

@@ -79,3 +79,10 @@ def test_the_data_are_asked_where_they_say_anything():
     assert against.words == "do not: the data (correlation lrp −0.50 ± 0.14)"
     assert feature_verdicts(judged, {"lrp": {"a": tested(0.9, [-1.0, 0.0, 1.0])}})[0].believe
     assert feature_verdicts(judged, {"lrp": {"a": tested(-0.5, [0.0, 0.1, 0.0])}})[0].believe  # they say nothing
+
+
+def test_a_single_feature_has_no_rank():
+    scores = np.ones((50, 2, 2, 1))
+    one = Attribution({"image": scores}, scores.sum(axis=(1, 2, 3)), {"image": ()}, {"target": "signal"})
+    (found,) = feature_verdicts([Explained(name, [one] * 4) for name in ("lrp", "ig")], {})
+    assert found.words == "do not: a second feature, without which there is no rank"

@@ -16,13 +16,15 @@ import pandas as pd
 from xaug.core.errors import ConfigurationError
 from xaug.core.statistics import sample_deviation, standard_error
 from xaug.core.types import Array
-from xaug.explain.analysis.relevance import feature_relevance, trainings_of
+from xaug.explain.analysis.relevance import feature_relevance, normalized, trainings_of
 from xaug.explain.attribution import Attribution
+from xaug.explain.groups import FeatureGroups
 
 __all__ = ["Agreement", "between_halves", "between_methods", "between_trainings", "rank_correlation"]
 
 HALVINGS = 50
 """Random divisions of the events into halves."""
+ALONE = "a single feature has no ranking"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def rank_correlation(one: Array, other: Array) -> float:
     return float(centred[0] @ centred[1]) / norm if norm > 0 else float("nan")
 
 
-def between_trainings(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> Agreement:
+def between_trainings(
+    attributions: Sequence[Attribution], list_relevance: str = "absolute", groups: FeatureGroups | None = None
+) -> Agreement:
     """Compare the rankings of trainings of one network.
 
     Parameters
@@ -64,6 +68,8 @@ def between_trainings(attributions: Sequence[Attribution], list_relevance: str =
         one a training, of the same events
     list_relevance : {"absolute", "signed", "columns"}
         how the scores of a particle list add up, see `xaug.explain.feature_relevance`
+    groups : FeatureGroups, optional
+        what is ranked, by the absolute value of the sum of its relevance; default: features
 
     Returns
     -------
@@ -73,7 +79,9 @@ def between_trainings(attributions: Sequence[Attribution], list_relevance: str =
     found = trainings_of(attributions)
     if len(found) < 2:
         return Agreement(np.nan, np.nan, 0, "one training says nothing about others")
-    means = [feature_relevance(one, list_relevance).mean().to_numpy() for one in found]
+    means = [_relevance(one, list_relevance, groups).mean().to_numpy() for one in found]
+    if len(means[0]) < 2:
+        return Agreement(np.nan, np.nan, 0, ALONE)
     return _over_trainings(means)
 
 
@@ -87,7 +95,10 @@ def _over_trainings(means: Sequence[Array]) -> Agreement:
     return Agreement(value, _jackknife(without), len(single))
 
 
-def between_halves(attributions: Sequence[Attribution], list_relevance: str = "absolute", seed: int = 0) -> Agreement:
+def between_halves(
+    attributions: Sequence[Attribution], list_relevance: str = "absolute", seed: int = 0,
+    groups: FeatureGroups | None = None,
+) -> Agreement:  # fmt: skip
     """Compare the rankings by one half of the events and by the other, each averaged over trainings.
 
     Parameters
@@ -98,6 +109,8 @@ def between_halves(attributions: Sequence[Attribution], list_relevance: str = "a
         how the scores of a particle list add up, see `xaug.explain.feature_relevance`
     seed : int
         seed of the random halves
+    groups : FeatureGroups, optional
+        what is ranked, see `between_trainings`
 
     Returns
     -------
@@ -110,8 +123,10 @@ def between_halves(attributions: Sequence[Attribution], list_relevance: str = "a
         if there are fewer than two events
     """
     found = trainings_of(attributions)
-    relevance = np.mean([feature_relevance(one, list_relevance).to_numpy() for one in found], axis=0)
+    relevance = np.mean([_relevance(one, list_relevance, groups).to_numpy() for one in found], axis=0)
     relevance = relevance[np.isfinite(relevance).all(axis=1)]
+    if relevance.shape[1] < 2:
+        return Agreement(np.nan, np.nan, 0, ALONE)
     if len(relevance) < 2:
         raise ConfigurationError(f"{len(relevance)} events have no two halves; explain more events")
     rng = np.random.default_rng(seed)
@@ -124,8 +139,9 @@ def between_halves(attributions: Sequence[Attribution], list_relevance: str = "a
 
 
 def between_methods(
-    one: Sequence[Attribution], other: Sequence[Attribution], list_relevance: str = "absolute"
-) -> Agreement:
+    one: Sequence[Attribution], other: Sequence[Attribution], list_relevance: str = "absolute",
+    groups: FeatureGroups | None = None,
+) -> Agreement:  # fmt: skip
     """Compare the rankings of two methods that explain the same trainings of a network.
 
     Parameters
@@ -134,6 +150,8 @@ def between_methods(
         attributions by each method, one a training in the same order
     list_relevance : {"absolute", "signed", "columns"}
         how the scores of a particle list add up, see `xaug.explain.feature_relevance`
+    groups : FeatureGroups, optional
+        what is ranked, by the absolute value of the sum of its relevance; default: features
 
     Returns
     -------
@@ -151,14 +169,24 @@ def between_methods(
         )
     values = []
     for left, right in zip(one, other, strict=True):
-        tables = [feature_relevance(own, list_relevance).mean() for own in (left, right)]
+        tables = [_relevance(own, list_relevance, groups).mean() for own in (left, right)]
         if set(tables[0].index) != set(tables[1].index):
             lone = sorted(set(map(str, tables[0].index)) ^ set(map(str, tables[1].index)))[0]
             raise ConfigurationError(f"the methods rank different features: only one of them has {lone!r}")
+        if len(tables[0]) < 2:
+            return Agreement(np.nan, np.nan, 0, ALONE)
         values.append(rank_correlation(tables[0].to_numpy(), tables[1].loc[tables[0].index].to_numpy()))
     if len(values) < 2:
         return Agreement(values[0], np.nan, 1, "one training gives no error")
     return Agreement(float(np.mean(values)), float(standard_error(values)), len(values))
+
+
+def _relevance(attribution: Attribution, list_relevance: str, groups: FeatureGroups | None) -> pd.DataFrame:
+    """Normalised absolute relevance (n, features) of each event, of features or of groups."""
+    if groups is None:
+        return feature_relevance(attribution, list_relevance)
+    table: pd.DataFrame = pd.DataFrame(np.abs(groups.gathered(normalized(attribution))), columns=list(groups.names))
+    return table
 
 
 def _jackknife(without: Array) -> float:

@@ -76,6 +76,12 @@ def _register(replacement: type[Replacement]) -> type[Replacement]:
 
 def check_fits(groups: FeatureGroups, arrays: Mapping[str, Array], what: str) -> None:
     """Raise ConfigurationError unless arrays (n, ...) have the inputs that are divided, of the same shapes."""
+    numbers = np.unique(np.concatenate([member.ravel() for member in groups.member.values()]))
+    if not np.array_equal(numbers, np.arange(len(groups))):
+        raise ConfigurationError(
+            f"the {len(groups)} groups are numbered 0 to {len(groups) - 1}, and each has elements; the elements are of "
+            f"groups {', '.join(map(str, numbers[:8]))}{', ...' if len(numbers) > 8 else ''}"
+        )
     for name, member in groups.member.items():
         if name not in arrays:
             raise ConfigurationError(f"{what} lacks input {name!r}, which the groups have")
@@ -115,6 +121,11 @@ def make_replacement(
     n = len(next(iter(background.values())))
     if n == 0:
         raise ConfigurationError("the background sample has no events; give at least one")
+    for input_name, values in background.items():
+        if len(values) != n:
+            raise ConfigurationError(f"the background sample: input {input_name!r} has {len(values)} events, not {n}")
+        if not np.isfinite(values).all():
+            raise ConfigurationError(f"the background sample: input {input_name!r} holds NaN or infinity")
     own = np.ones(n) if weights is None else np.asarray(weights, np.float64)
     if own.shape != (n,) or (own < 0).any() or not own.sum() > 0:
         raise ConfigurationError(

@@ -15,9 +15,11 @@ from xaug.core.types import Array, Arrays
 from xaug.data.columns import NamedArrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
+from xaug.explain.faithfulness.curves import divide
 from xaug.explain.gradients.named_baselines import named_baseline
 from xaug.explain.gradients.processes import affordable
 from xaug.explain.gradients.samples import Sample, sample_of
+from xaug.explain.groups import FeatureGroups
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.judgement.choices import Choices
 from xaug.training.runs import Run
@@ -94,6 +96,17 @@ class Judged:
         return self.explained.data.load_rows(self.run.input_spec.fields, self.explained.split, self.rows[places])
 
     @cached_property
+    def groups(self) -> FeatureGroups:
+        """The groups that are deleted together, and ranked where they are not the features."""
+        shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
+        return divide(self.choices.groups, shapes, self.run.variables)
+
+    @property
+    def ranked_groups(self) -> FeatureGroups | None:
+        """The groups that are ranked in place of features; None for features."""
+        return None if self.choices.groups == "features" else self.groups
+
+    @cached_property
     def inputs(self) -> Arrays:
         """Scaled inputs of the judged events."""
         return self.run.inputs(self.unscaled(np.arange(len(self.places))))
@@ -165,14 +178,27 @@ def open_judged(run: Run, directories: Sequence[Path], choices: Choices) -> list
         )
     data = run.dataset(None if run.record.dataset_digest == opened[0].dataset_digest else opened[0].dataset)
     explained = [ExplainedRun(one.directory.name, run, data, one) for one in opened]
+    common = _common_rows(explained, choices.events)
+    return [Judged(one, np.flatnonzero(np.isin(one.rows, common)), choices) for one in explained]
+
+
+def _common_rows(explained: Sequence[ExplainedRun], most: int) -> Array:
+    """Rows of the split that all explanations have, at most so many, whose relevance is finite in all of them."""
     common = explained[0].rows
     for other in explained[1:]:
         common = np.intersect1d(common, other.rows)
     if len(common) < 2:
-        raise ConfigurationError("these explanations have no two events in common; explain the same events")
-    if len(common) > choices.events:
-        common = common[np.linspace(0, len(common) - 1, choices.events).round().astype(int)]
+        raise ConfigurationError(
+            f"these explanations have {len(common)} events in common, and two are needed; explain the same events"
+        )
+    if len(common) > most:
+        common = common[np.linspace(0, len(common) - 1, most).round().astype(int)]
     for several in explained:
         lost = np.any([one.is_lost for one in several.explanation.attributions()], axis=0)
         common = np.setdiff1d(common, several.rows[lost])
-    return [Judged(one, np.flatnonzero(np.isin(one.rows, common)), choices) for one in explained]
+        if len(common) < 2:
+            raise ConfigurationError(
+                f"{several.explanation.directory}: {lost.sum()} of {len(lost)} events have a relevance that is not "
+                f"finite, and {len(common)} are left to judge; explain other events, or leave this explanation out"
+            )
+    return common

@@ -133,6 +133,8 @@ def chosen_tests(names: list[str] | None) -> list[ExplanationTest]:
     ConfigurationError
         if there is no such test
     """
+    if names is not None and not names:
+        raise ConfigurationError(f"no test is named; choose from {', '.join([*TESTS, 'all'])}, or leave --tests out")
     if names is None:
         return [test for test in TESTS.values() if not test.explains_again]
     if "all" in names:

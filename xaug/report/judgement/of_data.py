@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
@@ -92,6 +94,11 @@ class Symmetry(ExplanationTest):
         return found
 
 
+def _ranked(judged: Judged) -> str:
+    """Words for the groups that are ranked; none where the features are."""
+    return "" if judged.ranked_groups is None else f" on groups {Path(judged.choices.groups).name}"
+
+
 def _of(agreement: Agreement, test: str, name: str, trainings: int) -> Measure:
     return Measure(test, name, agreement.value, agreement.error, np.nan, trainings, 1, agreement.note)
 
@@ -104,7 +111,8 @@ class Trainings(ExplanationTest):
 
     def measure(self, judged: Judged) -> list[Measure]:
         n = len(judged.attributions)
-        measures = [_of(between_trainings(judged.attributions, LIST_RELEVANCE), self.name, "agreement of trainings", n)]
+        found = between_trainings(judged.attributions, LIST_RELEVANCE, judged.ranked_groups)
+        measures = [_of(found, self.name, f"agreement of trainings{_ranked(judged)}", n)]
         if n < ENOUGH_TRAININGS:
             note = f"no rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; there "
             note += "is one" if n == 1 else f"are {n}"
@@ -122,5 +130,5 @@ class Halves(ExplanationTest):
     name, words = "halves", "agreement of the rankings of halves of the sample"
 
     def measure(self, judged: Judged) -> list[Measure]:
-        found = between_halves(judged.attributions, LIST_RELEVANCE, judged.choices.seed)
-        return [_of(found, self.name, "agreement of halves", len(judged.attributions))]
+        found = between_halves(judged.attributions, LIST_RELEVANCE, judged.choices.seed, judged.ranked_groups)
+        return [_of(found, self.name, f"agreement of halves{_ranked(judged)}", len(judged.attributions))]

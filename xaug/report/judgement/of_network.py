@@ -35,7 +35,7 @@ class Deletion(ExplanationTest):
         for i, attribution in enumerate(judged.attributions):
             curves = deletion_curves(
                 judged.run.model(i), judged.inputs, attribution, judged.background.arrays,
-                weights=judged.background.weights, replacement=choices.replacement, groups=choices.groups,
+                weights=judged.background.weights, replacement=choices.replacement, groups=judged.groups,
                 points=choices.points, seed=choices.seed,
             )  # fmt: skip
             found.append(curves)

@@ -14,7 +14,7 @@ import xaug.report.judgement.of_data
 import xaug.report.judgement.of_network  # noqa: F401  (these two modules register the tests)
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, unknown_name
-from xaug.core.files import atomic_path, digest_json, read_json, write_json
+from xaug.core.files import atomic_path, digest_file, digest_json, read_json, write_json
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.explain.analysis.likelihood import LikelihoodTest
@@ -36,7 +36,7 @@ from xaug.report.tables import NamedTable
 from xaug.report.words import counted, noun, spread_over
 from xaug.training.runs import load_run
 
-__all__ = ["RunJudgement", "draw_curves", "how_to_read", "judge_run"]
+__all__ = ["RunJudgement", "draw_curves", "groups_digest", "how_to_read", "judge_run"]
 
 WORDS = {1: "larger is better", -1: "smaller is better", 0: ""}
 """The direction of a measure, in words."""
@@ -163,7 +163,9 @@ def judge_run(
     config = {
         "run": digest_json(opened.record.config), "tests": [test.name for test in chosen], "choices": asdict(options),
         "attributions": {one.name: digest_json(one.explained.explanation.config) for one in judged},
+        **groups_digest(options),
     }  # fmt: skip
+    judged[0].groups  # noqa: B018  (groups that overlap or leave inputs out are refused before anything is measured)
     finished = provenance.begin(output, "judge", config)
     measures = _measured(judged, chosen, output)
     likelihood: dict[str, Mapping[str, LikelihoodTest]] = {
@@ -176,6 +178,12 @@ def judge_run(
     if not finished:
         _write(judgement, judged, output, config, [Path(run), *directories])
     return judgement
+
+
+def groups_digest(choices: Choices) -> JsonObject:
+    """Digest of the file of groups, if they are given by one: other contents are another judgement."""
+    file = Path(choices.groups)
+    return {"groups_file": digest_file(file)} if file.is_file() else {}
 
 
 def _refuse_undefined(tests: Sequence[ExplanationTest], judged: Sequence[Judged]) -> None:
@@ -215,7 +223,8 @@ def _write(
         NamedTable("features", "Which ranks to believe", judgement.features(), note=_how_believed(judgement)),
     ]
     if len(judged) > 1:
-        note = "Rank correlation of the mean relevance of all features, mean over trainings with its error."
+        ranked = "features" if judged[0].ranked_groups is None else f"groups {Path(judged[0].choices.groups).name}"
+        note = f"Rank correlation of the mean relevance of all {ranked}, mean over trainings with its error."
         tables.append(NamedTable("agreement", "Agreement of the methods", _agreement(judged), note=note))
     for table in tables:
         with atomic_path(output / f"{table.name}.csv") as path:
@@ -269,7 +278,7 @@ def _agreement(judged: Sequence[Judged]) -> pd.DataFrame:
     """Rank correlations of all pairs of methods."""
     rows = []
     for one, other in combinations(judged, 2):
-        found = between_methods(one.attributions, other.attributions, LIST_RELEVANCE)
+        found = between_methods(one.attributions, other.attributions, LIST_RELEVANCE, one.ranked_groups)
         measure = Measure("methods", "", found.value, found.error, better=1)
         rows.append({"method": one.name, "other": other.name, "rank correlation": cell(measure)})
     table: pd.DataFrame = pd.DataFrame(rows)

@@ -18,7 +18,7 @@ from xaug.explain.method import AnyMethod
 from xaug.explain.methods import comparable_options, find_method
 from xaug.explain.stage import explain_run
 from xaug.report.judgement.choices import Choices
-from xaug.report.judgement.stage import RunJudgement, draw_curves, how_to_read, judge_run
+from xaug.report.judgement.stage import RunJudgement, draw_curves, groups_digest, how_to_read, judge_run
 from xaug.report.origin import origin_of
 from xaug.report.page import DrawnFigure, Page, make_page
 from xaug.report.tables import NamedTable
@@ -143,7 +143,7 @@ def judge_studies(
         "runs": {one.name: digest_json(load_run(one.run).record.config) for one in found},
         "attributions": [path.name for one in found for path in one.attributions],
         "tests": None if tests is None else list(tests), "choices": asdict(choices or Choices()),
-        "methods": [method.name for method in chosen],
+        "methods": [method.name for method in chosen], **groups_digest(choices or Choices()),
     }  # fmt: skip
     finished = provenance.begin(output, "judge_studies", config)
     if finished:

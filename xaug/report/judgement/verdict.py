@@ -125,7 +125,7 @@ def feature_verdicts(
     found = []
     for i, feature in enumerate(names):
         own = {method: int(of[i]) for method, of in ranks.items()}
-        lacks = []
+        lacks = [] if len(names) > 1 else ["a second feature, without which there is no rank"]
         for one in judged:
             lacks += _of_trainings(one.name, tables[one.name][names], i, allowed, len(judged) > 1)
             share = np.mean(np.abs(halves[one.name][:, i] - own[one.name]) <= allowed)
