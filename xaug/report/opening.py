@@ -39,7 +39,7 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     """
     told = []
     if inputs.explained:
-        told += [_stable(inputs.explained), *_differences(inputs.explained)]
+        told += [*_stable(inputs.explained), *_differences(inputs.explained)]
     told += [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
     return [text for text in told if text]
 
@@ -99,8 +99,8 @@ def _warnings(runs: Sequence[Run]) -> str:
     return " ".join(f"{listed(names)}: {text}" for text, names in found.items())
 
 
-def _stable(explained: Sequence[ExplainedRun]) -> str:
-    """Which ranks are the same in all trainings, for each explained run that was trained often enough."""
+def _stable(explained: Sequence[ExplainedRun]) -> list[str]:
+    """How many ranks are stable, for each explained run that was trained often enough."""
     texts, few = [], []
     for one in explained:
         trainings = one.explanation.trainings
@@ -109,11 +109,15 @@ def _stable(explained: Sequence[ExplainedRun]) -> str:
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
-        texts.append(f"{one.title}: {len(named)} of {len(found)}{f' ({listed(named)})' if named else ''}")
-    told = f"Ranks that are the same in all trainings and beyond their spread: {'; '.join(texts)}." if texts else ""
+        which = f": {listed(named)}" if named else ""
+        texts.append(f"{one.title}: {len(named)} of {len(found)} ranks are stable{which}.")
+    if texts:
+        texts = ["A rank is stable if all trainings agree on it and no other feature lies within their spread.", *texts]
     if few:
-        told += f" No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."
-    return told.strip()
+        texts.append(
+            f"No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."
+        )
+    return texts
 
 
 def _differences(explained: Sequence[ExplainedRun]) -> list[str]:
