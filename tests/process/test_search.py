@@ -65,6 +65,27 @@ class TestDirectories:
         assert sorted(Path(skip.file).name for skip in search.skips) == ["other", "z.root"]
         assert all("already" in skip.reason and not skip.lost for skip in search.skips)
 
+    def test_a_folder_and_a_link_to_it_count_once(self, folder, tmp_path):
+        """The second of them is told, and nothing fails; a folder below the first is no other case."""
+        (tmp_path / "link").symlink_to(folder)
+        (folder / "sub").mkdir()
+        (folder / "sub" / "c.root").touch()
+        search = gather([folder, tmp_path / "link", folder / "sub", folder])
+        assert [Path(found.path).name for found in search.found] == ["a.root", "b.root", "c.root"]
+        assert [(skip.file, skip.lost) for skip in search.skips] == [
+            (str(tmp_path / "link"), False),
+            (str(folder / "sub"), False),
+            (str(folder), False),
+        ]
+        assert search.skips[0].reason == f"is a link to {folder}, whose files are taken already"
+
+    def test_folders_that_overlap_count_the_common_files_once(self, folder):
+        (folder / "sub").mkdir()
+        (folder / "sub" / "c.root").touch()
+        search = gather([folder / "sub", folder])
+        assert [Path(found.path).name for found in search.found] == ["a.root", "b.root", "c.root"]
+        assert [skip.file for skip in search.skips] == [str(folder / "sub" / "c.root")]
+
     @pytest.mark.parametrize("name", ["x.root.1", "x.root.12", "x.root_2", "x.root-3", "x.ROOT"])
     def test_numbered_names_are_taken(self, folder, name):
         (folder / name).touch()

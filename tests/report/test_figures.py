@@ -218,3 +218,4 @@ def test_scores_are_counted_with_their_weights(toy, tmp_path):
     for label, name in ((0, "background"), (1, "signal")):
         sums = [s["weight"][s["label"] == label].sum() for s in scores]
         assert table[name].sum() == pytest.approx(np.mean(sums))
+    assert table["events"].sum() == pytest.approx(len(scores[0]["label"]))

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
-from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors
+from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors, hatch_few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -58,7 +58,7 @@ def plot_profile(
             low, high = (np.append(mean + s * rms, (mean + s * rms)[-1]) for s in (-1, 1))
             artists.append(bottom.fill_between(edges, low, high, step="post", color=color, alpha=alpha, lw=0))
         artists.append(bottom.stairs(mean, edges, color=color, lw=1.3, baseline=None))
-    _hatch_few(profile, bottom)
+    hatch_few(edges, profile.counts.sum(axis=0), bottom)
     bottom.axhline(0, color="k", lw=0.6)
     bottom.set_xlim(edges[0], edges[-1])
     if np.all(edges % 1 == 0.5):  # around integers
@@ -66,13 +66,6 @@ def plot_profile(
     bottom.set_xlabel(variable.axis_label)
     bottom.set_ylabel("relevance")
     return artists
-
-
-def _hatch_few(profile: Profile, ax: Axes) -> None:
-    """Hatch the bins of few events."""
-    counts = profile.counts.sum(axis=0)
-    for i in np.flatnonzero((counts > 0) & (counts < FEW)):
-        ax.axvspan(*profile.edges[i : i + 2], facecolor="none", edgecolor="0.75", hatch="////", lw=0, zorder=0)
 
 
 def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tuple[float, float]) -> QuadMesh:

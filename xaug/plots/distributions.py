@@ -12,7 +12,7 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binning import bin_edges
-from xaug.plots.figures import CLASS_NAMES, class_colors
+from xaug.plots.figures import CLASS_NAMES, class_colors, hatch_few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -56,6 +56,8 @@ def plot_distribution(
 ) -> list[Artist]:
     """Draw the distributions of all classes, each of unit area, with statistical errors.
 
+    Bins with fewer than ten events of all classes together are hatched.
+
     Parameters
     ----------
     counts : hist.Hist
@@ -74,6 +76,7 @@ def plot_distribution(
     """
     totals = counts.values(flow=True).sum(axis=0)
     artists = draw_classes(counts.values().T, counts.axes[0].edges, totals, ax, classes)
+    hatch_few(counts.axes[0].edges, counts.values().sum(axis=1), ax)
     ax.set_xlabel(variable.axis_label)
     return artists
 

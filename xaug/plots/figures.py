@@ -20,11 +20,12 @@ from xaug.core.types import Array, JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
     "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "chosen_label",
-    "class_colors", "figure", "labelled", "literal", "save", "save_frame", "save_numbers", "save_table",
+    "class_colors", "figure", "hatch_few", "labelled", "literal", "save", "save_frame", "save_numbers", "save_table",
     "series_style", "without_nan",
 ]  # fmt: skip
 
@@ -142,6 +143,22 @@ def figure(
         fig = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))  # inches
         FigureCanvasAgg(fig)
         yield fig, fig.subplots(rows, columns, **options)
+
+
+def hatch_few(edges: Array, events: Array, ax: Axes) -> None:
+    """Hatch the bins that hold fewer than ten events, but not empty ones.
+
+    Parameters
+    ----------
+    edges : ndarray (bins + 1,)
+        Edges of the bins on the horizontal axis.
+    events : ndarray (bins,)
+        Number of events in each bin; a mean over trainings need not be whole.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    """
+    for i in np.flatnonzero((events > 0) & (events < FEW)):
+        ax.axvspan(*edges[i : i + 2], facecolor="none", edgecolor="0.75", hatch="////", lw=0, zorder=0)
 
 
 def save(fig: Figure, stem: str | Path) -> list[Path]:

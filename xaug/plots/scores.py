@@ -9,7 +9,7 @@ import numpy as np
 
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
-from xaug.plots.figures import CLASS_NAMES, class_colors
+from xaug.plots.figures import CLASS_NAMES, class_colors, hatch_few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -21,8 +21,12 @@ SCORE_EDGES = np.linspace(0.0, 1.0, 41)
 """Edges of the bins of scores."""
 
 
-def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -> list[Artist]:
+def plot_scores(
+    counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES, events: Array | None = None
+) -> list[Artist]:
     """Draw the distribution of the score of each class, with the spread over trainings.
+
+    Bins with fewer than ten events of all classes together are hatched.
 
     Parameters
     ----------
@@ -32,6 +36,8 @@ def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -
         Where to draw.
     classes : sequence of str
         Names of the classes by label.
+    events : ndarray (40,), optional
+        Number of events of all classes in each bin, as a mean over trainings; without it, that of `counts`.
 
     Returns
     -------
@@ -47,6 +53,7 @@ def plot_scores(counts: Array, ax: Axes, classes: Sequence[str] = CLASS_NAMES) -
         low, high = (np.append(values, values[-1]) for values in (mean[label] - rms[label], mean[label] + rms[label]))
         artists.append(ax.fill_between(SCORE_EDGES, low, high, step="post", color=color, alpha=0.25, lw=0))
         artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=classes[label]))
+    hatch_few(SCORE_EDGES, counts.sum(axis=1).mean(axis=0) if events is None else events, ax)
     ax.set_yscale("log")
     filled = mean[mean > 0]
     if filled.size:  # a band may end at any small number; above the lines there is room for the legend

@@ -68,11 +68,14 @@ class FoundInputs:
         what looks like an input and was not taken
     classes : tuple of str
         names of classes in the order in which descriptions and filesets list them
+    taken : set of (str, str or None)
+        files of directories that the user named without a fileset, and their tree, by their real path
     """
 
     found: list[Candidate] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     classes: tuple[str, ...] = ()
+    taken: set[tuple[str, str | None]] = field(default_factory=set)
 
     def add(self, text: str, base: Path, given: FilesetEntry | None = None, lists: tuple[str, ...] = ()) -> None:
         """Add the files that one text names.
@@ -165,13 +168,19 @@ class FoundInputs:
             known = f"{first} file (nor {', '.join(others)})" if others else f"{first} file"
             reasons = "".join(f"; {skip}" for skip in self.skips[skipped:])
             raise ConfigurationError(f"{path} holds no {known}{reasons}")
-        taken: dict[str, str] = {}
+        taken = self.taken if given is None else set()
+        if {(os.path.realpath(file), tree) for file in files} <= taken:
+            place, own = os.path.realpath(path), os.path.abspath(path)
+            what = "is no new folder: its files" if place == own else f"is a link to {place}, whose files"
+            self.skips.append(Skip(own, f"{what} are taken already", lost=False))
+            return
         for file in files:
             place = os.path.realpath(file)
-            if place in taken:
-                self.skips.append(Skip(file, f"is a link to {place}, which is taken already", lost=False))
+            if (place, tree) in taken:
+                link = "" if place == os.path.abspath(file) else f"is a link to {place}, which "
+                self.skips.append(Skip(file, f"{link}is taken already", lost=False))
             else:
-                taken[place] = file
+                taken.add((place, tree))
                 self._add_file(file, tree, given, Path(path).absolute().name)
 
 
@@ -193,7 +202,7 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> FoundInputs:
     Raises
     ------
     ConfigurationError
-        if an input names no file, or two of them name the same
+        if an input names no file, or two of them name the same file; directories may, and their files are taken once
     """
     search = FoundInputs()
     for text in map(str, inputs):

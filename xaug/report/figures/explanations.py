@@ -146,7 +146,8 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     return (
         f"{explained.title}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
         f"for each true class. {spread_over('dark bands', len(explained.attributions))} Light bands are the width of "
-        f"the distribution over {rows_are} and trainings. The outer bins also hold what lies beyond them."
+        f"the distribution over {rows_are} and trainings. The outer bins also hold what lies beyond "
+        f"them; hatched ones have fewer than {figures.FEW} {rows_are}."
     )
 
 

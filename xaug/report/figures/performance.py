@@ -74,9 +74,12 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
     classes = run.classes
     of = [len(classes) - 1] if len(classes) == 2 else list(range(len(classes)))  # whose probability is drawn
     counts = np.zeros((len(of), len(run), len(classes), len(SCORE_EDGES) - 1))
+    events = np.zeros((len(of), len(SCORE_EDGES) - 1))
     for i in range(len(run)):
         found = run.scores(i)
         score = found["score"].reshape(len(found["label"]), -1)
+        for panel in range(len(of)):
+            events[panel] += np.histogram(score[:, panel], SCORE_EDGES)[0] / len(run)
         for label in range(len(classes)):
             chosen = found["label"] == label
             for panel in range(len(of)):
@@ -85,8 +88,9 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
     columns: dict[str, Array] = {"low": SCORE_EDGES[:-1], "high": SCORE_EDGES[1:]}
     with figures.figure(1, len(of), size=(6.4 if len(of) == 1 else 4.2 * len(of), 4.6), squeeze=False) as (fig, axes):
         for panel, ax in enumerate(axes.flat):
-            plot_scores(counts[panel], ax, classes)
+            plot_scores(counts[panel], ax, classes, events[panel])
             one = "" if len(of) == 1 else f"{classes[of[panel]]}_"
+            columns[f"{one}events"] = events[panel]
             name = figures.literal(run_label(run))
             ax.set_title(name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
             for label, name in enumerate(classes):
@@ -99,7 +103,8 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
     figures.save_table(stem, columns)
     return (
         f"{_title(run)}: distribution of the score of each class on the test split, each of unit area. Lines are means "
-        f"over trainings. {spread_over('bands', len(run))}"
+        f"over trainings. {spread_over('bands', len(run))} Hatched bins have fewer than {figures.FEW} "
+        f"{noun(run.input_spec.kind)} of all classes together."
     )
 
 

@@ -107,7 +107,8 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
     n = np.bincount(data.load("label", max_rows=ROWS)["label"], minlength=len(data.classes))
     numbers_of = [f"{count} {name}" for count, name in zip(n[::-1], data.classes[::-1], strict=True)]
     shown = f"{', '.join(numbers_of[:-1])} and {numbers_of[-1]}"
-    return f"Distributions of input variables for {shown} {noun(data.kind)}."
+    hatched = f"Hatched bins have fewer than {figures.FEW}."
+    return f"Distributions of input variables for {shown} {noun(data.kind)}. {hatched}"
 
 
 @GENERIC.figure("images", "Mean images of the classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
