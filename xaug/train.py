@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from xaug.core.command import OneOf, xaug_command
 from xaug.core.statistics import sample_deviation
@@ -202,6 +201,8 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
 
     python -m xaug.train zbb_jets --network cnn2d --steps 100000 --patience 20000 --batch-size 32 -o zbb_cnn2d_steps
     """
+    import numpy as np
+
     from xaug.report.single import draw_history, draw_reweighting
     from xaug.training.runs import load_run
 

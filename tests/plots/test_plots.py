@@ -136,6 +136,12 @@ def test_scores_have_unit_area_and_the_spread_of_trainings():
         assert ax.get_yscale() == "log"
 
 
+def hatched_bins(ax):
+    """Left and right ends of the hatched bins."""
+    boxes = [patch.get_extents() for patch in ax.patches if patch.get_hatch()]
+    return [(box.x0, box.x1) for box in (one.transformed(ax.transData.inverted()) for one in boxes)]
+
+
 def test_bins_of_few_scores_are_hatched():
     """Events count, not their weights; an empty bin has nothing to be hatched."""
     counts = np.ones((2, 2, 40))
@@ -143,16 +149,14 @@ def test_bins_of_few_scores_are_hatched():
     events[[3, 17]], events[5] = (1, 9.5), 0
     with figure() as (_, ax):
         plot_scores(counts, ax, events=events)
-        hatched = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches if patch.get_hatch()]
-        np.testing.assert_allclose([(box.x0, box.x1) for box in hatched], [(3 / 40, 4 / 40), (17 / 40, 18 / 40)])
+        np.testing.assert_allclose(hatched_bins(ax), [(3 / 40, 4 / 40), (17 / 40, 18 / 40)])
 
 
 def test_bins_of_few_values_are_hatched():
     values = np.repeat([0.0, 1.0, 2.0, 3.0], [30, 9, 10, 40])
     with figure() as (_, ax):
         plot_distribution(class_histogram(values, values > 1), Variable("n", "n"), ax)
-        (hatched,) = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches if patch.get_hatch()]
-        np.testing.assert_allclose((hatched.x0, hatched.x1), (0.5, 1.5))
+        np.testing.assert_allclose(hatched_bins(ax), [(0.5, 1.5)])
 
 
 def test_scores_begin_at_half_of_their_smallest_bin():

@@ -31,10 +31,13 @@ from xaug._version import __version__
 from xaug.core.errors import ConfigurationError, XaugError, unknown_name
 from xaug.core.extras import missing_package
 from xaug.core.files import storage_errors
+from xaug.core.lazy import load_when_used
 from xaug.core.progress import Activity, following
 from xaug.core.types import JsonObject
 
 __all__ = ["OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
+
+load_when_used("numpy", "h5py")  # every command imports this module before those that need the two
 
 SKIPPED = 3
 """Exit code of a command that skipped some input without being allowed to."""

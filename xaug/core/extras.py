@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 __all__ = ["extra_of", "missing_package"]
 
@@ -21,6 +20,8 @@ def extra_of(package: str) -> str | None:
     str or None
         the first extra that lists the package; None if none does, or if xaug is not installed
     """
+    from importlib import metadata
+
     try:
         requirements = metadata.requires("xaug") or []
     except metadata.PackageNotFoundError:

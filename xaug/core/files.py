@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from xaug.core.errors import DatasetError, StorageError
 from xaug.core.types import Json
 
 if TYPE_CHECKING:
     import h5py
+    import numpy.typing as npt
 
 __all__ = [
     "as_path",
@@ -107,6 +105,8 @@ def write_array(file: h5py.File, name: str, values: npt.ArrayLike, **filters: An
 
     `filters` are chunks and compression as h5py has them. Scalars and empty arrays have no place for a checksum.
     """
+    import numpy as np
+
     array = np.asarray(values)
     if array.size == 0 or array.ndim == 0:
         file.create_dataset(name, data=array)
@@ -116,6 +116,8 @@ def write_array(file: h5py.File, name: str, values: npt.ArrayLike, **filters: An
 
 def write_json_array(file: h5py.File, name: str, content: Json) -> None:
     """Write JSON-able content into an HDF5 file, as bytes with a checksum."""
+    import numpy as np
+
     write_array(file, name, np.frombuffer(json.dumps(content).encode(), np.uint8))
 
 

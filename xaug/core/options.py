@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, TypeVar
-
-import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 
@@ -26,7 +25,7 @@ class Options:
         """Raise ConfigurationError if a number is negative or not finite."""
         for own in fields(self):
             value = getattr(self, own.name)
-            if isinstance(value, (int, float)) and (not np.isfinite(value) or value < 0):
+            if isinstance(value, (int, float)) and (not math.isfinite(value) or value < 0):
                 raise ConfigurationError(f"{self.noun} {own.name} = {value}: must be a number >= 0")
 
     def changed(self: Own, settings: Mapping[str, str]) -> Own:

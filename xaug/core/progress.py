@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NoReturn, TextIO, TypeVar, cast, overload
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar, cast, overload
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["Activity", "activity", "announce", "bar", "begin_stage", "following", "note"]
 
@@ -66,6 +67,8 @@ def following(quiet: bool = False) -> Iterator[Activity]:
 def note(text: str) -> None:
     """Write a line about progress to standard error, unless the command is quiet."""
     if not activity().quiet:
+        from tqdm import tqdm
+
         tqdm.write(text, file=sys.stderr)
     LOG.debug(text)
 
@@ -137,6 +140,8 @@ def bar(
     leave : bool
         whether the finished bar stays on the screen
     """
+    from tqdm import tqdm
+
     live = sys.stderr.isatty()
     known = total is not None or hasattr(iterable, "__len__")
     return tqdm(

@@ -16,7 +16,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,8 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of Python, xaug and the packages whose numbers can change ours."""
+    from importlib import metadata
+
     found = {"python": platform.python_version(), "xaug": __version__}
     for package in PACKAGES:
         try:

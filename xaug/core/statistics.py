@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core.types import Array
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["sample_deviation", "standard_error"]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+else:
+    Array = Any  # NumPy takes longer to load than a help text to write
+"""A NumPy array; docstrings say its shape, and its type where that matters."""
 
 __all__ = ["Array", "Arrays", "Json", "JsonObject"]
 
-Array = npt.NDArray[Any]
-"""A NumPy array; docstrings say its shape, and its type where that matters."""
 Arrays = dict[str, Array]
 """Arrays by name: blocks of a dataset, or inputs of a model."""
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]

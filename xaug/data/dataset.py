@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
@@ -22,6 +22,9 @@ from xaug.data.part_files import open_part, read_column
 from xaug.data.records import DatasetRecord, PartRecord
 from xaug.data.splits import SPLITS
 from xaug.data.table import Table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Dataset"]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array
 from xaug.data.column_names import NAME
 from xaug.data.records import CLASSES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "cells_by_class", "check_class_names", "is_background", "label_type", "ordered_classes", "refuse_no_weight",

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, unknown_name
@@ -20,6 +20,9 @@ from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.data.table import PADDING, Block, Table, Variable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["KIND", "AxisNames", "OwnArrays", "write_arrays"]
 

@@ -14,7 +14,7 @@ __all__ = ["SPLITS", "assign_split", "event_ids", "uniforms"]
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits, by the number that a dataset stores."""
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = 0x9E3779B97F4A7C15
 """The increment of splitmix64: consecutive multiples of it are far apart."""
 
 
@@ -34,7 +34,7 @@ def _word(text: str) -> Array:
 
 def event_ids(identity: str, entries: Array) -> Array:
     """Ids (n,) uint64 of events: a hash of what the file is and of the event's entry in it."""
-    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * _GOLDEN)
+    return _mix(_word(identity) + np.asarray(entries).astype(np.uint64) * np.uint64(_GOLDEN))
 
 
 def assign_split(ids: Array, seed: int, fractions: tuple[float, float, float]) -> Array:
@@ -48,5 +48,5 @@ def assign_split(ids: Array, seed: int, fractions: tuple[float, float, float]) -
 
 def uniforms(ids: Array, purpose: str, index: Array | int = 0) -> Array:
     """Numbers (n,) in [0, 1], uniform, that depend on (event id, purpose, index) alone."""
-    key = _word(purpose) + np.asarray(index).astype(np.uint64) * _GOLDEN
+    key = _word(purpose) + np.asarray(index).astype(np.uint64) * np.uint64(_GOLDEN)
     return _mix(ids ^ _mix(key)) / 2.0**64

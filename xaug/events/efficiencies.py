@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
+from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
@@ -38,7 +40,8 @@ class Efficiency(tuple[tuple[float, float], ...]):
         """Read the points."""
         own = super().__new__(cls, [(float(pt), float(value)) for pt, value in _points(given)])
         pts = [pt for pt, _ in own]
-        if not own or not np.isfinite(pts).all() or pts[0] < 0 or not all(np.diff(pts) > 0):
+        ascends = all(low < high for low, high in pairwise(pts))
+        if not own or not all(map(isfinite, pts)) or pts[0] < 0 or not ascends:
             raise ConfigurationError(f"{str(own)!r}: points pT:efficiency must have ascending pT >= 0, at least one")
         for _, value in own:
             if not 0 < value <= 1:

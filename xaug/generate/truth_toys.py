@@ -31,8 +31,10 @@ COPY_NOISE = 0.5
 """Standard deviation of the noise of a copy; that of the variable itself is 1."""
 XOR_WIDTH = 0.6
 """Standard deviation of the four clusters of the toy xor, which are at (±1, ±1)."""
-CORNERS = np.array([[0.0, 0.0], [1.5, 0.0], [0.75, 1.3]])
+CORNERS = ((0.0, 0.0), (1.5, 0.0), (0.75, 1.3))
 """Centres of the three classes in the first two variables."""
+SHIFTS = (0.0, 0.0, 1.5)
+"""Centres of the three classes in the third variable."""
 IMAGES = 8
 """Periods of a wrapped normal distribution that are added on each side."""
 
@@ -219,16 +221,13 @@ def _xor(copies: int) -> TruthToy:
 @_register
 def _three(copies: int) -> TruthToy:
     """Three classes with unit normal distributions about the corners of a triangle; the third is shifted in c, too."""
-    shift = np.array([0.0, 0.0, 1.5])
 
     def draw(rng: np.random.Generator, label: Array) -> Array:
-        n = len(label)
-        return np.concatenate(
-            [rng.normal(CORNERS[label]), rng.normal(shift[label])[:, None], rng.normal(size=(n, len(NOISE)))], axis=1
-        )
+        first, third = rng.normal(np.array(CORNERS)[label]), rng.normal(np.array(SHIFTS)[label])
+        return np.concatenate([first, third[:, None], rng.normal(size=(len(label), len(NOISE)))], axis=1)
 
     def log_density(values: Array) -> Array:
-        centre = np.column_stack([CORNERS, shift])
+        centre = np.column_stack([CORNERS, SHIFTS])
         density: Array = -0.5 * ((values[:, None, :3] - centre) ** 2).sum(axis=2)
         return density
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ MAX_AXES = 3
 AXES = {"onepass_wta": "OnePass_WTA_KT_Axes", "wta": "WTA_KT_Axes"}
 """Axes of N-subjettiness -> name in fastjet: winner-take-all kT axes, improved by one pass of minimisation or not."""
 OPEN: dict[str, Any] = {
-    "pt_min": 0.0, "eta_max": np.inf, "mass_min": 0.0, "mass_max": np.inf, "jets_per_event": 0, "subjets": "any",
+    "pt_min": 0.0, "eta_max": inf, "mass_min": 0.0, "mass_max": inf, "jets_per_event": 0, "subjets": "any",
 }  # fmt: skip
 """Options of the selection that keep all jets: the default for files that give jets."""
 LIST_LENGTH = 20

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core.errors import DatasetError
 from xaug.core.types import Array, JsonObject
 from xaug.data.weights import effective_number
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "EFFICIENCIES", "Metrics", "Search", "SearchSample", "area", "background_efficiency", "best_threshold",

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
@@ -17,6 +16,7 @@ from xaug.networks.keras_versions import input_names
 
 if TYPE_CHECKING:
     import keras
+    import numpy.typing as npt
 
 __all__ = [
     "Baseline", "BaselineLike", "Sample", "Shapes", "check_weights", "input_shapes", "sample_of", "with_event_axis",

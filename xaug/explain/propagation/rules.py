@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -101,7 +102,7 @@ class Rule(ABC):
     def __post_init__(self) -> None:
         for own in fields(self):
             value = getattr(self, own.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
                 raise ConfigurationError(f"rule {self.name}: {own.name} is {value!r}; a finite number is needed")
 
     @abstractmethod
