@@ -14,14 +14,15 @@ import pytest
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=5000",
+    "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
 )  # fmt: skip
 
 
-def run_page(page: Path, directory: Path, script: str) -> tuple[Any, list[str]]:
+def run_page(page: Path, directory: Path, script: str, real_time: bool = False) -> tuple[Any, list[str]]:
     """Open a page, run a script at its end, and return what the script's `answer` is and the errors of the console.
 
-    `directory` is a new one. The test is skipped where there is no Chromium.
+    `directory` is a new one. The clock of the page runs ahead, so that nothing has to wait, unless `real_time` is true.
+    The test is skipped where there is no Chromium.
     """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -33,7 +34,8 @@ def run_page(page: Path, directory: Path, script: str) -> tuple[Any, list[str]]:
         "box.textContent = JSON.stringify(answer); document.body.append(box); })();</script></body>"
     )
     driven.write_text(page.read_text(encoding="utf-8").replace("</body>", end), encoding="utf-8")
-    command = [program, *FLAGS, f"--user-data-dir={directory / 'profile'}", "--dump-dom", driven.as_uri()]
+    clock = [] if real_time else ["--virtual-time-budget=5000"]
+    command = [program, *FLAGS, *clock, f"--user-data-dir={directory / 'profile'}", "--dump-dom", driven.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     found = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.DOTALL)
     own = "Multiple readback operations"  # advice for scripts like that of a test, which reads canvases

@@ -4,7 +4,7 @@
   const find = (id) => document.getElementById(`explorer-${id}`);
   const panel = document.getElementById("explorer");
   const canvas = panel.querySelector("canvas");
-  const [ROWS, BINS, CELLS] = [12, 12, 14];
+  const [ROWS, FEW] = [12, 10];  // rows of swarms; events below which a bin is too uncertain to be read
   let run = null;
 
   const withUnit = (variable) => (variable.unit ? `${variable.text} [${variable.unit}]` : variable.text);
@@ -20,6 +20,8 @@
     const [low, high] = [quantile(ordered, share), quantile(ordered, 1 - share)];
     return high > low ? [low, high] : [low - 0.5, low + 0.5];
   }
+  // So many bins that few of them hold fewer than FEW events: of one class on one axis, of all classes on two.
+  const binsFor = (events, most) => Math.max(5, Math.min(most, Math.floor(events)));
   const inside = (value, low, high) => Math.max(low, Math.min(high, value));
 
   function chooseRun() {
@@ -122,6 +124,7 @@
     const x = (value) => box.left + ((inside(value, low, high) - low) / (high - low)) * box.width;
     const y = (value) => box.top + box.height - ((inside(value, bottom, top) - bottom) / (top - bottom)) * box.height;
     const classes = [...new Set(run.label)].sort();
+    const BINS = binsFor(run.number / classes.length / 40, 12);
     classes.forEach((of, place) => {
       context.fillStyle = context.strokeStyle = classes.length > 2 && of > 1 ? mix(theme("soft"), theme("ink"), of / classes.length) : classColor(of);
       context.globalAlpha = 0.35;
@@ -135,6 +138,7 @@
       context.lineWidth = 2.5;
       bins.forEach((own, k) => {
         if (own.length < 3) return;
+        context.globalAlpha = own.length < FEW ? 0.45 : 1;
         const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
         const error = Math.sqrt(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (own.length - 1) / own.length);
         const [from, to] = [k, k + 1].map((edge) => box.left + (edge * box.width) / BINS);
@@ -143,13 +147,13 @@
         context.moveTo((from + to) / 2, y(mean - error)); context.lineTo((from + to) / 2, y(mean + error));
         context.stroke();
       });
-      context.lineWidth = 1;
+      context.globalAlpha = context.lineWidth = 1;
       context.textAlign = "left";
       context.fillText(`■ ${named(run, of)}`, box.left + Math.min(150, box.width / classes.length) * place, 16);
     });
     axes(context, box, [low, high], [bottom, top], withUnit(run.variables[variable]), `relevance of ${run.features[feature].text}`);
     return `Relevance of ${run.features[feature].text} against ${run.variables[variable].text}: points are events, bars are means in bins ` +
-      `with their errors, for each true class. Bins with fewer than 3 events have no mean; outermost points stand at the edges.`;
+      `with their errors, for each true class. Bars of bins with fewer than ${FEW} events are pale, and those of fewer than 3 are left out; outermost points stand at the edges.`;
   }
   function map() {
     const [feature, first, second] = ["feature", "x", "y"].map((name) => Number(find(name).value));
@@ -159,6 +163,7 @@
     const box = { left: 80, top: 10, width: width - 180, height: 360 };
     const bar = box.left + box.width + 24;
     const context = prepared(canvas, width, 424);
+    const CELLS = binsFor(Math.sqrt(run.number / FEW), 14);
     const [sums, counts] = [new Float64Array(CELLS * CELLS), new Uint32Array(CELLS * CELLS)];
     const cell = (value, [low, high]) => Math.min(CELLS - 1, Math.floor(((inside(value, low, high) - low) / (high - low)) * CELLS));
     for (let i = 0; i < run.number; i++) {
@@ -174,7 +179,7 @@
       if (!Number.isFinite(mean)) return;
       context.fillStyle = signed(mean / scale);
       context.fillRect(box.left + (k % CELLS) * dx, box.top + box.height - (Math.floor(k / CELLS) + 1) * dy, dx + 0.4, dy + 0.4);
-      if (counts[k] >= 3) return;  // hatched: too few events for a mean
+      if (counts[k] >= FEW) return;  // hatched: too few events for a mean
       context.strokeStyle = theme("soft");
       context.beginPath();
       context.moveTo(box.left + (k % CELLS) * dx, box.top + box.height - Math.floor(k / CELLS) * dy);
@@ -190,7 +195,7 @@
     [-scale, 0, scale].forEach((value, k) => context.fillText(number(value), bar + 24, box.top + box.height * (1 - k / 2) + [0, 4, 10][k]));
     axes(context, box, x, y, withUnit(run.variables[first]), withUnit(run.variables[second]));
     return `Mean relevance of ${run.features[feature].text} over ${run.variables[first].text} and ${run.variables[second].text}: blue is positive, ` +
-      `orange negative. Cells with fewer than 3 events are struck through; outermost events are in the outer cells.`;
+      `orange negative. Cells with fewer than ${FEW} events are struck through; outermost events are in the outer cells.`;
   }
   options(find("run"), runs.map((one) => one.name));
   find("run").closest("label").hidden = runs.length < 2;
