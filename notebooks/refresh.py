@@ -20,6 +20,12 @@ def code_digest(notebook: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
+def is_progress(output: Any) -> bool:
+    """Whether an output is a bar that moved while the cell ran, or the empty line that it left."""
+    data = output.get("data", {})
+    return "application/vnd.jupyter.widget-view+json" in data or data.get("text/plain") == ""
+
+
 def refresh(path: Path) -> None:
     """Execute a notebook in an empty directory, and store what its cells show, without progress and counts."""
     import nbformat
@@ -32,7 +38,7 @@ def refresh(path: Path) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.execution_count = None
-            cell.outputs = [shown for shown in cell.outputs if shown.get("name") != "stderr"]
+            cell.outputs = [shown for shown in cell.outputs if shown.get("name") != "stderr" and not is_progress(shown)]
             for shown in cell.outputs:
                 if "execution_count" in shown:
                     shown.execution_count = None

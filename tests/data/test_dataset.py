@@ -172,7 +172,7 @@ class TestLoad:
 
 class TestOpen:
     def test_says_what_it_is(self, dataset, zbb_dataset):
-        assert repr(dataset) == f"<Dataset {zbb_dataset}: {N} jets in {len(dataset.parts)} parts>"
+        assert repr(dataset) == f"<Dataset {zbb_dataset}: {N} rows of kind jets in {len(dataset.parts)} parts>"
         assert dataset.processes == {"qcd": 0, "zbb": 1}
         assert dataset.kind == "jets"
 

@@ -177,7 +177,7 @@ class Dataset:
         return sum(part.rows for part in self.parts)
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.path}: {len(self)} {self.kind} in {len(self.parts)} parts>"
+        return f"<Dataset {self.path}: {len(self)} rows of kind {self.kind} in {len(self.parts)} parts>"
 
     @property
     def processes(self) -> dict[str, int]:

@@ -16,8 +16,8 @@ TIGHT = EventSelection(lepton_pt=100.0, leading_pt=60.0, b_pt=60.0, ht_min=900.0
 SEARCH = EventSelection(
     lepton_pt=100.0, leading_pt=60.0, b_pt=60.0, ht_min=900.0, fat_pt=500.0, fat_mass=250.0, b_fat_distance=1.2
 )
-PRESETS = {"loose": EventSelection(), "search": SEARCH, "tight": TIGHT}
-"""All named selections."""
+PRESETS = {"loose": EventSelection(), "tight": TIGHT, "search": SEARCH}
+"""All named selections, the loosest first."""
 
 
 def preset(name: str) -> EventSelection:

@@ -83,12 +83,24 @@ def _options_of(methods: list[AnyMethod]) -> list[Any]:
     return [_click_option([method for method, _ in both], [one for _, one in both]) for both in found.values()]
 
 
+def _by_methods(names: list[str], texts: list[str]) -> list[tuple[str, str]]:
+    """Each text once, with the methods that it is of: "" if it is of all, "others" for that of most of several."""
+    of: dict[str, list[str]] = {}
+    for name, text in zip(names, texts, strict=True):
+        of.setdefault(text, []).append(name)
+    if len(of) == 1:
+        return [(texts[0], "")]
+    most = max(of, key=lambda text: len(of[text]))
+    several = len(of[most]) > 1
+    order = sorted(of, key=lambda text: several and text == most)
+    return [(text, "others" if several and text == most else ", ".join(of[text])) for text in order]
+
+
 def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
     names = [method.name for method in methods]
-    helps = list(dict.fromkeys(one.help for one in options))
-    text = helps[0] if len(helps) == 1 else " ".join(f"{n}: {one.help}" for n, one in zip(names, options, strict=True))
-    defaults = {name: one.shown_default for name, one in zip(names, options, strict=True) if one.shown_default}
-    shown = ", ".join(defaults.values() if len(names) == 1 else (f"{name} {value}" for name, value in defaults.items()))
+    text = " ".join(f"{of}{': ' if of else ''}{own}" for own, of in _by_methods(names, [one.help for one in options]))
+    defaults = _by_methods(names, [one.shown_default for one in options])
+    shown = ", ".join(f"{value}{f' for {of}' if of else ''}" for value, of in defaults if value)
     text += f"  [{', '.join(names)}{f'; default: {shown}' if shown else ''}]"
     if options[0].types == (bool,):
         return click.option(options[0].flag, is_flag=True, default=None, help=text)
@@ -122,7 +134,8 @@ def explain(
 
     Writes the relevance of every input element (HDF5, one file a training) and the ranking with its spread
     over trainings (relevance.csv); with --method ig also signed means and mean absolute values over the signal
-    events, with errors from events and from baselines (class_level_0.csv, ...).
+    events, with errors from events and from baselines (class_level_0.csv, ...). Brackets behind an option name the
+    methods that have it.
 
     Example: python -m xaug.explain zbb_cnn2d --method lrp --rule preset_a -o zbb_cnn2d_lrp
 
