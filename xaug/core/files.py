@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaug.core.errors import DatasetError, StorageError
-from xaug.core.types import Json
+from xaug.core.types import ArrayLike, Json
 
 if TYPE_CHECKING:
     import h5py
-    import numpy.typing as npt
 
 __all__ = [
     "as_path",
@@ -100,7 +99,7 @@ def new_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         temporary.write_bytes(image)
 
 
-def write_array(file: h5py.File, name: str, values: npt.ArrayLike, **filters: Any) -> None:
+def write_array(file: h5py.File, name: str, values: ArrayLike, **filters: Any) -> None:
     """Write an array into an HDF5 file with a checksum (Fletcher's), so that damage is noticed where it is read.
 
     `filters` are chunks and compression as h5py has them. Scalars and empty arrays have no place for a checksum.

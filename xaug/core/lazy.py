@@ -31,7 +31,7 @@ class WaitingModule(ModuleType):
                 except BaseException:
                     sys.modules.pop(self.__name__, None)  # as of every package that cannot be imported
                     raise
-                self.__class__ = ModuleType
+                self.__class__ = ModuleType  # type: ignore[assignment]
         if name in state:
             return state[name]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")

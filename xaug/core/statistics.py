@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from xaug.core.types import Array
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from xaug.core.types import Array, ArrayLike
 
 __all__ = ["sample_deviation", "standard_error"]
 
 
-def sample_deviation(values: npt.ArrayLike, axis: int = 0) -> Array:
+def sample_deviation(values: ArrayLike, axis: int = 0) -> Array:
     """Standard deviation of a sample about its own mean: sqrt(sum (x - mean)^2 / (n - 1)).
 
     It is the spread over trainings, over replicas of a bootstrap, and over draws.
@@ -39,7 +34,7 @@ def sample_deviation(values: npt.ArrayLike, axis: int = 0) -> Array:
     return deviation
 
 
-def standard_error(values: npt.ArrayLike, axis: int = 0) -> Array:
+def standard_error(values: ArrayLike, axis: int = 0) -> Array:
     """Standard deviation of the mean of a sample: `sample_deviation` over the square root of n.
 
     Parameters

@@ -9,22 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import DatasetError, unknown_name
-from xaug.core.types import Array, JsonObject
+from xaug.core.types import Array, ArrayLike, JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.own_arrays import AxisNames, OwnArrays, write_arrays
 from xaug.data.part_files import open_part, read_column
 from xaug.data.records import DatasetRecord, PartRecord
 from xaug.data.splits import SPLITS
 from xaug.data.table import Table
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 __all__ = ["Dataset"]
 
@@ -94,14 +90,14 @@ class Dataset:
         cls,
         path: str | os.PathLike[str],
         *,
-        label: npt.ArrayLike,
-        image: npt.ArrayLike | None = None,
-        list: npt.ArrayLike | None = None,
-        mask: npt.ArrayLike | None = None,
-        xaug: npt.ArrayLike | None = None,
-        event: npt.ArrayLike | None = None,
-        weight: npt.ArrayLike | None = None,
-        process: npt.ArrayLike | None = None,
+        label: ArrayLike,
+        image: ArrayLike | None = None,
+        list: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        xaug: ArrayLike | None = None,
+        event: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+        process: ArrayLike | None = None,
         classes: Sequence[str] | None = None,
         variables: AxisNames | None = None,
         split: object = None,

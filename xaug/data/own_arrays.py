@@ -6,23 +6,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_json
-from xaug.core.types import Array, JsonObject
+from xaug.core.types import Array, ArrayLike, JsonObject
 from xaug.data.column_names import check_column_name
 from xaug.data.labels import check_class_names, label_type, ordered_classes, refuse_no_weight
 from xaug.data.part_files import PROCESS_INDEX, write_part
 from xaug.data.records import CLASSES
 from xaug.data.splits import SPLITS, assign_split, event_ids
 from xaug.data.table import PADDING, Block, Table, Variable
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 __all__ = ["KIND", "AxisNames", "OwnArrays", "write_arrays"]
 
@@ -79,11 +75,11 @@ class OwnArrays:
     @classmethod
     def checked(
         cls,
-        blocks: Mapping[str, npt.ArrayLike | None],
-        mask: npt.ArrayLike | None,
-        label: npt.ArrayLike,
-        weight: npt.ArrayLike | None,
-        process: npt.ArrayLike | None,
+        blocks: Mapping[str, ArrayLike | None],
+        mask: ArrayLike | None,
+        label: ArrayLike,
+        weight: ArrayLike | None,
+        process: ArrayLike | None,
         classes: Sequence[str] | None,
         variables: AxisNames | None,
     ) -> OwnArrays:
@@ -131,7 +127,7 @@ class OwnArrays:
         return int(self.columns["label"][np.argmax(self.process == process)])
 
 
-def _numbers(name: str, values: npt.ArrayLike) -> Array:
+def _numbers(name: str, values: ArrayLike) -> Array:
     """An array of real numbers."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():  # type: ignore[no-untyped-call]
         raise ConfigurationError(f"{name!r} is a masked array; fill it, or leave masked events out")
@@ -144,7 +140,7 @@ def _numbers(name: str, values: npt.ArrayLike) -> Array:
         raise ConfigurationError(f"{name!r} is no array of numbers of one shape: {error}") from None
 
 
-def _block(name: str, values: npt.ArrayLike) -> Array:
+def _block(name: str, values: ArrayLike) -> Array:
     """The array (n, ..., columns) of a block, float32."""
     array = _numbers(name, values)
     if array.ndim not in AXES[name]:
@@ -158,7 +154,7 @@ def _block(name: str, values: npt.ArrayLike) -> Array:
         return np.array(array, dtype=np.float32)
 
 
-def _mask(mask: npt.ArrayLike, columns: dict[str, Array]) -> Array:
+def _mask(mask: ArrayLike, columns: dict[str, Array]) -> Array:
     """The mask (n, particles) float32; padded particles of the list are set to 0."""
     if "list" not in columns:
         raise ConfigurationError("mask: it says which particles of a list are real; give it together with a list")
@@ -172,7 +168,7 @@ def _mask(mask: npt.ArrayLike, columns: dict[str, Array]) -> Array:
 
 
 def _variables(
-    columns: Mapping[str, Array], given: Mapping[str, npt.ArrayLike], variables: AxisNames, padded: bool
+    columns: Mapping[str, Array], given: Mapping[str, ArrayLike], variables: AxisNames, padded: bool
 ) -> dict[str, tuple[Variable, ...]]:
     """Variables of each block: as named by the user, as a DataFrame names them, or by number."""
     for block in variables:

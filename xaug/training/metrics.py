@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from xaug.core.errors import DatasetError
-from xaug.core.types import Array, JsonObject
+from xaug.core.types import Array, ArrayLike, JsonObject
 from xaug.data.weights import effective_number
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 __all__ = [
     "EFFICIENCIES", "Metrics", "Search", "SearchSample", "area", "background_efficiency", "best_threshold",
@@ -156,7 +153,7 @@ def area(background: Array, signal: Array) -> float:
     return float(np.sum(np.diff(background) * (signal[1:] + signal[:-1]) / 2))
 
 
-def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:
+def background_efficiency(background: Array, signal: Array, at: ArrayLike) -> Array:
     """Background efficiency at the tightest threshold that reaches each of the given signal efficiencies.
 
     Parameters
@@ -174,7 +171,7 @@ def background_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -
     return found
 
 
-def signal_efficiency(background: Array, signal: Array, at: npt.ArrayLike) -> Array:
+def signal_efficiency(background: Array, signal: Array, at: ArrayLike) -> Array:
     """Largest signal efficiency at which the background efficiency does not exceed each of the given ones.
 
     Parameters
@@ -234,7 +231,7 @@ def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> 
     )
 
 
-def significance(signal: npt.ArrayLike, background: npt.ArrayLike) -> Array:
+def significance(signal: ArrayLike, background: ArrayLike) -> Array:
     """Expected discovery significance of a counting experiment, in standard deviations.
 
     Z = sqrt(2 [(S + B) ln(1 + S / B) - S]) for S expected signal and B > 0 expected background events.

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
-from xaug.core.types import Array, Arrays, JsonObject
+from xaug.core.types import Array, ArrayLike, Arrays, JsonObject
 from xaug.explain.model_inputs import named_inputs, named_values
 from xaug.networks.keras_versions import input_names
 
 if TYPE_CHECKING:
     import keras
-    import numpy.typing as npt
 
 __all__ = [
     "Baseline", "BaselineLike", "Sample", "Shapes", "check_weights", "input_shapes", "sample_of", "with_event_axis",
@@ -67,7 +66,7 @@ class Sample:
     def __init__(
         self,
         arrays: Arrays,
-        weights: npt.ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         process: Array | None = None,
         provenance: JsonObject | None = None,
     ):
