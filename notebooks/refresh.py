@@ -44,6 +44,7 @@ def refresh(path: Path) -> None:
                     shown.execution_count = None
     notebook.metadata[DIGEST] = code_digest(notebook)
     notebook.metadata.pop("language_info", None)
+    notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, path)
 
 

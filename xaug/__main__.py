@@ -46,6 +46,7 @@ class StageGroup(SafeGroup):
         if name not in STAGES:
             return None
         command: click.Command = importlib.import_module(STAGES[name].module).main
+        command.name = name
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
