@@ -64,7 +64,7 @@ def visit_math(translator: HTML5Translator, node: nodes.Element) -> None:
 
 
 def order_options(command: click.Command) -> None:
-    """Put the options of a command in the order of its help; click keeps them reversed, and sphinx_click reads them so."""
+    """Put the options of a command in the order of its help; click and so sphinx_click have them reversed."""
     context = click.Context(command)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
