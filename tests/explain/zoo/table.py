@@ -64,7 +64,10 @@ def main(names: list[str]) -> None:
             print(known[kind.name], flush=True)
         if kind.name in known:
             groups.setdefault(kind.group, []).append(known[kind.name])
-    tables = [f"\n## {group.capitalize().replace('_', ' ')}\n\n{HEADER}\n|---|---|---|\n" + "\n".join(groups[group]) for group in groups]
+    tables = [
+        f"\n## {group.capitalize().replace('_', ' ')}\n\n{HEADER}\n|---|---|---|\n" + "\n".join(rows)
+        for group, rows in groups.items()
+    ]
     PAGE.write_text(INTRODUCTION + "\n".join(tables) + "\n")
 
 
