@@ -48,20 +48,33 @@
     find("words").textContent = `${run.name}, ${run.number} ${run.noun}, training 1. ${text}`;
     canvas.setAttribute("aria-label", text);
   }
+  // Round numbers within a range, about `most` of them: multiples of 1, 2 or 5 times a power of ten.
+  function ticks([low, high], most) {
+    const rough = (high - low) / most;
+    if (!(rough > 0)) return [low];
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((k) => k * power).find((one) => one >= rough * 0.999);
+    const first = Math.ceil(low / step - 1e-9);
+    return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
+  }
   function axes(context, box, x, y, xText, yText) {
     context.strokeStyle = context.fillStyle = theme("ink");
     context.strokeRect(box.left, box.top, box.width, box.height);
     context.textAlign = "center";
-    const steps = box.width < 260 ? 2 : 4;
-    for (let k = 0; k <= steps; k++) {
-      const at = box.left + (k * box.width) / steps;
-      context.fillText(number(x[0] + (k * (x[1] - x[0])) / steps, 3), at, box.top + box.height + 16);
+    const [bottom, mark] = [box.top + box.height, 4];
+    for (const value of ticks(x, box.width < 260 ? 3 : 6)) {
+      const at = box.left + (box.width * (value - x[0])) / (x[1] - x[0] || 1);
+      context.fillRect(at, bottom - mark, 1, mark);
+      context.fillText(number(value, 3), at, bottom + 16);
     }
     context.fillText(xText, box.left + box.width / 2, box.top + box.height + 36);
     if (!y) return;
     context.textAlign = "right";
-    for (let k = 0; k <= 4; k++)
-      context.fillText(number(y[0] + (k * (y[1] - y[0])) / 4, 3), box.left - 6, box.top + box.height * (1 - k / 4) + 4);
+    for (const value of ticks(y, 5)) {
+      const at = bottom - (box.height * (value - y[0])) / (y[1] - y[0] || 1);
+      context.fillRect(box.left, at, mark, 1);
+      context.fillText(number(value, 3), box.left - 6, at + 4);
+    }
     context.save();
     context.translate(14, box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
