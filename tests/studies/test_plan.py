@@ -36,10 +36,10 @@ def test_times_are_those_that_were_measured(study, tmp_path, monkeypatch):
 
 def test_stages_and_sizes_are_listed(tmp_path):
     lines = dry_run(tmp_path, "zbb", "--networks", "mlp_xaug", "--jets", "100", "--trainings", "3")
-    assert lines[0].startswith("stage 1 of 9: generate (100 selected jets of each class), about ")
-    assert [line.split(": ")[1].split(" (")[0] for line in lines[:9]] == [
+    assert lines[0].startswith("stage 1 of 10: generate (100 selected jets of each class), about ")
+    assert [line.split(": ")[1].split(" (")[0] for line in lines[:10]] == [
         "generate", "process", "train mlp_xaug", "explain mlp_xaug", "train mlp_xaug_15_jets", "train mlp_xaug_30_jets",
-        "train mlp_xaug_60_jets", "explain mlp_xaug_ig", "report",
+        "train mlp_xaug_60_jets", "explain mlp_xaug_lrp_background", "explain mlp_xaug_ig", "report",
     ]  # fmt: skip
     assert "3 trainings of at most 30 epochs, 120 jets" in lines[2]
     assert lines[-1].startswith("about ") and lines[-1].endswith(f"nothing was written to {tmp_path / 'out'}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
 
-__all__ = ["plot_map", "plot_profile"]
+__all__ = ["plot_map", "plot_profile", "plot_relevance_profile"]
 
 EMPTY = "0.80"
 """The grey of cells without events."""
@@ -49,9 +49,34 @@ def plot_profile(
     list of matplotlib.artist.Artist
         What was drawn: first the distributions, then for each class, background first, both bands and the line.
     """
-    edges = profile.edges
-    artists: list[Artist] = draw_classes(profile.counts, edges, profile.counts.sum(axis=1), top, classes)
+    artists: list[Artist] = draw_classes(profile.counts, profile.edges, profile.counts.sum(axis=1), top, classes)
     top.set_xlabel("")
+    return [*artists, *plot_relevance_profile(profile, variable, bottom, classes)]
+
+
+def plot_relevance_profile(
+    profile: Profile, variable: Variable, bottom: Axes, classes: Sequence[str] = CLASS_NAMES
+) -> list[Artist]:
+    """Draw the relevance of a feature in bins of a variable, without the distribution; see `plot_profile`.
+
+    Parameters
+    ----------
+    profile : Profile
+        Result of `xaug.explain.profile`.
+    variable : Variable
+        The variable of the bins, for the label of the axis.
+    bottom : matplotlib.axes.Axes
+        Where to draw.
+    classes : sequence of str
+        Names of the classes by label.
+
+    Returns
+    -------
+    list of matplotlib.artist.Artist
+        For each class, background first, both bands and the line.
+    """
+    edges = profile.edges
+    artists: list[Artist] = []
     for label, color in zip(range(len(profile.mean)), class_colors(len(classes)), strict=False):
         mean = profile.mean[label]
         for rms, alpha in ((profile.rms[label], 0.15), (profile.training_rms[label], 0.45)):

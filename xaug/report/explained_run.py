@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,8 +77,16 @@ class ExplainedRun:
         of_run = run_label(self.run)
         if self.name == self.run.name:
             return of_run
-        baseline = f", {self.baseline} baseline" if self.baseline else ""
-        return f"{of_run}: {self.explanation.method.label}{baseline}"
+        return f"{of_run}: {self.way}"
+
+    @property
+    def way(self) -> str:
+        """The method and what it compares with, in short: `LRP, reference background`."""
+        compared = f", {self.baseline} baseline" if self.baseline else ""
+        reference = self.explanation.config.get("reference")
+        if reference:
+            compared = f", reference {Path(reference).name}"
+        return f"{self.explanation.method.label}{compared}"
 
     @property
     def title(self) -> str:

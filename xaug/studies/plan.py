@@ -14,7 +14,7 @@ from xaug.core.types import JsonObject
 from xaug.core.workers import cores
 from xaug.networks.registry import find_network
 from xaug.studies.planned_stage import PlannedStage
-from xaug.studies.runner import NetworkRun, Scale, integrated_events, learning_runs
+from xaug.studies.runner import NetworkRun, Scale, integrated_events, learning_runs, lrp_from
 
 __all__ = ["announced", "jet_stages", "machine_factor", "planned", "training_seconds"]
 
@@ -127,7 +127,9 @@ def training_seconds(network: str, events: float, size: Mapping[str, int | None]
     return trainings * (seen / rate + START)
 
 
-def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split: Sequence[float]) -> list[PlannedStage]:
+def jet_stages(
+    output: Path, size: Scale, runs: Mapping[str, NetworkRun], split: Sequence[float], references: Sequence[str] = ()
+) -> list[PlannedStage]:  # fmt: skip
     """The stages of a study of jets behind its sample: train and explain each run, and the report.
 
     Parameters
@@ -140,6 +142,8 @@ def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split:
         what it trains
     split
         fractions of the training, validation and test split
+    references
+        references of LRP beside zero
     """
     training, test = (round(2 * size.jets * split[i]) for i in (0, 2))
     length = f"{size.steps} steps" if size.steps else f"{size.epochs} epochs"
@@ -161,6 +165,11 @@ def jet_stages(output: Path, size: Scale, runs: Mapping[str, NetworkRun], split:
                         START + trainings * explained / EXPLAINED, output / "attributions" / directory,
                     )
                 )  # fmt: skip
+        seconds = START + size.trainings * explained / EXPLAINED
+        for directory in (lrp_from(name, reference) for reference in references):
+            what = f"{explained:,} jets, {size.trainings} trainings"
+            place = output / "attributions" / directory
+            stages.append(PlannedStage(f"explain {directory}", what, 0.0, seconds, place))
         events = integrated_events(choice, size)
         events = explained if events is None else min(explained, events)
         vector = find_network(choice.network).reads_vector

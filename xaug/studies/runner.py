@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIVE", "NETWORKS_HELP", "STEP_OPTIONS", "NetworkRun", "Scale", "by_steps", "check_five", "chosen_runs",
-    "learning_runs", "report_of", "train_and_explain",
+    "learning_runs", "lrp_from", "report_of", "train_and_explain",
 ]  # fmt: skip
 
 FIVE = ("ours", "authors")
@@ -206,11 +206,12 @@ def train_and_explain(
     workers: int | None = None,
     five: str = "ours",
     scaling: ScalingChoice = OUR_SCALING,
+    references: Sequence[str] = (),
 ) -> tuple[list[Path], list[Path]]:
     """Train and explain all runs, in an order in which a "+5" run comes after the one that finds its five.
 
-    All networks are explained by LRP, the method of the papers' studies of jets, and by Integrated Gradients averaged
-    over background events, so that a report shows both.
+    All networks are explained by LRP, the method of the papers' studies of jets, by LRP from each of `references`, and
+    by Integrated Gradients averaged over background events, so that a report shows them side by side.
 
     Parameters
     ----------
@@ -230,6 +231,8 @@ def train_and_explain(
         see FIVE
     scaling
         how inputs are scaled
+    references
+        references of LRP beside zero, as `xaug.explain --reference` names them
 
     Returns
     -------
@@ -271,6 +274,11 @@ def train_and_explain(
         for run, attributions in zip(compared, explained[name], strict=True):
             begin_stage(f"explain {run.name}")
             explain_run(run, attributions, method="lrp", max_events=size.max_events)
+        for reference in references:
+            shifted = output / "attributions" / lrp_from(name, reference)
+            begin_stage(f"explain {shifted.name}")
+            explain_run(trained[name][0], shifted, method="lrp", reference=reference, max_events=size.max_events)
+            explained[name].append(shifted)
         beside = output / "attributions" / f"{name}_ig"
         begin_stage(f"explain {beside.name}")
         precision = VECTOR_PRECISION if find_network(runs[name].network).reads_vector else PRECISION
@@ -280,6 +288,11 @@ def train_and_explain(
         )  # fmt: skip
         explained[name].append(beside)
     return [path for name in runs for path in trained[name]], [path for name in runs for path in explained[name]]
+
+
+def lrp_from(run: str, reference: str) -> str:
+    """Name of the directory of attributions of a run by LRP from a reference."""
+    return f"{run}_lrp_{reference}"
 
 
 def integrated_events(run: NetworkRun, size: Scale) -> int | None:

@@ -41,8 +41,11 @@ def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
     ]  # fmt: skip
     expected = {
         "fig08_distributions", "fig09_images", "fig25_roc", "relevance_mlp_xaug", "uncertainty_mlp_xaug",
-        "learning_curve", "relevance_mlp_xaug_ig", "uncertainty_mlp_xaug_ig", "history_mlp_xaug",
-        "history_cnn2d_xaug", *(f"{name}_cnn2d_xaug{method}" for name in of_cnn2d for method in ("", "_ig")),
+        "learning_curve", "history_mlp_xaug", "history_cnn2d_xaug",
+        *(f"{name}_mlp_xaug{method}" for name in ("relevance", "uncertainty") for method in ("_lrp_background", "_ig")),
+        *(f"{name}_cnn2d_xaug{method}" for name in of_cnn2d for method in ("", "_lrp_background", "_ig")),
+        "profiles_side_by_side", "maps_side_by_side",
+        *(f"relevance_side_by_side_{run}" for run in ("mlp_xaug", "cnn2d_xaug")),
     }  # fmt: skip
     assert stems == expected
     for stem in stems:
@@ -55,7 +58,7 @@ def test_page_stands_alone(finished):
     page = (finished / "report" / "report.html").read_text()
     assert not re.search(r"https?:|src=\"(?!data:)", page)
     images = re.findall(r"data:image/png;base64,([^\"]+)", page)
-    assert len(images) == len(list((finished / "report").glob("*.png"))) == 36
+    assert len(images) == len(list((finished / "report").glob("*.png"))) == 55
     assert all(base64.b64decode(image)[:4] == b"\x89PNG" for image in images)
 
 
@@ -76,6 +79,28 @@ def test_numbers_behind_figures_are_those_of_the_dataset(finished):
     column = xaug.variables.names("jets", "xaug").index("softdrop_mass")
     counts, _ = np.histogram(xaugs[label == 1, column], bins=np.array(mass["edges"]))
     assert np.abs(counts - np.array(mass["signal"])).sum() <= 1  # the upper edge belongs to numpy's last bin
+
+
+def test_explanations_stand_side_by_side(finished):
+    """The panels of a figure have the numbers of the figures of single explanations."""
+    report = finished / "report"
+    ways = [f"cnn2d_xaug{method}" for method in ("", "_lrp_background", "_ig")]
+    maps = json.loads((report / "maps_side_by_side.json").read_text())
+    for number, pair in ((20, "z,delta_r_subjets"), (21, "softdrop_mass,tau3_sd_b10"), (22, "softdrop_mass,mass")):
+        assert list(maps[pair]) == ways
+        for way in ways:
+            alone = json.loads((report / f"fig{number}_relevance_map_{way}.json").read_text())
+            both = (np.array(alone["trainings"], float).mean(axis=0), np.array(maps[pair][way]["mean"], float))
+            np.testing.assert_allclose(*both, atol=1e-12)
+    with open(report / "relevance_side_by_side_mlp_xaug.csv") as file:
+        rows = {row["feature"]: row for row in csv.DictReader(file)}
+    for way in ("mlp_xaug", "mlp_xaug_lrp_background", "mlp_xaug_ig"):
+        with open(report / f"relevance_{way}.csv") as file:
+            for row in csv.DictReader(file):
+                assert float(rows[row["feature"]][f"{way}_mean"]) == pytest.approx(float(row["mean"]))
+    captions = json.loads((report / "manifest.json").read_text())["figures"]
+    assert "from the zero of the scaled inputs" in captions["profiles_side_by_side"]
+    assert "cnn2d_xaug_lrp_background: LRP" in captions["profiles_side_by_side"]
 
 
 def test_bars_are_the_mean_over_trainings(finished):

@@ -14,7 +14,13 @@ from xaug.report.figures.learning import size_curve, step_curve
 from xaug.report.figures.maps import draw_relevance_map
 from xaug.report.figures.performance import draw_rocs
 from xaug.report.figures.samples import draw_distributions, draw_images
+from xaug.report.figures.side_by_side import (
+    draw_bars_side_by_side,
+    draw_maps_side_by_side,
+    draw_profiles_side_by_side,
+)
 from xaug.report.run_series import RunSteps
+from xaug.report.several_explanations import SeveralExplanations
 from xaug.report.subjects import AllRuns, ExplainedEvents, RunSizes, WholeDataset
 
 __all__ = ["FIGURES"]
@@ -27,6 +33,8 @@ LIST_FIRST = ("cnn1d", "cnn2d", "rnn", "mlp")
 PAPER_JETS, PAPER_STEPS = 1_990_000, 124_000
 """Jets that the final networks of the paper saw in training, and steps (of 32 jets) until those on images were best,
 from the code and the stored outputs of its authors."""
+MAPS = (("z", "delta_r_subjets"), ("softdrop_mass", "tau3_sd_b10"), ("softdrop_mass", "mass"))
+"""The variables of figures 20, 21 and 22."""
 PAGES = range(6)
 """The 36 expert variables fill figures 26 to 31, six variables each."""
 
@@ -64,26 +72,26 @@ def figure_19(subject: ExplainedEvents, stem: Path) -> str:
 
 @FIGURES.figure(
     "20", "Relevance over Delta R and z of the subjets", ExplainedEvents, file="fig20_relevance_map",
-    needs=over("z", "delta_r_subjets"), once=True,
+    needs=over(*MAPS[0]), once=True,
 )  # fmt: skip
 def figure_20(subject: ExplainedEvents, stem: Path) -> str:
-    return draw_relevance_map(subject, stem, "z", "delta_r_subjets")
+    return draw_relevance_map(subject, stem, *MAPS[0])
 
 
 @FIGURES.figure(
     "21", "Relevance over groomed mass and groomed tau_3", ExplainedEvents, file="fig21_relevance_map",
-    needs=over("softdrop_mass", "tau3_sd_b10"), once=True,
+    needs=over(*MAPS[1]), once=True,
 )  # fmt: skip
 def figure_21(subject: ExplainedEvents, stem: Path) -> str:
-    return draw_relevance_map(subject, stem, "softdrop_mass", "tau3_sd_b10")
+    return draw_relevance_map(subject, stem, *MAPS[1])
 
 
 @FIGURES.figure(
     "22", "Relevance over groomed and ungroomed mass", ExplainedEvents, file="fig22_relevance_map",
-    needs=over("softdrop_mass", "mass"), once=True,
+    needs=over(*MAPS[2]), once=True,
 )  # fmt: skip
 def figure_22(subject: ExplainedEvents, stem: Path) -> str:
-    return draw_relevance_map(subject, stem, "softdrop_mass", "mass")
+    return draw_relevance_map(subject, stem, *MAPS[2])
 
 
 @FIGURES.figure(
@@ -100,6 +108,30 @@ def figure_23(subject: ExplainedEvents, stem: Path) -> str:
 )  # fmt: skip
 def figure_24(subject: ExplainedEvents, stem: Path) -> str:
     return draw_relevance(subject, stem)
+
+
+@FIGURES.figure(
+    "profiles_side_by_side", "Figure 18 by all explanations of a network", SeveralExplanations,
+    needs=Needs((Shape.VECTOR,), networks=IMAGE_FIRST), once=True,
+)  # fmt: skip
+def figure_18_side_by_side(subject: SeveralExplanations, stem: Path) -> str:
+    return draw_profiles_side_by_side(subject, stem)
+
+
+@FIGURES.figure(
+    "maps_side_by_side", "Figures 20 to 22 by all explanations of a network", SeveralExplanations,
+    needs=over(*dict.fromkeys(name for pair in MAPS for name in pair)), once=True,
+)  # fmt: skip
+def figures_20_to_22_side_by_side(subject: SeveralExplanations, stem: Path) -> str:
+    return draw_maps_side_by_side(subject, stem, MAPS)
+
+
+@FIGURES.figure(
+    "relevance_side_by_side", "Figures 23 and 24 by all explanations of a network", SeveralExplanations,
+    needs=Needs((Shape.VECTOR,)),
+)  # fmt: skip
+def figures_23_and_24_side_by_side(subject: SeveralExplanations, stem: Path) -> str:
+    return draw_bars_side_by_side(subject, stem)
 
 
 @FIGURES.figure("25", "ROC curves of all networks", AllRuns, file="fig25_roc")

@@ -10,7 +10,7 @@ from xaug.core.types import Array
 from xaug.report.discriminants import Discriminant
 from xaug.studies.runner import NetworkRun, Scale
 
-__all__ = ["DISCRIMINANTS", "RUNS", "SCALES"]
+__all__ = ["DISCRIMINANTS", "REFERENCES", "RUNS", "SCALES"]
 
 SCALES = {
     "quick": Scale(6_000, 4, 30, 5, "mlp_xaug,cnn2d_xaug", (0.125, 0.25, 0.5)),
@@ -38,6 +38,8 @@ RUNS = {
 """The networks of table 3 of the paper. "rnn_two" is its recurrent network as its text describes it, with the two XAUGs
 that join it. The code of its authors draws another one in figure 25: "rnn_15" reads all columns of the list but the
 displacements, and in "rnn_15_five" five XAUGs join it."""
+REFERENCES = ("background",)
+"""References of LRP beside the zero of the scaled inputs, from which the paper starts."""
 
 
 def image_sum(arrays: Mapping[str, Array]) -> Array:

@@ -12,7 +12,7 @@ from xaug.studies.planned_stage import PlannedStage
 from xaug.studies.runner import NetworkRun, Scale, by_steps, check_five, chosen_runs, report_of, train_and_explain
 from xaug.studies.scales import sized
 from xaug.studies.zbb.choices import chosen_conventions, chosen_scaling
-from xaug.studies.zbb.runs import DISCRIMINANTS, RUNS, SCALES
+from xaug.studies.zbb.runs import DISCRIMINANTS, REFERENCES, RUNS, SCALES
 from xaug.studies.zbb.sample import make_sample
 
 __all__ = ["plan", "study"]
@@ -84,7 +84,7 @@ def study(
     output = Path(output)
     announced(_stages(output, size, runs))
     data = make_sample(output, size, conventions, seed, workers)
-    trained, explained = train_and_explain(data, output, runs, size, seed, workers, five, scaling)
+    trained, explained = train_and_explain(data, output, runs, size, seed, workers, five, scaling, REFERENCES)
     asked = {
         "options": options, "convention": convention, "image scaling": image_scaling,
         "displacement scaling": displacement_scaling,
@@ -123,5 +123,5 @@ def _stages(output: Path, size: Scale, runs: dict[str, NetworkRun]) -> list[Plan
     return [
         PlannedStage("generate", what, size.jets * GENERATED, start, output / "files"),
         PlannedStage("process", what, size.jets * PROCESSED, start, output / "dataset"),
-        *jet_stages(output, size, runs, PartSettings.split_fractions),
+        *jet_stages(output, size, runs, PartSettings.split_fractions, REFERENCES),
     ]
