@@ -24,6 +24,7 @@ from xaug.report.page import DrawnFigure, Page, make_page, room_left
 from xaug.report.report_inputs import Sources, open_inputs
 from xaug.report.run_label import run_label
 from xaug.report.sample_label import labelled_sample
+from xaug.report.several_explanations import SeveralExplanations
 from xaug.report.subjects import ReportInputs, SeveralBaselines, SingleRun, Subject
 from xaug.report.tables import NamedTable, RunColumn, tables_of
 
@@ -186,6 +187,8 @@ def _readable(subject: Subject) -> str:
         return run_label(subject.run)
     if isinstance(subject, SeveralBaselines):
         return run_label(subject.baselines[0].explained.run)
+    if isinstance(subject, SeveralExplanations):
+        return run_label(subject.explained[0].run)
     return subject.arrays_of.readable if subject.arrays_of else ""
 
 
