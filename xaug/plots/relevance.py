@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-__all__ = ["GROUP_COLORS", "feature_label", "plot_relevance", "plot_trainings"]
+__all__ = ["GROUP_COLORS", "feature_label", "feature_text", "plot_relevance", "plot_trainings"]
+
+WHOLE = {"image": "image (all pixels)", "list": "list (all particles)"}
+"""Features that are many inputs; the label of their block is that of one pixel or particle."""
 
 GROUP_COLORS = {
     "image": "0.35",
@@ -48,8 +51,25 @@ def feature_label(name: str, labels: Mapping[str, Variable]) -> str:
     str
         The label of the variable; the name itself if there is none.
     """
-    whole = {"image": "image (all pixels)", "list": "list (all particles)"}
-    return whole.get(name) or (labels[name].label if name in labels else name)
+    return WHOLE.get(name) or (labels[name].label if name in labels else name)
+
+
+def feature_text(name: str, labels: Mapping[str, Variable]) -> str:
+    """Choose the plain text that stands for a feature in tables and sentences.
+
+    Parameters
+    ----------
+    name : str
+        Name of a feature of `xaug.explain.summary`.
+    labels : mapping of str to Variable
+        Variables by name, as `Dataset.table.labels()`.
+
+    Returns
+    -------
+    str
+        The same as `feature_label`, without LaTeX.
+    """
+    return labels[name].text if name in labels and name not in WHOLE else feature_label(name, labels)
 
 
 def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> list[Rectangle]:

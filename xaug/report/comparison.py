@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
+from xaug.plots.relevance import feature_text
 from xaug.report.explained_run import ExplainedRun
 
 __all__ = ["NOTE", "comparison"]
@@ -27,8 +28,8 @@ def comparison(explained: Sequence[ExplainedRun]) -> pd.DataFrame:
     ranks = pd.DataFrame({one.title: one.ranking["rank"] for one in explained})
     order = ranks.mean(axis=1).sort_values(kind="stable").index
     table = pd.DataFrame(cells).reindex(order).fillna("")
-    names = {name: variable.text for one in explained for name, variable in one.labels.items()}
-    table.insert(0, "feature", [names.get(str(name), str(name)) for name in table.index])
+    labels = {name: variable for one in explained for name, variable in one.labels.items()}
+    table.insert(0, "feature", [feature_text(str(name), labels) for name in table.index])
     return table.reset_index(drop=True)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from xaug.data.dataset import Dataset
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
 from xaug.jets.jets import OPEN
+from xaug.plots.relevance import feature_text
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.run_label import run_label, run_title
 from xaug.report.subjects import ReportInputs
@@ -148,5 +149,4 @@ def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
 
 
 def _label(explained: ExplainedRun, name: str) -> str:
-    known = explained.labels.get(name)
-    return known.text if known else name
+    return feature_text(name, explained.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stability, uncertaint
 from xaug.plots import figures
 from xaug.plots.binned import plot_profile
 from xaug.plots.ranking import plot_ranks
-from xaug.plots.relevance import plot_relevance, plot_trainings
+from xaug.plots.relevance import feature_text, plot_relevance, plot_trainings
 from xaug.plots.spread import plot_feature_spread, plot_score_spread
 from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
@@ -35,6 +36,8 @@ PAGE = 6
 COLUMNS = 3
 """Profiles in a row."""
 SIDE_BY_SIDE = {"squeeze": False, "sharex": True, "sharey": True}
+TITLE = 56
+"""Letters in a line of the title of a figure of one panel."""
 EXPERT = Needs((Shape.VECTOR,))
 
 
@@ -45,7 +48,8 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     attributions, table = explained.attributions, explained.ranking
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
-        ax.set_title(f"{figures.literal(explained.readable)}, {counted(len(attributions), 'training')}")
+        title = f"{figures.literal(explained.readable)}, {counted(len(attributions), 'training')}"
+        ax.set_title(textwrap.fill(title, TITLE))
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
@@ -197,8 +201,7 @@ def _stable_ranks(explained: ExplainedRun, features: pd.DataFrame) -> str:
     """Sentences for the caption that say which ranks are stable."""
     if len(explained.attributions) < ENOUGH_TRAININGS:
         return f"No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings."
-    labels = explained.labels
-    stable = [labels[name].text if name in labels else name for name in features.index[features["stable"]]]
+    stable = [feature_text(str(name), explained.labels) for name in features.index[features["stable"]]]
     return (
         "A rank is stable if all trainings agree on it and the mean of no other feature is within the RMS of both: "
         f"this is so for {len(stable)} of {len(features)} features ({', '.join(stable) or 'none'})."

@@ -161,7 +161,7 @@
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
     const width = room(panel, 720);
     const [left, right, line] = [Math.min(210, 0.44 * width), width - 74, 22];
-    const letters = Math.floor(left / 7);
+    const letters = Math.floor((left - 12) / 7.4);
     const x = (value) => left + ((right - left) * (value - low)) / (high - low || 1);
     const height = line * steps.length + 44;
     const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, class: "bars", role: "img",
