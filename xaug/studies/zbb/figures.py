@@ -71,7 +71,7 @@ def figure_19(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "20", "Relevance over Delta R and z of the subjets", ExplainedEvents, file="fig20_relevance_map",
+    "20", "Relevance over ΔR and z of the subjets", ExplainedEvents, file="fig20_relevance_map",
     needs=over(*MAPS[0]), once=True,
 )  # fmt: skip
 def figure_20(subject: ExplainedEvents, stem: Path) -> str:
@@ -79,7 +79,7 @@ def figure_20(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "21", "Relevance over groomed mass and groomed tau_3", ExplainedEvents, file="fig21_relevance_map",
+    "21", "Relevance over groomed mass and groomed τ₃", ExplainedEvents, file="fig21_relevance_map",
     needs=over(*MAPS[1]), once=True,
 )  # fmt: skip
 def figure_21(subject: ExplainedEvents, stem: Path) -> str:
