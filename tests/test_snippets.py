@@ -41,6 +41,8 @@ NOT_RUN = {
     "judge.md": {
         "python -m xaug.generate zbb": "it generates for minutes; the same commands run on the toy above it",
         "python -m xaug.report mlp_xaug": "it needs that run",
+        "python -m xaug.study zbb": "it is a whole study; the same commands run on the toy at the top of the page",
+        "python -m xaug.report zbb_quick/runs": "it needs that study; tests/studies draws these figures",
     },
     "literal.md": {
         "python -m xaug.generate zbb": "it generates and trains for hours",
