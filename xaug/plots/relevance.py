@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 
 from xaug.data.variables import Variable
 
@@ -93,7 +94,8 @@ def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes
         The bars, the largest first.
     """
     bars = _bars(table["mean"], labels, ax, xerr=table["spread"], error_kw={"lw": 1.0, "capsize": 2, "ecolor": "k"})
-    _cut_first(table, ax)
+    red, green, blue = to_rgb(bars[0].get_facecolor())
+    _cut_first(table, ax, "k" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.6 else "w")
     ax.set_xlabel("mean normalised relevance")
     handles = [ax.plot([], [], "s", color=color, label=group)[0] for group, color in _colors(table, labels).items()]
     ax.legend(handles=handles, loc="lower right")
@@ -128,7 +130,8 @@ def plot_trainings(table: pd.DataFrame, labels: Mapping[str, Variable], axes: Se
     return artists
 
 
-def _cut_first(table: pd.DataFrame, ax: Axes) -> None:
+def _cut_first(table: pd.DataFrame, ax: Axes, ink: str) -> None:
+    """Cut the first bar, and write its length into it in a colour that can be read there, if it dwarfs the others."""
     first, spread, row = table["mean"].iloc[0], table["spread"].iloc[0], len(table)
     others = (table["mean"] + table["spread"].fillna(0.0)).iloc[1:].max()
     if not first > DWARFED * others > 0:
@@ -141,7 +144,7 @@ def _cut_first(table: pd.DataFrame, ax: Axes) -> None:
         0.9 * end,
         row,
         f"{first:.2f}" + (f" ± {spread:.2f}" if np.isfinite(spread) else ""),
-        color="w",
+        color=ink,
         ha="right",
         va="center",
         fontsize=8,
