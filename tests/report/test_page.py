@@ -44,6 +44,11 @@ def test_names_are_shown_as_they_are_and_run_nothing(name, tmp_path, read_page):
     assert len(page.all("script")) == 1
 
 
+def test_a_command_that_made_several_directories_is_told_once():
+    steps = [Step(name, "train", command, "1", "abc") for name, command in (("a", "study"), ("b", "study"), ("c", "x"))]
+    assert Origin("report", steps, {}, "").script == "study\nx\nreport"
+
+
 def test_the_page_forbids_itself_to_fetch(tmp_path, read_page):
     page = read_page(written(tmp_path / "r"))
     policy = next(own["content"] for own in page.all("meta") if own.get("http-equiv") == "Content-Security-Policy")

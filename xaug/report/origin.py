@@ -73,8 +73,8 @@ class Origin:
 
     @property
     def script(self) -> str:
-        """The commands, one on a line."""
-        return "\n".join([*(step.command for step in self.steps if step.command), self.command])
+        """The commands, one on a line; a study that made several directories is there once."""
+        return "\n".join(dict.fromkeys([*(step.command for step in self.steps if step.command), self.command]))
 
 
 def origin_of(directories: Sequence[Path]) -> Origin:
