@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaug.core.command import option_list, xaug_command
+from xaug.core.command import TRUST, option_list, xaug_command
 from xaug.core.types import JsonObject
 from xaug.report.judgement.choices import Choices
 
@@ -45,10 +45,12 @@ DEFAULT = Choices()
     "--symmetric", default=",".join(DEFAULT.symmetric), help="Variables that cannot matter, separated by commas."
 )
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT.seed, help="Seed of all draws.")
+@TRUST[0]
+@TRUST[1]
 @xaug_command
 def main(
     run: Path, attributions: tuple[Path, ...], output: Path, tests: str | None, replacement: str, groups: str,
-    points: int, max_events: int, changed_events: int, symmetric: str, seed: int,
+    points: int, max_events: int, changed_events: int, symmetric: str, seed: int, unsafe: bool, code: tuple[str, ...],
 ) -> JsonObject:  # fmt: skip
     """Judge explanations of RUN: which method to believe, and which ranks of features.
 
@@ -67,7 +69,8 @@ def main(
     chosen = Choices(
         max_events, changed_events, replacement, groups, points, tuple(option_list(symmetric)), seed
     )  # fmt: skip
-    found = judge_run(run, attributions, output, tests=None if tests is None else option_list(tests), choices=chosen)
+    asked = None if tests is None else option_list(tests)
+    found = judge_run(run, attributions, output, tests=asked, choices=chosen, unsafe=unsafe, code=code)
     return {
         "output": str(output),
         "page": str(output / "judgement.html"),

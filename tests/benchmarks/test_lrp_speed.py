@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from xaug import variables
 from xaug.explain.targets import logits_of
@@ -31,8 +32,10 @@ CONTESTANTS = {
     "cnn2d": ("gradient", "forward", "native", "innvestigate", "zennit", "captum"),
     # iNNvestigate needs some 450 s before its first number
     "cnn1d": ("gradient", "forward", "native", "zennit", "captum"),
-    # no peer has a rule for recurrent layers
+    # no peer has a rule for recurrent layers, nor for attention with its normalisation
     "rnn": ("gradient", "forward", "native"),
+    "lstm": ("gradient", "forward", "native"),
+    "attention": ("gradient", "forward", "native"),
 }
 NAMES = {
     "gradient": "Keras forward and backward", "forward": "Keras forward", "native": "xaug, native",
@@ -42,10 +45,35 @@ GOALS = {
     "cnn2d": {"gradient": 0.70, "innvestigate": 1.8, "zennit": 4.0, "captum": 1.0},
     "cnn1d": {"zennit": 1.0, "captum": 1.0},
     "rnn": {"gradient": 1.0},
+    "lstm": {"gradient": 0.6},
+    "attention": {"gradient": 0.6},
 }
 """Smallest ratio of events/s, native to another."""
 FIRST = 15.0
 """Seconds within which the native engine must have given its first result."""
+
+
+def lstm(inputs):
+    """Two LSTMs over a list of particles without those that are padded, joined with the XAUGs."""
+    tensors = {name: keras.Input(shape, name=name) for name, shape in inputs.shapes.items()}
+    h = layers.LSTM(64, return_sequences=True)(layers.Masking()(tensors["list"]))
+    h = layers.Concatenate()([layers.LSTM(32)(h), tensors["xaug"]])
+    return keras.Model(list(tensors.values()), layers.Dense(2, "softmax")(layers.Dense(64, "relu")(h)))
+
+
+def attention(inputs):
+    """Two transformer blocks over a list of particles without those that are padded, joined with the XAUGs."""
+    tensors = {name: keras.Input(shape, name=name) for name, shape in inputs.shapes.items()}
+    h = layers.Dense(32, "relu")(layers.Masking()(tensors["list"]))
+    for _ in range(2):
+        h = layers.LayerNormalization()(layers.Add()([h, layers.MultiHeadAttention(4, 8)(h, h)]))
+        h = layers.LayerNormalization()(layers.Add()([h, layers.Dense(32)(layers.Dense(64, "relu")(h))]))
+    h = layers.Concatenate()([layers.GlobalAveragePooling1D()(h), tensors["xaug"]])
+    return keras.Model(list(tensors.values()), layers.Dense(2, "softmax")(layers.Dense(64, "relu")(h)))
+
+
+OWN = {"lstm": lstm, "attention": attention}
+"""Networks that are not of the package, on the inputs of its RNN."""
 
 
 def sample(inputs, n, rng):
@@ -83,17 +111,18 @@ def race(network, folder):
     """Seconds of processor time per event of every contestant, round by round, and what each said when it was ready."""
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
-    inputs = choose_inputs(variables.table_of("jets"), network)
-    model = build(inputs)
+    inputs = choose_inputs(variables.table_of("jets"), "rnn" if network in OWN else network)
+    model = OWN[network](inputs) if network in OWN else build(inputs)
     for layer in model.layers:  # biases of a trained size
         layer.set_weights([w + (0.05 * rng.normal(size=w.shape) if w.ndim == 1 else 0) for w in layer.get_weights()])
     x = sample(inputs, EVENTS, rng)
     model.save(folder / "model.h5")
     np.savez(folder / "inputs.npz", **x)
-    few = {name: x[name][:PEER_EVENTS] for name in model.input_names}
-    np.savez(folder / "peers.npz", **few, logits=logits(model, few))
-    weights = {f"{layer.name}/{i}": w for layer in model.layers for i, w in enumerate(layer.get_weights())}
-    np.savez(folder / "weights.npz", **weights)
+    if "captum" in CONTESTANTS[network]:
+        few = {name: x[name][:PEER_EVENTS] for name in model.input_names}
+        np.savez(folder / "peers.npz", **few, logits=logits(model, few))
+        weights = {f"{layer.name}/{i}": w for layer in model.layers for i, w in enumerate(layer.get_weights())}
+        np.savez(folder / "weights.npz", **weights)
     running, said = {}, {}
     times = {}
     try:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from xaug.explain.__main__ import main as explain
 from xaug.explain.stage import load_attributions
+from xaug.judge import main as judge
 from xaug.report.__main__ import main as report
 
 VARIABLES = """
@@ -203,3 +204,96 @@ class TestCommand:
             "-o", tmp_path / "a",
         )  # fmt: skip
         assert done.exit_code == 1 and reason in done.stderr, done.stderr
+
+
+TRANSFORMER = '''
+import keras
+import tensorflow as tf
+from keras import layers
+
+stack = keras.ops if hasattr(keras, "ops") else tf
+
+
+class Places(layers.Layer):
+    """Vectors of tokens and of their places."""
+
+    def __init__(self, length, tokens, width, **options):
+        super().__init__(**options)
+        self.sizes = {"length": length, "tokens": tokens, "width": width}
+        self.of_token, self.of_place = layers.Embedding(tokens, width), layers.Embedding(length, width)
+
+    def call(self, x):
+        return self.of_token(x) + self.of_place(stack.cast([*range(self.sizes["length"])], "int32"))
+
+    def get_config(self):
+        return {**super().get_config(), **self.sizes}
+
+
+@keras.saving.register_keras_serializable()
+class Block(layers.Layer):
+    """Attention with a shortcut and its normalisation."""
+
+    def __init__(self, heads, width, **options):
+        super().__init__(**options)
+        self.sizes = {"heads": heads, "width": width}
+        self.attend, self.norm = layers.MultiHeadAttention(heads, width), layers.LayerNormalization()
+
+    def call(self, x, training=False):
+        return self.norm(x + self.attend(x, x))
+
+    def get_config(self):
+        return {**super().get_config(), **self.sizes}
+
+
+def make():
+    x = keras.Input((6,), name="particles", dtype="int32")
+    h = layers.GlobalAveragePooling1D()(Block(2, 4)(Places(6, 5, 4)(x)))
+    return keras.Model(x, layers.Dense(2, activation="softmax")(h))
+'''
+
+
+class TestOwnLayers:
+    """A transformer of layers of classes of one's own, from the command line."""
+
+    @pytest.fixture(scope="class")
+    def transformer(self, tmp_path_factory):
+        import keras
+
+        from xaug.networks.own_code import OwnCode
+
+        directory = tmp_path_factory.mktemp("transformer")
+        (directory / "mylayers.py").write_text(TRANSFORMER)
+        keras.utils.set_random_seed(2)
+        model = OwnCode([str(directory / "mylayers.py")]).objects["make"]()
+        model.save(directory / "tagger.keras")
+        tokens = np.random.default_rng(1).integers(0, 5, (40, 6))
+        np.savez(directory / "test.npz", particles=tokens, label=np.arange(40) % 2)
+        return directory, model, tokens
+
+    def test_explained_reported_and_judged(self, transformer, tmp_path):
+        import xaug
+
+        directory, model, tokens = transformer
+        code = ("--code", directory / "mylayers.py")
+        for method in OPTIONS:
+            done = run(
+                explain, directory / "tagger.keras", "--inputs", directory / "test.npz", *code, "--method", method,
+                *OPTIONS[method], "--target", "signal", "-o", tmp_path / method,
+            )  # fmt: skip
+            assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "lrp")
+        own = xaug.explain.lrp(model, tokens, target="signal", epsilon=1e-6, engine="native")
+        np.testing.assert_allclose(found.relevance["particles"], own.relevance["particles"], rtol=1e-3, atol=1e-5)
+        sources = [word for method in OPTIONS for word in ("--attributions", tmp_path / method)]
+        done = run(report, *sources, "-o", tmp_path / "report")
+        assert done.exit_code == 0, done.output
+        done = run(judge, tmp_path / "lrp" / "tagger", tmp_path / "lrp", *code, "-o", tmp_path / "judged")
+        assert done.exit_code == 0, done.output
+
+    def test_without_code_the_message_says_how_to_name_it(self, transformer, tmp_path):
+        directory, _, _ = transformer
+        done = run(
+            explain, directory / "tagger.keras", "--inputs", directory / "test.npz", "-o", tmp_path / "a"
+        )  # fmt: skip
+        assert done.exit_code == 1
+        assert "defines Places, by --code FILE.py" in done.stderr.replace("\n", " ")

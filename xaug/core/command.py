@@ -35,13 +35,24 @@ from xaug.core.lazy import load_when_used
 from xaug.core.progress import Activity, following
 from xaug.core.types import JsonObject
 
-__all__ = ["OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
+__all__ = ["TRUST", "OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
 
 load_when_used("numpy", "h5py")  # every command imports this module before those that need the two
 
 SKIPPED = 3
 """Exit code of a command that skipped some input without being allowed to."""
 INTERRUPTED = "interrupted; finished parts are kept, run the same command again to go on"
+
+
+TRUST = (
+    click.option("--unsafe", is_flag=True, help="Let model files run code that they hold; only for files you trust."),
+    click.option(
+        "--code", metavar="FILE|MODULE", multiple=True,
+        help="Python file, or name of a module, that defines the layers and functions of your own which a model "
+        "file names; it is run.",
+    ),
+)  # fmt: skip
+"""Options of commands that open model files: what these may run."""
 
 
 class OneOf(click.Choice[str]):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from xaug.core.command import OneOf, xaug_command
+from xaug.core.command import TRUST, OneOf, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.data.splits import SPLITS
@@ -39,7 +39,7 @@ EVENTS = (
     ),
     click.option("--only", metavar="CLASS", help="Explain events of this class only, as signal or background."),
     click.option("--max-events", type=click.IntRange(1), help="Explain about this many events."),
-    click.option("--unsafe", is_flag=True, help="Let model files run code that they hold; only for files you trust."),
+    *TRUST,
 )
 
 
@@ -112,8 +112,9 @@ def _click_option(methods: list[AnyMethod], options: list[MethodOption]) -> Any:
 
 
 def _run_of(
-    model: Path, output: Path, inputs: Path, variables: Path | None, classes: str | None, unsafe: bool, kind: str | None
-) -> Path:
+    model: Path, output: Path, inputs: Path, variables: Path | None, classes: str | None, kind: str | None,
+    unsafe: bool, code: tuple[str, ...],
+) -> Path:  # fmt: skip
     """The run that a model of the user becomes, below the directory of its attributions."""
     from xaug.explain.keras_models import choose_output
     from xaug.explain.targets import functional
@@ -124,7 +125,8 @@ def _run_of(
         return index, chosen == "value"
 
     names = None if classes is None else [name.strip() for name in classes.split(",")]
-    return take_in(model, inputs, output, variables=variables, classes=names, unsafe=unsafe, choose=choose)
+    trusted: dict[str, Any] = {"unsafe": unsafe, "code": code}
+    return take_in(model, inputs, output, variables=variables, classes=names, choose=choose, **trusted)
 
 
 def explain(
@@ -150,7 +152,8 @@ def explain(
     from xaug.explain.stage import explain_run
 
     if inputs is not None:
-        run = _run_of(run, output, inputs, variables, classes, options["unsafe"], options["output_kind"])
+        trusted = options["unsafe"], options["code"]
+        run = _run_of(run, output, inputs, variables, classes, options["output_kind"], *trusted)
     elif variables is not None or classes is not None or run.is_file():
         raise ConfigurationError(f"{run}: a model of your own needs --inputs (an npz file or a dataset)")
     found = explain_run(run, output, **options)

@@ -99,6 +99,7 @@ class _JobSource:
     seed: int
     directory: Path
     unsafe: bool
+    code: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _on_cluster(
     source = _JobSource(
         method, job.options, job.run.path.resolve(), job.data.path.resolve(),
         digest_json([job.run.manifest, job.data.digest]), job.split, job.seed, directory,
-        job.run.unsafe,
+        job.run.unsafe, job.run.code,
     )  # fmt: skip
     tasks = [
         _PartTask(source, training, own, directory / f"attribution_{training}_part_{i}.h5")
@@ -138,7 +139,7 @@ def _on_cluster(
 @functools.lru_cache(maxsize=4)
 def _opened(source: _JobSource) -> ExplainJob[Any]:
     """Make the job in a worker, which keeps it from one part to the next."""
-    run = load_run(source.run, source.unsafe)
+    run = load_run(source.run, source.unsafe, source.code)
     data = run.dataset(source.dataset)
     job = ExplainJob(run, data, source.split, source.options, source.seed, source.directory)
     return source.method.prepare(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from xaug.explain.method import AnyMethod, ExplainJob
 from xaug.explain.methods import choose_options, find_method, registered
 from xaug.explain.parts import cluster, explain_parts, explain_together
 from xaug.explain.targets import check_target
+from xaug.networks.own_code import code_digests
 from xaug.training.runs import load_run
 
 __all__ = ["explain_run", "load_attributions"]
@@ -61,6 +63,7 @@ def explain_run(
     seed: int = 1,
     scheduler: str | None = None,
     unsafe: bool = False,
+    code: Sequence[str] = (),
     **options: object,
 ) -> Explanation:
     """Explain all trainings of a run, and write the attributions and a ranking of the features.
@@ -87,6 +90,8 @@ def explain_run(
         address of a running Dask scheduler, whose workers explain part by part
     unsafe : bool
         let the model files of the run run code, see `xaug.load_model`
+    code : sequence of str
+        Python files or names of modules with classes and functions that its models need, see `xaug.load_model`
     **options
         options of the method; None stands for the default
 
@@ -110,7 +115,7 @@ def explain_run(
             f"--scheduler goes with --method {able}; {method} ({chosen_method.label}) needs all events together and "
             "uses all cores of this machine"
         )
-    opened = load_run(run, unsafe)
+    opened = load_run(run, unsafe, code)
     if options.get("target") is not None:
         check_target(options["target"], opened.classes)
     data = opened.dataset(dataset)
@@ -121,6 +126,8 @@ def explain_run(
     }  # fmt: skip
     if chosen_method.uses_seed:
         config["seed"] = seed
+    if code:
+        config["code"] = code_digests(code)
     if provenance.begin(output, "explain", config, made_with_attribution):
         return Explanation.open(output)
     job = ExplainJob(opened, data, split, chosen, seed, output)

@@ -34,6 +34,7 @@ __all__ = [
     "is_own_operation",
     "joined_masks",
     "kind_of",
+    "loader_of_functions",
     "origin",
     "outputs_by_key",
     "own_operation",
@@ -316,6 +317,11 @@ def function_of(layer: Any) -> Callable[..., Any] | None:
     is_of_keras_3 = is_keras_3() and kind_of(layer) in OPERATIONS
     found: Callable[..., Any] | None = layer.call if is_of_keras_3 else getattr(layer, "function", None)
     return found
+
+
+def loader_of_functions() -> str:
+    """Name of the module in which Keras makes functions of the code that a file holds; they see its global names."""
+    return f"keras.src.utils.{'python_utils' if is_keras_3() else 'generic_utils'}"
 
 
 def is_own_operation(kind: str) -> bool:

@@ -7,7 +7,7 @@ parts of Keras itself are accepted here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from xaug.core.errors import ModelError
@@ -54,7 +54,7 @@ TENSOR_OPS = re.compile(
 """Functions of TensorFlow that only compute, by which Keras 2 records `x + y` or `tf.reduce_sum(x, 1)`."""
 
 
-def refuse_code(config: Any, path: str, can_run: bool = True) -> None:
+def refuse_code(config: Any, path: str, can_run: bool = True, known: Collection[str] = ()) -> None:
     """Refuse a configuration that holds or names code which is not part of Keras.
 
     Parameters
@@ -65,6 +65,8 @@ def refuse_code(config: Any, path: str, can_run: bool = True) -> None:
         the file, for messages
     can_run : bool
         whether the Keras that runs here could run the code, so that the message offers it
+    known : collection of str
+        names of classes and functions that the user has given, which are accepted
 
     Raises
     ------
@@ -74,13 +76,37 @@ def refuse_code(config: Any, path: str, can_run: bool = True) -> None:
     if isinstance(config, dict):
         config = {key: value for key, value in config.items() if key != "compile_config"}  # it is not opened
     for found, layer in _objects(config, "the model"):
-        reason = _reason(found)
+        reason = "" if _is_given(found, known) else _reason(found)
         if reason:
-            trusted = "; or, if you know where the file comes from, open it with --unsafe (in Python: unsafe=True)"
+            trusted = f"; or, if you know where the file comes from, {_way(found)}" if can_run else ""
             raise ModelError(
                 f"{path}: {layer} {reason}, so opening the file would run code that came with it. Replace that layer "
-                f"by layers of Keras and save the model again{trusted if can_run else ''}"
+                f"by layers of Keras and save the model again{trusted}"
             )
+
+
+def _called(content: JsonObject) -> Any:
+    """The name by which Keras looks for a class or function among those of the user."""
+    if content.get("class_name") == "function":
+        return content.get("config")
+    return content.get("registered_name", content.get("class_name"))
+
+
+def _is_given(content: JsonObject, known: Collection[str]) -> bool:
+    kind = content.get("class_name")
+    holds_code = kind in (*PROGRAMS, "Lambda", "__lambda__")
+    return isinstance(kind, str) and not holds_code and _called(content) in known
+
+
+def _way(content: JsonObject) -> str:
+    """How to open a file with code that the user trusts."""
+    unsafe = "open it with --unsafe (in Python: unsafe=True)"
+    if content.get("class_name") in (*CODE, *PROGRAMS) and content.get("class_name") != "function":
+        return unsafe
+    return (
+        f"name the Python file or module that defines {str(_called(content)).rpartition('>')[2]}, by --code FILE.py "
+        f"(in Python: code='FILE.py'); or {unsafe}"
+    )
 
 
 def _objects(content: Any, layer: str) -> Iterator[tuple[JsonObject, str]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from xaug.networks.keras3_operations import is_operation
 from xaug.networks.keras3_weights import assign_layers, assign_legacy
 from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
+from xaug.networks.own_code import OwnCode
 
 if TYPE_CHECKING:
     from keras import Model
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["load_model", "model_facts"]
 
 
-def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
+def load_model(path: str | os.PathLike[str], *, unsafe: bool = False, code: str | Sequence[str] = ()) -> Model:
     """Open the file of a Keras model, for predictions and explanations.
 
     The format is found by content: a `.keras` archive or an HDF5 file, of Keras 2 or of Keras 3. A file of the other
@@ -40,6 +43,9 @@ def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
     unsafe : bool
         let the file run code: Lambda layers, custom objects, functions that it names for import, SavedModels. Only for
         files that you made or trust
+    code : str or sequence of str
+        Python files, or names of modules, that define the layers and functions which the file names; they are run.
+        They need no `unsafe`, unless the file holds code too, as a Lambda layer does
 
     Returns
     -------
@@ -48,6 +54,8 @@ def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
 
     Raises
     ------
+    ConfigurationError
+        if `code` is not there, or fails
     ModelError
         if the file cannot be opened, or would run code and `unsafe` is not set; the message names layer and remedy
     """
@@ -55,19 +63,20 @@ def load_model(path: str | os.PathLike[str], *, unsafe: bool = False) -> Model:
     path = Path(path)
     if not path.exists():
         raise ModelError(f"{path} does not exist")
+    own = OwnCode([code] if isinstance(code, str) else code)
     try:
         if path.is_dir():
             return _load_directory(path, unsafe)
         if not path.is_file():
             raise ModelError(f"{path} is not a file")
         if zipfile.is_zipfile(path):
-            return _load_archive(path, unsafe)
+            return _load_archive(path, unsafe, own)
         if h5py.is_hdf5(path):
-            return _load_hdf5(path, unsafe)
+            return _load_hdf5(path, unsafe, own)
     except ModelError:
         raise
     except Exception as error:  # Keras, h5py and zipfile raise most kinds of errors on a damaged file
-        raise ModelError(f"{path} cannot be loaded ({_first_line(error)})") from error
+        raise ModelError(f"{path} cannot be loaded ({_first_line(error)}){_lacking_code(error)}") from error
     raise ModelError(f"{path} is not a model: neither a .keras archive nor an HDF5 file")
 
 
@@ -127,7 +136,7 @@ def _load_directory(path: Path, unsafe: bool) -> Model:
     return _by_keras(path, unsafe)
 
 
-def _load_archive(path: Path, unsafe: bool) -> Model:
+def _load_archive(path: Path, unsafe: bool, own: OwnCode) -> Model:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         for name in ("config.json", "model.weights.h5"):
@@ -137,16 +146,17 @@ def _load_archive(path: Path, unsafe: bool) -> Model:
         metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
         native = _is_native(str(metadata.get("keras_version", "")))
         if not (unsafe and native):
-            refuse_code(config, str(path), native)
+            refuse_code(config, str(path), native, own.objects if native else ())
         if native:
-            return _by_keras(path, unsafe)
+            with own.at_hand(config):
+                return own.bind(_by_keras(path, unsafe))
         model = build_model(config, str(path))
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
             assign_layers(model, config, file, str(path))
     return model
 
 
-def _load_hdf5(path: Path, unsafe: bool) -> Model:
+def _load_hdf5(path: Path, unsafe: bool, own: OwnCode) -> Model:
     with h5py.File(path) as file:
         text = file.attrs.get("model_config")
         if text is None:
@@ -158,10 +168,11 @@ def _load_hdf5(path: Path, unsafe: bool) -> Model:
         version = file.attrs.get("keras_version", "")
         native = _is_native(version.decode() if isinstance(version, bytes) else str(version))
         if not (unsafe and native):
-            refuse_code(config, str(path), native)
+            refuse_code(config, str(path), native, own.objects if native else ())
         # Keras 3 writes operations between tensors into HDF5 files, and does not read them
         if native and not (is_keras_3() and any(map(is_operation, config["config"]["layers"]))):
-            return _by_keras(path, unsafe)
+            with own.at_hand(config):
+                return own.bind(_by_keras(path, unsafe))
         model = build_model(config, str(path))
         assign_legacy(model, file["model_weights"], str(path))
     return model
@@ -184,6 +195,21 @@ def _by_keras(path: Path, unsafe: bool) -> Model:
         copy = Path(folder) / f"model{wanted}"
         shutil.copyfile(path, copy)
         return keras.models.load_model(copy, **options)
+
+
+def _lacking_code(error: Exception) -> str:
+    """What to do about an error of a file that needs classes, functions or names of the user; empty for others."""
+    text = str(error)
+    if isinstance(error, NameError):
+        missing = f"the name {error.name!r}, which the code of a Lambda layer uses" if error.name else "a name"
+    elif re.search(r"[Uu]nknown (layer|\w+ function|object|activation)|[Cc]ould not (locate|deserialize|find)", text):
+        missing = "classes and functions of your own"
+    else:
+        return ""
+    return (
+        f". If it needs {missing}: name the Python file or the module that defines them, by --code FILE.py or --code "
+        "MODULE (in Python: code='FILE.py')"
+    )
 
 
 def _first_line(error: Exception) -> str:

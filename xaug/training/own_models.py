@@ -26,6 +26,7 @@ from xaug.data.records import CLASSES
 from xaug.data.scaling import Scaler
 from xaug.data.table import GROUPS, Block, Table, Variable
 from xaug.networks.inputs import Inputs
+from xaug.networks.keras_versions import input_names, inputs_by_key
 from xaug.networks.model_files import load_model
 from xaug.training.class_metrics import judge
 from xaug.training.runs import training_directory, write_scores
@@ -53,6 +54,7 @@ def take_in(
     variables: Path | None = None,
     classes: Sequence[str] | None = None,
     unsafe: bool = False,
+    code: Sequence[str] = (),
     choose: Callable[[Model], tuple[int, bool]] = lambda model: (0, False),
 ) -> Path:
     """Write the run and the dataset of a model and of events; return the run.
@@ -73,6 +75,8 @@ def take_in(
         names of the classes in the order of the outputs
     unsafe : bool
         let the model file run code
+    code : sequence of str
+        Python files or names of modules with classes and functions that the model needs
     choose : callable
         of the model, the number of the output that is explained, and whether it is a regression
 
@@ -83,10 +87,10 @@ def take_in(
     ModelError
         if the model cannot be opened, or is no classifier
     """
-    model = load_model(model_file, unsafe=unsafe)
+    model = load_model(model_file, unsafe=unsafe, code=code)
+    index, is_value = choose(model)
     given = _events(events, model)
     x, table = given.x, _table(given, None if variables is None else _read_variables(variables))
-    index, is_value = choose(model)
     outputs = _outputs(model, x, index)
     if is_value or _are_values(given.label, outputs):
         probability, label, names = _by_value(outputs, given.label, classes)
@@ -133,7 +137,7 @@ def _labels(given: Array, classes: Sequence[str], path: Path) -> Array:
 
 def _events(path: Path, model: Model) -> _GivenEvents:
     """The events of an npz file or of a dataset, checked against the inputs of a model."""
-    names = [tensor.name.partition(":")[0] for tensor in model.inputs]
+    names = input_names(model)
     if path.is_dir():
         data = Dataset.open(path)
         for name in names:
@@ -143,7 +147,7 @@ def _events(path: Path, model: Model) -> _GivenEvents:
         variables = {name: tuple(data.table.variables(name)) for name in names}
         arrays["label"] = np.array(data.classes)[arrays["label"]]
     else:
-        arrays, variables = _read_npz(path), {}
+        arrays, variables = _by_name(_read_npz(path), model), {}
     inputs = {key: values for key, values in arrays.items() if key not in FIELDS}
     if len(names) == len(inputs) == 1:
         inputs = {names[0]: next(iter(inputs.values()))}
@@ -160,9 +164,24 @@ def _events(path: Path, model: Model) -> _GivenEvents:
             raise ConfigurationError(f"{path}: {key!r} has {len(values)} events, {names[0]!r} has {n}")
     if n == 0:
         raise ConfigurationError(f"{path} holds no events")
-    return _GivenEvents(
-        path, {name: inputs[name] for name in names}, arrays.get("label"), arrays.get("weight"), variables
-    )
+    label, weight = (_one_axis(arrays.get(key)) for key in FIELDS)
+    return _GivenEvents(path, {name: inputs[name] for name in names}, label, weight, variables)
+
+
+def _by_name(arrays: Arrays, model: Model) -> Arrays:
+    """Arrays whose keys are those of a model that takes a dict, by the names of its inputs."""
+    by_id = {id(tensor): name for name, tensor in zip(input_names(model), model.inputs, strict=True)}
+    keys = {key: by_id[id(tensor)] for key, tensor in inputs_by_key(model).items() if id(tensor) in by_id}
+    taken = set(input_names(model)) & set(arrays)
+    return {key if key in taken else keys.get(key, key): values for key, values in arrays.items()}
+
+
+def _one_axis(values: Array | None) -> Array | None:
+    """A column (n, 1) of labels or weights as (n,), and text as text."""
+    if values is None:
+        return None
+    values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def _read_npz(path: Path) -> Arrays:
@@ -182,7 +201,8 @@ def _check_shape(path: Path, name: str, values: Array, wanted: tuple[int | None,
         raise ConfigurationError(f"{path}: {name!r} has the shape {values.shape}; the model reads (n, {wanted})")
     if len(own) not in (1, 2, 3):
         raise ConfigurationError(
-            f"{path}: {name!r} has the shape {values.shape}; vectors, lists and images are explained"
+            f"{path}: {name!r} has the shape {values.shape}; this command reads vectors, lists and images, of one to "
+            "three axes. In Python, xaug.explain.lrp and xaug.explain.integrated_gradients take inputs of any shape"
         )
     if not np.isfinite(values).all():
         event = int(np.argwhere(~np.isfinite(values))[0][0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +111,8 @@ class Run:
         its manifest
     unsafe : bool
         let its model files run code
+    code : sequence of str
+        files and modules with code that its models need
 
     Attributes
     ----------
@@ -118,6 +120,8 @@ class Run:
         its directory
     unsafe : bool
         whether its model files may run code
+    code : tuple of str
+        files and modules with code that its models need
     manifest : dict
         the manifest as it is on disk
     record : RunRecord
@@ -126,9 +130,9 @@ class Run:
         fitted on the training split of the run's dataset
     """
 
-    def __init__(self, path: Path, content: JsonObject, unsafe: bool = False):
+    def __init__(self, path: Path, content: JsonObject, unsafe: bool = False, code: Sequence[str] = ()):
         self.path = path
-        self.unsafe = unsafe
+        self.unsafe, self.code = unsafe, tuple(code)
         self.manifest = content
         self.record = RunRecord.from_json(content)
         self.scaler = Scaler.load(path / "scaler.json")
@@ -201,7 +205,7 @@ class Run:
         """
         path = training_directory(self.path, training) / "model.keras"
         try:
-            return load_model(verified(path), unsafe=self.unsafe)
+            return load_model(verified(path), unsafe=self.unsafe, code=self.code)
         except ModelError as error:
             if "cannot be loaded" not in str(error):
                 raise
@@ -329,7 +333,7 @@ class Run:
         return history
 
 
-def load_run(path: str | os.PathLike[str], unsafe: bool = False) -> Run:
+def load_run(path: str | os.PathLike[str], unsafe: bool = False, code: Sequence[str] = ()) -> Run:
     """Open the directory of a finished run.
 
     Parameters
@@ -338,6 +342,8 @@ def load_run(path: str | os.PathLike[str], unsafe: bool = False) -> Run:
         directory that `python -m xaug.train` wrote
     unsafe : bool
         let its model files run code, see `load_model`; only for runs that you made or trust
+    code : sequence of str
+        Python files or names of modules with classes and functions that its models need, see `load_model`
 
     Returns
     -------
@@ -352,7 +358,7 @@ def load_run(path: str | os.PathLike[str], unsafe: bool = False) -> Run:
     path = Path(path)
     content = provenance.read(path, "train")
     try:
-        return Run(path, content, unsafe)
+        return Run(path, content, unsafe, code)
     except DatasetError as error:
         if str(path) in str(error):
             raise

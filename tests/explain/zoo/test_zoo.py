@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from explain.zoo.registry import events, models
+from explain.zoo.registry import events, frozen_inputs, models
 
 import xaug
-from xaug.core.errors import ModelError
+from xaug.core.errors import ModelError, XaugError
 from xaug.explain.keras_models import read_output
 
 PAGE = Path(__file__).parents[3] / "notebooks" / "models.md"
 MODELS = models()
-QUICK = ("particle_flow", "shared_encoder", "unknown_length", "keras_example", "initial_state", "dict_outputs")
+QUICK = ("particle_flow", "shared_encoder", "patches_of_images", "unknown_length", "keras_example", "initial_state", "dict_outputs")
 OTHERS = [name for name in MODELS if name not in QUICK]
 
 
@@ -54,6 +55,35 @@ def check_lrp(name):
             np.testing.assert_allclose(found.relevance[key], expected, rtol=1e-3, atol=1e-4 * largest, err_msg=key)
 
 
+def page_cells():
+    """What the page says of each model: LRP and IG, by its name in words."""
+    table = [line.removesuffix(" |").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return {cells[0].removeprefix("| "): cells[1:] for cells in table if cells[0] != "| model"}
+
+
+def check_ig(name):
+    """Attributions add up to f(x) - f(x'), or the model is refused as the page says."""
+    kind = MODELS[name]
+    keras.utils.set_random_seed(5)  # a jump or a kink must not come and go with the weights
+    model = kind.build()
+    x = {key: values[:3] for key, values in events(model).items()}
+    options = {"output": kind.output, "frozen": frozen_inputs(model), "max_nodes": 64, "tolerance": 2e-3}
+
+    def explain():
+        return xaug.explain.integrated_gradients(model, x, xaug.explain.Blank(), kind.target(model), **options)
+
+    if page_cells()[kind.name][1] != "yes":
+        with pytest.raises(XaugError):
+            explain()
+        return
+    found = explain()
+    assert all(np.isfinite(values).all() for values in found.relevance.values())
+    change = found.logit - found.reference
+    total = sum(values.reshape(len(change), -1).sum(axis=1) for values in found.relevance.values())
+    np.testing.assert_allclose(total - change, found.residual, atol=1e-4 * max(1, np.abs(change).max()))
+    np.testing.assert_allclose(total, change, atol=5e-3 * max(1, np.abs(change).max()))
+
+
 def test_the_zoo_is_large():
     assert len(MODELS) >= 100
 
@@ -69,9 +99,19 @@ def test_all_other_models(name):
     check_lrp(name)
 
 
+@pytest.mark.parametrize("name", QUICK)
+def test_attributions_of_some_models_add_up(name):
+    check_ig(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_attributions_of_all_other_models_add_up(name):
+    check_ig(name)
+
+
 def test_the_page_has_every_model_with_what_becomes_of_it():
-    table = [line.split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    rows = {cells[0].removeprefix("| "): cells[1] for cells in table if cells[0] != "| model"}
+    rows = page_cells()
     assert set(rows) == {kind.name for kind in MODELS.values()}
-    for name, lrp in rows.items():
+    for name, (lrp, _) in rows.items():
         assert (lrp == "yes") != name.startswith("refused"), name

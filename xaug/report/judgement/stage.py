@@ -127,6 +127,8 @@ def judge_run(
     *,
     tests: Sequence[str] | None = None,
     choices: Choices | None = None,
+    unsafe: bool = False,
+    code: Sequence[str] = (),
 ) -> RunJudgement:
     """Test explanations of one run, and write their measures, the verdict on features, and a page.
 
@@ -142,6 +144,8 @@ def judge_run(
         names in `TESTS`, or "all"; default: those that explain no events again
     choices : Choices, optional
         options of the tests
+    unsafe, code
+        what its model files may run, see `xaug.training.runs.load_run`
 
     Returns
     -------
@@ -156,7 +160,7 @@ def judge_run(
     options, chosen = choices or Choices(), chosen_tests(None if tests is None else list(tests))
     if options.replacement not in REPLACEMENTS:
         raise unknown_name("replacement", options.replacement, REPLACEMENTS)
-    opened, directories, output = load_run(run), [Path(one) for one in attributions], Path(output)
+    opened, directories, output = load_run(run, unsafe, code), [Path(one) for one in attributions], Path(output)
     judged = open_judged(opened, directories, options)
     if tests is not None and "all" not in tests:
         _refuse_undefined(chosen, judged)

@@ -181,55 +181,6 @@ def set_transformer():
     return head(inputs, layers.MultiHeadAttention(2, 4, use_bias=False)(seeds, h))
 
 
-class TransformerBlock(layers.Layer):
-    """The block of Keras' example "Text classification with Transformer"."""
-
-    def __init__(self, embed_dim, num_heads, ff_dim, rate=0.1):
-        super().__init__()
-        self.att = layers.MultiHeadAttention(num_heads=num_heads, key_dim=embed_dim)
-        self.ffn = keras.Sequential([layers.Dense(ff_dim, activation="relu"), layers.Dense(embed_dim)])
-        self.layernorm1 = layers.LayerNormalization(epsilon=1e-6)
-        self.layernorm2 = layers.LayerNormalization(epsilon=1e-6)
-        self.dropout1 = layers.Dropout(rate)
-        self.dropout2 = layers.Dropout(rate)
-
-    def call(self, inputs, training=False):
-        attn_output = self.att(inputs, inputs)
-        attn_output = self.dropout1(attn_output, training=training)
-        out1 = self.layernorm1(inputs + attn_output)
-        ffn_output = self.ffn(out1)
-        ffn_output = self.dropout2(ffn_output, training=training)
-        return self.layernorm2(out1 + ffn_output)
-
-
-class TokenAndPositionEmbedding(layers.Layer):
-    """The embedding of the same example."""
-
-    def __init__(self, maxlen, vocab_size, embed_dim):
-        super().__init__()
-        self.token_emb = layers.Embedding(input_dim=vocab_size, output_dim=embed_dim)
-        self.pos_emb = layers.Embedding(input_dim=maxlen, output_dim=embed_dim)
-
-    def call(self, x):
-        maxlen = tf.shape(x)[-1]
-        positions = tf.range(start=0, limit=maxlen, delta=1)
-        positions = self.pos_emb(positions)
-        x = self.token_emb(x)
-        return x + positions
-
-
-@zoo("text classification with Transformer of Keras' examples (layers of classes of one's own)", conserves=False)
-def keras_example():
-    inputs = layers.Input(shape=(STEPS,), name="tokens", dtype="int32")
-    x = TokenAndPositionEmbedding(STEPS, TOKENS, 8)(inputs)
-    x = TransformerBlock(8, 2, 8)(x)
-    x = layers.GlobalAveragePooling1D()(x)
-    x = layers.Dropout(0.1)(x)
-    x = layers.Dense(5, activation="relu")(x)
-    x = layers.Dropout(0.1)(x)
-    return keras.Model(inputs=inputs, outputs=layers.Dense(2, activation="softmax")(x))
-
-
 class Time2Vec(layers.Layer):
     """Learned sines of the columns, beside them."""
 

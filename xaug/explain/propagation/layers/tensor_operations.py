@@ -39,7 +39,8 @@ SHARES = {
         "math.segment_min", "math.unsorted_segment_max", "math.unsorted_segment_min", "ops.segment_max", "ops.tril",
         "ops.triu", "ops.diagonal", "ops.max_pool", "ops.adaptive_max_pool",
         "ops.space_to_depth", "ops.depth_to_space", "ops.rot90",
-        "linalg.diag", "linalg.set_diag", "image.flip_up_down", "image.rot90",
+        "linalg.diag", "linalg.set_diag", "image.flip_up_down", "image.rot90", "image.extract_patches",
+        "ops.extract_patches",
     ),
     Share.LINEAR: (
         "__operators__.add", "math.add", "math.subtract", "__operators__.sub", "math.negative", "math.add_n",

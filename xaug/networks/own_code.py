@@ -1,0 +1,189 @@
+"""Python code of the user that a model file needs: classes of layers, functions, and names that Lambda layers use.
+
+A model file names classes and functions, and holds the code of Lambda layers, but not the module in which they were
+written. The user names that module, or its file, and it is run once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from xaug.core.errors import ConfigurationError
+from xaug.core.files import digest_file
+from xaug.core.types import JsonObject
+from xaug.networks.keras_versions import inner_layers, loader_of_functions
+
+__all__ = ["OwnCode", "code_digests"]
+
+USUAL = {
+    "K": "keras.backend", "backend": "keras.backend", "keras": "keras", "layers": "keras.layers", "np": "numpy",
+    "numpy": "numpy", "tf": "tensorflow",
+}  # fmt: skip
+"""Names by which scripts call these modules; a Lambda layer whose own module is not there can use them."""
+FUNCTIONS = ("function", "activation", "mask")
+"""Attributes of layers that may be functions of the user."""
+LAMBDA = ("module", "output_shape_module", "mask_module")
+"""Options of a Lambda layer that name the module of one of its functions."""
+
+
+def code_digests(code: Sequence[str]) -> list[str]:
+    """What identifies code: digests of files, names of modules."""
+    return [digest_file(_path(one)) if _is_file(one) else one for one in code]
+
+
+class OwnCode:
+    """Files and modules with code of the user.
+
+    Parameters
+    ----------
+    code : sequence of str
+        paths of Python files, or names of modules that can be imported
+
+    Attributes
+    ----------
+    objects : dict
+        classes and functions that they define, by the names by which model files call them
+
+    Raises
+    ------
+    ConfigurationError
+        if one of them is not there, or fails
+    """
+
+    def __init__(self, code: Sequence[str] = ()):
+        self.objects: dict[str, Any] = {}
+        self._names: dict[str, Any] = {name: importlib.import_module(module) for name, module in USUAL.items()}
+        for one in code:
+            content = vars(_module(one))
+            self._names |= {name: value for name, value in content.items() if not name.startswith("__")}
+            for name, value in content.items():
+                if isinstance(value, (type, FunctionType)) and _is_own(value):
+                    self.objects |= {name: value, _registered_name(value): value}
+
+    @contextmanager
+    def at_hand(self, config: JsonObject) -> Iterator[None]:
+        """Make the objects known to Keras, and the names known that the Lambda layers of a configuration use."""
+        import keras
+
+        modules = [*sorted(_modules_of(config)), loader_of_functions()]
+        with keras.saving.custom_object_scope(self.objects), _names_in(modules, self._names):
+            yield
+
+    def bind(self, model: Any) -> Any:
+        """A model that was opened with these names at hand; functions of its layers keep them."""
+        loader = vars(importlib.import_module(loader_of_functions()))
+        for layer in inner_layers(model):
+            for name in FUNCTIONS:
+                function = getattr(layer, name, None)
+                if isinstance(function, FunctionType) and function.__globals__ is loader:
+                    content = {**self._names, **loader}
+                    own = FunctionType(
+                        function.__code__, content, function.__name__, function.__defaults__, function.__closure__
+                    )
+                    setattr(layer, name, own)
+        return model
+
+
+def _is_own(value: type | FunctionType) -> bool:
+    """Whether a class or function is none of Keras, TensorFlow, NumPy or Python."""
+    package = value.__module__.partition(".")[0]
+    return package not in ("keras", "tensorflow", "numpy") and package not in sys.stdlib_module_names
+
+
+def _is_file(one: str) -> bool:
+    return one.endswith(".py")
+
+
+def _path(one: str) -> Path:
+    path = Path(one).resolve()
+    if not path.is_file():
+        raise ConfigurationError(f"--code {one}: there is no such file")
+    return path
+
+
+def _module(one: str) -> ModuleType:
+    """The module of a file, which is run once, or of a name."""
+    if _is_file(one):
+        return _run(_path(one), digest_file(_path(one)))
+    try:
+        return importlib.import_module(one)
+    except Exception as error:  # code of others may raise anything
+        raise ConfigurationError(
+            f"--code {one}: the module cannot be imported ({type(error).__name__}: {error}). Install its package in "
+            "this environment, or give the path of a Python file that ends in .py"
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _run(path: Path, digest: str) -> ModuleType:
+    """The module of a file of this content."""
+    name = f"xaug_code_{digest[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, "its name ends in .py"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))  # as for a script, so that it can import files beside it
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ConfigurationError(
+            f"--code {path}: the file cannot be run ({type(error).__name__}: {error}). It must define layers and "
+            "functions, and do nothing else"
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _registered_name(value: Any) -> str:
+    import keras
+
+    return str(keras.saving.get_registered_name(value))
+
+
+def _modules_of(config: Any) -> set[str]:
+    """Names of the modules in which the functions of Lambda layers were written."""
+    if isinstance(config, list):
+        return {name for one in config for name in _modules_of(one)}
+    if not isinstance(config, Mapping):
+        return set()
+    found = {name for value in config.values() for name in _modules_of(value)}
+    own = config.get("config")
+    if config.get("class_name") == "Lambda" and isinstance(own, Mapping):
+        found |= {own[key] for key in LAMBDA if isinstance(own.get(key), str)}
+    return found
+
+
+@contextmanager
+def _names_in(modules: Sequence[str], names: Mapping[str, Any]) -> Iterator[None]:
+    """Add names to modules that lack them, for a while; modules that cannot be imported are empty ones so long."""
+    added: list[tuple[ModuleType, list[str]]] = []
+    made: list[str] = []
+    for name in modules:
+        if name not in sys.modules:
+            try:
+                importlib.import_module(name)
+            except Exception:  # code of others may raise anything; the names below may do
+                sys.modules[name] = ModuleType(name)
+                made.append(name)
+        own = vars(sys.modules[name])
+        lacking = [each for each in names if each not in own]
+        own.update({each: names[each] for each in lacking})
+        added.append((sys.modules[name], lacking))
+    try:
+        yield
+    finally:
+        for module, lacking in added:
+            for each in lacking:
+                vars(module).pop(each, None)
+        for name in made:
+            sys.modules.pop(name, None)
