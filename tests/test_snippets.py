@@ -49,7 +49,9 @@ NOT_RUN = {
         "python -m xaug.explain cnn2d_xaug_literal": "it needs these trainings",
         "import numpy": "it needs these trainings",
     },
-    "own_model.md": {"python -m xaug.explain pfn.h5": "it needs a network of EnergyFlow; tests/networks opens its like"},
+    "own_model.md": {
+        "python -m xaug.explain pfn.h5": "it needs a network of EnergyFlow; tests/networks opens one alike"
+    },
     "concepts.md": {"python -m xaug.explain zbb_mlp": "tests/explain runs these options"},
     "ig.md": {
         "python -m xaug.explain vlq_run": "it needs a run on events; 03_ig_baselines.ipynb trains one",

@@ -14,7 +14,15 @@ from xaug.explain.keras_models import read_output
 
 PAGE = Path(__file__).parents[3] / "notebooks" / "models.md"
 MODELS = models()
-QUICK = ("particle_flow", "shared_encoder", "patches_of_images", "unknown_length", "keras_example", "initial_state", "dict_outputs")
+QUICK = (
+    "particle_flow",
+    "shared_encoder",
+    "patches_of_images",
+    "unknown_length",
+    "keras_example",
+    "initial_state",
+    "dict_outputs",
+)
 OTHERS = [name for name in MODELS if name not in QUICK]
 
 
