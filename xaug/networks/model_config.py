@@ -44,14 +44,45 @@ PROGRAMS = {
 """Layers of Keras that run whatever a file names."""
 CODE = {"Lambda": "a Lambda layer", "__lambda__": "a lambda function", "function": "a function of its own"}
 """Names of classes that hold code or name it."""
+PLAIN_OPS = (
+    "abs", "add", "argmax", "argmin", "argsort", "boolean_mask", "broadcast_to", "cast", "clip_by_value", "concat",
+    "convert_to_tensor", "cos", "divide", "einsum", "ensure_shape", "equal", "exp", "expand_dims", "eye", "fill",
+    "floor_div", "gather", "gather_nd", "greater", "greater_equal", "identity", "less", "less_equal", "log",
+    "logical_and", "logical_not", "logical_or", "matmul", "maximum", "minimum", "multiply", "negative", "norm",
+    "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "range", "rank", "realdiv", "reduce_all", "reduce_any",
+    "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape",
+    "reverse", "roll", "round", "searchsorted", "sequence_mask", "shape", "sigmoid", "sign", "sin", "size", "slice",
+    "sort", "space_to_batch_nd", "space_to_depth", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient",
+    "strided_slice", "subtract", "tanh", "tensordot", "tile", "transpose", "truediv", "unstack", "where", "where_v2",
+    "zeros", "zeros_like",
+)  # fmt: skip
+"""Functions of TensorFlow that only compute."""
+IMAGE_OPS = (
+    "central_crop", "crop_to_bounding_box", "extract_patches", "flip_left_right", "flip_up_down", "resize", "rot90",
+    "sobel_edges",
+)  # fmt: skip
+"""Those for images."""
+BACKEND_OPS = (
+    "abs", "all", "any", "argmax", "argmin", "batch_dot", "batch_flatten", "bias_add", "cast", "clip", "concatenate",
+    "conv1d", "conv2d", "cumsum", "dot", "elu", "equal", "exp", "expand_dims", "flatten", "gather", "greater",
+    "greater_equal", "hard_sigmoid", "l2_normalize", "less", "less_equal", "log", "logsumexp", "max", "maximum", "mean",
+    "min", "minimum", "not_equal", "ones_like", "permute_dimensions", "pow", "prod", "relu", "repeat",
+    "repeat_elements", "reshape", "reverse", "shape", "sigmoid", "sign", "softmax", "softplus", "softsign", "sqrt",
+    "square", "squeeze", "stack", "std", "sum", "tanh", "tile", "transpose", "var", "zeros_like",
+)  # fmt: skip
+"""Those of the backend of Keras 2."""
+ACTIVATIONS = (
+    "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu", "selu", "sigmoid", "softmax",
+    "softplus", "softsign", "swish", "tanh",
+)  # fmt: skip
+"""Its activations."""
 TENSOR_OPS = re.compile(
-    r"(tf\.)?((math|nn|linalg)\.[a-z_0-9]+|__operators__\.[a-z_]+|(abs|add|boolean_mask|broadcast_to|cast|clip_by_value|"
-    r"concat|cos|divide|exp|expand_dims|equal|gather|greater|greater_equal|identity|less|less_equal|log|logical_(and|not|or)|"
-    r"matmul|maximum|minimum|multiply|negative|norm|not_equal|one_hot|ones_like|pad|pow|reduce_(all|any|logsumexp|max|mean|"
-    r"min|prod|sum)|repeat|reshape|reverse|round|sequence_mask|shape|sigmoid|sign|sin|slice|sort|split|sqrt|square|squeeze|"
-    r"stack|strided_slice|subtract|tanh|tile|transpose|truediv|unstack|where|zeros_like))$"
+    r"(tf\.)?(compat\.v1\.)?((math|nn|linalg|signal|random)\.[a-z_0-9]+|__operators__\.[a-z_]+"
+    rf"|image\.({'|'.join(IMAGE_OPS)})|(keras\.)?backend\.({'|'.join(BACKEND_OPS)})"
+    rf"|keras\.activations\.({'|'.join(ACTIVATIONS)})|quantization\.(fake_quant_with_min_max_(args|vars)"
+    rf"|quantize_and_dequantize_v2)|({'|'.join(PLAIN_OPS)}))$"
 )
-"""Functions of TensorFlow that only compute, by which Keras 2 records `x + y` or `tf.reduce_sum(x, 1)`."""
+"""Functions by which Keras 2 records `x + y`, `tf.reduce_sum(x, 1)` or `K.sum(x, 1)`, and which run no other code."""
 
 
 def refuse_code(config: Any, path: str, can_run: bool = True, known: Collection[str] = ()) -> None:

@@ -8,7 +8,9 @@ from keras import layers
 
 from xaug.explain.propagation.composites import choose
 from xaug.explain.propagation.engine import Propagator
+from xaug.explain.propagation.layers.tensor_operations import SHARES
 from xaug.networks.keras_versions import is_keras_3
+from xaug.networks.model_config import TENSOR_OPS
 
 STEPS, FEATURES = 4, 3
 RNG = np.random.default_rng(5)
@@ -110,3 +112,20 @@ def test_padded_queries_are_alike_in_both_precisions(graph_of, randomised):
     for dtype in ("float32", "float64"):
         found = Propagator(graph_of(model), choose("epsilon", 1e-9), dtype=dtype).logits({"x": x})
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_operations_with_a_rule_open_from_files():
+    """They only compute, so that a file which names them runs no code that came with it."""
+    names = {name for names in SHARES.values() for name in names if not name.startswith("ops.")}
+    assert [name for name in sorted(names) if not TENSOR_OPS.match(name)] == []
+    for form in ("tf.math.add", "compat.v1.transpose", "keras.backend.sum", "backend.sum"):
+        assert TENSOR_OPS.match(form)
+    for other in (
+        "io.write_file",
+        "compat.v1.py_func",
+        "keras.activations.get",
+        "keras.backend.eval",
+        "math.x.y",
+        "map_fn",
+    ):
+        assert not TENSOR_OPS.match(other)

@@ -214,6 +214,7 @@ class _PairIntegration:
         self.nodes, self.unit = self.node_numbers[0], 1.0
         self.compares_all = self.by_pieces = self.is_stuck = False
         self.agreement = 1.0
+        self.known: dict[int, Terms] = {}
         self.fixed = integrator.table(baselines)
         n = len(next(iter(x.values())))
         row = 4 * sum(int(np.prod(table.shape[1:])) for table in self.fixed)
@@ -290,6 +291,8 @@ class _PairIntegration:
             middle = (low + high) // 2
             low, high = (low, middle) if enough(middle) else (middle, high)
         self.nodes, self.agreement = self.node_numbers[high], share(high)
+        if self.compares_all and drawn is None and kept.all():
+            self.known = done  # all pairs in their order: they are not integrated again
         if self.nodes > FEW and is_suitable(self.integrator):
             self._try_pieces(events, local[kept], of_baseline[kept], enough(high))
         if self.agreement < REACHED and not self.by_pieces and high > 3:
@@ -345,21 +348,31 @@ class _PairIntegration:
         if self.by_pieces:
             terms, complete, nodes = self.pieces(events, of_event, of_baseline)
             return self.named(block, terms, 1 << np.ceil(np.log2(nodes)).astype(int), complete & self.right(terms))
-        if self.grid is None:
-            terms = self.integrate(events, of_event, of_baseline, self.nodes)
+        of_all = np.repeat(np.arange(block.rows.start, block.rows.stop), columns.shape[1])
+        places = of_all * len(self.fixed[0]) + of_baseline  # among all pairs
+
+        def integrated(nodes: int, some: Array | slice = slice(None)) -> Terms:
+            if nodes in self.known:
+                return self.known[nodes].rows(places[some])
+            return self.integrate(events, of_event[some], of_baseline[some], nodes)
+
+        if self.grid is None or self.known:
+            terms = integrated(self.nodes)
         else:
             own = events.table, self.fixed, events.directions
             rows = first + np.arange(len(columns)), columns[0]
             terms = Terms(*self.integrator.integrate_grid(*own, *rows, self.nodes, self.grid))
         nodes, within = np.full(len(terms.error), self.nodes), self.right(terms)
         if self.compares_all:
-            terms, within = self._compared(terms, events, (of_event, of_baseline), nodes)
+            terms, within = self._compared(terms, integrated, nodes)
         higher = self.node_numbers[self.node_numbers.index(self.nodes) + 1 :]
         for more in higher[-1::-2][::-1]:  # every other one, up to the last
             wrong = np.flatnonzero(~within & terms.is_finite)
             if len(wrong) <= (1 - REACHED) * len(within):
                 break
-            terms, change = self._again(terms, events, wrong, (of_event, of_baseline), more)
+            better = integrated(more, wrong)
+            change = self.right(better, better.change(terms.rows(wrong)))
+            terms = terms.with_rows(wrong, better)
             nodes[wrong], within[wrong] = more, change
         return self.named(block, terms, nodes, within)
 
@@ -373,20 +386,13 @@ class _PairIntegration:
             1.0 if self.compares_all else self.agreement, self.is_stuck,
         )  # fmt: skip
 
-    def _compared(self, terms: Terms, events: _Events, pairs: tuple[Array, Array], nodes: Array) -> tuple[Terms, Array]:
+    def _compared(self, terms: Terms, integrated: Callable[[int], Terms], nodes: Array) -> tuple[Terms, Array]:
         """Compare all attributions with those by more nodes, which are kept where they differ; whether both agree."""
         more = self.reference_nodes(self.nodes)
-        finer = self.integrate(events, *pairs, more)
+        finer = integrated(more)
         change = terms.change(finer)
         if more > self.nodes:
             better = np.flatnonzero(change > 0.1 * self.allowed(terms))
             nodes[better] = more
             terms = terms.with_rows(better, finer.rows(better))
         return terms, self.right(terms, change)
-
-    def _again(
-        self, terms: Terms, events: _Events, wrong: Array, pairs: tuple[Array, Array], nodes: int
-    ) -> tuple[Terms, Array]:
-        """Integrate some pairs with more nodes; the terms of all, and whether those of these pairs are right now."""
-        better = self.integrate(events, pairs[0][wrong], pairs[1][wrong], nodes)
-        return terms.with_rows(wrong, better), self.right(better, better.change(terms.rows(wrong)))
