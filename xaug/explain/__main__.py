@@ -12,6 +12,7 @@ from xaug.core.command import TRUST, OneOf, xaug_command
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 from xaug.data.splits import SPLITS
+from xaug.explain.command_words import in_flags
 from xaug.explain.method import AnyMethod, MethodOption, method_options
 from xaug.explain.methods import registered
 
@@ -149,6 +150,14 @@ def explain(
 
     Example: python -m xaug.explain two_heads.keras --inputs test.npz --output-kind mass:value --method lrp -o mass_lrp
     """
+    with in_flags():
+        return _explain(run, output, inputs, variables, classes, **options)
+
+
+def _explain(
+    run: Path, output: Path, inputs: Path | None, variables: Path | None, classes: str | None, **options: Any
+) -> JsonObject:
+    """The work of the command."""
     from xaug.explain.stage import explain_run
 
     if inputs is not None:
