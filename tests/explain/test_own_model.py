@@ -160,6 +160,31 @@ class TestCommand:
         if file == "names.npz":
             np.testing.assert_array_equal(found.label, np.arange(60) % 3)
 
+    def test_columns_of_labels_and_keys_of_a_dict(self, tmp_path):
+        """Arrays may have the keys of a model that takes a dict; labels and weights may be a column of a table."""
+        import keras
+
+        import xaug
+
+        first, second = keras.Input((2,), name="input_a"), keras.Input((3,), name="input_b")
+        h = keras.layers.Concatenate()([first, second])
+        model = keras.Model({"tracks": first, "jet": second}, keras.layers.Dense(2, activation="softmax")(h))
+        model.save(tmp_path / "m.keras")
+        rng = np.random.default_rng(5)
+        x = {"jet": rng.normal(size=(20, 3)).astype("f4"), "tracks": rng.normal(size=(20, 2)).astype("f4")}
+        label = np.array([b"QCD", b"Hbb"])[np.arange(20) % 2]
+        np.savez(tmp_path / "x.npz", **x, label=label[:, None], weight=np.ones((20, 1)))
+        done = run(
+            explain, tmp_path / "m.keras", "--inputs", tmp_path / "x.npz", "--classes", "QCD,Hbb", "--target", "Hbb",
+            "--engine", "native", "--epsilon", 1e-6, "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        (found,) = load_attributions(tmp_path / "a")
+        np.testing.assert_array_equal(found.label, np.arange(20) % 2)
+        own = xaug.explain.lrp(model, x, target=1, epsilon=1e-6, engine="native")
+        for name, values in own.relevance.items():
+            np.testing.assert_allclose(found.relevance[name], values, rtol=1e-3, atol=1e-5)
+
     @pytest.mark.parametrize(
         ("change", "options", "reason"),
         [

@@ -8,6 +8,7 @@ import pytest
 
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
+from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
 from xaug.networks.own_code import OwnCode
 
@@ -39,10 +40,14 @@ def bent(x):
     return x * keras.activations.sigmoid(x)
 
 
-def make():
+def make(activation=None):
     x = keras.Input((4,), name="jet")
     h = Shifted(name="shifted")(Scaled(3.0, name="scaled")(x))
-    return keras.Model(x, layers.Dense(2, activation="softmax")(layers.Dense(3, activation=bent)(h)))
+    return keras.Model(x, layers.Dense(2, activation="softmax")(layers.Dense(3, activation=activation)(h)))
+
+
+def make_bent():
+    return make(bent)
 """
 FUNCTIONS = """
 from keras import backend as K, layers
@@ -100,6 +105,21 @@ class TestClasses:
             found = xaug.load_model(path, code=code)
             np.testing.assert_allclose(found.predict(X, verbose=0), expected, rtol=1e-6)
 
+    def test_functions_open_with_their_code(self, tmp_path):
+        source = tmp_path / "mylayers.py"
+        source.write_text(LAYERS)
+        model = OwnCode([str(source)]).objects["make_bent"]()
+        for form in FORMS:
+            model.save(tmp_path / form)
+            if form.endswith("h5") and not is_keras_3():
+                with pytest.raises(ModelError, match=r"from HDF5 files: save the model by model.save\('model.keras'\)"):
+                    xaug.load_model(tmp_path / form, code=str(source))
+                continue
+            with pytest.raises(ModelError, match="would run code"):
+                xaug.load_model(tmp_path / form)
+            found = xaug.load_model(tmp_path / form, code=str(source))
+            np.testing.assert_allclose(found.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-6)
+
     def test_others_stay_refused(self, with_layers, tmp_path):
         path, _, _ = with_layers
         other = tmp_path / "other.py"
@@ -109,7 +129,7 @@ class TestClasses:
 
     def test_trusted_without_code_the_error_asks_for_it(self, with_layers):
         path, _, _ = with_layers
-        with pytest.raises(ModelError, match=r"classes and functions of your own.*--code FILE.py"):
+        with pytest.raises(ModelError, match=r"may need classes and functions of your own.*--code FILE.py"):
             xaug.load_model(path, unsafe=True)
 
 

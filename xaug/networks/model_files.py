@@ -200,15 +200,24 @@ def _by_keras(path: Path, unsafe: bool) -> Model:
 def _lacking_code(error: Exception) -> str:
     """What to do about an error of a file that needs classes, functions or names of the user; empty for others."""
     text = str(error)
-    if isinstance(error, NameError):
-        missing = f"the name {error.name!r}, which the code of a Lambda layer uses" if error.name else "a name"
-    elif re.search(r"[Uu]nknown (layer|\w+ function|object|activation)|[Cc]ould not (locate|deserialize|find)", text):
+    if "Unknown activation function: 'function'" in text:
+        return (
+            ". Keras 2 does not read functions of one's own as activations from HDF5 files: save the model by "
+            "model.save('model.keras')"
+        )
+    name = re.search(r"name '(\w+)' is not defined", text)
+    if name:
+        missing = f"the name {name[1]!r}, which the code of a Lambda layer uses"
+    elif re.search(
+        r"[Uu]nknown (layer|\w+ function|object|activation)|[Cc]ould not (locate|deserialize|find)|'str' object is",
+        text,
+    ):
         missing = "classes and functions of your own"
     else:
         return ""
     return (
-        f". If it needs {missing}: name the Python file or the module that defines them, by --code FILE.py or --code "
-        "MODULE (in Python: code='FILE.py')"
+        f". It may need {missing}: name the Python file or the module that defines what is missing, by --code FILE.py "
+        "or --code MODULE (in Python: code='FILE.py')"
     )
 
 

@@ -163,18 +163,26 @@ def _modules_of(config: Any) -> set[str]:
     return found
 
 
+def _imported(name: str) -> bool:
+    """Import a module of a package; a plain name is mostly that of the script that trained, which would run again."""
+    if "." not in name:
+        return False
+    try:
+        importlib.import_module(name)
+    except Exception:  # code of others may raise anything; names that are added may do
+        return False
+    return True
+
+
 @contextmanager
 def _names_in(modules: Sequence[str], names: Mapping[str, Any]) -> Iterator[None]:
     """Add names to modules that lack them, for a while; modules that cannot be imported are empty ones so long."""
     added: list[tuple[ModuleType, list[str]]] = []
     made: list[str] = []
     for name in modules:
-        if name not in sys.modules:
-            try:
-                importlib.import_module(name)
-            except Exception:  # code of others may raise anything; the names below may do
-                sys.modules[name] = ModuleType(name)
-                made.append(name)
+        if name not in sys.modules and not _imported(name):
+            sys.modules[name] = ModuleType(name)
+            made.append(name)
         own = vars(sys.modules[name])
         lacking = [each for each in names if each not in own]
         own.update({each: names[each] for each in lacking})
