@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import h5py
     from keras import Model
 
-__all__ = ["assign_layers", "assign_legacy"]
+__all__ = ["LAYERS", "assign_layers", "assign_legacy"]
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")
-"""Groups with the layers of a model, in Keras 3 and in Keras 2."""
+"""Groups with the layers of a model: since Keras 2.15 and the package tf_keras, and in Keras 2 before."""
 STATE = "seed_generator"
 """Group with the state of random numbers, which predictions do not use."""
 

@@ -85,6 +85,10 @@ TENSOR_OPS = re.compile(
 """Functions by which Keras 2 records `x + y`, `tf.reduce_sum(x, 1)` or `K.sum(x, 1)`, and which run no other code."""
 
 
+OTHER_VERSION = "; or open it with the version of Keras that wrote it (2 with TensorFlow 2.14, 3 with 2.16 or later)"
+"""Way out for files whose code cannot run here."""
+
+
 def refuse_code(config: Any, path: str, can_run: bool = True, known: Collection[str] = ()) -> None:
     """Refuse a configuration that holds or names code which is not part of Keras.
 
@@ -109,7 +113,7 @@ def refuse_code(config: Any, path: str, can_run: bool = True, known: Collection[
     for found, layer in _objects(config, "the model"):
         reason = "" if _is_given(found, known) else _reason(found)
         if reason:
-            trusted = f"; or, if you know where the file comes from, {_way(found)}" if can_run else ""
+            trusted = f"; or, if you know where the file comes from, {_way(found)}" if can_run else OTHER_VERSION
             raise ModelError(
                 f"{path}: {layer} {reason}, so opening the file would run code that came with it. Replace that layer "
                 f"by layers of Keras and save the model again{trusted}"

@@ -19,7 +19,7 @@ from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
 from xaug.networks.keras3 import build_model
 from xaug.networks.keras3_operations import is_operation
-from xaug.networks.keras3_weights import assign_layers, assign_legacy
+from xaug.networks.keras3_weights import LAYERS, assign_layers, assign_legacy
 from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
 from xaug.networks.own_code import OwnCode
@@ -142,16 +142,16 @@ def _load_archive(path: Path, unsafe: bool, own: OwnCode) -> Model:
         for name in ("config.json", "model.weights.h5"):
             if names.count(name) != 1:
                 raise ModelError(f"{path} is no .keras archive: it has {names.count(name)} files {name}")
-        config = json.loads(archive.read("config.json"))
+        config = json.loads(_of_keras(archive.read("config.json").decode()))
         metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
         native = _is_native(str(metadata.get("keras_version", "")))
         if not (unsafe and native):
             refuse_code(config, str(path), native, own.objects if native else ())
-        if native:
-            with own.at_hand(config):
-                return own.bind(_by_keras(path, unsafe))
-        model = build_model(config, str(path))
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            if native and (is_keras_3() or LAYERS[0] not in file):
+                with own.at_hand(config):
+                    return own.bind(_by_keras(path, unsafe))
+            model = _by_configuration(config, unsafe, own) if native else build_model(config, str(path))
             assign_layers(model, config, file, str(path))
     return model
 
@@ -164,7 +164,8 @@ def _load_hdf5(path: Path, unsafe: bool, own: OwnCode) -> Model:
                 f"{path} is an HDF5 file without a model: it holds weights only, or other data. Save the whole model "
                 "with model.save('model.keras')"
             )
-        config = json.loads(text)
+        text = text.decode() if isinstance(text, bytes) else str(text)
+        config = json.loads(_of_keras(text))
         version = file.attrs.get("keras_version", "")
         native = _is_native(version.decode() if isinstance(version, bytes) else str(version))
         if not (unsafe and native):
@@ -172,7 +173,7 @@ def _load_hdf5(path: Path, unsafe: bool, own: OwnCode) -> Model:
         # Keras 3 writes operations between tensors into HDF5 files, and does not read them
         if native and not (is_keras_3() and any(map(is_operation, config["config"]["layers"]))):
             with own.at_hand(config):
-                return own.bind(_by_keras(path, unsafe))
+                return own.bind(_by_keras(path, unsafe, text))
         model = build_model(config, str(path))
         assign_legacy(model, file["model_weights"], str(path))
     return model
@@ -183,17 +184,38 @@ def _is_native(version: str) -> bool:
     return not version or (version.split(".")[0] >= "3") == is_keras_3()
 
 
-def _by_keras(path: Path, unsafe: bool) -> Model:
+TF_KERAS = re.compile(r'("module": ?")tf_keras\.')
+
+
+def _of_keras(text: str) -> str:
+    """A configuration in which what the package tf_keras wrote, which is Keras 2 by another name, is of Keras."""
+    return TF_KERAS.sub(r"\1keras.", text)
+
+
+def _by_configuration(config: JsonObject, unsafe: bool, own: OwnCode) -> Model:
+    """The model of a configuration of Keras 2.15 or later, whose groups of weights Keras 2.14 does not know."""
+    import keras
+
+    config = {key: value for key, value in config.items() if key != "compile_config"}
+    with own.at_hand(config):
+        return own.bind(keras.saving.deserialize_keras_object(config, safe_mode=not unsafe))
+
+
+def _by_keras(path: Path, unsafe: bool, config: str = "") -> Model:
     """Open a file that was checked before by Keras itself, which goes by the ending of the name."""
     import keras
 
     wanted = ".keras" if path.is_file() and zipfile.is_zipfile(path) else ".h5" if path.is_file() else path.suffix
     options: dict[str, Any] = {"compile": False, "safe_mode": not unsafe}
-    if path.suffix == wanted or (wanted == ".h5" and path.suffix == ".hdf5"):
+    changed = _of_keras(config)
+    if changed == config and (path.suffix == wanted or (wanted == ".h5" and path.suffix == ".hdf5")):
         return keras.models.load_model(path, **options)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"model{wanted}"
         shutil.copyfile(path, copy)
+        if changed != config:
+            with h5py.File(copy, "r+") as file:
+                file.attrs["model_config"] = changed
         return keras.models.load_model(copy, **options)
 
 

@@ -76,7 +76,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         from xaug.explain.gradients.samples import input_shapes
 
         options = job.options
-        shapes = input_shapes(job.run.model(0))
+        shapes = input_shapes(job.run.model(0), job.run.input_spec.shapes)
         fixed = frozen_elements(options.frozen, shapes, job.run.variables)
         read_padding(options.padding, shapes)
         whole = [name for name, elements in fixed.items() if elements.all()]

@@ -72,7 +72,8 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     """
     choice = _renamed("reference", choice, "classes_mean")
     if choice in ("background", "background_mean"):
-        mean = Mean(data, run=run, split=_split(data)).sample(input_shapes(run.model(0)))
+        shapes = input_shapes(run.model(0), run.input_spec.shapes)
+        mean = Mean(data, run=run, split=_split(data)).sample(shapes)
         return Sample(mean.arrays, provenance={**mean.provenance, "kind": choice})
     if choice == "classes_mean":
         return _mean_of_classes(run, data)
@@ -138,7 +139,7 @@ def _renamed(option: str, choice: str, name: str) -> str:
 
 def _mean_of_classes(run: Run, data: Dataset) -> Sample:
     """The mean of the mean events of all classes."""
-    shapes, split = input_shapes(run.model(0)), _split(data)
+    shapes, split = input_shapes(run.model(0), run.input_spec.shapes), _split(data)
     means = [Mean(data, run=run, split=split, label=label).sample(shapes).arrays for label in range(len(data.classes))]
     arrays = {name: np.mean([one[name] for one in means], axis=0) for name in means[0]}
     return Sample(arrays, provenance={"kind": "classes_mean", "split": split})
@@ -203,7 +204,7 @@ def with_baseline(
     from xaug.explain.gradients.samples import sample_of
 
     run, data = job.run, job.data
-    sample = sample_of(baseline, run.model(0), {}, run.variables, frozen)
+    sample = sample_of(baseline, run.model(0), {}, run.variables, frozen, run.input_spec.shapes)
     split = "train" if data.size("train") else job.split  # events for a model of the user's have one split only
     near = run.inputs(data.load(run.input_spec.fields, split, NEIGHBOURS))
     distance = distance_from_data(sample, near, run.variables)

@@ -132,9 +132,10 @@ def check_weights(weights: Array, name: str) -> None:
         raise ConfigurationError(f"{name} 0 and all others are 0: at least one weight must be positive")
 
 
-def input_shapes(model: keras.Model) -> Shapes:
-    """Shapes of a model's inputs by name, without the event axis."""
-    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(input_names(model), model.inputs, strict=True)}
+def input_shapes(model: keras.Model, known: Shapes | None = None) -> Shapes:
+    """Shapes of a model's inputs by name, without the event axis; those of open length as they are `known`."""
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in zip(input_names(model), model.inputs, strict=True)}
+    return {name: (known or {}).get(name, shape) if None in shape else shape for name, shape in shapes.items()}
 
 
 def with_event_axis(arrays: Mapping[str, Array], shapes: Shapes) -> Arrays:
@@ -149,6 +150,7 @@ def sample_of(
     inputs: Arrays,
     variables: Mapping[str, Sequence[str]] | None = None,
     frozen: Sequence[str] = (),
+    known: Shapes | None = None,
 ) -> Sample:
     """Make a sample of a baseline that fits the model and, in scale, its inputs.
 
@@ -164,6 +166,8 @@ def sample_of(
         names of the columns of each input, for messages
     frozen : sequence of str, optional
         inputs that do not move from the baseline to the event, which the baseline may lack
+    known : dict, optional
+        shapes by input name of events that are not given here, for models that leave a length open
 
     Returns
     -------
@@ -174,7 +178,7 @@ def sample_of(
     ConfigurationError
         if names, shapes, values or weights are wrong, or values look unscaled
     """
-    shapes = input_shapes(model) | {name: values.shape[1:] for name, values in inputs.items()}
+    shapes = input_shapes(model, known) | {name: values.shape[1:] for name, values in inputs.items()}
     if isinstance(baseline, (Mapping, list, tuple, np.ndarray)):
         try:
             made = Sample(with_event_axis(named_values(model, baseline), shapes))

@@ -147,7 +147,8 @@ class Rescale(Method[RescaleOptions]):
         from xaug.explain.gradients.samples import input_shapes
 
         options = job.options
-        fixed = frozen_elements(options.frozen, input_shapes(job.run.model(0)), job.run.variables)
+        shapes = input_shapes(job.run.model(0), job.run.input_spec.shapes)
+        fixed = frozen_elements(options.frozen, shapes, job.run.variables)
         whole = [name for name, elements in fixed.items() if elements.all()]
         if options.reference == ZERO:
             return with_baseline(job, Blank(), whole)

@@ -117,7 +117,7 @@ class Judged:
         run, data = self.run, self.explained.data
         if data.size("validation"):
             baseline = named_baseline("background", run, data, self.choices.seed, affordable(data, STAND_INS))
-            return sample_of(baseline, run.model(0), {}, run.variables)
+            return sample_of(baseline, run.model(0), {}, run.variables, known=run.input_spec.shapes)
         own = np.flatnonzero(self.label == 0)[:100]
         if not len(own):
             raise ConfigurationError(
