@@ -55,7 +55,7 @@ class Watched:
 
     def __call__(self, *x):
         """Outputs of inputs with events first, in float64."""
-        return np.asarray(self.model([one.astype(np.float32) for one in x]), np.float64)
+        return np.asarray(self.model([one.astype(np.float32) for one in x], training=False), np.float64)
 
     def linear(self, *x):
         """Outputs without the activation."""
