@@ -24,13 +24,10 @@ FORMS = (
 def as_flags(text: str) -> str:
     """A message whose advice is in options of the command line."""
     for form, words in FORMS:
-        text = form.sub(lambda found, words=words: _listed(found.expand(words)), text)
+        for found in reversed(list(form.finditer(text))):
+            option = found.expand(words).replace("'", "").replace(", ", ",")  # a list of names is separated by commas
+            text = text[: found.start()] + option + text[found.end() :]
     return text
-
-
-def _listed(words: str) -> str:
-    """An option with a list of names as the command line takes it, separated by commas."""
-    return words.replace("'", "").replace(", ", ",")
 
 
 @contextmanager

@@ -298,9 +298,17 @@ def _by_value(y: Array, true: Array | None, classes: Sequence[str] | None) -> tu
     if y.shape[1] == 1:
         value = y[:, 0] if true is None else np.asarray(true, np.float64).reshape(-1)
         names = ("below_median", "above_median") if classes is None else _classes(classes, 2)
-        return np.concatenate([1 - score, score], axis=1), (value > np.median(value)).astype(int), names
+        above = _above_median(value)
+        above = above if 0 < above.sum() < len(above) else _above_median(y[:, 0])
+        return np.concatenate([1 - score, score], axis=1), above.astype(int), names
     names = tuple(f"output_{i}" for i in range(y.shape[1])) if classes is None else _classes(classes, y.shape[1])
     return score, score.argmax(axis=1), names
+
+
+def _above_median(values: Array) -> Array:
+    """Whether values (n,) lie above their median, or on it where none lies above, as for zeros and many ones."""
+    above: Array = values > np.median(values)
+    return above if above.any() else values >= np.median(values)
 
 
 def _one_label(given: Array | None, probability: Array) -> Array:
