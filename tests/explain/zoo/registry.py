@@ -21,6 +21,8 @@ from keras import layers
 from xaug.networks.keras_versions import outputs_by_key
 
 STEPS, FEATURES, TOKENS = 6, 3, 7
+SEED = 5
+"""Of the weights, so that a jump of a network is there each time or never."""
 LENGTHS = np.array([6, 2, 1, 4, 5, 6, 3, 6, 6])
 """Real steps of the nine events: padded ones in many positions of the batch."""
 

@@ -9,6 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 import xaug
@@ -16,7 +17,7 @@ from xaug.core.errors import XaugError
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
-from explain.zoo.registry import Kind, events, frozen_inputs, models  # noqa: E402 - the tests are in no package
+from explain.zoo.registry import SEED, Kind, events, frozen_inputs, models  # noqa: E402 - the tests are in no package
 
 PAGE = HERE.parents[2] / "notebooks" / "models.md"
 HEADER = "| model | LRP | IG |"
@@ -42,6 +43,7 @@ def verdict(explain):
 
 def row(kind: Kind) -> str:
     """The row of one model."""
+    keras.utils.set_random_seed(SEED)
     model = kind.build()
     x, target = events(model), kind.target(model)
     lrp = verdict(lambda: xaug.explain.lrp(model, x, "epsilon", target, "native", output=kind.output))
@@ -65,7 +67,8 @@ def main(names: list[str]) -> None:
         if kind.name in known:
             groups.setdefault(kind.group, []).append(known[kind.name])
     tables = [
-        f"\n## {group.capitalize().replace('_', ' ')}\n\n{HEADER}\n|---|---|---|\n" + "\n".join(rows)
+        f"\n## {group.capitalize().replace('_', ' ').replace('keras', 'Keras')}\n\n{HEADER}\n|---|---|---|\n"
+        + "\n".join(rows)
         for group, rows in groups.items()
     ]
     PAGE.write_text(INTRODUCTION + "\n".join(tables) + "\n")

@@ -19,7 +19,7 @@ from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.gradients.conventions import FREE, PADDING, PaddingLike, read_padding
 from xaug.explain.gradients.integrator import Integrator, integrator_of
 from xaug.explain.gradients.paths import Padding, Paths, list_padding, masked_padding
-from xaug.explain.gradients.preparation import may_jump
+from xaug.explain.gradients.preparation import may_jump, normalises
 from xaug.explain.keras_models import plain_errors
 
 if TYPE_CHECKING:
@@ -176,14 +176,17 @@ class PathChoice:
         height = np.median(size[size > 0])
         tall = f"by {height:.2g} (median)" if np.isfinite(height) else "to a value that is no number"
         lists = [name for name in culprits or self.shapes if len(self.shapes[name]) > 1]
+        is_normal = end == "baseline" and normalises(integrator.network.model)
+        cause = "changes there" + (", or it normalises numbers that are all equal there" if is_normal else "")
         remedies = [
+            *(["choose a baseline that is an event, as a mean or a sample of the background"] if is_normal else []),
             *([f"say which value padded steps have, with padding={{{lists[0]!r}: VALUE}}"] if lists else []),
             f"freeze what masks or selects, with frozen={culprits[:1] or ['INPUT']!r} or its columns",
             "choose a baseline with the mask and padding of the events",
         ]
         return (
             f"f jumps {tall} where {100 * float((size > 0).mean()):.0f}% of the paths {ENDS[end]}, by input {where}: a "
-            "mask, threshold or padding value of the network changes there, and more nodes change nothing. Remedies: "
+            f"mask, threshold or padding value of the network {cause}, and more nodes change nothing. Remedies: "
             + "; ".join(remedies)
             + "; padding='free' takes the paths as they are"
         )

@@ -12,9 +12,9 @@ from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
 from xaug.explain.propagation.graph import make_graph
-from xaug.networks.keras_versions import GET_ITEM, calls_of, inner_layers, kind_of
+from xaug.networks.keras_versions import GET_ITEM, calls_of, config_of, inner_layers, kind_of
 
-__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump"]
+__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump", "normalises"]
 
 
 def check_inputs(network: ModelOutput, paths: Paths) -> None:
@@ -117,5 +117,20 @@ def may_jump(model: keras.Model) -> bool:
         kind_of(layer) in JUMPING
         or not type(layer).__module__.startswith("keras.")
         or getattr(layer, "mask_zero", False)
+        for layer in inner_layers(model)
+    )
+
+
+NORMALISING = ("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization")
+"""Layers that divide by the spread or the length of an event's own numbers."""
+
+
+def normalises(model: keras.Model) -> bool:
+    """Whether a model has layers that divide by the spread or the length of numbers of the event.
+
+    Where these are all equal, as in a blank event, a small change of them changes the output much.
+    """
+    return any(
+        kind_of(layer) in NORMALISING or "l2_normalize" in str(config_of(layer).get("function", ""))
         for layer in inner_layers(model)
     )

@@ -143,8 +143,9 @@ def make_graph(
     if head is not None:
         end, calls = head.end, head.calls
     nodes: dict[str, Node] = {}
+    zeros: dict[str, tf.Tensor] = {}
     for call in _reachable(calls, inputs, end):
-        nodes[call.name] = _node(call, nodes, shapes or {})
+        nodes[call.name] = _node(call, nodes, shapes or {}, zeros)
     step = "head: softmax or sigmoid taken off" if head is not None and head.kind in HEADS else "head: as it is"
     kind = "value" if head is None else head.kind
     graph = _as_row(Graph((*(n for n in nodes.values() if n.name != end), nodes[end]), tuple(inputs), (step,), kind))
@@ -171,8 +172,8 @@ def difference(graph: Graph, plus: int, minus: int) -> Graph:
     return replace(graph, nodes=(*graph.nodes, node))
 
 
-def _node(call: Call, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) -> Node:
-    """The node of a call, whose inputs are nodes already."""
+def _node(call: Call, nodes: Mapping[str, Node], shapes: Mapping[str, Shape], zeros: dict[str, tf.Tensor]) -> Node:
+    """The node of a call, whose inputs are nodes already; `zeros` are outputs of nodes for an event of zeros."""
     entry, source = entry_of(call.layer.kind), call.layer
     shape = shapes.get(call.name, source.shape)
     source = replace(source, shape=shape, input_shapes=tuple(nodes[name].shape for name in call.inputs))
@@ -180,19 +181,26 @@ def _node(call: Call, nodes: Mapping[str, Node], shapes: Mapping[str, Shape]) ->
     if isinstance(layer, Input) and -1 in shape:
         raise source.error(f"has the open length {shape}, and no data to take it from", "give the shapes of the inputs")
     if -1 in shape:
-        shape = _shape_for(layer, call, nodes)
+        shape = _shape_for(layer, call, nodes, zeros)
         layer = entry.lower(replace(source, shape=shape))
     return Node(call.name, layer, call.inputs, shape, call.mask)
 
 
-def _shape_for(layer: Layer[Any], call: Call, nodes: Mapping[str, Node]) -> Shape:
+def _shape_for(layer: Layer[Any], call: Call, nodes: Mapping[str, Node], zeros: dict[str, tf.Tensor]) -> Shape:
     """Shape of a layer's output for inputs of the given shapes, where Keras knows it only in part: by doing it once."""
-    shapes = [nodes[name].shape for name in call.inputs]
     if isinstance(layer, EventsToSteps):  # the steps of one event are as many events here
-        return (shapes[1][0], *shapes[0])
-    x = [tf.zeros((1, *shape)) for shape in shapes]
+        steps, inner = (nodes[name].shape for name in (call.inputs[1], call.inputs[0]))
+        return (steps[0], *inner)
+    how = Treatment(EpsilonRule(1e-7), "ignore", False)
+    for name, node in nodes.items():
+        if name not in zeros:
+            x = [zeros[source] for source in node.inputs]
+            with computing(node.layer.source):
+                made = tf.zeros((1, *node.shape)) if isinstance(node.layer, Input) else None
+                zeros[name] = node.layer.forward(x, [None] * len(x), how).y if made is None else made
+    x = [zeros[name] for name in call.inputs]
     with computing(layer.source):
-        return shape_of(layer.forward(x, [None] * len(x), Treatment(EpsilonRule(1e-7), "ignore", False)).y)
+        return shape_of(layer.forward(x, [None] * len(x), how).y)
 
 
 def _with_constants(graph: Graph) -> Graph:
