@@ -220,7 +220,7 @@ def _by_keras(path: Path, unsafe: bool, config: str = "") -> Model:
 
 
 def _lacking_code(error: Exception) -> str:
-    """What to do about an error of a file that needs classes, functions or names of the user; empty for others."""
+    """The remedy for a file that needs classes, functions or names of the user; empty for other errors."""
     text = str(error)
     if "Unknown activation function: 'function'" in text:
         return (

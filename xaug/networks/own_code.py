@@ -35,7 +35,7 @@ LAMBDA = ("module", "output_shape_module", "mask_module")
 
 
 def code_digests(code: Sequence[str]) -> list[str]:
-    """What identifies code: digests of files, names of modules."""
+    """Digests of files and names of modules, which identify code."""
     return [digest_file(_path(one)) if _is_file(one) else one for one in code]
 
 
