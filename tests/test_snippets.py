@@ -43,6 +43,7 @@ NOT_RUN = {
         "python -m xaug.report mlp_xaug": "it needs that run",
         "python -m xaug.study zbb": "it is a whole study; the same commands run on the toy at the top of the page",
         "python -m xaug.report zbb_quick/runs": "it needs that study; tests/studies draws these figures",
+        "python -m xaug.train zbb_quick/dataset": "it trains for minutes on that study",
     },
     "literal.md": {
         "python -m xaug.generate zbb": "it generates and trains for hours",
