@@ -341,4 +341,4 @@ def test_a_run_that_ends_in_a_relu_is_refused_by_the_command(run_path, tmp_path)
     done = CliRunner().invoke(main, [str(copy), "-o", str(tmp_path / "a")])
     assert done.exit_code == 1
     assert "'output'" in done.output
-    assert "output='value'" in done.output
+    assert "--output-kind value" in done.output
