@@ -6,6 +6,8 @@ written. The user names that module, or its file, and it is run once.
 
 from __future__ import annotations
 
+import builtins
+import dis
 import importlib
 import importlib.util
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from xaug.core.errors import ConfigurationError
@@ -78,18 +80,33 @@ class OwnCode:
             yield
 
     def bind(self, model: Any) -> Any:
-        """A model that was opened with these names at hand; functions of its layers keep them."""
+        """A model that was opened with these names at hand; functions of its layers keep them.
+
+        Raises
+        ------
+        NameError
+            if a function uses a name that is not known; Keras 3 opens such models, and would fail when they are used
+        """
         loader = vars(importlib.import_module(loader_of_functions()))
         for layer in inner_layers(model):
             for name in FUNCTIONS:
                 function = getattr(layer, name, None)
                 if isinstance(function, FunctionType) and function.__globals__ is loader:
                     content = {**self._names, **loader}
+                    for unknown in sorted(_names_used(function.__code__) - set(content) - set(vars(builtins))):
+                        raise NameError(f"name {unknown!r} is not defined")
                     own = FunctionType(
                         function.__code__, content, function.__name__, function.__defaults__, function.__closure__
                     )
                     setattr(layer, name, own)
         return model
+
+
+def _names_used(code: CodeType) -> set[str]:
+    """Global names that the code of a function reads, and those of functions inside it."""
+    own = {one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    inner = [_names_used(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return own.union(*inner)
 
 
 def _is_own(value: type | FunctionType) -> bool:

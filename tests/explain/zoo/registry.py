@@ -73,7 +73,8 @@ class Kind:
 
 def frozen_inputs(model: keras.Model) -> list[str]:
     """Inputs that say which particles and edges there are, and do not move along a path."""
-    return [name for name in model.input_names if name in ("mask", "adjacency")]
+    names = [tensor.name.partition(":")[0] for tensor in model.inputs]
+    return [name for name in names if name in ("mask", "adjacency")]
 
 
 MODELS: dict[str, Kind] = {}

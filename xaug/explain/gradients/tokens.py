@@ -135,7 +135,8 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
         if name in known:
             width, dtype = [1 + sum(map(_width, known[name]))], "float32"
         inputs.append(keras.Input((*tensor.shape[1:], *width), name=name, dtype=dtype))
-    copy = keras.models.clone_model(model, inputs, copied)
+    arranged = keras.tree.pack_sequence_as(model.input, inputs) if is_keras_3() else inputs
+    copy = keras.models.clone_model(model, arranged, copied)
     for layer in model.layers:
         twin = copy.get_layer(layer.name)
         if not isinstance(twin, (_Given, _Borrowed)) and layer.weights:
