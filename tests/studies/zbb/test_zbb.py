@@ -1,4 +1,4 @@
-"""The whole line, at a scale of seconds: one command, again, after a kill, and what it leaves behind."""
+"""The whole line, in small: one command, again, after a kill, and what it leaves behind; it draws 55 figures."""
 
 import base64
 import csv
@@ -28,10 +28,11 @@ zbb.study(sys.argv[1], scale="tiny", seed=11)
 @pytest.fixture(scope="module")
 def finished(run_study, tmp_path_factory):
     directory = tmp_path_factory.mktemp("study") / "tiny"
-    run_study(TINY, directory, timeout=400)
+    run_study(TINY, directory, timeout=1500)
     return directory
 
 
+@pytest.mark.slow
 def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
     report = finished / "report"
     stems = {path.stem for path in report.glob("*.png")}
@@ -54,6 +55,7 @@ def test_every_figure_comes_as_png_and_pdf_with_its_numbers(finished):
         assert any(path.exists() for path in numbers)
 
 
+@pytest.mark.slow
 def test_page_stands_alone(finished):
     page = (finished / "report" / "report.html").read_text()
     assert not re.search(r"https?:|src=\"(?!data:)", page)
@@ -62,6 +64,7 @@ def test_page_stands_alone(finished):
     assert all(base64.b64decode(image)[:4] == b"\x89PNG" for image in images)
 
 
+@pytest.mark.slow
 def test_numbers_behind_figures_are_those_of_the_dataset(finished):
     """Figure 8 and 9 counted again from the parts with h5py and NumPy."""
     parts = sorted((finished / "dataset").glob("*.h5"))
@@ -81,6 +84,7 @@ def test_numbers_behind_figures_are_those_of_the_dataset(finished):
     assert np.abs(counts - np.array(mass["signal"])).sum() <= 1  # the upper edge belongs to numpy's last bin
 
 
+@pytest.mark.slow
 def test_explanations_stand_side_by_side(finished):
     """The panels of a figure have the numbers of the figures of single explanations."""
     report = finished / "report"
@@ -103,6 +107,7 @@ def test_explanations_stand_side_by_side(finished):
     assert "cnn2d_xaug_lrp_background: LRP" in captions["profiles_side_by_side"]
 
 
+@pytest.mark.slow
 def test_bars_are_the_mean_over_trainings(finished):
     with open(finished / "report" / "relevance_mlp_xaug.csv") as file:
         rows = list(csv.DictReader(file))
@@ -113,6 +118,7 @@ def test_bars_are_the_mean_over_trainings(finished):
         assert float(row["spread"]) == pytest.approx(values.std(ddof=1))
 
 
+@pytest.mark.slow
 def test_second_run_does_nothing(run_study, finished):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     start = time.monotonic()
@@ -121,6 +127,7 @@ def test_second_run_does_nothing(run_study, finished):
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_moved_elsewhere_is_still_done_and_finds_its_dataset(run_study, finished, tmp_path):
     moved = tmp_path / "other" / "place"
     shutil.copytree(finished, moved)
@@ -159,7 +166,7 @@ def test_killed_in_every_stage_it_ends_as_unbroken(start_study, run_study, finis
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    run_study(TINY, directory, timeout=400)
+    run_study(TINY, directory, timeout=1500)
     (data, metrics, bars), (data_again, metrics_again, bars_again) = results(finished), results(directory)
     for name in data:
         np.testing.assert_array_equal(data[name], data_again[name])
@@ -168,6 +175,7 @@ def test_killed_in_every_stage_it_ends_as_unbroken(start_study, run_study, finis
     assert not list(directory.rglob(".part-*")) or all("files" in str(p) for p in directory.rglob(".part-*"))
 
 
+@pytest.mark.slow
 def test_another_seed_in_the_same_place_is_refused(finished):
     zbb.SCALES["tiny"] = zbb.Scale(120, 2, 2, 2, "mlp_xaug,cnn2d_xaug", (0.5,), 1, 20)
     try:
