@@ -132,7 +132,7 @@ def _module(one: str) -> ModuleType:
         return _run(_path(one), digest_file(_path(one)))
     try:
         return importlib.import_module(one)
-    except Exception as error:  # code of others may raise anything
+    except (Exception, SystemExit) as error:  # code of others may raise anything, and leave Python
         raise ConfigurationError(
             f"--code {one}: the module cannot be imported ({type(error).__name__}: {error}). Install its package in "
             "this environment, or give the path of a Python file that ends in .py"
@@ -186,7 +186,7 @@ def _imported(name: str) -> bool:
         return False
     try:
         importlib.import_module(name)
-    except Exception:  # code of others may raise anything; names that are added may do
+    except (Exception, SystemExit):  # code of others may raise anything; names that are added may do
         return False
     return True
 

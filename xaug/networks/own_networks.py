@@ -89,7 +89,7 @@ class OwnNetwork:
         module = ModuleType(Path(self.name.rpartition(":")[0]).stem)
         try:
             exec(compile(self.source, self.name.rpartition(":")[0], "exec"), vars(module))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # code that leaves Python would end the command without a word
             raise ConfigurationError(f"--network {self.name}: the file fails: {_where(error)}") from error
         function = vars(module).get(self.function)
         if not callable(function):
@@ -108,7 +108,7 @@ class OwnNetwork:
 
         try:
             model = function(inputs, classes)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # code that leaves Python would end the command without a word
             raise ModelError(f"network {self.name} fails: {_where(error)}") from error
         if not isinstance(model, keras.Model):
             raise ModelError(f"network {self.name} returns {type(model).__name__}; it must return a keras.Model")
@@ -128,7 +128,7 @@ class OwnNetwork:
         return model
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The error with the line of the user's file where it was raised."""
     lines = str(error).strip().splitlines() or [""]
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not Path(frame.filename).is_absolute()]
