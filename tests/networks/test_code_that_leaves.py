@@ -1,4 +1,4 @@
-"""Code of the user that leaves Python is refused by name, wherever xaug runs it; the command would end without a word."""
+"""Code of the user that leaves Python is refused by name wherever it runs; the command would end without a word."""
 
 import sys
 from types import SimpleNamespace
