@@ -35,6 +35,17 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in LONG)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_networks_end_with_their_file():
+    """Take networks that the tests of a file registered out of the registry, for no file to depend on another."""
+    from xaug.networks import registry
+
+    before = registry.networks()
+    yield
+    registry._NETWORKS.clear()
+    registry._NETWORKS.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared_directory(tmp_path_factory):
     """shared_directory(name, make): a directory that `make(path)` creates once for all workers of pytest-xdist.
