@@ -45,10 +45,13 @@ class MadeJets:
         return replace(self, columns=own, counts=self.counts[chosen], label=self.label[chosen])
 
 
-def make_jets(n: int) -> MadeJets:
-    """Jets of two prongs (label 1) and of one, 600 GeV, with displaced tracks, at a rapidity of all signs."""
+def make_jets(n: int, particles: tuple[int, int] = (12, 36)) -> MadeJets:
+    """Jets of two prongs (label 1) and of one, 600 GeV, with displaced tracks, at a rapidity of all signs.
+
+    The number of particles of a jet is drawn evenly from `particles`, without the upper end.
+    """
     rng = np.random.default_rng(8)
-    counts, label = rng.integers(12, 36, n), np.arange(n) % 2
+    counts, label = rng.integers(*particles, n), np.arange(n) % 2
     jet = np.repeat(np.arange(n), counts)
     eta, phi = rng.uniform(-1.5, 1.5, n), rng.uniform(-np.pi, np.pi, n)
     prong = rng.integers(0, 2, len(jet)) * label[jet]

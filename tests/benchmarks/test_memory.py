@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 JETS = tuple(int(n) for n in os.environ.get("XAUG_BENCHMARK_JETS", "100000,1000000").split(","))
 STAGES = {
     "generate": "generate toy --jets {per_class} --workers 1 -o {place}/toy",

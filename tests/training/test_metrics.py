@@ -144,6 +144,13 @@ class TestNegativeWeights:
         assert signal_efficiency(background, signal, 0.25) == 0.5
         assert signal_efficiency(background, signal, 0.15) == 0.0  # before the threshold where 0.2 was exceeded
 
+    def test_an_area_above_one_is_told(self):
+        """Signal at 1 and 3 against background at 0, 2 and 4 with weights 2, 0.5 and -1: 2 + 2.5 of 2 * 1.5 pairs."""
+        label, score = np.array([1, 1, 0, 0, 0]), np.array([1.0, 3.0, 0.0, 2.0, 4.0])
+        with pytest.warns(UserWarning, match=r"AUC 1\.5 is not between 0 and 1: the 1 negative weights among 5"):
+            found = compute_metrics(label, score, np.array([1.0, 1.0, 2.0, 0.5, -1.0]))
+        assert found.auc == pytest.approx(1.5)
+
     def test_a_class_that_cancels_is_refused(self):
         label = np.array([0, 0, 1, 1])
         with pytest.raises(DatasetError, match="weights of background events add up to 0"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -192,7 +193,7 @@ def signal_efficiency(background: Array, signal: Array, at: ArrayLike) -> Array:
 def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> Metrics:
     """AUC, accuracy at 0.5 with equal class weights, and background rejections 1 / efficiency.
 
-    Where less than one (effective) background event passes, the rejection is the number of background events. It is
+    Negative weights may take the AUC of a small sample out of [0, 1]; a warning says so. Where less than one (effective) background event passes, the rejection is the number of background events. It is
     then a lower limit, which `rejection_limits` lists.
 
     Parameters
@@ -221,8 +222,16 @@ def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> 
         rejections[name] = 1.0 / max(left, 1.0 / effective)
         if left < (1.0 - 1e-12) / effective:
             limits.append(name)
+    auc = area(background, signal)
+    if not -1e-9 <= auc <= 1 + 1e-9:
+        warnings.warn(
+            f"AUC {auc:.4g} is not between 0 and 1: the {int((own < 0).sum()):,} negative weights among {len(own):,} "
+            "outweigh the others for some scores. Test on more events",
+            UserWarning,
+            stacklevel=2,
+        )
     return Metrics(
-        auc=area(background, signal),
+        auc=auc,
         accuracy=float(accuracy),
         n_signal=int((label == 1).sum()),
         n_background=int((label == 0).sum()),
