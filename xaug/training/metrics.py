@@ -193,8 +193,9 @@ def signal_efficiency(background: Array, signal: Array, at: ArrayLike) -> Array:
 def compute_metrics(label: Array, score: Array, weight: Array | None = None) -> Metrics:
     """AUC, accuracy at 0.5 with equal class weights, and background rejections 1 / efficiency.
 
-    Negative weights may take the AUC of a small sample out of [0, 1]; a warning says so. Where less than one (effective) background event passes, the rejection is the number of background events. It is
-    then a lower limit, which `rejection_limits` lists.
+    Where less than one (effective) background event passes, the rejection is the number of background events. It is
+    then a lower limit, which `rejection_limits` lists. Negative weights may take the AUC of a small sample out of
+    [0, 1]; a warning says so.
 
     Parameters
     ----------
