@@ -15,7 +15,7 @@ from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.method import Method, method_options, option, required
 from xaug.explain.methods import BUILT_IN, choose_options, find_method, register, registered
-from xaug.explain.stage import explain_run
+from xaug.explain.stage import explain_run, load_attributions
 from xaug.training.rankings import ranking_of
 from xaug.training.stage import train
 
@@ -201,11 +201,16 @@ def test_methods_that_cannot_be_registered(slope):
     assert [method.name for method in registered()] == [*(method.name for method in BUILT_IN), "slope"]
 
 
-def test_a_method_that_needs_all_events_is_refused_on_a_cluster(run_path, tmp_path):
-    with pytest.raises(
-        ConfigurationError, match=r"--scheduler goes with --method lrp or .*; ig \(Integrated Gradients\)"
-    ):
-        explain_run(run_path, tmp_path / "a", method="ig", baseline="blank", scheduler="tcp://nowhere:1")
+def test_a_method_that_needs_all_events_explains_a_training_on_a_worker(run_path, scheduler, tmp_path):
+    options = {"method": "ig", "baseline": "background", "tolerance": 0.1, "max_events": 12}
+    explain_run(run_path, tmp_path / "here", **options)
+    explain_run(run_path, tmp_path / "there", scheduler=scheduler, **options)
+    for one, other in zip(load_attributions(tmp_path / "here"), load_attributions(tmp_path / "there"), strict=True):
+        for name in one.relevance:
+            np.testing.assert_allclose(one.relevance[name], other.relevance[name], rtol=1e-4, atol=1e-6)
+    tables = [(tmp_path / place / "class_level_0.csv").read_text() for place in ("here", "there")]
+    assert tables[0].splitlines()[0] == tables[1].splitlines()[0]
+    assert not list((tmp_path / "there").glob("*part*"))
 
 
 def test_a_manifest_that_lacks_something_is_named(run_path, tmp_path):

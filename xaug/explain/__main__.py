@@ -67,10 +67,14 @@ def _method_option(methods: list[AnyMethod]) -> Any:
 
 def _run_options(methods: list[AnyMethod]) -> tuple[Any, ...]:
     """Options on how a command runs, which go with some methods only."""
-    by_part = ", ".join(method.name for method in methods if method.by_part)
+    whole = ", ".join(method.name for method in methods if not method.by_part)
     seeded = ", ".join(method.name for method in methods if method.uses_seed)
     return (
-        click.option("--scheduler", metavar="URL", help=f"Dask scheduler that shares these files.  [{by_part}]"),
+        click.option(
+            "--scheduler",
+            metavar="URL",
+            help=f"Dask scheduler that shares these files; {whole} need all events: a worker explains a training.",
+        ),
         click.option("--seed", type=click.IntRange(0), default=1, help=f"Seed of all random numbers.  [{seeded}]"),
     )
 

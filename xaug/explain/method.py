@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyMethod", "Events", "ExplainJob", "Method", "MethodOption", "OnEvents", "class_level_path", "method_options",
-    "option", "required",
+    "option", "part_path", "part_paths", "required",
 ]  # fmt: skip
 
 OptionsT = TypeVar("OptionsT")
@@ -248,8 +248,10 @@ class Method(ABC, Generic[OptionsT]):
     options : type
         frozen dataclass, declared with `dataclass(frozen=True, kw_only=True)`, of fields made by `option` or `required`
     by_part : bool
-        True: each part of a dataset can be explained apart from all others, also by workers of a Dask cluster.
-        False: `explain` gets all events in one call and uses all cores of this machine
+        True: each block of events can be explained apart from all others, also by workers of a Dask cluster.
+        False: `explain` gets all events in one call; on a cluster each training is the work of one worker
+    block : int
+        events of a part that are explained at a time, where `by_part` is True: what a kill costs at most
     has_baseline : bool
         whether events are compared with a baseline, whose origin is then in the settings of the attributions
     attributes_class : bool
@@ -266,6 +268,7 @@ class Method(ABC, Generic[OptionsT]):
     label: ClassVar[str]
     description: ClassVar[str]
     by_part: ClassVar[bool] = True
+    block: ClassVar[int] = 128
     has_baseline: ClassVar[bool] = False
     attributes_class: ClassVar[bool] = False
     uses_seed: ClassVar[bool] = False
@@ -295,7 +298,7 @@ class Method(ABC, Generic[OptionsT]):
         job : ExplainJob
             what `prepare` returned
         events : Events
-            the events of one part of the dataset; all events where `by_part` is False
+            a block of events; all events where `by_part` is False
         on_events : callable
             to be called with the number of events done since the last call
 
@@ -317,3 +320,13 @@ AnyMethod = Method[Any]
 def class_level_path(directory: Path, training: int) -> Path:
     """The file of the attributions of the class in one training."""
     return directory / f"class_level_{training}.csv"
+
+
+def part_path(directory: Path, training: int, name: str) -> Path:
+    """A file that keeps a part of the work on one training until all of it is done."""
+    return directory / f"attribution_{training}_part_{name}"
+
+
+def part_paths(directory: Path, training: int) -> list[Path]:
+    """All such files."""
+    return list(directory.glob(part_path(directory, training, "*").name))

@@ -1,6 +1,7 @@
-"""Explanation of a dataset part by part: in this process, or on a Dask cluster.
+"""Explanation of a dataset block by block of its parts: in this process, or on a Dask cluster.
 
-A part is always explained as one array, wherever that happens, so the numbers are the same bit by bit.
+A block is always explained as one array, wherever that happens, so the numbers are the same bit by bit. Each block has
+a file until all of them are there: a killed explanation goes on with the blocks that it lacks.
 """
 
 from __future__ import annotations
@@ -12,41 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from xaug.core.errors import DatasetError
 from xaug.core.files import digest_json
 from xaug.core.types import Array
-from xaug.explain.attribution import Attribution, attribution_writer
-from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents
+from xaug.explain.attribution import Attribution
+from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents, part_path
 from xaug.training.runs import load_run
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["cluster", "explain_parts", "explain_together"]
-
-
-def explain_together(
-    method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array, on_events: OnEvents = lambda n: None
-) -> Attribution:
-    """Explain events by one training of a run, all in one call of the method.
-
-    Parameters
-    ----------
-    method : Method
-    job : ExplainJob
-        what `method.prepare` returned
-    training : int
-    rows : (n,) array of int
-        rows of the job's split, ascending
-    on_events : callable, optional
-        called with the number of events done since the last call
-
-    Returns
-    -------
-    Attribution
-    """
-    arrays = job.data.load_rows([*job.run.input_spec.fields, "label"], job.split, rows)
-    events = Events(job.run.model(training), training, job.run.inputs(arrays), arrays["label"])
-    return replace(method.explain(job, events, on_events), rows=rows, label=events.label)
+__all__ = ["cluster", "explain_parts"]
 
 
 def explain_parts(
@@ -57,13 +36,16 @@ def explain_parts(
     client: Client | None = None,
     on_events: OnEvents = lambda n: None,
 ) -> Iterator[Attribution]:
-    """Explain events by one training of a run, part by part of the dataset.
+    """Explain events by one training of a run, block by block; all in one block where the method needs them together.
+
+    A cluster begins at once, so that it has the blocks of several trainings to do; this process waits until the first
+    block is asked for.
 
     Parameters
     ----------
     method : Method
     job : ExplainJob
-        what `method.prepare` returned; workers of a cluster leave their parts in its directory, which they must share
+        what `method.prepare` returned; blocks are kept in its directory, which workers of a cluster must share
     training : int
     rows : (n,) array of int
         rows of the job's split, ascending
@@ -72,18 +54,28 @@ def explain_parts(
     on_events : callable, optional
         called with the number of events done since the last call
 
-    Yields
-    ------
-    Attribution
-        the events of one part after the other
+    Returns
+    -------
+    iterator of Attribution
+        the events of one block after the other; whoever has stored them removes the files (`part_paths`)
     """
-    if client is not None:
-        yield from _on_cluster(method, job, training, rows, client, on_events)
-        return
-    model = job.run.model(training)
-    for arrays, own in job.data.iterate_rows([*job.run.input_spec.fields, "label"], job.split, rows):
-        events = Events(model, training, job.run.inputs(arrays), arrays["label"])
-        yield replace(method.explain(job, events, on_events), rows=own, label=events.label)
+    tasks = _tasks(method, job, training, rows)
+    return _here(tasks, job, on_events) if client is None else _on_cluster(tasks, client, on_events)
+
+
+def _here(tasks: list[_BlockTask], job: ExplainJob[Any], on_events: OnEvents) -> Iterator[Attribution]:
+    """Explain blocks in this process; one that is alone needs no file but that of the training."""
+    model = None
+    for task in tasks:
+        found = _kept(task)
+        if found is None:
+            model = job.run.model(task.training) if model is None else model
+            found = _explained(task, job, model, on_events)
+            if len(tasks) > 1:
+                found.save(task.path)
+        else:
+            on_events(len(found))
+        yield found
 
 
 @dataclass(frozen=True)
@@ -103,8 +95,8 @@ class _JobSource:
 
 
 @dataclass(frozen=True)
-class _PartTask:
-    """One part of a dataset for a worker of a cluster."""
+class _BlockTask:
+    """Some events of one part of a dataset, and the file that keeps their attribution."""
 
     source: _JobSource
     training: int
@@ -112,44 +104,78 @@ class _PartTask:
     path: Path
 
 
-def _on_cluster(
-    method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array, client: Client, on_events: OnEvents
-) -> Iterator[Attribution]:
-    from distributed import as_completed
-
+def _tasks(method: AnyMethod, job: ExplainJob[Any], training: int, rows: Array) -> list[_BlockTask]:
+    """The blocks of a training; the name of a file says by a digest all that decides its content."""
     directory = job.directory.resolve()
     source = _JobSource(
         method, job.options, job.run.path.resolve(), job.data.path.resolve(),
         digest_json([job.run.manifest, job.data.digest]), job.split, job.seed, directory,
         job.run.unsafe, job.run.code,
     )  # fmt: skip
-    tasks = [
-        _PartTask(source, training, own, directory / f"attribution_{training}_part_{i}.h5")
-        for i, own in enumerate(job.data.rows_by_part(job.split, rows))
+    words = method.name, repr(job.options), source.versions, job.split, job.seed, job.run.code
+    blocks = [
+        own
+        for of_part in job.data.rows_by_part(job.split, rows)
+        for own in np.split(of_part, range(method.block, len(of_part), method.block))
         if len(own)
     ]
-    futures = client.map(_explain_task, tasks, pure=False)
-    for future in as_completed(futures):
-        on_events(future.result())
-    for task in tasks:
-        yield Attribution.load(task.path)
-        task.path.unlink()
+    return [
+        _BlockTask(source, training, own, part_path(directory, training, f"{digest_json([words, own.tolist()])}.h5"))
+        for own in (blocks if method.by_part else [rows])
+    ]
+
+
+def _kept(task: _BlockTask) -> Attribution | None:
+    """The attribution of a block that was explained before; None if there is none, or it is damaged."""
+    try:
+        return Attribution.load(task.path) if task.path.exists() else None
+    except DatasetError:
+        return None
+
+
+def _explained(task: _BlockTask, job: ExplainJob[Any], model: Any, on_events: OnEvents) -> Attribution:
+    """Explain the events of a block by the model of its training."""
+    arrays = job.data.load_rows([*job.run.input_spec.fields, "label"], job.split, task.rows)
+    events = Events(model, task.training, job.run.inputs(arrays), arrays["label"])
+    return replace(task.source.method.explain(job, events, on_events), rows=task.rows, label=events.label)
+
+
+def _on_cluster(tasks: list[_BlockTask], client: Client, on_events: OnEvents) -> Iterator[Attribution]:
+    """Begin to explain blocks on a cluster; they are read as they are asked for."""
+    waiting = [task for task in tasks if _kept(task) is None]
+    futures = client.map(_explain_task, waiting, pure=False)
+
+    def blocks() -> Iterator[Attribution]:
+        from distributed import as_completed
+
+        on_events(sum(len(task.rows) for task in tasks) - sum(len(task.rows) for task in waiting))
+        for future in as_completed(futures):
+            on_events(future.result())
+        for task in tasks:
+            yield Attribution.load(task.path)
+
+    return blocks()
 
 
 @functools.lru_cache(maxsize=4)
 def _opened(source: _JobSource) -> ExplainJob[Any]:
-    """Make the job in a worker, which keeps it from one part to the next."""
+    """Make the job in a worker, which keeps it from one block to the next."""
     run = load_run(source.run, source.unsafe, source.code)
     data = run.dataset(source.dataset)
     job = ExplainJob(run, data, source.split, source.options, source.seed, source.directory)
     return source.method.prepare(job)
 
 
-def _explain_task(task: _PartTask) -> int:
-    """Explain one part in a worker; return the number of its events."""
-    with attribution_writer(task.path) as writer:
-        for found in explain_parts(task.source.method, _opened(task.source), task.training, task.rows):
-            writer.add(found)
+@functools.lru_cache(maxsize=4)
+def _model(source: _JobSource, training: int) -> Any:
+    """Load a model in a worker, which keeps it likewise."""
+    return _opened(source).run.model(training)
+
+
+def _explain_task(task: _BlockTask) -> int:
+    """Explain one block in a worker; return the number of its events."""
+    job, model = _opened(task.source), _model(task.source, task.training)
+    _explained(task, job, model, lambda n: None).save(task.path)
     return len(task.rows)
 
 

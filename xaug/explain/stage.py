@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
+from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.progress import bar
 from xaug.core.types import Array, JsonObject
@@ -20,9 +20,9 @@ from xaug.data.records import CLASSES
 from xaug.explain.analysis.relevance import mean_relevance, summary_of
 from xaug.explain.attribution import Attribution, attribution_writer
 from xaug.explain.explanation import Explanation, attribution_path, rank_features
-from xaug.explain.method import AnyMethod, ExplainJob
-from xaug.explain.methods import choose_options, find_method, registered
-from xaug.explain.parts import cluster, explain_parts, explain_together
+from xaug.explain.method import AnyMethod, ExplainJob, part_paths
+from xaug.explain.methods import choose_options, find_method
+from xaug.explain.parts import cluster, explain_parts
 from xaug.explain.targets import check_target
 from xaug.networks.own_code import code_digests
 from xaug.training.runs import load_run
@@ -73,7 +73,7 @@ def explain_run(
     run : path
         directory of a finished run of `python -m xaug.train`
     output : path
-        directory to write; an interrupted command of the same options is resumed
+        directory to write; an interrupted command of the same options goes on where it was, within a training
     method : str
         name of a method in `xaug.explain.methods`
     dataset : path, optional
@@ -87,7 +87,8 @@ def explain_run(
     seed : int
         seed of the method's random numbers, such as those that draw baselines
     scheduler : str, optional
-        address of a running Dask scheduler, whose workers explain part by part
+        address of a running Dask scheduler, whose workers explain block by block; methods that need all events
+        together are explained by one worker for each training
     unsafe : bool
         let the model files of the run run code, see `xaug.load_model`
     code : sequence of str
@@ -109,12 +110,6 @@ def explain_run(
     """
     chosen_method = find_method(method)
     chosen = choose_options(chosen_method, options)
-    if scheduler and not chosen_method.by_part:
-        able = " or ".join(other.name for other in registered() if other.by_part)
-        raise ConfigurationError(
-            f"--scheduler goes with --method {able}; {method} ({chosen_method.label}) needs all events together and "
-            "uses all cores of this machine"
-        )
     opened = load_run(run, unsafe, code)
     if options.get("target") is not None:
         check_target(options["target"], opened.classes)
@@ -151,23 +146,22 @@ def _explain_waiting(
     if not waiting:
         return
     rows = rows_to_explain(job.data, job.split, only, max_events)
-    with cluster(scheduler) as client, bar(len(run) * len(rows), f"explain {run.name}", "events") as progress:
-        progress.update((len(run) - len(waiting)) * len(rows))
+    total, done = len(run) * len(rows), (len(run) - len(waiting)) * len(rows)
+    with cluster(scheduler) as client, bar(total, f"explain {run.name}", "events", initial=done) as progress:
 
         def on_events(n: int) -> None:
             progress.update(n)
 
         prepared = method.prepare(job)
-        for i in waiting:
-            if method.by_part:
-                groups = explain_parts(method, prepared, i, rows, client, on_events)
-            else:
-                groups = iter([explain_together(method, prepared, i, rows, on_events)])
+        trainings = {i: explain_parts(method, prepared, i, rows, client, on_events) for i in waiting}
+        for i, blocks in trainings.items():
             own = {} if run.classes == CLASSES else {"classes": list(run.classes)}
             with attribution_writer(attribution_path(job.directory, i)) as writer:
-                for found in groups:
+                for found in blocks:
                     settings = {**found.settings, "training": i, **own}
                     writer.add(replace(found, settings=settings, columns=run.columns))
+            for path in part_paths(job.directory, i):
+                path.unlink()
 
 
 def _write_results(method: AnyMethod, job: ExplainJob[Any], config: JsonObject) -> None:

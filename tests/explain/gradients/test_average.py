@@ -9,7 +9,7 @@ from keras import layers
 import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain import Sample, integrated_gradients
-from xaug.explain.gradients.pairs import node_numbers
+from xaug.explain.gradients.blocks import node_numbers
 
 
 def test_average_is_the_weighted_mean_of_single_baselines(event_dnn, random_inputs):

@@ -32,7 +32,7 @@ from xaug.explain.groups import FeatureGroups, GroupsLike, read_groups
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["POINTS", "PerturbationCurves", "deletion_curves"]
+__all__ = ["POINTS", "PerturbationCurves", "UnchangedOutputError", "deletion_curves"]
 
 POINTS = 20
 """Points of a curve beside that of the whole event."""
@@ -40,6 +40,10 @@ CHUNK = 2048
 """Events whose curves are computed at a time."""
 SAMPLES = 200
 """Bootstrap samples of the events."""
+
+
+class UnchangedOutputError(ConfigurationError):
+    """Raised where events that are replaced altogether are predicted as well as they are: curves have no height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,9 +189,9 @@ def deletion_curves(
         on_events(len(order[rows]))
     curves = PerturbationCurves(steps / len(divided), found[0], found[1], replacement)
     if not curves.height > 0:
-        raise ConfigurationError(
+        raise UnchangedOutputError(
             f"replaced altogether (by {using.words}), events are predicted as well as they are: the output falls by "
-            f"{curves.height:.3g} on average. Choose another replacement"
+            f"{curves.height:.3g} on average of {len(output)} events. Choose another replacement, or more events"
         )
     return curves
 

@@ -21,6 +21,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
+from xaug.explain.checkpoint import Checkpoint, Resumable, StoredArrays
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.drawn import OnBlock, draw_integral, pays
 from xaug.explain.gradients.integration import IntegrationJob, TargetLike
@@ -161,6 +162,8 @@ def attribute_drawn(
     seed: int,
     on_block: OnBlock = lambda block: None,
     on_events: Callable[[int], None] = lambda n: None,
+    checkpoint: Checkpoint | None = None,
+    kept: Mapping[str, Resumable] | None = None,
 ) -> Attribution | None:
     """Attributions from drawn places of paths; None where the full product is asked for, possible, or better.
 
@@ -176,6 +179,10 @@ def attribute_drawn(
         called with the attributions at all places, block by block
     on_events : callable, optional
         called with the number of events done, block by block
+    checkpoint : Checkpoint, optional
+        where sums are kept, so that another process can go on
+    kept : dict of Resumable, optional
+        what it keeps of the caller: the sums of `on_block`
 
     Returns
     -------
@@ -185,7 +192,7 @@ def attribute_drawn(
         raise ConfigurationError(f"precision {precision}: must be positive, or 0 for all pairs")
     if not precision or not pays(job):
         return None
-    drawn = draw_integral(job, precision, seed, on_block, on_events)
+    drawn = draw_integral(job, precision, seed, on_block, on_events, checkpoint, kept)
     if drawn is None:
         return None
     settings = {key: value for key, value in job.settings.items() if key != "tolerance"} | drawn.settings
@@ -222,6 +229,8 @@ def attribute(
     drawn: Array | None = None,
     on_pairs: Callable[[Pairs], None] = lambda pairs: None,
     on_events: Callable[[int], None] = lambda n: None,
+    checkpoint: Checkpoint | None = None,
+    kept: Mapping[str, Resumable] | None = None,
 ) -> Attribution:
     """Attributions averaged over baselines, in one pass over all pairs.
 
@@ -235,6 +244,10 @@ def attribute(
         called with every block of pairs
     on_events : callable, optional
         called with the number of events done, block by block
+    checkpoint : Checkpoint, optional
+        where sums are kept, so that another process can go on
+    kept : dict of Resumable, optional
+        what it keeps of the caller: the sums of `on_pairs`
 
     Returns
     -------
@@ -244,8 +257,13 @@ def attribute(
     sums = {name: np.zeros(values.shape) for name, values in job.inputs.items()}
     squares = {name: np.zeros(values.shape) for name, values in job.inputs.items()} if drawn is not None else {}
     logit, reference, within = np.zeros(n), np.zeros(n), np.zeros(n)
-    finished = 0
-    for pairs in job.pairs(drawn):
+    own = {"logit": logit, "reference": reference, "within": within}
+    own |= {f"{kind}/{name}": v for kind, named in (("sum", sums), ("square", squares)) for name, v in named.items()}
+    holders: dict[str, Resumable] = {"own": StoredArrays(own), "tally": job, **(kept or {})}
+    place = checkpoint.begin("pairs", holders) if checkpoint is not None else None
+    blocks, finished = place or (0, 0)
+    on_events(finished)
+    for pairs in job.pairs(drawn, blocks):
         rows = pairs.rows
         w = weights[pairs.columns] if drawn is None else np.full(pairs.columns.shape, 1 / drawn.shape[1])
         for name, values in pairs.attribution.items():
@@ -257,7 +275,9 @@ def attribute(
         within[rows] += (w * pairs.within).sum(axis=1)
         on_pairs(pairs)
         on_events(rows.stop - finished)
-        finished = rows.stop
+        blocks, finished = blocks + 1, rows.stop
+        if checkpoint is not None:
+            checkpoint.offer(blocks, finished)
     errors = None
     if drawn is not None:
         errors = {

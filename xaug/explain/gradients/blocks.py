@@ -1,4 +1,4 @@
-"""Blocks of a grid of events and baselines, and results of tasks in their order."""
+"""How work on pairs is divided: numbers of nodes, blocks of a grid of events and baselines, tasks in their order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["grid_blocks", "in_order"]
+import numpy as np
+
+__all__ = ["grid_blocks", "in_order", "node_numbers"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+def node_numbers(most: int) -> list[int]:
+    """Numbers of nodes that are tried, which grow by about a quarter: 1, 2, 3, 4, 5, 6, 8, 10, 14, ..., most."""
+    found = [1]
+    while found[-1] < most:
+        step = 2 ** int(np.log2(found[-1] / 2.5)) if found[-1] > 5 else 1
+        found.append(min(most, found[-1] + step))
+    return found
 
 
 def grid_blocks(n: int, m: int, batch: int) -> Iterator[tuple[slice, slice]]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassAttribution", "ClassSums", "class_attribution"]
 
+SUMS = ("by_event", "by_event_absolute", "lost", "moments", "replica", "baseline_sums", "baseline_counts")
+"""Attributes of `ClassSums` that hold its sums."""
 PILOT = 4
 """Number of baselines for each event from which the number that a precision needs is estimated."""
 
@@ -300,6 +302,18 @@ class ClassSums:
         self.by_event[place], self.by_event_absolute[place] = of_class[:, 0], absolute[:, 0]
         self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
         self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
+
+    def state(self) -> Arrays:
+        """All sums as they are now."""
+        waiting = {f"waiting/{name}": values for name, values in (self._waiting or {}).items()}
+        return {**{name: getattr(self, name) for name in SUMS}, **waiting, "seen": np.array(self._seen)}
+
+    def resume(self, state: Arrays) -> None:
+        """Take the sums of another process."""
+        for name in SUMS:
+            getattr(self, name)[...] = state[name]
+        waiting = {name: state[f"waiting/{name}"] for name in self.shapes if f"waiting/{name}" in state}
+        self._waiting, self._seen = waiting or None, int(state["seen"])
 
     def result(self, settings: JsonObject) -> ClassAttribution:
         """Means, errors and ranks of the pairs that were added."""

@@ -17,19 +17,23 @@ arXiv:1906.10670 (drawn places on paths).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from xaug.core.progress import note
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.explain.checkpoint import Checkpoint, Resumable
 from xaug.explain.gradients.integration import IntegrationJob
 from xaug.explain.gradients.pairs import LONG, nodes_needed
 
 __all__ = ["DrawnBlock", "DrawnIntegral", "OnBlock", "draw_integral", "pays"]
 
+SUMS = ("values", "squares", "products", "total", "total_squares")
+"""Attributes of `_Sums` that are sums."""
 POINTS = 16
 """Places of a group."""
 GROUPS = 6
@@ -110,8 +114,9 @@ def pays(job: IntegrationJob) -> bool:
 
 
 def draw_integral(
-    job: IntegrationJob, precision: float, seed: int, on_block: OnBlock, on_events: Callable[[int], None]
-) -> DrawnIntegral | None:
+    job: IntegrationJob, precision: float, seed: int, on_block: OnBlock, on_events: Callable[[int], None],
+    checkpoint: Checkpoint | None = None, kept: Mapping[str, Resumable] | None = None,
+) -> DrawnIntegral | None:  # fmt: skip
     """Attributions of all events to a precision; None where the full product is to be preferred.
 
     Parameters
@@ -127,13 +132,47 @@ def draw_integral(
         called with the attributions of all places, block by block
     on_events : callable
         called with the number of events done, block by block
+    checkpoint : Checkpoint, optional
+        where the sums are kept, block by block, so that another process can go on
+    kept : dict of Resumable, optional
+        what else it keeps: the sums of `on_block`
 
     Returns
     -------
     DrawnIntegral or None
         None if f jumps on the way, which the full product finds and reports, or if that is less work
     """
-    drawing = _Drawing(job, seed)
+    drawing, every = _Drawing(job, seed), np.arange(len(job))
+    sums, target = _Sums(len(job), drawing.width, drawing.joined), drawing.difference(every)
+    place = checkpoint.begin("drawn", {"sums": sums, **(kept or {})}) if checkpoint is not None else None
+    if place is None:
+        groups = _groups_needed(job, drawing, precision)
+        if groups is None:
+            return None
+        place = 0, groups, 0
+    first, groups, start = place
+    on_events(start if first == 0 else len(job))
+    for number in range(first, ROUNDS):
+        drawing.add(
+            sums, every, every, 2 + number, groups, on_block, on_events if number == 0 else lambda n: None, start,
+            None if checkpoint is None else partial(checkpoint.offer, number, groups),
+        )  # fmt: skip
+        start, reached = 0, drawing.error(sums, target)
+        if not reached > precision:
+            break
+        groups = max(1, int(np.ceil(MARGIN * sums.groups * ((reached / precision) ** 2 - 1))))
+    relevance, error = sums.complete(target)
+    return DrawnIntegral(
+        drawing.by_name(relevance), drawing.by_name(error), drawing.logit, drawing.reference,
+        {
+            "precision": precision, "precision_reached": float(reached), "places_per_event": sums.groups * POINTS,
+            "groups_per_event": sums.groups, "seed": seed,
+        },
+    )  # fmt: skip
+
+
+def _groups_needed(job: IntegrationJob, drawing: _Drawing, precision: float) -> int | None:
+    """Number of groups that a precision needs, from some events; None where the full product is to be preferred."""
     some = np.unique(np.linspace(0, len(job) - 1, PILOT_EVENTS).astype(int))
     pilot = _Sums(len(some), drawing.width, drawing.joined)
     drawing.add(pilot, some, np.arange(len(some)), 0, 2)  # without the time to start
@@ -149,24 +188,10 @@ def draw_integral(
         nodes = nodes_needed(job.integrator, *job.moved, job.target, job.tolerance, job.max_nodes)
         if wanted * POINTS > nodes * len(job.sample):
             return None
-    groups, every = max(GROUPS, int(np.ceil(wanted))), np.arange(len(job))
+    groups = max(GROUPS, int(np.ceil(wanted)))
     if (left := len(job) * groups * seconds) > LONG:
         note(f"Integrated Gradients: {len(job)} events, {groups * POINTS} places on paths each, about {left:.0f} s")
-    sums, target = _Sums(len(job), drawing.width, drawing.joined), drawing.difference(every)
-    for number in range(ROUNDS):
-        drawing.add(sums, every, every, 2 + number, groups, on_block, on_events if number == 0 else lambda n: None)
-        reached = drawing.error(sums, target)
-        if not reached > precision:
-            break
-        groups = max(1, int(np.ceil(MARGIN * sums.groups * ((reached / precision) ** 2 - 1))))
-    relevance, error = sums.complete(target)
-    return DrawnIntegral(
-        drawing.by_name(relevance), drawing.by_name(error), drawing.logit, drawing.reference,
-        {
-            "precision": precision, "precision_reached": float(reached), "places_per_event": sums.groups * POINTS,
-            "groups_per_event": sums.groups, "seed": seed,
-        },
-    )  # fmt: skip
+    return groups
 
 
 class _Sums:
@@ -179,6 +204,16 @@ class _Sums:
         self.groups, self.width, self.joined = 0, width, joined
         self.values, self.squares, self.products = (np.zeros((n, width + len(joined))) for _ in range(3))
         self.total, self.total_squares = np.zeros(n), np.zeros(n)
+
+    def state(self) -> Arrays:
+        """The sums as they are now."""
+        return {"groups": np.array(self.groups), **{name: getattr(self, name) for name in SUMS}}
+
+    def resume(self, state: Arrays) -> None:
+        """Take the sums of another process."""
+        self.groups = int(state["groups"])
+        for name in SUMS:
+            getattr(self, name)[...] = state[name]
 
     def add(self, rows: Array, means: Array) -> None:
         """Add the means (events, groups, elements) of the groups of some events."""
@@ -306,12 +341,16 @@ class _Drawing:
 
     def add(
         self, sums: _Sums, rows: Array, places: Array, number: int, groups: int,
-        on_block: OnBlock = lambda block: None, on_events: Callable[[int], None] = lambda n: None,
+        on_block: OnBlock = lambda block: None, on_events: Callable[[int], None] = lambda n: None, first: int = 0,
+        on_place: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
-        """Draw groups of some events and add them to their places in the sums."""
+        """Draw groups of some events and add them to their places in the sums.
+
+        Those before the first have been added; `on_place` is told how many there are after each block.
+        """
         each = groups * POINTS
         size = max(1, MEMORY // (4 * each * self.width))
-        for start in range(0, len(rows), size):
+        for start in range(first, len(rows), size):
             some = rows[start : start + size]
             drawn = [self._draw(int(row), number, groups) for row in some]
             columns, way = (np.stack(values) for values in zip(*drawn, strict=True))
@@ -320,6 +359,8 @@ class _Drawing:
             sums.add(places[start : start + size], means)
             on_block(DrawnBlock(some, columns, values))
             on_events(len(some))
+            if on_place is not None:
+                on_place(start + len(some))
         sums.groups += groups
 
     def _values(self, rows: Array, columns: Array, way: Array) -> Array:

@@ -55,6 +55,14 @@ class DrawnClass:
             signed, _ = feature_values(self._by_name(own), self.job.shapes)
             np.add.at(total, columns.ravel(), signed.reshape(columns.size, -1))
 
+    def state(self) -> Arrays:
+        """The sums as they are now."""
+        return {"sums": self.sums, "counts": self.counts}
+
+    def resume(self, state: Arrays) -> None:
+        """Take the sums of another process."""
+        self.sums, self.counts = state["sums"], state["counts"]
+
     def _by_name(self, values: Array) -> Arrays:
         """Values (events, places, elements) by input name."""
         shapes = self.job.shapes

@@ -19,6 +19,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.statistics import standard_error
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.named_baselines import (
@@ -67,7 +68,7 @@ def expected_gradients(
     frozen: Sequence[str] = (),
     padding: PaddingLike = PADDING,
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
 ) -> Attribution:
     """Attribution of every input element by expected gradients.
 
@@ -132,7 +133,7 @@ def expected_gradients(
     relevance = {name: np.zeros(values.shape, np.float32) for name, values in job.inputs.items()}
     errors = {name: np.zeros(values.shape, np.float32) for name, values in job.inputs.items()}
     logit, reference = np.zeros(n), np.zeros(n)
-    size = max(1, integrator.batch // samples)
+    size, on_events = max(1, integrator.batch // samples), announced("expected gradients", n, on_events)
     for start in range(0, n, size):
         rows = slice(start, min(start + size, n))
         count = rows.stop - rows.start

@@ -91,10 +91,10 @@ class IntegrationJob:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
-    def pairs(self, drawn: Array | None = None) -> Iterator[Pairs]:
+    def pairs(self, drawn: Array | None = None, skipped: int = 0) -> Iterator[Pairs]:
         """Integrate all pairs (or the drawn ones) and count them; see `event_baseline_pairs`."""
         for pairs in event_baseline_pairs(
-            self.integrator, *self.moved, self.target, self.tolerance, self.max_nodes, drawn
+            self.integrator, *self.moved, self.target, self.tolerance, self.max_nodes, drawn, skipped
         ):
             self._tally(pairs)
             yield replace(pairs, attribution=self.tokens.by_token(pairs.attribution))
@@ -108,6 +108,20 @@ class IntegrationJob:
         self.worst = max(self.worst, float(np.nanmax(np.abs(pairs.error), initial=0.0)))
         for nodes, count in zip(*np.unique(pairs.nodes, return_counts=True), strict=True):
             self._nodes[int(nodes)] = self._nodes.get(int(nodes), 0) + int(count)
+
+    def state(self) -> Arrays:
+        """The tally as it is now."""
+        return {
+            "counts": np.array([self._pairs, self._within]), "worst": np.array([self.worst, self.agreement]),
+            "stuck": np.array(self.is_stuck), "nodes": np.array(list(self._nodes.items()), int).reshape(-1, 2),
+        }  # fmt: skip
+
+    def resume(self, state: Arrays) -> None:
+        """Take the tally of another process."""
+        self._pairs, self._within = state["counts"].tolist()
+        self.worst, self.agreement = state["worst"].tolist()
+        self.is_stuck = bool(state["stuck"])
+        self._nodes = dict(state["nodes"].tolist())
 
     def _masks(self) -> str:
         """A hint at inputs of zeros and ones that move, through which networks change abruptly."""

@@ -21,7 +21,7 @@ from xaug.core.types import Array, Arrays
 from xaug.explain.gradients.linear_stem import without_linear_stem
 from xaug.explain.gradients.path_kernel import PathKernel, Table
 from xaug.explain.gradients.paths import Paths
-from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats
+from xaug.explain.gradients.preparation import check_inputs, check_layers, cut_model, largest_floats, unrolled_model
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors
 from xaug.explain.targets import Target
@@ -98,7 +98,7 @@ class Integrator(PathKernel):
         with float32_layers(), plain_errors(network.name):
             check_inputs(network, paths)
             check_layers(network, shapes)
-            cut = cut_model(network) if fast else None
+            cut = (unrolled_model(network, shapes) or cut_model(network)) if fast else None
             self.stem = cut or without_linear_stem(network.function, list(shapes), largest_floats(network, shapes))
             if self.stem.linear:
                 self._check_stem()

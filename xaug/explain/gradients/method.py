@@ -9,6 +9,7 @@ import numpy as np
 from xaug.core.files import atomic_path
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.checkpoint import checkpoint_of
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING
 from xaug.explain.gradients.named_baselines import (
@@ -100,15 +101,19 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         is_class, rng = bool(of_class.sum() >= 2), np.random.default_rng([job.seed, events.training])
         drawn = DrawnClass(integration, of_class) if is_class else None
         on_block = drawn.add if drawn is not None else lambda block: None
-        found = attribute_drawn(integration, options.precision, job.seed, on_block, on_events)
+        checkpoint = checkpoint_of(job, events)
+        of_drawn = {} if drawn is None else {"class": drawn}
+        found = attribute_drawn(integration, options.precision, job.seed, on_block, on_events, checkpoint, of_drawn)
         if found is not None:
             table = drawn.table(found, REPLICAS, rng) if drawn is not None else None
         elif is_class:
             sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
-            found = attribute(integration, on_pairs=sums.add, on_events=on_events)
+            found = attribute(
+                integration, on_pairs=sums.add, on_events=on_events, checkpoint=checkpoint, kept={"class": sums}
+            )
             table = sums.result(found.settings).table
         else:
-            found, table = attribute(integration, on_events=on_events), None
+            found, table = attribute(integration, on_events=on_events, checkpoint=checkpoint), None
         if table is not None:
             with atomic_path(class_level_path(job.directory, events.training)) as path:
                 table.to_csv(path)

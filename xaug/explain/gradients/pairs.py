@@ -10,7 +10,7 @@ sample is all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ import tensorflow as tf
 from xaug.core.progress import note
 from xaug.core.types import Array, Arrays
 from xaug.core.workers import cores
-from xaug.explain.gradients.blocks import grid_blocks, in_order
+from xaug.explain.gradients.blocks import grid_blocks, in_order, node_numbers
 from xaug.explain.gradients.integrator import Integrator
 from xaug.explain.gradients.kinks import integrate_pieces, is_suitable
 from xaug.explain.gradients.path_kernel import Table
 from xaug.explain.gradients.terms import Terms
 from xaug.explain.targets import Target
 
-__all__ = ["LONG", "REACHED", "Pairs", "event_baseline_pairs", "node_numbers", "nodes_needed"]
+__all__ = ["LONG", "REACHED", "Pairs", "event_baseline_pairs", "nodes_needed"]
 
 REACHED = 0.95
 """Share of the pairs that must be within the tolerance."""
@@ -93,15 +93,6 @@ class Pairs:
     is_stuck: bool = False
 
 
-def node_numbers(most: int) -> list[int]:
-    """Numbers of nodes that are tried, which grow by about a quarter: 1, 2, 3, 4, 5, 6, 8, 10, 14, ..., most."""
-    found = [1]
-    while found[-1] < most:
-        step = 2 ** int(np.log2(found[-1] / 2.5)) if found[-1] > 5 else 1
-        found.append(min(most, found[-1] + step))
-    return found
-
-
 def event_baseline_pairs(
     integrator: Integrator,
     x: Arrays,
@@ -110,6 +101,7 @@ def event_baseline_pairs(
     tolerance: float,
     max_nodes: int,
     drawn: Array | None = None,
+    skipped: int = 0,
 ) -> Iterator[Pairs]:
     """Attributions of all pairs, block by block, in the order of the events (and of their baselines).
 
@@ -128,6 +120,8 @@ def event_baseline_pairs(
         largest number of nodes
     drawn : (n, k) array of int, optional
         rows of the baselines of each event; default: all of them
+    skipped : int, optional
+        number of blocks, from the first on, that are not needed
 
     Yields
     ------
@@ -142,9 +136,12 @@ def event_baseline_pairs(
     with ThreadPoolExecutor(workers) as pool:
         for first in range(0, n, job.size):
             last = min(first + job.size, n)
-            events = job.events(slice(first, last))
-            tasks = job.tasks(events, first, last, m, drawn)
-            yield from in_order(pool, job.block, tasks, 2 * workers)
+            blocks = list(grid_blocks(last - first, m if drawn is None else drawn.shape[1], job.integrator.batch))
+            own = blocks[skipped:]
+            skipped = max(0, skipped - len(blocks))
+            if own:
+                tasks = job.tasks(job.events(slice(first, last)), first, own, m, drawn)
+                yield from in_order(pool, job.block, tasks, 2 * workers)
 
 
 def _announce(job: _PairIntegration, n: int, m: int, drawn: Array | None, workers: int) -> None:
@@ -153,7 +150,8 @@ def _announce(job: _PairIntegration, n: int, m: int, drawn: Array | None, worker
     if n * each < TIMED * job.batch:
         return
     last = min(n, job.size)
-    task = next(job.tasks(job.events(slice(0, last)), 0, last, m, drawn))
+    block = next(grid_blocks(last, each, job.integrator.batch))
+    task = next(job.tasks(job.events(slice(0, last)), 0, [block], m, drawn))
     job.block(task)  # without the time to start
     start = time.perf_counter()
     job.block(task)
@@ -320,10 +318,12 @@ class _PairIntegration:
         )  # fmt: skip
         return Terms(*terms), complete, count
 
-    def tasks(self, events: _Events, first: int, last: int, m: int, drawn: Array | None) -> Iterator[_PairBlock]:
-        """Blocks of the events first to last, which are made when they are asked for."""
+    def tasks(
+        self, events: _Events, first: int, blocks: Sequence[tuple[slice, slice]], m: int, drawn: Array | None
+    ) -> Iterator[_PairBlock]:
+        """Blocks of the events from the first on, which are made when they are asked for."""
         every = np.arange(m)[None]
-        for rows, which in grid_blocks(last - first, m if drawn is None else drawn.shape[1], self.integrator.batch):
+        for rows, which in blocks:
             here = slice(first + rows.start, first + rows.stop)
             columns = every[:, which] if drawn is None else drawn[here, which]
             yield _PairBlock(

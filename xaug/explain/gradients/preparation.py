@@ -7,14 +7,19 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.errors import ModelError
-from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem
+from xaug.explain.gradients.linear_stem import LinearStem, cut_behind_linear_stem, without_linear_stem
 from xaug.explain.gradients.paths import Paths
 from xaug.explain.gradients.samples import Shapes
 from xaug.explain.keras_models import ModelOutput
+from xaug.explain.propagation.composites import COMPOSITES
+from xaug.explain.propagation.engine import Propagator
 from xaug.explain.propagation.graph import make_graph
+from xaug.explain.propagation.layers.recurrence import Recurrent
 from xaug.networks.keras_versions import GET_ITEM, calls_of, config_of, inner_layers, kind_of
 
-__all__ = ["check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump", "normalises"]
+__all__ = [
+    "check_inputs", "check_layers", "cut_model", "largest_floats", "may_jump", "normalises", "unrolled_model",
+]  # fmt: skip
 
 
 def check_inputs(network: ModelOutput, paths: Paths) -> None:
@@ -97,6 +102,33 @@ def cut_model(network: ModelOutput) -> LinearStem | None:
         return cut_behind_linear_stem(graph)
     except (ModelError, NotImplementedError, ValueError, TypeError, KeyError, AttributeError):
         return None  # the general way is always open
+
+
+def unrolled_model(network: ModelOutput, shapes: Shapes) -> LinearStem | None:
+    """The model as the engine of LRP computes it, if it has recurrent layers; None where it has none, or is not known.
+
+    The engine unrolls the steps, whose gradient takes a fraction of the time of that of a loop of Keras. Nothing is cut
+    off: the time that a linear stem could save is small beside that of the steps.
+    """
+    if not all(tf.as_dtype(tensor.dtype).is_floating for tensor in network.model.inputs):
+        return None
+    try:
+        graph = make_graph(network.model, value=network.kind == "value", shapes=dict(shapes))
+        if not any(isinstance(node.layer, Recurrent) for node in graph.nodes):
+            return None
+        engine = Propagator(graph, COMPOSITES["epsilon"])
+    except (ModelError, NotImplementedError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # the general way is always open
+
+    def numbers(x: list[tf.Tensor]) -> tf.Tensor:
+        return engine.forward(dict(zip(shapes, x, strict=True))).values[graph.output.name]
+
+    rng = np.random.default_rng(0)
+    x = [tf.constant(rng.normal(size=(16, *shape)), tf.float32) for shape in shapes.values()]
+    found, expected = numbers(x).numpy(), network.function(x).numpy()
+    if not np.abs(found - expected).max() < 1e-4 * (1 + np.abs(expected).max()):
+        return None
+    return without_linear_stem(numbers, list(shapes), largest_floats(network, shapes))
 
 
 def largest_floats(network: ModelOutput, shapes: Shapes) -> int:

@@ -18,6 +18,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.statistics import standard_error
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
+from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option
 from xaug.explain.shared_options import OUTPUT_HELP, TARGET_HELP
 from xaug.explain.targets import CLASSES
@@ -44,7 +45,7 @@ def smooth_gradient(
     seed: int = 1,
     classes: Sequence[str] = CLASSES,
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
 ) -> Attribution:
     """Mean gradient of the explained output under noise, times the input, element by element.
 
@@ -99,7 +100,7 @@ def smooth_gradient(
     rng = generator_of(seed, f.inputs)
     relevance = {name: np.zeros(values.shape, np.float32) for name, values in f.inputs.items()}
     errors = {name: np.zeros(values.shape, np.float32) for name, values in f.inputs.items()}
-    size = max(1, f.batch // samples)
+    size, on_events = max(1, f.batch // samples), announced("SmoothGrad", len(f), on_events)
     for start in range(0, len(f), size):
         events = np.arange(start, min(start + size, len(f)))
         rows = np.repeat(events, samples)

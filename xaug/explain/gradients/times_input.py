@@ -101,6 +101,7 @@ class GradientTimesInput(Method[GradientOptions]):
     label = "gradient x input"
     description = "gradient of the output times the input"
     options = GradientOptions
+    block = 4096
     adds_up = False
 
     def explain(self, job: ExplainJob[GradientOptions], events: Events, on_events: OnEvents) -> Attribution:

@@ -69,8 +69,8 @@ class ChangedEvents:
             found[rows] = self.f.values(self.groups.mixed(x, other, kept[rows]), events[rows])
         return found
 
-    def blocks(self, each: int) -> Iterator[Array]:
-        """Rows of the events, block by block, where each event has `each` changed copies."""
+    def blocks(self, each: int, first: int = 0) -> Iterator[Array]:
+        """Rows of the events from the first on, block by block, where each event has `each` changed copies."""
         size = max(1, ROWS // each)
-        for start in range(0, len(self.f), size):
+        for start in range(first, len(self.f), size):
             yield np.arange(start, min(start + size, len(self.f)))

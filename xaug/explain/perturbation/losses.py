@@ -19,7 +19,9 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.checkpoint import Checkpoint, StoredArrays
 from xaug.explain.draws import DRAWS, Draws, draw_baselines, generator_of
+from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.gradients.samples import BaselineLike, sample_of
 from xaug.explain.groups import GroupsLike, read_groups
 from xaug.explain.output_function import OutputFunction
@@ -46,7 +48,7 @@ def occlusion(
     seed: int = 1,
     classes: Sequence[str] = CLASSES,
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
 ) -> Attribution:
     """Loss of the explained output when one group of inputs at a time is that of a baseline.
 
@@ -115,7 +117,8 @@ def permutation(
     seed: int = 1,
     classes: Sequence[str] = CLASSES,
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
+    checkpoint: Checkpoint | None = None,
 ) -> Attribution:
     """Loss of the explained output when one group of inputs at a time is that of other events of the sample.
 
@@ -141,6 +144,8 @@ def permutation(
         names of the columns of each input, which the attribution keeps
     on_events : callable, optional
         called with the number of events done, block by block
+    checkpoint : Checkpoint, optional
+        where the shares are kept, block by block, so that another process can go on
 
     Returns
     -------
@@ -167,19 +172,24 @@ def permutation(
         raise ConfigurationError(f"draws {draws}: at least 2 give a standard error")
     others = generator_of(seed, f.inputs).integers(1, n, (n, draws))
     drawn = Draws((np.arange(n)[:, None] + others) % n, np.full(draws, 1 / draws), False)
-    return _losses("permutation", f, groups, f.inputs, drawn, {**drawn.settings, "seed": seed}, on_events)
+    settings: JsonObject = {**drawn.settings, "seed": seed}
+    return _losses("permutation", f, groups, f.inputs, drawn, settings, on_events, checkpoint)
 
 
 def _losses(
     method: str, f: OutputFunction, groups: GroupsLike, baselines: Arrays, drawn: Draws, settings: JsonObject,
-    on_events: Callable[[int], None],
+    on_events: Callable[[int], None], checkpoint: Checkpoint | None = None,
 ) -> Attribution:  # fmt: skip
     """The loss of each group, averaged over the drawn baselines of each event."""
     read = read_groups(groups, {name: v.shape[1:] for name, v in f.inputs.items()}, f.variables)
     replaced, count, k = ChangedEvents(f, read, baselines), len(read), drawn.rows.shape[1]
     shares, errors = np.zeros((len(f), count)), np.zeros((len(f), count))
+    on_events = announced(method, len(f), on_events)
     kept = ~np.eye(count, dtype=bool)
-    for events in replaced.blocks(k * count):
+    holders = {"own": StoredArrays({"shares": shares, "errors": errors})}
+    (done,) = (checkpoint.begin(method, holders) if checkpoint is not None else None) or (0,)
+    on_events(done)
+    for events in replaced.blocks(k * count, done):
         m = len(events)
         of_event, of_baseline = np.repeat(events, k * count), np.repeat(drawn.rows[events], count)
         values = replaced.values(of_event, of_baseline, np.tile(kept, (m * k, 1))).reshape(m, k, count)
@@ -188,6 +198,8 @@ def _losses(
         error = drawn.error(loss)
         errors[events] = 0.0 if error is None else error
         on_events(m)
+        if checkpoint is not None:
+            checkpoint.offer(int(events[-1]) + 1)
     return Attribution(
         _float32(read.spread(shares)), f.logit, f.variables,
         f.settings(method, **read.settings(groups), **settings),

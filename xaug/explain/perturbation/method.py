@@ -130,9 +130,11 @@ class Permutation(Replacing[ReplacementOptions]):
     by_part = False
 
     def explain(self, job: ExplainJob[ReplacementOptions], events: Events, on_events: OnEvents) -> Attribution:
+        from xaug.explain.checkpoint import checkpoint_of
         from xaug.explain.perturbation.losses import permutation
 
-        return permutation(events.model, events.x, **_shared(job, events, on_events))
+        shared = _shared(job, events, on_events)
+        return permutation(events.model, events.x, **shared, checkpoint=checkpoint_of(job, events))
 
 
 class ShapleyValues(ReplacingByBaselines[ShapleyOptions]):

@@ -27,6 +27,7 @@ from xaug.core.statistics import standard_error
 from xaug.core.types import Array
 from xaug.explain.attribution import Attribution
 from xaug.explain.draws import DRAWS, draw_baselines, generator_of
+from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.gradients.samples import BaselineLike, Sample, sample_of
 from xaug.explain.groups import GroupsLike, read_groups
 from xaug.explain.output_function import OutputFunction
@@ -59,7 +60,7 @@ def shapley_values(
     seed: int = 1,
     classes: Sequence[str] = CLASSES,
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
 ) -> Attribution:
     """Shapley value of each group of inputs.
 
@@ -123,6 +124,7 @@ def shapley_values(
     by_sets = len(read) <= EXACT if exact is None else exact
     replaced, rng = ChangedEvents(f, read, sample.arrays), generator_of(seed, f.inputs)
     compute = _by_sets if by_sets else _by_orders
+    on_events = announced("Shapley values", len(f), on_events)
     values, errors, reference, drawn = compute(replaced, sample, draws, rng, on_events)
     settings = f.settings(
         "shapley", **read.settings(groups), exact=by_sets, baseline=sample.provenance,

@@ -4,7 +4,9 @@ A map takes any weights of its shape, because rules exchange the weights (their 
 
 Measured on one core with AVX-512 (batch 128): a convolution, its bias and a ReLU are one pass if they are written as
 Conv2D, BiasAdd, Relu. A transposed convolution from 32 channels to one takes as long as one to 16, because the
-processor works on 16 channels at once. So pixels take the place of channels there, which is 3.3 times faster.
+processor works on 16 channels at once. So pixels take the place of channels there, which is 3.3 times faster. Other
+transposed convolutions of stride 1 are written as convolutions with the turned kernel: of 3 x 3 pixels and 32 channels
+they take half the time.
 """
 
 from __future__ import annotations
@@ -230,12 +232,23 @@ class ConvolutionMap(_MatrixMap):
         kernel, image, options = self._window(w), self._image(s), self._options()
         rows, columns = (1, *self.space) if self._is_one_dimensional else self.space
         shape = (rows, columns, kernel.shape[-2])
-        if 2 * shape[-1] <= LANES and set(options["strides"]) == {1}:
-            found = self._transpose_in_blocks(image, kernel, shape)
-        else:
+        if set(options["strides"]) != {1}:
             sizes = tf.stack([tf.shape(image)[0], *shape])
             found = tf.nn.conv2d_transpose(image, tf.constant(kernel, image.dtype), sizes, **options)
+        elif 2 * shape[-1] <= LANES:
+            found = self._transpose_in_blocks(image, kernel, shape)
+        else:
+            turned = tf.constant(kernel[::-1, ::-1].transpose(0, 1, 3, 2), s.dtype)
+            pads = [self._pads(width) for width in kernel.shape[:2]]
+            is_same = self.padding == "same" and all(before == after for before, after in pads)
+            padding = "SAME" if is_same else [[0, 0], *pads, [0, 0]]
+            found = tf.nn.conv2d(image, turned, strides=1, padding=padding)
         return tf.squeeze(found, 1) if self._is_one_dimensional else found
+
+    def _pads(self, width: int) -> list[int]:
+        """Zeros before and behind an axis of the output, so that a convolution of stride 1 transposes this one."""
+        before = (width - 1) // 2 if self.padding == "same" else 0
+        return [width - 1 - before, before if self.padding == "same" else width - 1]
 
     def _transpose_in_blocks(self, s: Tensor, kernel: Array, shape: tuple[int, int, int]) -> Tensor:
         """The transposed convolution of stride 1 to few channels, a block of pixels at a time."""

@@ -97,6 +97,7 @@ class LayerwiseRelevance(Method[LrpOptions]):
     label = "LRP"
     description = "layer-wise relevance propagation"
     options = LrpOptions
+    block = 4096
 
     def digests(self, options: LrpOptions) -> JsonObject:
         check_choice("reference", options.reference, REFERENCES)

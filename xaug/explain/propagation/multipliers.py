@@ -25,12 +25,78 @@ import tensorflow as tf
 
 from xaug.explain.propagation.linear_maps import Activate, Tensor
 
-__all__ = ["Ends", "along_path", "by_chain_rule", "of_extreme", "products", "slope", "slopes"]
+__all__ = [
+    "End", "Ends", "Pairing", "along_path", "by_chain_rule", "of_extreme", "products", "slope", "slope_of_halves",
+    "slopes",
+]  # fmt: skip
 
 NEAR = 1e-5
 """Differences of z below this count as none: the quotient of differences would be rounding."""
 STEP = 1e-3
 """Step by which f' is estimated there."""
+TINY = 1e-30
+"""Added to numbers that may both be zero, so that their quotient is the one that is wanted there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """How rows of events and rows of references make pairs.
+
+    Attributes
+    ----------
+    sizes : tuple of tensors, optional
+        numbers of events and of references, each of which is paired with each; None: they are paired row by row
+    """
+
+    sizes: tuple[Tensor, Tensor] | None = None
+
+    def of_events(self, one: Tensor) -> Tensor:
+        """Rows of events, repeated for their pairs."""
+        return one if self.sizes is None else tf.repeat(one, self.sizes[1], axis=0)
+
+    def of_references(self, one: Tensor) -> Tensor:
+        """Rows of references, repeated for their pairs."""
+        return one if self.sizes is None else tf.tile(one, [self.sizes[0], *[1] * (len(one.shape) - 1)])
+
+    def joined(self, function: Callable[[Tensor, Tensor], Tensor], event: Tensor, reference: Tensor) -> Tensor:
+        """function(event, reference) of all pairs, element by element, without a copy of the rows for each pair."""
+        if self.sizes is None or None in event.shape[1:]:
+            return function(self.of_events(event), self.of_references(reference))
+        size = int(np.prod(event.shape[1:]))
+        found = function(tf.reshape(event, (-1, 1, size)), tf.reshape(reference, (1, -1, size)))
+        return tf.reshape(found, (-1, *event.shape[1:]))
+
+    def events_at(self, event: Tensor, places: Tensor) -> Tensor:
+        """Values (pairs, k) of rows (events, size) at the places (references, k) of each reference."""
+        if self.sizes is None:
+            return tf.gather(event, places, batch_dims=1)
+        return tf.reshape(tf.gather(event, places, axis=1), (-1, places.shape[1]))
+
+    def references_at(self, reference: Tensor, places: Tensor) -> Tensor:
+        """Values (pairs, k) of rows (references, size) at the places (events, k) of each event."""
+        if self.sizes is None:
+            return tf.gather(reference, places, batch_dims=1)
+        found = tf.transpose(tf.gather(reference, places, axis=1), (1, 0, 2))
+        return tf.reshape(found, (-1, places.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """Inputs, output and record of one layer at events, or at references, each once.
+
+    Attributes
+    ----------
+    x : list of tensors (rows, ...)
+        its inputs
+    y : tensor (rows, ...)
+        its output
+    z : tensor or None
+        record of its forward pass, if that is a tensor
+    """
+
+    x: list[Tensor]
+    y: Tensor
+    z: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +115,10 @@ class Ends:
         masks of its inputs, which are those of the event at both ends
     multiplier : tensor (pairs, ...)
         multipliers of its output
+    event, reference : End
+        the same before they are repeated for pairs: what depends on one end alone is computed there
+    pairing : Pairing
+        which of them make pairs
     """
 
     x: list[Tensor]
@@ -59,6 +129,9 @@ class Ends:
     z_begin: Tensor | None
     masks: list[Tensor | None]
     multiplier: Tensor
+    event: End
+    reference: End
+    pairing: Pairing
 
 
 def slope(function: Activate, z: Tensor, z_begin: Tensor, y: Tensor, begin: Tensor) -> Tensor:
@@ -67,6 +140,16 @@ def slope(function: Activate, z: Tensor, z_begin: Tensor, y: Tensor, begin: Tens
     is_near = tf.abs(difference) < NEAR
     derivative = (function(z + STEP) - function(z - STEP)) / (2 * STEP)
     return tf.where(is_near, derivative, (y - begin) / tf.where(is_near, tf.ones_like(difference), difference))
+
+
+def slope_of_halves(ends: Ends, z: Tensor, z_begin: Tensor, at_zero: float) -> Tensor:
+    """(y - y') / (z - z') of a function that is linear on both sides of zero, as a ReLU: (|y| + |y'|) / (|z| + |z'|).
+
+    Nothing cancels in these sums, so that it is right however near z and z' are; `at_zero` is taken where both are
+    zero. They need a quarter of the passes over memory of `slope`.
+    """
+    above = ends.pairing.joined(tf.add, *(tf.abs(y) + TINY / 2 * at_zero for y in (ends.event.y, ends.reference.y)))
+    return above / ends.pairing.joined(tf.add, *(tf.abs(one) + TINY / 2 for one in (z, z_begin)))
 
 
 def along_path(function: Callable[[list[Tensor]], Tensor], nodes: int, ends: Ends) -> list[Tensor | None]:

@@ -12,7 +12,7 @@ A. Shrikumar, P. Greenside, A. Kundaje, ICML (2017), arXiv:1704.02685; S. Lundbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from xaug.explain.propagation.graph import Graph, Node
 from xaug.explain.propagation.layers.constant import Constant
 from xaug.explain.propagation.layers.steps import StepsToEvents
 from xaug.explain.propagation.linear_maps import Tensor
-from xaug.explain.propagation.multipliers import Ends
+from xaug.explain.propagation.multipliers import End, Ends, Pairing
 
 __all__ = ["Rescaled", "Rescaler", "check_sums"]
 
@@ -154,34 +154,19 @@ class Rescaler:
     def _of_grid(
         self, x: list[Tensor], references: list[Tensor], directions: Tensor, weights: Tensor
     ) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor, Tensor]:
-        e, m = tf.shape(x[0])[0], tf.shape(references[0])[0]
-
-        def of_events(one: Tensor) -> Tensor:
-            return tf.repeat(one, m, axis=0)
-
-        def of_references(one: Tensor) -> Tensor:
-            return tf.tile(one, [e, *[1] * (len(one.shape) - 1)])
-
+        every = Pairing((tf.shape(x[0])[0], tf.shape(references[0])[0]))
         if self.is_shared:
-            known = self.engine.forward(self._named(x))
-            ends = self._spread(known, of_events)
+            ends = self.engine.forward(self._named(x))
             names = [node.name for node in self.graph.nodes]
-            rest = references[len(names) :]
             kept = dict(zip(names, references, strict=False))
-            records = dict(zip(_tensor_records(known), rest, strict=True))
-            begun = self._spread(Forwarded(kept, records, ends.masks), of_references)
+            records = dict(zip(_tensor_records(ends), references[len(names) :], strict=True))
+            begun, pairing = Forwarded(kept, records, ends.masks), every
         else:
-            ends = self.engine.forward(self._named([of_events(one) for one in x]))
-            starts = self._started(ends.values, self._named([of_references(one) for one in references]))
-            begun = self.engine.forward(starts, ends.masks)
-        relevance, squares, f, begin, error = self._shares(ends, begun, of_events(directions), weights)
+            ends = self.engine.forward(self._named([every.of_events(one) for one in x]))
+            starts = self._started(ends.values, self._named([every.of_references(one) for one in references]))
+            begun, pairing = self.engine.forward(starts, ends.masks), Pairing()
+        relevance, squares, f, begin, error = self._shares(ends, begun, pairing, every.of_events(directions), weights)
         return relevance, squares, f[:, 0], begin, error
-
-    def _spread(self, done: Forwarded, spread: Callable[[Tensor], Tensor]) -> Forwarded:
-        """A forward pass with rows repeated for pairs; there are no masks, and constants are the same for all pairs."""
-        fixed = {node.name for node in self.graph.nodes if isinstance(node.layer, Constant)}
-        values = {name: value if name in fixed else spread(value) for name, value in done.values.items()}
-        return Forwarded(values, {n: spread(record) for n, record in _tensor_records(done).items()}, done.masks)
 
     def _started(self, x: Mapping[str, Tensor], references: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """References with the frozen elements and the padding of the events."""
@@ -197,18 +182,18 @@ class Rescaler:
         }
 
     def _shares(
-        self, ends: Forwarded, begun: Forwarded, direction: Tensor, w: Tensor
+        self, ends: Forwarded, begun: Forwarded, pairing: Pairing, direction: Tensor, w: Tensor
     ) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor, Tensor]:
         """Shares of the inputs and their squares, f of both ends, and the error of the sum, of all pairs."""
         output = self.graph.output.name
-        z, z_begin = ends.values[output], begun.values[output]
+        z, z_begin = pairing.of_events(ends.values[output]), pairing.of_references(begun.values[output])
         f, f_begin = self.readout(z, direction), self.readout(z_begin, direction)
         waiting = {output: self._of_readout(z, z_begin, f - f_begin, direction)}
         for node in reversed(self.graph.nodes):
             if not node.inputs or node.name not in waiting:  # an input, or a constant
                 continue
             found = node.layer.multipliers(
-                self._ends(node, ends, begun, waiting.pop(node.name)), self.engine.treatments[node.name]
+                self._ends(node, ends, begun, pairing, waiting.pop(node.name)), self.engine.treatments[node.name]
             )
             for name, factors in zip(node.inputs, found, strict=True):
                 if factors is not None:
@@ -218,7 +203,7 @@ class Rescaler:
         squares: list[Any] = []
         total = tf.zeros_like(f)
         for name in self.graph.input_names:
-            step = ends.values[name] - begun.values[name]
+            step = pairing.joined(tf.subtract, ends.values[name], begun.values[name])
             share = step * waiting[name] if name in waiting else tf.zeros_like(step)
             own = self.graph.by_name[name].shape
             flat = tf.reshape(share, (-1, int(np.prod(own))))
@@ -248,12 +233,22 @@ class Rescaler:
         right = tf.abs(ratio - 1) < 0.1  # what is left to the quadrature is small; rounding of a tiny sum is not
         return factors * tf.where(right, ratio, tf.ones_like(ratio))[:, None]
 
-    def _ends(self, node: Node, ends: Forwarded, begun: Forwarded, factors: Tensor) -> Ends:
-        record, record_begin = (_tensor_records(one).get(node.name) for one in (ends, begun))
+    def _ends(self, node: Node, ends: Forwarded, begun: Forwarded, pairing: Pairing, factors: Tensor) -> Ends:
+        def end(done: Forwarded) -> End:
+            x = [done.values[name] for name in node.inputs]
+            return End(x, done.values[node.name], _tensor_records(done).get(node.name))
+
+        event, reference = end(ends), end(begun)
+        fixed = [isinstance(self.graph.by_name[name].layer, Constant) for name in node.inputs]
+        x, start = (
+            [one if is_fixed else spread(one) for one, is_fixed in zip(end.x, fixed, strict=True)]
+            for end, spread in ((event, pairing.of_events), (reference, pairing.of_references))
+        )
         return Ends(
-            [ends.values[name] for name in node.inputs], [begun.values[name] for name in node.inputs],
-            ends.values[node.name], begun.values[node.name], record, record_begin,
-            self.engine.masks_of(node, ends), factors,
+            x, start, pairing.of_events(event.y), pairing.of_references(reference.y),
+            None if event.z is None else pairing.of_events(event.z),
+            None if reference.z is None else pairing.of_references(reference.z),
+            self.engine.masks_of(node, ends), factors, event, reference, pairing,
         )  # fmt: skip
 
 

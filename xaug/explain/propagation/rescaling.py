@@ -13,6 +13,7 @@ from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
+from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements, read_padding
 from xaug.explain.gradients.integration import TargetLike
 from xaug.explain.gradients.paths import Paths, list_padding, masked_padding
@@ -46,7 +47,7 @@ def rescale(
     padding: PaddingLike = PADDING,
     dtype: str = "float32",
     variables: Mapping[str, Sequence[str]] | None = None,
-    on_events: Callable[[int], None] = lambda n: None,
+    on_events: Callable[[int], None] = unfollowed,
 ) -> Attribution:
     """Attribution of every input element by the rescale rule of DeepLIFT, averaged over reference events.
 
@@ -122,7 +123,7 @@ def rescale(
     directions = readout.directions(choice, numbers)
     blocks = [slice(i, i + engine.pairs) for i in range(0, len(sample), engine.pairs)]
     references = [engine.prepared({name: values[rows] for name, values in sample.arrays.items()}) for rows in blocks]
-    size = max(1, engine.pairs // len(sample))
+    size, on_events = max(1, engine.pairs // len(sample)), announced("rescale rule", n, on_events)
     for start in range(0, n, size):
         rows = slice(start, start + size)
         some = {name: values[rows] for name, values in x.items()}

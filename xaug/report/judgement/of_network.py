@@ -12,7 +12,7 @@ from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
 from xaug.data.columns import NamedArrays
 from xaug.explain.analysis.relevance import signed_relevance
-from xaug.explain.faithfulness.curves import deletion_curves
+from xaug.explain.faithfulness.curves import PerturbationCurves, UnchangedOutputError, deletion_curves
 from xaug.explain.faithfulness.physical import JetArrays, PhysicalChange, possible_changes, sensitivity
 from xaug.explain.faithfulness.randomisation import cascading_randomisation
 from xaug.explain.faithfulness.reexplain import Reexplainer, reexplainer
@@ -31,14 +31,10 @@ class Deletion(ExplanationTest):
     name, words = "deletion", "areas below deletion and insertion curves"
 
     def measure(self, judged: Judged) -> list[Measure]:
-        choices, found = judged.choices, []
-        for i, attribution in enumerate(judged.attributions):
-            curves = deletion_curves(
-                judged.run.model(i), judged.inputs, attribution, judged.background.arrays,
-                weights=judged.background.weights, replacement=choices.replacement, groups=judged.groups,
-                points=choices.points, seed=choices.seed,
-            )  # fmt: skip
-            found.append(curves)
+        try:
+            found = self._curves(judged)
+        except UnchangedOutputError as error:  # of few events; all other tests have their numbers
+            return [Measure(self.name, self.words, np.nan, trainings=len(judged.attributions), note=str(error))]
         errors = sample_deviation(np.mean([curves.replicas() for curves in found], axis=0))
         areas = {
             "area under deletion": (-1, [curves.deletion_area for curves in found]),
@@ -58,6 +54,18 @@ class Deletion(ExplanationTest):
         ]
         first = measures[0]
         return [Measure(**{**vars(first), "curves": drawn}), *measures[1:]]
+
+    def _curves(self, judged: Judged) -> list[PerturbationCurves]:
+        """The curves of each training."""
+        choices = judged.choices
+        return [
+            deletion_curves(
+                judged.run.model(i), judged.inputs, attribution, judged.background.arrays,
+                weights=judged.background.weights, replacement=choices.replacement, groups=judged.groups,
+                points=choices.points, seed=choices.seed,
+            )
+            for i, attribution in enumerate(judged.attributions)
+        ]  # fmt: skip
 
 
 def _spread(curves: list[Array]) -> list[float | None]:

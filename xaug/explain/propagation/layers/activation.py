@@ -14,7 +14,7 @@ from xaug.core.types import Array
 from xaug.explain.propagation.layers.base import Backward, KerasLayer, Layer, Passed, Shares, Treatment, register
 from xaug.explain.propagation.layers.softmax import Softmax
 from xaug.explain.propagation.linear_maps import Tensor
-from xaug.explain.propagation.multipliers import Ends, slope
+from xaug.explain.propagation.multipliers import Ends, slope, slope_of_halves
 
 __all__ = ["HEADS", "POINTWISE", "Activation", "Parametric", "Pointwise", "head_of", "pointwise_of"]
 
@@ -31,11 +31,22 @@ class Pointwise:
         whether its values are never negative
     is_gate : bool
         whether its values lie in [0, 1], so that it is used to say how much of a signal passes
+    at_zero : float or None
+        mean of its slopes below and above zero, if it is linear on both sides; None for any other function
     """
 
     function: Callable[[Tensor], Tensor]
     never_negative: bool = False
     is_gate: bool = False
+    at_zero: float | None = None
+
+    def slope(self, ends: Ends, is_recorded: bool) -> Tensor:
+        """(y - y') / (z - z') of pairs, where z is the record of a layer, or its first input."""
+        z, z_begin = ((end.z if is_recorded else end.x[0]) for end in (ends.event, ends.reference))
+        if self.at_zero is not None:
+            return slope_of_halves(ends, z, z_begin, self.at_zero)
+        z, z_begin = (ends.z, ends.z_begin) if is_recorded else (ends.x[0], ends.start[0])
+        return slope(self.function, z, z_begin, ends.y, ends.begin)
 
 
 def _gelu(z: Tensor) -> Tensor:
@@ -48,9 +59,9 @@ def _hard_sigmoid(z: Tensor) -> Tensor:
 
 POINTWISE = {
     "linear": Pointwise(lambda z: z),
-    "relu": Pointwise(tf.nn.relu, never_negative=True),
+    "relu": Pointwise(tf.nn.relu, never_negative=True, at_zero=0.5),
     "relu6": Pointwise(tf.nn.relu6, never_negative=True),
-    "leaky_relu": Pointwise(lambda z: tf.nn.leaky_relu(z, 0.2)),
+    "leaky_relu": Pointwise(lambda z: tf.nn.leaky_relu(z, 0.2), at_zero=0.6),
     "swish": Pointwise(tf.nn.silu),
     "silu": Pointwise(tf.nn.silu),
     "gelu": Pointwise(_gelu),
@@ -130,6 +141,9 @@ class Activation(_ElementByElement):
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
         return Passed(POINTWISE[self.name].function(x[0]), None)
 
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        return [ends.multiplier * POINTWISE[self.name].slope(ends, is_recorded=False)]
+
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return POINTWISE[self.name].never_negative
 
@@ -189,6 +203,11 @@ class Parametric(_ElementByElement):
         alpha = tf.cast(np.asarray(slope), x.dtype)
         negative = x if kind == "LeakyReLU" else tf.math.expm1(tf.minimum(x, 0))
         return tf.where(x > 0, x, alpha * negative)
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        if self._is_plain:
+            return [ends.multiplier * POINTWISE["relu"].slope(ends, is_recorded=False)]
+        return super().multipliers(ends, how)
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return self._is_plain

@@ -29,7 +29,7 @@ from xaug.explain.propagation.linear_maps import (
     ShiftedMap,
     Tensor,
 )
-from xaug.explain.propagation.multipliers import Ends, slope
+from xaug.explain.propagation.multipliers import Ends
 from xaug.explain.propagation.rules import Role
 
 __all__ = ["Convolution", "Dense", "LinearLayer"]
@@ -87,7 +87,7 @@ class LinearLayer(Layer[Tensor | None]):
         factors = ends.multiplier
         if self.function != "linear":
             assert ends.z is not None and ends.z_begin is not None, "they were kept for a rule that needs them"
-            factors *= slope(POINTWISE[self.function].function, ends.z, ends.z_begin, ends.y, ends.begin)
+            factors *= POINTWISE[self.function].slope(ends, is_recorded=True)
         return [self.linear_map(ends.x[0]).transpose(factors, self.kernel)]
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:

@@ -23,6 +23,14 @@ class PooledImages(NamedTuple):
     pooled: Tensor
 
 
+class Winners(NamedTuple):
+    """Flattened inputs (rows, size) of a maximum, its outputs (rows, windows), and the places that they are from."""
+
+    x: Tensor
+    y: Tensor
+    place: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class _Windows(Layer[PooledImages]):
     """A pooling over windows along one or two axes; masks end here, as in Keras.
@@ -78,7 +86,33 @@ class MaxPooling(_Windows):
         return Shares([self._back(share)])
 
     def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
-        return of_extreme(lambda x: self.forward(x, ends.masks, how).y, ends)
+        """Those of `of_extreme`, where the winners of each event and each reference are looked for once."""
+        pairing, (at_event, at_reference) = (
+            ends.pairing,
+            [self._winners(end.x[0]) for end in (ends.event, ends.reference)],
+        )
+        rise = pairing.joined(tf.subtract, at_event.y, at_reference.y)
+        step = tf.where(
+            rise > 0,
+            pairing.of_events(at_event.y) - pairing.references_at(at_reference.x, at_event.place),
+            pairing.events_at(at_event.x, at_reference.place) - pairing.of_references(at_reference.y),
+        )
+        place = tf.where(rise > 0, pairing.of_events(at_event.place), pairing.of_references(at_reference.place))
+        multiplier = self._image(ends.multiplier)
+        factors = tf.reshape(tf.math.divide_no_nan(rise, step), tf.shape(multiplier)) * multiplier
+        shape = [tf.shape(factors)[0], *self._image(ends.event.x[0]).shape[1:]]
+        found = tf.raw_ops.MaxPoolGradWithArgmax(
+            input=tf.zeros(shape, factors.dtype), grad=factors, argmax=tf.reshape(place, tf.shape(factors)),
+            **self._options(),
+        )  # fmt: skip
+        return [self._back(found)]
+
+    def _winners(self, x: Tensor) -> Winners:
+        """The winners of all windows."""
+        image = self._image(x)
+        pooled, place = tf.nn.max_pool_with_argmax(image, **self._options())
+        size, number = (int(np.prod(one.shape[1:])) for one in (image, pooled))
+        return Winners(tf.reshape(image, (-1, size)), tf.reshape(pooled, (-1, number)), tf.reshape(place, (-1, number)))
 
 
 @register("AveragePooling1D", "AveragePooling2D")
