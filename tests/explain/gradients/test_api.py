@@ -73,7 +73,7 @@ NETWORKS = {
     "stem": (tabular_stem, ("a", "b"), ()),
     "xaug branch": (xaug_branch, ("xaug",), ("image",)),
     "skip": (skip_connection, ("x",), ("x",)),
-    "recurrent": (recurrent, ("xaug",), ("list",)),
+    "recurrent": (recurrent, (), ("list", "xaug")),  # all of it is unrolled
 }
 """Maker, or head of an event DNN; inputs that reach it by a linear stem; inputs that reach it otherwise."""
 
