@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import digest_file
 from xaug.core.types import Array
+from xaug.core.user_files import run_file
 from xaug.data.column_names import check_column_name
 from xaug.data.table import PADDING, PLUGIN, Block, Table, Variable
 
@@ -146,16 +145,7 @@ def variables_of(plugin: Plugin) -> tuple[tuple[str, Variable], ...]:
     path = Path(plugin.path)
     if not path.is_file() or digest_file(path) != plugin.digest:
         raise ConfigurationError(f"plugin {path} is gone or has changed since the command began; run it again")
-    module_name = f"xaug_plugin_{plugin.digest[:16]}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError(f"plugin {path} is no Python file; its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a plugin that leaves Python would end the command without a word
-        raise ConfigurationError(f"plugin {path} cannot be run ({type(error).__name__}: {error})") from error
+    module = run_file(path, plugin.digest, "plugin", f"plugin {path}")
     marked = [own.xaug_variable for own in vars(module).values() if hasattr(own, "xaug_variable")]
     return tuple(
         (block, replace(own, compute=CheckedFunction(own.name, path.name, own.function))) for block, own in marked

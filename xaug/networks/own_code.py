@@ -9,11 +9,9 @@ from __future__ import annotations
 import builtins
 import dis
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 from xaug.core.errors import ConfigurationError
 from xaug.core.files import digest_file
 from xaug.core.types import JsonObject
+from xaug.core.user_files import run_file
 from xaug.networks.keras_versions import inner_layers, loader_of_functions
 
 __all__ = ["OwnCode", "code_digests"]
@@ -129,7 +128,9 @@ def _path(one: str) -> Path:
 def _module(one: str) -> ModuleType:
     """The module of a file, which is run once, or of a name."""
     if _is_file(one):
-        return _run(_path(one), digest_file(_path(one)))
+        path = _path(one)
+        remedy = "It must define layers and functions, and do nothing else"
+        return run_file(path, digest_file(path), "code", f"--code {path}: the file", remedy, imports_beside=True)
     try:
         return importlib.import_module(one)
     except (Exception, SystemExit) as error:  # code of others may raise anything, and leave Python
@@ -137,28 +138,6 @@ def _module(one: str) -> ModuleType:
             f"--code {one}: the module cannot be imported ({type(error).__name__}: {error}). Install its package in "
             "this environment, or give the path of a Python file that ends in .py"
         ) from error
-
-
-@lru_cache(maxsize=32)
-def _run(path: Path, digest: str) -> ModuleType:
-    """The module of a file of this content."""
-    name = f"xaug_code_{digest[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None, "its name ends in .py"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))  # as for a script, so that it can import files beside it
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ConfigurationError(
-            f"--code {path}: the file cannot be run ({type(error).__name__}: {error}). It must define layers and "
-            "functions, and do nothing else"
-        ) from error
-    finally:
-        sys.path.remove(str(path.parent))
-    return module
 
 
 def _registered_name(value: Any) -> str:
