@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from layout_writers import by_class, make_jets, write_candidates, write_layouts, write_xaug_tree
 
+import xaug
 from xaug.formats.momenta import FourVectors
 from xaug.jets import clustering
 from xaug.jets.cuts import Selection
@@ -79,7 +80,7 @@ def seconds(work, *arguments, **options):
 
 def test_every_layout_against_fastjet_and_our_own_tree(layouts, tmp_path, capsys):
     """At least 85% of the rate of bare fastjet wherever jets are clustered; PFNano and JetClass 80% of our own tree."""
-    clustered = JetSettings(selection=Selection(**{**OPEN, "pt_min": 100.0, "jets_per_event": 1}))
+    clustered = JetSettings(selection=Selection(**{**OPEN, "pt_min": 100.0, "jets_per_event": 1, "truth": "none"}))
     calls = bare_fastjet(make_jets(JETS, PARTICLES))
     times = {name: [] for name in layouts}
     over_fastjet = {name: [] for name in layouts}
@@ -87,7 +88,9 @@ def test_every_layout_against_fastjet_and_our_own_tree(layouts, tmp_path, capsys
         bare = {cluster: seconds(calls, cluster) for cluster in (False, True)}
         for name, path in layouts.items():
             settings = clustered if name in CLUSTERED else None
-            spent = seconds(process, [path], tmp_path / f"{name}{turn}", settings)
+            directory = tmp_path / f"{name}{turn}"
+            spent = seconds(process, [path], directory, settings)
+            assert len(xaug.Dataset.open(directory)) == JETS
             if turn:
                 times[name].append(spent)
                 over_fastjet[name].append(bare[name in CLUSTERED] / spent)
