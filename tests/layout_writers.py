@@ -97,7 +97,7 @@ def jetclass_columns(jets: MadeJets) -> tuple[dict, dict]:
     flags |= {"isChargedHadron": hadron & (own["charge"] != 0), "isNeutralHadron": hadron & (own["charge"] == 0)}
     part |= flags
     names = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
-    label = np.where(jets.label == 1, names.index("Hbb"), names.index("QCD"))
+    label = np.array([names.index(name) for name in ("QCD", "Hbb", "Hcc")])[jets.label]
     scalars = {f"label_{name}": (label == i).astype(np.float32) for i, name in enumerate(names)}
     return part, scalars
 

@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 JETS = tuple(int(n) for n in os.environ.get("XAUG_BENCHMARK_JETS", "100000,1000000").split(","))
 STAGES = {
     "generate": "generate toy --jets {per_class} --workers 1 -o {place}/toy",
-    "train": "train {place}/toy --network cnn2d --trainings 1 --steps 40 --batch-size 2048 -o {place}/run",
+    "train": "train {place}/toy --network cnn2d --trainings 1 --steps 40 --check-every 20 --batch-size 2048 "
+    "-o {place}/run",
     "explain": "explain {place}/run --engine native --rule epsilon -o {place}/lrp",
     "report": "report {place}/run --attributions {place}/lrp -o {place}/report",
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Plots: what is drawn is what was given; signs and orientation by inspection of the artists."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import xaug
 from xaug import variables
 from xaug.data.variables import Variable
+from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
 from xaug.plots.figures import CLASS_COLORS, SERIES_COLORS, figure, labelled, save, save_frame, save_table, series_style
 from xaug.plots.history import plot_history
@@ -284,3 +287,17 @@ def test_names_of_runs_stand_in_the_legend_as_they_are(name, tmp_path):
         (text,) = ax.get_legend().get_texts()
         assert text.get_text().replace(r"\$", "$").strip().startswith(name)
         save(fig, tmp_path / "drawn")  # mathematics that cannot be read would raise
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+@pytest.mark.parametrize("name", ["2D CNN", "dense network, 36 of 36 XAUGs: " * 5, "a" * 200, "$x_$" * 40])
+def test_no_title_is_wider_than_its_figure(columns, name):
+    with figures.figure(1, columns, size=(4.2 * columns, 4.0), squeeze=False) as (fig, axes):
+        for ax in axes.flat:
+            figures.set_title(ax, name)
+        fig.draw_without_rendering()
+        for ax in axes.flat:
+            drawn = ax.title.get_window_extent()
+            assert drawn.x0 >= 0 and drawn.x1 <= fig.bbox.x1 and drawn.y1 <= fig.bbox.y1
+        boxes = [ax.title.get_window_extent() for ax in axes.flat]
+        assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))

@@ -8,7 +8,7 @@ import pytest
 
 import xaug
 from xaug.explain.stage import explain_run
-from xaug.report.class_scores import predicted, score_of_target
+from xaug.report.class_scores import predicted, score_name, score_of_target
 from xaug.report.stage import report
 from xaug.training.stage import train
 
@@ -71,8 +71,11 @@ def test_confusion_matrix_and_areas_are_those_of_the_metrics(reports):
 def test_scores_of_targets_by_hand():
     p = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
     assert predicted(p).tolist() == [2, 0] and predicted(p[:, 1] * 2).tolist() == [1, 1]
-    for target, expected in (
-        ("Hbb", [0.3, 0.3]), ("2", [0.5, 0.1]), (0, [0.2, 0.6]), ("predicted", [0.5, 0.6]),
-        ("Hbb-QCD", [0.6, 1 / 3]), ("top-Hbb", [5 / 8, 1 / 4]),
+    for target, expected, name in (
+        ("Hbb", [0.3, 0.3], "score of Hbb"), ("2", [0.5, 0.1], "score of top"), (0, [0.2, 0.6], "score of QCD"),
+        ("predicted", [0.5, 0.6], "largest score"), ("Hbb-QCD", [0.6, 1 / 3], "score of Hbb against QCD"),
+        ("top-Hbb", [5 / 8, 1 / 4], "score of top against Hbb"),
     ):  # fmt: skip
         np.testing.assert_allclose(score_of_target(p, target, CLASSES), expected)
+        assert score_name(target, CLASSES) == name
+    assert score_name("predicted", ("QCD", "Hbb")) == "score of Hbb"  # of two classes always that of the signal

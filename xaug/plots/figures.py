@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "chosen_label",
     "class_colors", "figure", "hatch_few", "labelled", "literal", "save", "save_frame", "save_numbers", "save_table",
-    "series_style", "without_nan",
+    "series_style", "set_title", "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
@@ -46,6 +46,8 @@ FEW = 10
 """Events below which a bin is too uncertain to be read: it is hatched, or left out."""
 LABEL_SIZE, LETTERS = 6.5, 20
 """Size of the label in points, and its letters in an inch."""
+LETTER, FEWEST_LETTERS = 0.52, 12
+"""Usual width of a letter of a title over the size of its font, and letters that a line has at least."""
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -224,6 +226,30 @@ def literal(name: str) -> str:
         The name with its `$` escaped; a legend leaves out names that begin with `_`, so that these get a space.
     """
     return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def set_title(ax: Axes, text: str) -> None:
+    """Write a title as it is, in as many lines as the width of the axes asks for, so that no figure cuts it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes that get the title.
+    text : str
+        Names that users have chosen may be in it: a `$` begins no formula.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        ax.set_title(literal(text))
+        return
+    room = ax.get_position().width * figure.bbox.width
+    letters = int(72 * room / figure.dpi / (LETTER * float(ax.title.get_fontsize())))
+    while True:
+        ax.set_title(literal(textwrap.fill(text, letters)))
+        width = ax.title.get_window_extent().width
+        if width <= 1.1 * room or letters <= FEWEST_LETTERS:
+            return
+        letters = max(FEWEST_LETTERS, int(letters * room / width))
 
 
 def save_table(stem: str | Path, columns: Mapping[str, Sequence[Any] | Array]) -> Path:

@@ -9,7 +9,7 @@ from xaug.explain.targets import labels_of
 from xaug.training.class_metrics import one_vs_rest, pair_score
 from xaug.training.runs import Run
 
-__all__ = ["binary_scores", "predicted", "score_of_target"]
+__all__ = ["binary_scores", "predicted", "score_name", "score_of_target"]
 
 
 def binary_scores(run: Run) -> dict[str, list[Arrays]]:
@@ -46,9 +46,26 @@ def score_of_target(score: Array, target: object, classes: tuple[str, ...]) -> A
     if target == "predicted":
         largest: Array = score.max(axis=1)
         return largest
-    plus = labels_of(target, classes)[0]
-    if isinstance(target, str) and target not in classes and not target.isdecimal():
-        minus = labels_of(target.removeprefix(f"{classes[plus]}-").removeprefix(f"{plus}-"), classes)[0]
+    plus, minus = _pair(target, classes)
+    if minus is not None:
         return pair_score(score, plus, minus)
     own: Array = np.asarray(score[:, plus])
     return own
+
+
+def score_name(target: object, classes: tuple[str, ...]) -> str:
+    """What `score_of_target` is, for axes and captions."""
+    if len(classes) == 2:
+        return f"score of {classes[1]}"
+    if target == "predicted":
+        return "largest score"
+    plus, minus = _pair(target, classes)
+    return f"score of {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
+
+
+def _pair(target: object, classes: tuple[str, ...]) -> tuple[int, int | None]:
+    """Labels of the class that a target explains, and of the one that it subtracts."""
+    plus = labels_of(target, classes)[0]
+    if not isinstance(target, str) or target in classes or target.isdecimal():
+        return plus, None
+    return plus, labels_of(target.removeprefix(f"{classes[plus]}-").removeprefix(f"{plus}-"), classes)[0]

@@ -18,7 +18,7 @@ from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.targets import labels_of
-from xaug.report.class_scores import predicted, score_of_target
+from xaug.report.class_scores import predicted, score_name, score_of_target
 from xaug.report.run_label import run_label, run_title
 from xaug.training.runs import Run
 
@@ -171,6 +171,11 @@ class ExplainedRun:
         return [
             score_of_target(self.run.scores(i)["score"][self.rows], target, self.classes) for i in range(len(self.run))
         ]
+
+    @property
+    def score_name(self) -> str:
+        """What `scores` are, for axes and captions."""
+        return score_name(self.first.settings.get("target"), self.classes)
 
     @property
     def predicted(self) -> Array:

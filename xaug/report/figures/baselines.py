@@ -73,7 +73,7 @@ def draw_features(subject: SeveralBaselines, stem: Path) -> str:
     with figures.figure(rows, COLUMNS, size=size, squeeze=False) as (fig, axes):
         for one, ax in zip(baselines, axes.flat, strict=False):
             plot_attribution(tables[one.name].iloc[:shown], one.explained.labels, ax)
-            ax.set_title(figures.literal(one.name))
+            figures.set_title(ax, one.name)
         for ax in list(axes.flat)[len(baselines) :]:
             ax.remove()
         figures.save(fig, stem)
@@ -93,7 +93,7 @@ def draw_top_features(subject: ExplainedClass, stem: Path) -> str:
     table = attribution_table(subject).iloc[:FIRST_FEATURES]
     with figures.figure(size=(5.6, 1.2 + 0.22 * len(table))) as (fig, ax):
         plot_attribution(table, explained.labels, ax)
-        ax.set_title(figures.literal(subject.name))
+        figures.set_title(ax, subject.name)
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     first = table.iloc[0]

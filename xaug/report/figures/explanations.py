@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +35,6 @@ PAGE = 6
 COLUMNS = 3
 """Profiles in a row."""
 SIDE_BY_SIDE = {"squeeze": False, "sharex": True, "sharey": True}
-TITLE = 56
-"""Letters in a line of the title of a figure of one panel."""
 EXPERT = Needs((Shape.VECTOR,))
 
 
@@ -48,8 +45,7 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     attributions, table = explained.attributions, explained.ranking
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
-        title = f"{figures.literal(explained.readable)}, {counted(len(attributions), 'training')}"
-        ax.set_title(textwrap.fill(title, TITLE))
+        figures.set_title(ax, f"{explained.readable}, {counted(len(attributions), 'training')}")
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
@@ -167,7 +163,8 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     tables |= {_sample_name(one): _claimed(stability(one.attributions, LIST_RELEVANCE), one) for one in subject.smaller}
     with figures.figure(1, 2, size=(9.6, 4.0)) as (fig, axes):
         plot_score_spread(found.score_mean, found.score_rms, explained.label, axes[1], explained.classes)
-        axes[0].set_title(f"{figures.literal(explained.readable)}, {counted(len(explained.attributions), 'training')}")
+        axes[1].set_xlabel(figures.literal(f"mean {explained.score_name}"))
+        figures.set_title(axes[0], f"{explained.readable}, {counted(len(explained.attributions), 'training')}")
         plot_feature_spread(tables, explained.labels, axes[0])  # last: its names depend on the room they have
         figures.save(fig, stem)
     columns: dict[str, Sequence[str] | Array] = {
@@ -187,8 +184,8 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
         )
     return (
         f"{explained.title}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
-        f"feature (left; the lines are 100% and 10% of the mean), and of the score of each event (right; median and "
-        f"central 68%). {_stable_ranks(explained, found.features)}{performance}"
+        f"feature (left; the lines are 100% and 10% of the mean), and of the {explained.score_name} of each event "
+        f"(right; median and central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )
 
 

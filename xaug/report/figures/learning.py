@@ -137,7 +137,7 @@ def draw_histories(subject: TrainedRun, stem: Path) -> str:
     values = [run.history(i) for i in range(len(run))]
     with figures.figure() as (fig, ax):
         plot_history(values, ax, run.unit)
-        ax.set_title(figures.literal(run_label(run)))
+        figures.set_title(ax, run_label(run))
         figures.save(fig, stem)
     figures.save_numbers(stem, {str(i): v for i, v in enumerate(values)})
     return f"{run_title(run_label(run), run.name)}: training and validation loss by {run.unit}."

@@ -91,8 +91,8 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
             plot_scores(counts[panel], ax, classes, events[panel])
             one = "" if len(of) == 1 else f"{classes[of[panel]]}_"
             columns[f"{one}events"] = events[panel]
-            name = figures.literal(run_label(run))
-            ax.set_title(name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
+            name = run_label(run)
+            figures.set_title(ax, name if len(of) == 1 else f"{name}: probability of {classes[of[panel]]}")
             for label, name in enumerate(classes):
                 own = counts[panel, :, label]
                 columns |= {
@@ -125,7 +125,7 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
         ax.set_yticks(range(len(mean)), run.classes)
         ax.set_xlabel("predicted class")
         ax.set_ylabel("true class")
-        ax.set_title(figures.literal(run_label(run)))
+        figures.set_title(ax, run_label(run))
         fig.colorbar(artist, ax=ax, label="share of the true class")
         figures.save(fig, stem)
     figures.save_numbers(
