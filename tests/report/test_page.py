@@ -75,6 +75,20 @@ def test_cells_are_sorted_by_the_number_that_they_begin_with(tmp_path, read_page
     assert page.tables[0][2][1].strip() == ""
 
 
+def test_features_are_set_as_formulas(tmp_path, read_page):
+    """In the first column alone; names of the user are still no markup."""
+    content = pd.DataFrame({"feature": ["τ_21", "<b>x", "a_b"], "rank": ["τ_21", "1", "2"]})
+    labels = {"τ_21": r"$\tau_{21}$", "<b>x": "<b>x"}
+    content.to_csv(tmp_path / "ranks.csv", index=False)
+    origin = Origin("python -m xaug.report r", [Step("r", "train", "python -m xaug.train", "1", "abc")], {}, "")
+    page = Page("r", [], [NamedTable("ranks", "Ranks", content, formulas=labels)], [], origin)
+    path = tmp_path / "report.html"
+    path.write_text(make_page(page), encoding="utf-8")
+    assert path.read_text().count("<math") == 1 and "<msub><mi>τ</mi><mn>21</mn></msub>" in path.read_text()
+    table = read_page(path).tables[0]
+    assert [row[0] for row in table[1:]] == ["τ21", "<b>x", "a_b"] and table[1][1] == "τ_21"
+
+
 def test_statements_are_broken_at_semicolons(tmp_path, read_page):
     text = "a first statement that is rather long; a second statement; 1 & 2; end"
     path = written(tmp_path / "r", table=pd.DataFrame({"claim": ["x"], "ours": [text]}))

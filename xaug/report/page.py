@@ -178,7 +178,7 @@ def make_page(page: Page) -> str:
         loader=PackageLoader("xaug.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["breakable"] = lambda text: escape(text).replace("_", Markup("_<wbr>"))
+    environment.filters["breakable"] = _breakable
     environment.filters["maths"] = lambda label: Markup(to_markup(label))
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -187,6 +187,11 @@ def make_page(page: Page) -> str:
         groups=_groups(page.figures),
         source=lambda name: Markup(_source(environment, name)),
     )
+
+
+def _breakable(text: str) -> Markup:
+    """A text that may be broken behind each `_`; a formula stays as it is."""
+    return text if isinstance(text, Markup) else escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _source(environment: Environment, name: str) -> str:
@@ -205,6 +210,9 @@ def _shown_table(table: NamedTable) -> ShownTable:
         [replace(_cell(value, text, of_words), bold=own) for value, text, own in zip(row, shown, marked, strict=True)]
         for row, shown, marked in zip(content.itertuples(index=False), texts, bold, strict=True)
     ]
+    for row, shown in zip(rows, texts, strict=True):
+        if shown[0] in table.formulas:
+            row[0] = replace(row[0], lines=[Markup(to_markup(table.formulas[shown[0]]))])
     columns = [table.headings.get(str(column), str(column)) for column in content.columns]
     return ShownTable(f"table-{table.name}", table.heading, table.note, columns, rows, f"{table.name}.csv", of_words)
 

@@ -53,6 +53,8 @@ class NamedTable:
         sentence above the table on the page
     bold
         by the number of a row, the columns that the page prints bold there
+    formulas
+        LaTeX labels that the page sets in the place of texts in the first column
     """
 
     name: str
@@ -61,6 +63,7 @@ class NamedTable:
     headings: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     bold: Mapping[int, Collection[str]] = field(default_factory=dict)
+    formulas: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,8 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
     ]
     if inputs.explained:
         ranks = comparison(inputs.explained)
-        tables.append(NamedTable("ranks", "Ranks by all methods and trainings", ranks, note=NOTE))
+        labels = {own.text: own.label for one in inputs.explained for own in one.labels.values()}
+        tables.append(NamedTable("ranks", "Ranks by all methods and trainings", ranks, note=NOTE, formulas=labels))
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":
         tables.append(NamedTable("processes", "Events of each process", processes(inputs.data), OF_PROCESSES))
     baselines = ExplainedClass.found_in(inputs)
