@@ -54,7 +54,7 @@ def score_of_target(score: Array, target: object, classes: tuple[str, ...]) -> A
 
 
 def score_name(target: object, classes: tuple[str, ...]) -> str:
-    """What `score_of_target` is, for axes and captions."""
+    """Name of the score that `score_of_target` gives, for axes and captions."""
     if len(classes) == 2:
         return f"score of {classes[1]}"
     if target == "predicted":

@@ -174,7 +174,7 @@ class ExplainedRun:
 
     @property
     def score_name(self) -> str:
-        """What `scores` are, for axes and captions."""
+        """Name of `scores`, for axes and captions."""
         return score_name(self.first.settings.get("target"), self.classes)
 
     @property
