@@ -1,4 +1,6 @@
-"""Deletion and insertion curves beside the bare forward passes that they need."""
+"""Deletion and insertion curves beside the bare forward passes that they need; `XAUG_EVENTS` for fewer events."""
+
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from xaug.explain.faithfulness.scoring import BATCH, WatchedOutput
 from xaug.networks.choice import choose_inputs
 from xaug.networks.registry import build
 
-EVENTS, POINTS = 10_000, 20
+EVENTS, POINTS = int(os.environ.get("XAUG_EVENTS", 10_000)), 20
 
 
 @pytest.mark.benchmark
