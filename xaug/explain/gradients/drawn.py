@@ -55,6 +55,8 @@ NODES = 3
 """Nodes that a pair of the full product takes at least: with fewer places than that, no others need be compared."""
 MEMORY = 64 * 2**20
 """Bytes that the attributions of a block's places may take."""
+PLACES = 2**15
+"""Places of a block: some seconds of work, after which events count as done."""
 STUCK = 3.0
 """Mean squared pull of the sums of attributions, in the pilot, above which f jumps on the way."""
 ROUNDING = 1e-4
@@ -349,7 +351,7 @@ class _Drawing:
         Those before the first have been added; `on_place` is told how many there are after each block.
         """
         each = groups * POINTS
-        size = max(1, MEMORY // (4 * each * self.width))
+        size = max(1, min(MEMORY // (4 * each * self.width), PLACES // each))
         for start in range(first, len(rows), size):
             some = rows[start : start + size]
             drawn = [self._draw(int(row), number, groups) for row in some]
