@@ -201,6 +201,13 @@ def test_the_recipe_of_conda_needs_what_the_light_core_needs():
     assert {re.sub(r"\W", "", one) for one in run if not one.startswith("python ")} == own
     command = config["options.entry_points"]["console_scripts"].strip()
     assert recipe["build"]["entry_points"] == [command]
+    assert recipe["about"]["license"] == config["metadata"]["license"]
+    (python,) = (one for one in recipe["requirements"]["run"] if one.startswith("python "))
+    assert python in recipe["requirements"]["host"]  # the versions for which pip takes the packages that are named here
+    assert python.removeprefix("python ") == ">=3.10,<3.12"
+    assert all(re.search('python_version [<>=]+ "3.12"', one) for one in needs if ";" in one)
+    named = set(re.findall(r"xaug\[(\w+)\]", (CHECKOUT / ".conda" / "meta.yaml").read_text()))
+    assert named and named <= set(config["options.extras_require"])
 
 
 def test_changelog_begins_with_what_is_not_released_or_with_this_version():

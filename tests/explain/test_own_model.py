@@ -111,6 +111,31 @@ class TestCommand:
         assert len(performance) == 2
         assert performance[1].startswith("tagger,")
 
+    @pytest.mark.parametrize("model", ["one class alone", "one of three is absent"])
+    def test_a_report_without_events_of_a_class_draws_the_rest_and_says_it(self, made, two_classes, tmp_path, model):
+        where, of = (two_classes, 1) if model == "one class alone" else (made[0], 0)
+        with np.load(where / "test.npz") as events:
+            chosen = events["label"] == 1 if of else events["label"] != 1
+            np.savez(tmp_path / "few.npz", **{key: events[key][chosen] for key in events.files if key != "weight"})
+        (file,) = (path for path in where.iterdir() if path.stem == "tagger")
+        done = run(
+            explain, file, "--inputs", tmp_path / "few.npz", "--method", "lrp", *OPTIONS["lrp"], "-o", tmp_path / "a"
+        )
+        assert done.exit_code == 0, done.output
+        done = run(report, "--attributions", tmp_path / "a", "-o", tmp_path / "report")
+        assert done.exit_code == 0, done.output
+        drawn = json.loads((tmp_path / "report" / "manifest.json").read_text())["figures"]
+        absent = "background" if of else "class_1"
+        assert {"distributions"} < drawn.keys() and any(one.startswith("relevance") for one in drawn)
+        assert ("roc" in drawn) == (not of)  # a class against the rest has a curve
+        page = (tmp_path / "report" / "report.html").read_text()
+        assert f"No test events are {absent}, so how well the classes are separated is not measured" in page
+        assert f"no {absent} events" in (tmp_path / "report" / "performance.csv").read_text()
+        done = run(report, "--attributions", tmp_path / "a", "--figures", "roc", "-o", tmp_path / "asked")
+        assert done.exit_code == of
+        if of:
+            assert "needs runs whose test split has events of two classes" in done.output
+
     @pytest.mark.parametrize("baseline", ["background_mean", "background"])
     def test_baselines_are_drawn_of_the_events_that_are_there(self, two_classes, tmp_path, baseline):
         """There is no validation split, so the explained events of class 0 are the background."""

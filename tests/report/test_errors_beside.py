@@ -92,3 +92,17 @@ def test_three_classes_have_the_auc_of_each_pair():
     mean, low, high, _ = numbers(cells["accuracy"])
     assert mean == pytest.approx(np.mean(right), abs=6e-5)
     assert high - low == pytest.approx(2 * np.sqrt(mean * (1 - mean) / 500), rel=0.15)
+
+
+def test_without_events_of_a_class_the_cells_say_so():
+    own = {"label": np.ones(5, dtype=int), "score": np.linspace(0, 1, 5), "weight": np.ones(5)}
+    cells = measured_cells([own], ("QCD", "top"))
+    assert cells["auc"] == "no QCD events" and cells["accuracy"] == "" and cells["rejection_50"] == ""
+    label = np.arange(60) % 2 * 2  # of three classes the second has no events
+    score = np.random.default_rng(1).dirichlet([1, 1, 1], 60)
+    cells = measured_cells([{"label": label, "score": score, "weight": np.ones(60)}], ("a", "b", "c"))
+    assert cells["auc"] == "no b events" and cells["AUC b-a"] == cells["AUC c-b"] == ""
+    assert float(cells["AUC c-a"].split()[0]) == pytest.approx(
+        np.mean((score[label == 2, 2] / score[label == 2][:, [0, 2]].sum(axis=1))[:, None]
+                > (score[label == 0, 2] / score[label == 0][:, [0, 2]].sum(axis=1))), abs=1e-4
+    )  # fmt: skip

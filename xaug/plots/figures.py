@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from xaug.core.files import atomic_path, write_json
 from xaug.core.types import Array, JsonObject
+from xaug.plots.printing import print_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,20 +180,7 @@ def save(fig: Figure, stem: str | Path) -> list[Path]:
         The files.
     """
     _write_label(fig)
-    engine = fig.get_layout_engine()
-    if engine is not None:
-        engine.execute(fig)  # once for both files: it takes as long as to draw
-        fig.set_layout_engine("none")
-    written = []
-    formats: tuple[tuple[str, dict[str, str | None]], ...] = (
-        (".png", {"Software": None}), (".pdf", {"CreationDate": None})
-    )  # fmt: skip
-    for suffix, metadata in formats:
-        path = Path(f"{stem}{suffix}")
-        with atomic_path(path) as temporary:
-            fig.savefig(temporary, metadata=metadata)
-        written.append(path)
-    return written
+    return print_figure(fig, stem)
 
 
 def _write_label(fig: Figure) -> None:

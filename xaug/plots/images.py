@@ -102,7 +102,7 @@ def plot_image(image: Array, ax: Axes, vmin: float = 1e-5, vmax: float = 1.0, fr
 
 
 def plot_heatmap(relevance: Array, ax: Axes, limit: float | None = None, frame: Frame = PIXELS) -> AxesImage:
-    """Draw the relevance of an image: blue supports the explained class, red opposes it.
+    """Draw the relevance of an image: blue supports the explained class, orange opposes it.
 
     Parameters
     ----------

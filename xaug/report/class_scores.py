@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from xaug.core.types import Array, Arrays
@@ -9,25 +11,37 @@ from xaug.explain.targets import labels_of
 from xaug.training.class_metrics import one_vs_rest, pair_score
 from xaug.training.runs import Run
 
-__all__ = ["binary_scores", "predicted", "score_name", "score_of_target"]
+__all__ = ["absent_classes", "binary_scores", "has_curve", "predicted", "score_name", "score_of_target"]
 
 
 def binary_scores(run: Run) -> dict[str, list[Arrays]]:
     """Scores of a run by the name of a curve, in each training: of K classes a curve for each, against the rest.
 
-    Each has `label` (1 for the class), `score` and `weight`, as `Run.scores` gives them for two classes.
+    Each has `label` (1 for the class), `score` and `weight`, as `Run.scores` gives them for two classes. Curves that
+    lack events of the class, or of all others, are left out.
     """
     scores = [run.scores(i) for i in range(len(run))]
     if len(run.classes) == 2:
-        return {run.name: scores}
+        return {run.name: scores} if has_curve(scores[0]) else {}
     found = {}
     for which, name in enumerate(run.classes):
         own = []
         for one in scores:
             label, score = one_vs_rest(one["label"], one["score"], which)
             own.append({**one, "label": label, "score": score})
-        found[f"{run.name}: {name}"] = own
+        if has_curve(own[0]):
+            found[f"{run.name}: {name}"] = own
     return found
+
+
+def has_curve(own: Arrays) -> bool:
+    """Whether scores of two classes have a ROC curve: each has events, whose weights add up to more than 0."""
+    return all(own["weight"][own["label"] == of].sum() > 0 for of in (0, 1))
+
+
+def absent_classes(label: Array, classes: Sequence[str]) -> list[str]:
+    """Names of the classes of which there are no events among those of these labels (n,)."""
+    return [name for of, name in enumerate(classes) if not (label == of).any()]
 
 
 def predicted(score: Array) -> Array:

@@ -12,6 +12,8 @@ from xaug.core.types import Array, Arrays
 from xaug.data.records import CLASSES
 from xaug.data.weights import effective_number
 from xaug.explain.analysis.spread import BACKGROUND_EFFICIENCIES, operating_points
+from xaug.report.class_scores import absent_classes, has_curve
+from xaug.report.words import listed
 from xaug.training.class_metrics import one_vs_rest, pair_score
 from xaug.training.intervals import CONFIDENCE, ONE_SIGMA, auc_interval, efficiency_interval, efficiency_limit
 from xaug.training.metrics import EFFICIENCIES, area, background_efficiency, roc
@@ -68,11 +70,15 @@ def measured_cells(trainings: Sequence[Arrays], classes: Sequence[str] = CLASSES
     -------
     dict of str
         Cells by "auc", "accuracy" and the names of `REJECTIONS`; of more than two classes the mean AUC of each class
-        against the rest, the accuracy, and the AUC of each pair.
+        against the rest, the accuracy, and the AUC of each pair. Where there are no events of a class, the cell of the
+        AUC says so, and what needs all classes is left out.
     """
     if trainings[0]["score"].ndim == 2:
         return _class_cells(trainings, classes)
     label, weight = trainings[0]["label"], trainings[0]["weight"]
+    absent = absent_classes(label, classes)
+    if absent:
+        return {"auc": _without(absent), "accuracy": "", **dict.fromkeys(REJECTIONS, "")}
     curves = [roc(label, own["score"], weight) for own in trainings]
     background = effective_number(weight[label == 0])
     cells = {
@@ -83,6 +89,10 @@ def measured_cells(trainings: Sequence[Arrays], classes: Sequence[str] = CLASSES
         passed = [float(background_efficiency(*curve, at)) for curve in curves]
         cells[name] = _rejection(passed, background)
     return cells
+
+
+def _without(absent: Sequence[str]) -> str:
+    return f"no {listed(list(absent))} events"
 
 
 def _auc_interval(trainings: Sequence[Arrays]) -> tuple[float, float]:
@@ -96,15 +106,22 @@ def _class_cells(trainings: Sequence[Arrays], classes: Sequence[str]) -> dict[st
     """The cells of more than two classes; the intervals of single classes are averaged, as if they were one event's."""
     label, weight = trainings[0]["label"], trainings[0]["weight"]
     numbers = range(len(classes))
-    against = [[_against_rest(own, of) for own in trainings] for of in numbers]
-    means = np.mean([[area(*roc(*_arrays(own))) for own in each] for each in against], axis=0)
-    low, high = np.mean([_auc_interval(each) for each in against], axis=0)
-    cells = {
-        "auc": quoted(means.tolist(), (float(low), float(high)), 4),
-        "accuracy": _accuracy([own["score"].argmax(axis=1) for own in trainings], label, weight, len(classes)),
-    }
+    absent = absent_classes(label, classes)
+    if absent:
+        cells = {"auc": _without(absent), "accuracy": ""}
+    else:
+        against = [[_against_rest(own, of) for own in trainings] for of in numbers]
+        means = np.mean([[area(*roc(*_arrays(own))) for own in each] for each in against], axis=0)
+        low, high = np.mean([_auc_interval(each) for each in against], axis=0)
+        cells = {
+            "auc": quoted(means.tolist(), (float(low), float(high)), 4),
+            "accuracy": _accuracy([own["score"].argmax(axis=1) for own in trainings], label, weight, len(classes)),
+        }
     for minus, plus in combinations(numbers, 2):
         pairs = [_pair(own, plus, minus) for own in trainings]
+        if not has_curve(pairs[0]):
+            cells[f"AUC {classes[plus]}-{classes[minus]}"] = ""
+            continue
         values = [area(*roc(*_arrays(own))) for own in pairs]
         cells[f"AUC {classes[plus]}-{classes[minus]}"] = quoted(values, _auc_interval(pairs), 4)
     return cells

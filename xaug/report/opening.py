@@ -11,6 +11,7 @@ from xaug.data.dataset import Dataset
 from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
 from xaug.jets.jets import OPEN
 from xaug.plots.relevance import feature_text
+from xaug.report.class_scores import absent_classes
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.run_label import run_label, run_title
 from xaug.report.subjects import ReportInputs
@@ -79,6 +80,9 @@ def _selection(data: Dataset) -> str:
 def _separation(runs: Sequence[Run], rows: str) -> str:
     """The best and the worst AUC, as means over trainings."""
     means = {run.name: float(np.mean([m["auc"] for m in run.metrics])) for run in runs}
+    absent = absent_classes(runs[0].scores(0)["label"], runs[0].classes)
+    if absent:
+        return f"No test {rows} are {listed(absent)}, so how well the classes are separated is not measured."
     title = {run.name: run_title(run_label(run), run.name) for run in runs}
     order = sorted(means, key=lambda name: -means[name])
     best = next(run for run in runs if run.name == order[0])

@@ -13,6 +13,7 @@ from xaug.core.files import atomic_path, name_of
 from xaug.core.progress import bar
 from xaug.core.types import JsonObject
 from xaug.plots.figures import chosen_label, labelled
+from xaug.plots.printing import printed_beside
 from xaug.report.alternatives import describe
 from xaug.report.catalogue import AnyEntry, Catalogue
 from xaug.report.discriminants import Discriminant, scored
@@ -143,7 +144,7 @@ def report(
     if finished:
         return finished
 
-    with labelled_sample(inputs.data, own):
+    with labelled_sample(inputs.data, own), printed_beside(len(jobs)):
         drawn = _draw(jobs, inputs)
     tables = tables_of(inputs, opened.all_runs, extension.columns if extension else ())
     performance = tables[0].content

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pandas as pd
 
 from xaug.data.dataset import Dataset
+from xaug.report.class_scores import binary_scores
 from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.explained_run import ExplainedRun, Shape, shapes_of
 from xaug.training.runs import Run
@@ -140,15 +141,16 @@ class WholeDataset(Subject):
 
 @dataclass(frozen=True)
 class AllRuns(Subject):
-    """All runs on the full sample, together in one figure, and the discriminants beside them."""
+    """All runs on the full sample that have a ROC curve, together in one figure, and the discriminants beside them."""
 
     runs: Sequence[Run]
     discriminants: Sequence[ScoredDiscriminant] = ()
-    requirement = "runs"
+    requirement = "runs whose test split has events of two classes"
 
     @classmethod
     def found_in(cls, inputs: ReportInputs) -> list[Self]:
-        return [cls(inputs.runs, inputs.discriminants)]
+        measured = [run for run in inputs.runs if binary_scores(run)]
+        return [cls(measured, inputs.discriminants)] if measured else []
 
 
 @dataclass(frozen=True)

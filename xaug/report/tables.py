@@ -123,7 +123,7 @@ def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant
         for name, scores in binary_scores(run).items():
             rows.append({"run": name, **_training_size(run), **efficiency_cells(scores)})
     for one in discriminants:
-        nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
+        nothing = {name: 0 for name, value in _training_size(runs[0]).items() if isinstance(value, int)}
         rows.append({"run": one.name, **nothing, **efficiency_cells([one.scores])})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
@@ -210,13 +210,12 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
             headings,
             note=f"{BOTH_ERRORS} {of_many}".strip(),
         ),
-        NamedTable(
-            "efficiency",
-            "Signal efficiency at fixed background efficiency",
-            efficiencies(inputs.runs, inputs.discriminants),
-            note=f"Errors are those of the table of performance above. {one_class}".strip(),
-        ),
     ]
+    at_fixed = efficiencies(inputs.runs, inputs.discriminants)
+    if len(at_fixed):  # there is none where all events are of one class
+        heading = "Signal efficiency at fixed background efficiency"
+        note = f"Errors are those of the table of performance above. {one_class}".strip()
+        tables.append(NamedTable("efficiency", heading, at_fixed, note=note))
     if inputs.explained:
         ranks = comparison(inputs.explained)
         labels = {own.text: own.label for one in inputs.explained for own in one.labels.values()}
