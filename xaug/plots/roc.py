@@ -110,7 +110,7 @@ def plot_roc(
     ax.set_xlabel("signal efficiency")
     ax.set_ylabel("background efficiency")
     if len(bands) <= INSIDE:
-        ax.legend(loc="upper left")
+        ax.legend(loc="best")  # the upper left, or where weak networks have their curves there, the lower right
     else:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return artists

@@ -37,12 +37,12 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     Returns
     -------
     list of str
-        paragraphs: stable ranks, differences between methods, sample and selection, separation, cautions
+        paragraphs: separation, stable ranks, differences between methods, sample and selection, cautions
     """
-    told = []
+    told = [_separation(inputs.runs, noun(inputs.data.kind))]
     if inputs.explained:
         told += [*_stable(inputs.explained), *_differences(inputs.explained)]
-    told += [_sample(inputs.data), _separation(inputs.runs, noun(inputs.data.kind)), _warnings(inputs.runs)]
+    told += [_sample(inputs.data), _warnings(inputs.runs)]
     return [text for text in told if text]
 
 
@@ -106,11 +106,11 @@ def _warnings(runs: Sequence[Run]) -> str:
 
 def _stable(explained: Sequence[ExplainedRun]) -> list[str]:
     """How many ranks are stable, for each explained run that was trained often enough."""
-    texts, few = [], []
+    texts, few = [], {}
     for one in explained:
         trainings = one.explanation.trainings
         if trainings < ENOUGH_TRAININGS:
-            few.append(f"{one.title} with {counted(trainings, 'training')}")
+            few[f"{run_title(run_label(one.run), one.run.name)} with {counted(trainings, 'training')}"] = True
             continue
         found = stable_features(one.ranking)
         named = [f"{_label(one, str(name))} (rank {found.loc[name, 'rank']})" for name in found.index[found["stable"]]]
@@ -120,7 +120,7 @@ def _stable(explained: Sequence[ExplainedRun]) -> list[str]:
         texts = ["A rank is stable if all trainings agree on it and no other feature lies within their spread.", *texts]
     if few:
         texts.append(
-            f"No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(few)}."
+            f"No rank is called stable with fewer than {ENOUGH_TRAININGS} trainings; this concerns {listed(list(few))}."
         )
     return texts
 
@@ -130,26 +130,34 @@ def _differences(explained: Sequence[ExplainedRun]) -> list[str]:
     groups: dict[str, list[ExplainedRun]] = {}
     for one in explained:
         groups.setdefault(str(one.run.path), []).append(one)
-    return [
-        _difference(own[0], other) for own in groups.values() if len(own) > 1 for other in own[1:]
-    ]  # fmt: skip
+    return [_of_run(own) for own in groups.values() if len(own) > 1]
+
+
+def _of_run(explained: Sequence[ExplainedRun]) -> str:
+    """How the explanations of one run compare with the first of them."""
+    first, *others = explained
+    run = run_title(run_label(first.run), first.run.name)
+    differ = len({str(one.explanation.settings.get("target")) for one in explained}) > 1
+    several = [f"{_way(other, differ)} shares {_difference(first, other)}" for other in others]
+    return f"Of the explanations of {run}, beside {_way(first, differ)}: {'; '.join(several)}."
+
+
+def _way(one: ExplainedRun, with_target: bool) -> str:
+    """The method, its target where this differs, and the name of the directory."""
+    target = f", target {one.explanation.settings.get('target')}" if with_target else ""
+    return f"{one.way}{target} ({one.name})"
 
 
 def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
     ranks = pd.DataFrame({"one": one.ranking["rank"], "other": other.ranking["rank"]}).dropna().astype(int)
     first = [set(table.index[:FIRST]) for table in (one.ranking, other.ranking)]
     most = min(FIRST, len(one.ranking), len(other.ranking))
-    of = [each.explanation.settings.get("target") for each in (one, other)]
-    targets = "" if of[0] == of[1] else f"; targets {of[0]} and {of[1]}"
-    text = (
-        f"The explanations {one.title} and {other.title} are of the same network ({one.run.name}{targets}) and share "
-    )
-    text += f"{len(first[0] & first[1])} of their first {most} features"
+    text = f"{len(first[0] & first[1])} of the first {most} features"
     if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
-        return f"{text}; all ranks agree." if len(ranks) else f"{text}."
+        return f"{text} and all ranks" if len(ranks) else text
     name = (ranks["one"] - ranks["other"]).abs().idxmax()
     row = ranks.loc[name]
-    return f"{text}; they differ most about {_label(one, str(name))} (rank {row['one']} and {row['other']})."
+    return f"{text}, and differs most about {_label(one, str(name))} (rank {row['one']} and {row['other']})"
 
 
 def _label(explained: ExplainedRun, name: str) -> str:

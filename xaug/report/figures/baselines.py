@@ -24,13 +24,15 @@ __all__ = [
 
 ROW = 0.17
 """Inches that a feature takes in the figure of all baselines."""
-COLUMNS = 2
-"""Panels side by side: labels stay readable on a page."""
+COLUMNS, IN_PAIRS = 3, 4
+"""Panels side by side, and the number of panels up to which there are two: labels stay readable on a page."""
 FEATURES, FIRST_FEATURES = 55, 20
 """Features shown of several baselines, and of a single one."""
 SHARED = 12
 """First features that two rankings are compared by."""
 ERRORS = ("mean_error_events", "mean_error_baselines")
+ROUNDING = 1e-6
+"""Error relative to the mean below which it is rounding."""
 
 
 def attribution_table(subject: ExplainedClass) -> pd.DataFrame:
@@ -68,9 +70,10 @@ def draw_features(subject: SeveralBaselines, stem: Path) -> str:
     baselines = subject.baselines
     tables = {one.name: attribution_table(one) for one in baselines}
     shown = min(FEATURES, max(map(len, tables.values())))
-    rows = -(-len(tables) // COLUMNS)
-    size = (4.2 * COLUMNS, (1.0 + ROW * shown) * rows)
-    with figures.figure(rows, COLUMNS, size=size, squeeze=False) as (fig, axes):
+    columns = 2 if len(tables) <= IN_PAIRS else COLUMNS
+    rows = -(-len(tables) // columns)
+    size = (4.2 * columns, (1.0 + ROW * shown) * rows)
+    with figures.figure(rows, columns, size=size, squeeze=False) as (fig, axes):
         for one, ax in zip(baselines, axes.flat, strict=False):
             plot_attribution(tables[one.name].iloc[:shown], one.explained.labels, ax)
             figures.set_title(ax, one.name)
@@ -99,7 +102,10 @@ def draw_top_features(subject: ExplainedClass, stem: Path) -> str:
     first = table.iloc[0]
     errors = f"{first['error_events']:.2g} from events"
     if explained.attributions[0].settings["baseline"]["events"] > 1:
-        errors += f" and {first['error_baselines']:.2g} from baselines"
+        if first["error_baselines"] > ROUNDING * abs(first["mean"]):
+            errors += f" and {first['error_baselines']:.2g} from baselines"
+        else:  # a bootstrap within each process draws the same event again
+            errors += "; that from baselines takes two of each process"
     return (
         f"Baseline {subject.name}: the {len(table)} features of largest mean attribution for {events_of(subject)} "
         f"({explained.words}). {spread_over('error bars', len(explained.attributions))} The bootstrap error of the "
