@@ -27,7 +27,7 @@ __all__ = ["FORMATS", "print_figure", "printed_beside"]
 FORMATS: dict[str, dict[str, str | None]] = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 """Formats of a figure by the suffix of the file, with what is left out of them: the same figure is the same file."""
 FORMULAS = 4096
-"""Typeset formulas that are kept: more than the labels of one study, in two formats."""
+"""Typeset formulas that are kept: more than the labels of one study, at three sizes."""
 PROCESSES_AT_MOST, FIGURES_FOR_ONE = 4, 5
 """Processes beside this one, and figures that make up for the start of one."""
 
@@ -176,8 +176,6 @@ def print_sent(task: JsonObject, arrays: Arrays, report: Report) -> tuple[JsonOb
 
 def _print_here(fig: Figure, stem: str | Path) -> None:
     _keep_formulas()
-    before = fig.get_dpi()
-    fig.set_dpi(_saved_dpi(fig))  # texts that are measured for the layout are then those of the PNG file
     engine = fig.get_layout_engine()
     if engine is not None:
         engine.execute(fig)  # once for both files: it takes as long as to draw
@@ -187,13 +185,6 @@ def _print_here(fig: Figure, stem: str | Path) -> None:
     for suffix, metadata in FORMATS.items():
         with atomic_path(Path(f"{stem}{suffix}")) as temporary:
             fig.savefig(temporary, metadata=metadata)
-    fig.set_dpi(before)
-
-
-def _saved_dpi(fig: Figure) -> float:
-    """Pixels in an inch of the PNG file."""
-    chosen: Any = matplotlib.rcParams["savefig.dpi"]
-    return fig.get_dpi() if chosen == "figure" else float(chosen)
 
 
 @functools.cache
