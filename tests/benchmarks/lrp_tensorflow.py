@@ -18,6 +18,7 @@ import psutil
 import tensorflow as tf
 
 import xaug
+from xaug.explain.propagation import batches
 from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 
 BATCHES = (64, 128, 256, 512)
@@ -81,12 +82,27 @@ def innvestigate_batched(model, batch: int):
     return run
 
 
+class NoGuard:
+    """Compares nothing: what the guard costs is the difference to it."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def see(self, start, logits):
+        pass
+
+    def finish(self):
+        pass
+
+
 def main(contestant: str, network: str, inputs: str) -> None:
     model = keras.models.load_model(network, compile=False)
     with np.load(inputs) as found:
         x = {name: found[name] for name in model.input_names}
     few = {name: values[:64] for name, values in x.items()}
-    if contestant == "native":
+    if contestant in ("native", "unguarded"):
+        if contestant == "unguarded":
+            batches.Guard = NoGuard
         first = seconds(lambda some: xaug.explain.lrp(model, some, engine="native"), few)
         batch, run = "automatic", lambda x: xaug.explain.lrp(model, x, engine="native")
         run(x)

@@ -1,6 +1,6 @@
 """One contestant of the LRP benchmark with PyTorch: Zennit or Captum, run by the interpreter named in XAUG_PEERS.
 
-    python lrp_torch.py zennit|captum cnn2d|cnn1d WEIGHTS.npz INPUTS.npz
+    python lrp_torch.py zennit|captum cnn2d|cnn1d|mlp WEIGHTS.npz INPUTS.npz
 
 WEIGHTS.npz has the arrays of the Keras model as LAYER/INDEX; INPUTS.npz also `logits`, which the network must give.
 The rules are those nearest to Preset A: alpha1-beta0 (Zennit: z+) on convolutions, epsilon 0.1 on dense layers.
@@ -60,6 +60,8 @@ def build(name: str, weights, inputs: list[str]) -> Network:
         c = [convolution(weights, f"conv_{i}") for i in (1, 2, 3)]
         towers = [Tower(c[0], nn.ReLU(), c[1], nn.ReLU(), c[2], nn.ReLU(), nn.MaxPool2d(2))]
         places = (64, 32)
+    elif name == "mlp":
+        towers, places = [], (1, 1)
     else:
         towers, places = [], (5, 32)
         for column in inputs[:-1]:
@@ -72,7 +74,7 @@ def build(name: str, weights, inputs: list[str]) -> Network:
     network = Network(towers, [dense[0][0].shape[0], *[kernel.shape[1] for kernel, _ in dense]])
     linear = [layer for layer in network.dense if isinstance(layer, nn.Linear)]
     for i, (layer, (kernel, bias)) in enumerate(zip(linear, dense, strict=True)):
-        if i == 0:
+        if i == 0 and towers:
             per_tower, ends = places[0] * places[1], len(towers) * places[0] * places[1]
             head = kernel[:ends].reshape(len(towers), *places, -1).swapaxes(1, 2).reshape(len(towers) * per_tower, -1)
             kernel = np.concatenate([head, kernel[ends:]])

@@ -116,6 +116,7 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
         _check_weights(known.model)
     else:
         network = functional(model)
+        _check_stateful(network)
         _check_weights(network)
         known = _read_output(model, network, output)
         if known.shares_layers:  # a copy in float32 would not see that the model is trained on
@@ -159,6 +160,17 @@ def _read_output(model: keras.Model, network: keras.Model, output: str) -> Model
             "trained in vain; a sigmoid is right for one output"
         )
     return ModelOutput(model, output, copy, function, head, units, kind)
+
+
+def _check_stateful(model: keras.Model) -> None:
+    """Refuse a model whose outputs depend on the events before."""
+    for layer in model._flatten_layers(include_self=False):
+        if getattr(layer, "stateful", False) and hasattr(layer, "cell"):
+            raise ModelError(
+                f"layer {layer.name!r} ({type(layer).__name__}) has stateful=True, so that its output depends on the "
+                "events before. Remedy: make the same model with stateful=False, and give it the trained weights: "
+                "copy.set_weights(model.get_weights())"
+            )
 
 
 def _check_weights(model: keras.Model) -> None:

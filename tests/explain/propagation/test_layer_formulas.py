@@ -169,11 +169,18 @@ def multi_head(layer, x, y, r):
     return [sum(one * np.einsum("fhd,phd->pf", w, ratio(own, z)) for w, own, z in parts)]
 
 
-def lstm(x, weights, r):
-    """Relevance of steps x, from that of all states (steps, units): none to the gates."""
+def categories(layer, x, y, r):
+    """Tokens of a category have equal parts of its relevance."""
+    tokens = x[0].astype(int)
+    return [np.array([r[token] / (tokens == token).sum() for token in tokens])]
+
+
+def lstm(x, weights, r, begin=None, of_cell=0.0):
+    """Relevance of steps x, of h_0 and of c_0, from that of all states (steps, units) and of the last cell state: none
+    to the gates."""
     w, u, b = weights
     units = len(u)
-    h = c = np.zeros(units)
+    h, c = np.zeros((2, units)) if begin is None else begin
     steps = []
     for step in x:
         i, f, a, o = np.split(step @ w + h @ u + b, 4)
@@ -181,21 +188,21 @@ def lstm(x, weights, r):
         steps.append((h, kept, added, a))
         c = kept + added
         h = sigmoid(o) * np.tanh(c)
-    found, of_state, of_cell = np.zeros_like(x), np.zeros(units), np.zeros(units)
+    found, of_state = np.zeros_like(x), np.zeros(units)
     for t in reversed(range(len(x))):
         before, kept, added, a = steps[t]
         share = ratio(of_cell + of_state + r[t], kept + added)
         s = ratio(added * share, a)
         found[t] = x[t] * (w[:, 2 * units : 3 * units] @ s)
         of_state, of_cell = before * (u[:, 2 * units : 3 * units] @ s), kept * share
-    return found
+    return found, of_state, of_cell
 
 
-def gru(x, weights, r):
+def gru(x, weights, r, begin=None):
     """The same of a GRU with reset_after: h = z h' + (1 - z) tanh(candidate)."""
     w, u, b = weights
     units = len(u)
-    h, steps = np.zeros(units), []
+    h, steps = np.zeros(units) if begin is None else begin[0], []
     for step in x:
         wz, wr, wc = np.split(step @ w + b[0], 3)
         uz, ur, uc = np.split(h @ u + b[1], 3)
@@ -211,13 +218,13 @@ def gru(x, weights, r):
         s = ratio((1 - z) * np.tanh(a) * share, a)
         found[t] = x[t] * (w[:, 2 * units :] @ s)
         carried = z * before * share + before * (u[:, 2 * units :] @ (reset * s))
-    return found
+    return found, carried
 
 
-def simple(x, weights, r):
+def simple(x, weights, r, begin=None):
     """h = tanh(x w + h' u + b)."""
     w, u, b = weights
-    states, sums = [np.zeros(len(u))], []
+    states, sums = [np.zeros(len(u)) if begin is None else begin[0]], []
     for step in x:
         sums.append(step @ w + states[-1] @ u + b)
         states.append(np.tanh(sums[-1]))
@@ -225,7 +232,7 @@ def simple(x, weights, r):
     for t in reversed(range(len(x))):
         s = ratio(carried + r[t], sums[t])
         found[t], carried = x[t] * (w @ s), states[t] * (u @ s)
-    return found
+    return found, carried
 
 
 def at_the_end(r, steps):
@@ -234,18 +241,18 @@ def at_the_end(r, steps):
 
 
 def sequence(function):
-    return lambda layer, x, y, r: [function(x[0], layer.weights, r)]
+    return lambda layer, x, y, r: [function(x[0], layer.weights, r)[0]]
 
 
 def last(function):
-    return lambda layer, x, y, r: [function(x[0], layer.weights, at_the_end(r, len(x[0])))]
+    return lambda layer, x, y, r: [function(x[0], layer.weights, at_the_end(r, len(x[0])))[0]]
 
 
 def both_directions(layer, x, y, r):
     forward, backward = layer.weights[:3], layer.weights[3:]
     steps, half = len(x[0]), len(r) // 2
-    reverse = lstm(x[0][::-1], backward, at_the_end(r[half:], steps))[::-1]
-    return [lstm(x[0], forward, at_the_end(r[:half], steps)) + reverse]
+    reverse = lstm(x[0][::-1], backward, at_the_end(r[half:], steps))[0][::-1]
+    return [lstm(x[0], forward, at_the_end(r[:half], steps))[0] + reverse]
 
 
 def of_cells(layer, x, y, r):
@@ -258,7 +265,7 @@ def of_cells(layer, x, y, r):
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(a)
         h = sigmoid(o) * np.tanh(c)
         states.append(h)
-    return [lstm(x[0], below, gru(np.array(states), above, r))]
+    return [lstm(x[0], below, gru(np.array(states), above, r)[0])[0]]
 
 
 def kinks(layer, x, y, r):
@@ -274,6 +281,7 @@ FORMULAS = {
         "Cropping1D", "Cropping2D", "Cropping3D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense",
         "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "Lambda",
         "Normalization", "Permute", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D",
+        "LocallyConnected1D", "LocallyConnected2D",
         "SeparableConv2D", "SlicingOpLambda", "SpectralNormalization", "Subtract", "TimeDistributed", "UpSampling1D",
         "UpSampling2D", "UpSampling3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
     ), linear),
@@ -290,6 +298,7 @@ FORMULAS = {
     "AdditiveAttention": additive_attention,
     "Attention": attention,
     "Bidirectional": both_directions,
+    "CategoryEncoding": categories,
     "Dot": dot,
     "Embedding": embedding,
     "GRU": last(gru),

@@ -22,6 +22,7 @@ QUICK = (
     "unknown_length",
     "keras_example",
     "initial_state",
+    "own_cell",
     "dict_outputs",
 )
 QUICK_IG = ("shared_encoder", "keras_example")

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
 from xaug.explain.propagation.unroll import OWN, Expansion, Unrolled, Unroller, unroll
-from xaug.networks.keras_versions import is_keras_tensor
+from xaug.networks.keras_versions import config_of, is_keras_tensor, kind_of
 
 __all__ = ["EXPANSIONS", "take_apart"]
 
@@ -56,24 +56,40 @@ def bidirectional(
     unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
 ) -> str:
     """Two recurrent layers, the outputs of the backward one in order of the steps, and what joins them."""
-    if len(inputs) > 1:
-        raise call.error("is called with initial states, which has no rule")
-    number = call.options.get(NUMBER, 0)
-    if number > 1:
-        raise call.error("has its states read, which has no rule")
+    steps, half = inputs[0], 1 + len(inputs) // 2
+    given = (steps, *inputs[1:half]), (steps, *inputs[half:])
+    directions = layer.forward_layer, layer.backward_layer
+    number, outputs = int(call.options.get(NUMBER, 0)), 2 if layer.merge_mode is None else 1
+    if number >= outputs:  # states of the forward direction, then those of the other one
+        which, state = divmod(number - outputs, len(_sizes_of_states(layer.forward_layer.cell)))
+        return _direction(unroller, directions[which], given[which], call.name, mask, state + 1)
     ends: list[str] = []
-    for inner in (layer.forward_layer, layer.backward_layer):
-        sequences = inner.return_sequences
-        units = inner.cell.units
-        shape = (unroller.shape(inputs[0])[0], units) if sequences else (units,)
-        name = unroller.add(inner, inputs, f"{call.name}/{inner.name}", shape, None, mask)
-        if inner is layer.backward_layer and sequences:
-            name = unroller.make("ReversedSteps", (name,), f"{call.name}/reversed", shape)
+    for inner, own in zip(directions, given, strict=True):
+        name = _direction(unroller, inner, own, f"{call.name}/{inner.name}", mask)
+        if inner is layer.backward_layer and inner.return_sequences:
+            name = unroller.make("ReversedSteps", (name,), f"{call.name}/reversed", unroller.shape(name))
         ends.append(name)
     if layer.merge_mode is None:  # each direction is an output of its own
-        return ends[int(number)]
+        return ends[number]
     merge = MERGES[layer.merge_mode]()
     return unroller.add(merge, ends, call.name)
+
+
+def _direction(
+    unroller: Unroller, layer: keras.layers.Layer, inputs: tuple[str, ...], name: str, mask: str | None, state: int = 0
+) -> str:
+    """One recurrent layer, and its output (`state` 0) or one of its states."""
+    call = KerasLayer(name, kind_of(layer), config_of(layer), options={NUMBER: state})
+    if call.kind == "RNN":
+        return recurrence_of_cells(unroller, layer, call, inputs, mask)
+    units = layer.cell.units
+    shape = (unroller.shape(inputs[0])[0], units) if layer.return_sequences and not state else (units,)
+    return unroller.add(layer, inputs, name, shape, call, mask)
+
+
+def _sizes_of_states(cell: Any) -> list[int]:
+    """Numbers of units of the states of a cell."""
+    return [int(size) for size in tf.nest.flatten(cell.state_size)]
 
 
 @expand("Lambda")
@@ -163,16 +179,21 @@ def recurrence_of_cells(
     unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
 ) -> str:
     """A recurrent layer for each cell: one cell on top of another is one layer on top of another."""
-    cell, own, name = layer.cell, layer.get_config(), inputs[0]
+    cell, own, (name, *states) = layer.cell, layer.get_config(), inputs
     cells = list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
-    number = call.options.get(NUMBER, 0)
+    number = int(call.options.get(NUMBER, 0))
     for one in cells:
         if type(one).__name__ not in CELLS:
             raise call.error(f"has a cell {type(one).__name__}, which has no rule; those with one: {', '.join(CELLS)}")
-    if len(inputs) > 1 or number > 1:
-        raise call.error("is called with an initial state, or has an inner state read, which has no rule")
+    for i, one in enumerate(cells):  # a state that is read is one of the last cell that counts
+        count = len(_sizes_of_states(one))
+        if 0 < number <= count:
+            cells = cells[: i + 1]
+            break
+        number -= count if number else 0
     for one in cells:
         first, last = one is cells[0], one is cells[-1]
+        initial, states = states[: len(_sizes_of_states(one))], states[len(_sizes_of_states(one)) :]
         sequences = not last or (layer.return_sequences and number == 0)
         config = {**one.get_config(), **{key: value for key, value in own.items() if key != "cell"}}
         config |= {"return_sequences": sequences, "return_state": False, "go_backwards": first and layer.go_backwards}
@@ -181,8 +202,25 @@ def recurrence_of_cells(
         kind.set_weights(one.get_weights())
         shape = (unroller.shape(name)[0], one.units) if sequences else (one.units,)
         where = call.name if last else f"{call.name}/{one.name}"
-        name = unroller.add(kind, (name,), where, shape, None, mask)
+        read = KerasLayer(where, CELLS[type(one).__name__], {}, options={NUMBER: number if last else 0})
+        name = unroller.add(kind, (name, *initial), where, shape, read, mask)
     return name
+
+
+@expand("Dot")
+def product_of_vectors(
+    unroller: Unroller, layer: keras.layers.Layer, call: KerasLayer, inputs: tuple[str, ...], mask: str | None
+) -> str:
+    """The product, of vectors that are divided by their lengths first if it is that of their cosines."""
+    changed = None
+    if layer.normalize:
+        axes = layer.axes if isinstance(layer.axes, (list, tuple)) else (layer.axes, layer.axes)
+        names = []
+        for i, (name, axis) in enumerate(zip(inputs, axes, strict=True)):
+            divided = keras.layers.UnitNormalization(axis=axis)
+            names.append(unroller.call(divided, [name], f"{call.name}/unit_{i + 1}"))
+        inputs, changed = tuple(names), {"normalize": False}
+    return unroller.add(layer, inputs, call.name, changed=changed)
 
 
 @expand("SpectralNormalization")

@@ -305,7 +305,7 @@ def _neighbour_with(node: Node, graph: Graph) -> tuple[Node, Layer[Any]] | None:
         layer = before.layer.with_affine_behind(affine.scale, affine.shift)
         if layer is not None:
             return before, layer
-    if len(after) == 1:
+    if len(after) == 1 and after[0].inputs[:1] == (node.name,) and after[0].inputs.count(node.name) == 1:
         layer = after[0].layer.with_affine_in_front(affine.scale, affine.shift)
         if layer is not None:
             return after[0], layer

@@ -27,8 +27,8 @@ FIRST, SHARE = 32, 64
 """Events of the first batch that are compared, and the number of events for each one that is compared later."""
 CHUNK = 256
 """Events for which the Keras model is run at a time."""
-MANY = 512
-"""With so many events to explain the Keras model is compiled first."""
+MANY, OFTEN = 512, 4
+"""With so many events to explain, or after so many calls, the Keras model is compiled first."""
 RELATIVE, ROUNDING = 1e-3, 3e-5
 """Largest difference: a part of the spread of the logits over events, and a part of the largest logit."""
 FEW = 8
@@ -36,7 +36,7 @@ FEW = 8
 
 
 class Reference:
-    """Logits of a Keras model by its own layers; compiled once many events are compared.
+    """Logits of a Keras model by its own layers; compiled once many events are compared, or some of them often.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class Reference:
 
     def __init__(self, network: ModelOutput):
         self.network = network
+        self._calls = 0
         model = network.model
         self.types = dict(zip(input_names(model), (tf.as_dtype(one.dtype) for one in model.inputs), strict=True))
         signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
@@ -57,8 +58,10 @@ class Reference:
     def __call__(self, inputs: Arrays, many: bool = False) -> Array:
         """Logits (n, units) float64; `many` says that it pays to compile the model."""
         x = self.tensors(inputs)
+        self._calls += 1
+        compiled = many or self._calls > OFTEN
         with plain_errors(self.network.name):
-            found: Array = (self._compiled(*x) if many else self.network.function(x)).numpy().astype(np.float64)
+            found: Array = (self._compiled(*x) if compiled else self.network.function(x)).numpy().astype(np.float64)
         return found
 
 

@@ -223,13 +223,14 @@ def slopes(function: Activate) -> Activate:
     return function_of_both
 
 
-def by_chain_rule(function: Activate, ends: Ends) -> list[Tensor | None]:
-    """Multipliers of the one input of a layer, from a function that is written with `slopes` and `products`."""
-    both = tf.concat([ends.x[0], ends.start[0]], 0)
+def by_chain_rule(function: Callable[[list[Tensor]], Tensor], ends: Ends) -> list[Tensor | None]:
+    """Multipliers of the inputs of a layer, from a function that is written with `slopes` and `products`."""
+    both = [tf.concat([x, start], 0) for x, start in zip(ends.x, ends.start, strict=True)]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(both)
         y = tf.split(function(both), 2)[0]
-    return [tf.split(tape.gradient(y, both, ends.multiplier), 2)[0]]
+    found = tape.gradient(y, both, ends.multiplier)
+    return [None if gradient is None else tf.split(gradient, 2)[0] for gradient in found]
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]  # no types in TensorFlow

@@ -122,7 +122,8 @@ def starts_of(graph: Graph, reference: ReferenceEvent) -> dict[str, Start]:
             found[node.name] = _start(node.layer, parts[0])
         elif isinstance(node.layer, Affine):
             found[node.name] = Start(parts[0][None], (node.layer.scale * parts[0] + node.layer.shift)[None])
-        elif isinstance(node.layer, Recurrent):  # the shift joins the bias of each step
+        elif isinstance(node.layer, Recurrent) and not any(part.any() for part in parts[1:]):
+            # the shift joins the bias of each step
             found[node.name] = Start(parts[0][None], np.zeros((1, *node.shape)))
         else:
             raise ModelError(_refused(node))

@@ -204,3 +204,11 @@ def spectral():
     wrap = getattr(layers, "SpectralNormalization", None)
     h = conv(3)(inputs := image())
     return head(inputs, wrap(conv(2))(h) if wrap else conv(2)(h))
+
+
+@zoo("weights of their own at every place (LocallyConnected), images and lists", piecewise=True)
+def locally_connected():
+    a, b = image(), particles()
+    h = layers.LocallyConnected2D(3, (3, 2), strides=2, activation="relu", use_bias=False, name="places")(a)
+    g = layers.LocallyConnected1D(4, 2, activation="relu", use_bias=False)(b)
+    return head([a, b], layers.Concatenate()([layers.Flatten()(h), layers.Flatten()(g)]))

@@ -196,3 +196,9 @@ def fake_quantised():
 def local_response():
     inputs = image()
     return head(inputs, tf.nn.local_response_normalization(dense(4)(inputs)))
+
+
+@zoo("cosines of angles between vectors (Dot with normalize)", conserves=False)
+def cosines():
+    a, b = vector("a", 4), vector("b", 4)
+    return head([a, b], layers.Dot(1, normalize=True, name="cosine")([dense(3)(a), dense(3)(b)]))

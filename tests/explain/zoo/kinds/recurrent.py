@@ -2,7 +2,7 @@
 
 import keras
 import tensorflow as tf
-from explain.zoo.registry import FEATURES, STEPS, TOKENS, dense, head, particles, zoo
+from explain.zoo.registry import FEATURES, STEPS, TOKENS, dense, head, particles, vector, zoo
 from keras import layers
 
 
@@ -89,7 +89,7 @@ def convolution_and_gru():
     return head(inputs, layers.GRU(3, use_bias=False)(layers.MaxPooling1D(2)(h)))
 
 
-@zoo("refused: the cell state of an LSTM that is read (return_state)", refused="cell state")
+@zoo("state and cell state of an LSTM that are read (return_state)")
 def last_state():
     inputs = particles()
     _, h, c = layers.LSTM(4, return_state=True, use_bias=False)(inputs)
@@ -132,7 +132,34 @@ def zero_output():
     return head(inputs, tf.reduce_sum(h, axis=1))
 
 
-@zoo("refused: a stateful GRU", refused="stateful")
+@zoo("a recurrent layer with an initial state that other variables give")
+def initial_state():
+    inputs, x = particles(), vector()
+    h = layers.GRU(3, use_bias=False)(layers.Masking()(inputs), initial_state=dense(3)(x))
+    return head([inputs, x], h)
+
+
+@zoo("encoder and decoder: a second LSTM begins with the states of the first, one in both directions too")
+def encoder_and_decoder():
+    inputs, others = particles(), particles("others")
+    _, *states = layers.LSTM(4, return_state=True, use_bias=False)(layers.Masking()(inputs))
+    h = layers.LSTM(4, return_sequences=True, use_bias=False)(others, initial_state=states)
+    both = layers.Bidirectional(layers.LSTM(3, return_state=True, use_bias=False))
+    _, *states = both(h)
+    h = layers.Bidirectional(layers.LSTM(3, use_bias=False))(others, initial_state=states)
+    return head([inputs, others], h)
+
+
+@zoo("cells with initial states, and with states that are read")
+def states_of_cells():
+    inputs, x = particles(), vector()
+    cells = [layers.LSTMCell(4, use_bias=False), layers.GRUCell(3, use_bias=False)]
+    begin = [[dense(4)(x), dense(4, "tanh")(x)], dense(3)(x)]
+    y, (_, cell), state = layers.RNN(cells, return_state=True)(inputs, initial_state=begin)
+    return head([inputs, x], layers.Concatenate()([y, cell, state]))
+
+
+@zoo("refused: a stateful GRU", refused="stateful", remedy="copy.set_weights")
 def stateful():
     inputs = keras.Input((STEPS, FEATURES), batch_size=9, name="list")
     return head(inputs, layers.GRU(3, use_bias=False, stateful=True)(inputs))

@@ -12,18 +12,6 @@ def cumulative_product():
     return head(inputs, tf.math.cumprod(inputs, axis=1))
 
 
-@zoo("refused: weights of its own at every place (LocallyConnected1D)", refused="weights of its own at every place")
-def locally_connected():
-    inputs = particles()
-    return head(inputs, layers.LocallyConnected1D(3, 2, use_bias=False, name="places")(inputs))
-
-
-@zoo("refused: a recurrent layer with a given initial state", refused="initial state")
-def initial_state():
-    inputs = particles()
-    return head(inputs, layers.GRU(3, use_bias=False, name="memory")(inputs, initial_state=dense(3)(inputs[:, 0])))
-
-
 @zoo("refused: a recurrence of convolutions (ConvLSTM2D)", refused="recurrence of convolutions")
 def convolutional_recurrence():
     inputs = keras.Input((3, 6, 6, 1), name="cells")
@@ -61,13 +49,25 @@ def variational():
     return head(inputs, mean + tf.exp(0.5 * spread) * tf.random.normal(tf.shape(mean)))
 
 
-@zoo("refused: cosines of angles between vectors (Dot with normalize)", refused="divides by the lengths")
-def cosines():
-    a, b = vector("a", 4), vector("b", 4)
-    return head([a, b], layers.Dot(1, normalize=True, name="cosine")([dense(3)(a), dense(3)(b)]))
+class OwnCell(layers.Layer):
+    """A cell of the user's own."""
+
+    state_size = 3
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 3), name="kernel")
+
+    def call(self, inputs, states):
+        state = tf.tanh(tf.matmul(inputs, self.kernel)) + 0.5 * states[0]
+        return state, [state]
 
 
-@zoo("refused: channels first", refused="channels_first")
+@zoo("refused: a recurrence of a cell of the user's own", refused="has a cell OwnCell")
+def own_cell():
+    return head(inputs := particles(), layers.RNN(OwnCell(), name="memory")(inputs))
+
+
+@zoo("refused: channels first", refused="channels_first", remedy="copy.set_weights")
 def channels_first():
     inputs = keras.Input((1, 8, 8), name="image")
     pooled = layers.MaxPooling2D(2, data_format="channels_first", name="pool")(inputs)

@@ -177,3 +177,12 @@ def types_in_a_column():
     types = tf.cast(tf.round(tf.clip_by_value(tf.abs(inputs[..., 2]), 0.0, 5.0)), tf.int32)
     h = layers.Concatenate()([inputs[..., :2], layers.Embedding(TOKENS, 3)(types)])
     return head(inputs, layers.GlobalAveragePooling1D()(dense(5, "relu")(h)))
+
+
+@zoo("type of the jet and trigger bits, encoded inside (CategoryEncoding: one_hot, count, multi_hot)")
+def encoded_categories():
+    x, kind = vector(), keras.Input((1,), name="kind", dtype="int32")
+    bits = keras.Input((4,), name="bits", dtype="int32")
+    read = {"one_hot": kind, "count": bits, "multi_hot": bits}
+    encoded = [layers.CategoryEncoding(TOKENS, output_mode=mode)(one) for mode, one in read.items()]
+    return head([x, kind, bits], dense(5, "relu")(layers.Concatenate()([x, *encoded])))

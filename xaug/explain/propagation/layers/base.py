@@ -82,10 +82,10 @@ class KerasLayer:
         """The error that refuses the layer: it names the layer, the reason and a remedy."""
         return ModelError(f"layer {self.name!r} ({self.kind}) {reason}. Remedy: {remedy}")
 
-    def require(self, option: str, *allowed: object, reason: str) -> None:
+    def require(self, option: str, *allowed: object, reason: str, remedy: str = GRADIENTS) -> None:
         """Raise ModelError if an option of the configuration has none of the allowed values."""
         if option in self.config and self.config[option] not in allowed:
-            raise self.error(reason)
+            raise self.error(reason, remedy)
 
 
 Unfit: TypeAlias = str | Callable[[KerasLayer], str | None] | None
@@ -319,8 +319,11 @@ class Entry:
         """The layer for a Keras layer of this class; ModelError with the remedy if it is refused."""
         if self.layer is None:
             raise layer.error(self.reason, self.remedy)
-        for option, value in {"data_format": "channels_last"}.items():
-            layer.require(option, value, reason=f"has {option}={layer.config.get(option)!r}; {value!r} is needed")
+        layer.require(
+            "data_format", "channels_last", reason="has data_format='channels_first'; 'channels_last' is needed",
+            remedy="make the same model with channels_last behind keras.layers.Permute((2, 3, 1)), which takes the "
+            "same inputs, and give it the trained weights: copy.set_weights(model.get_weights())",
+        )  # fmt: skip
         return self.layer.lower(layer)
 
 

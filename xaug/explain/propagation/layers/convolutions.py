@@ -1,5 +1,5 @@
 """All other linear layers with weights: convolutions that are dilated, causal, grouped, depthwise, separable or
-transposed, and sums over named axes.
+transposed, or have weights of their own at every place, and sums over named axes.
 
 Each is an operation that is linear in its input; `xaug.explain.propagation.operator_map` has its transpose.
 """
@@ -21,7 +21,7 @@ from xaug.explain.propagation.linear_maps import Tensor
 from xaug.explain.propagation.operator_map import OperatorMap
 from xaug.explain.propagation.rules import Role
 
-__all__ = ["OtherConvolution", "SumOverAxes"]
+__all__ = ["LocallyConnected", "OtherConvolution", "SumOverAxes"]
 
 Operate = Callable[[Tensor, Tensor], Tensor]
 WINDOW = ("strides", "dilation_rate")
@@ -80,6 +80,20 @@ class OtherConvolution(_Operator):
         return cls(layer, kernel, bias, pointwise_of(layer), operate)
 
 
+@register("LocallyConnected1D", "LocallyConnected2D")
+@dataclass(frozen=True, eq=False)
+class LocallyConnected(_Operator):
+    """A convolution with weights of its own at every place: kernel (places, window channels in, channels out)."""
+
+    role = Role.CONVOLUTION
+
+    @classmethod
+    def lower(cls, layer: KerasLayer) -> LocallyConnected:
+        layer.require("implementation", 1, reason=f"has implementation={layer.config['implementation']}; 1 is needed")
+        bias = layer.weights[1] if layer.config["use_bias"] else np.zeros(layer.shape)
+        return cls(layer, layer.weights[0], bias, pointwise_of(layer), _own_at_every_place(layer))
+
+
 @register("EinsumDense")
 @dataclass(frozen=True, eq=False)
 class SumOverAxes(_Operator):
@@ -135,6 +149,20 @@ def _depthwise(layer: KerasLayer) -> Operate:
             steps, rates = [1, strides[0], strides[0], 1], [1, dilations[0]]
             return tf.nn.depthwise_conv2d(x[:, None], w[None], steps, padding, dilations=rates)[:, 0]
         return tf.nn.depthwise_conv2d(x, w, [1, *strides, 1], padding, dilations=dilations)
+
+    return operate
+
+
+def _own_at_every_place(layer: KerasLayer) -> Operate:
+    """Each window by weights of its own; a list is an image of one row."""
+    size, steps = (_numbers(layer, option) for option in ("kernel_size", "strides"))
+    ones = [1] * (2 - len(size))
+
+    def operate(x: Tensor, w: Tensor) -> Tensor:
+        images = x[:, None] if ones else x
+        windows = tf.image.extract_patches(images, [1, *ones, *size, 1], [1, *ones, *steps, 1], [1, 1, 1, 1], "VALID")
+        flat = tf.reshape(windows, (tf.shape(x)[0], *w.shape[:2]))
+        return tf.reshape(tf.einsum("npj,pjk->npk", flat, w), (tf.shape(x)[0], *layer.shape))
 
     return operate
 

@@ -53,10 +53,11 @@ class Steps:
     real: list[Tensor]
 
 
-def _start(x: Tensor, units: int, mask: Tensor | None, cells: bool) -> Steps:
+def _start(x: Tensor, units: int, mask: Tensor | None, initial: list[Tensor], cells: bool) -> Steps:
     zero = tf.zeros((tf.shape(x)[0], units), x.dtype)
+    state, cell = initial[0] if initial else zero, initial[-1] if initial else zero
     real = [] if mask is None else tf.unstack(tf.cast(mask, x.dtype)[..., None], axis=1)
-    return Steps([zero], [], [zero] if cells else [], [], [], real)
+    return Steps([state], [], [cell] if cells else [], [], [], real)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +84,9 @@ class _Simple(Recurrent[Steps]):
 class PlainRecurrent(_Simple):
     """h_t = g(x_t W + h_{t-1} U + b)."""
 
-    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> Steps:
+    def run(self, x: Tensor, mask: Tensor | None, initial: list[Tensor], how: Arithmetic = PLAIN) -> Steps:
         kernel, recurrent, bias = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent, self.bias))
-        steps, activate = _start(x, len(self.recurrent), mask, cells=False), self.own.functions(how)[0]
+        steps, activate = _start(x, len(self.recurrent), mask, initial, cells=False), self.own.functions(how)[0]
         for t, step in enumerate(tf.unstack(x, axis=1)):
             before = steps.states[-1]
             a = tf.nn.bias_add(step @ kernel + before @ recurrent, bias)
@@ -98,7 +99,7 @@ class PlainRecurrent(_Simple):
 
     def relevance(
         self, x: Tensor, record: Steps, by_step: list[Tensor | None], epsilon: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[Tensor]]:
         kernel, recurrent = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent))
         shares: list[Tensor] = [None] * len(by_step)
         carried = tf.zeros_like(record.states[0])
@@ -107,17 +108,20 @@ class PlainRecurrent(_Simple):
             real = record.real[t] if record.real else 1
             shares[t] = real * total / stabilised(record.preactivation[t], epsilon)
             carried = record.states[t] * tf.matmul(shares[t], recurrent, transpose_b=True) + (1 - real) * total
-        return x * tf.tensordot(tf.stack(shares, axis=1), kernel, [[2], [1]]), carried
+        return x * tf.tensordot(tf.stack(shares, axis=1), kernel, [[2], [1]]), [carried]
 
 
 @register("LSTM", innvestigate=NO_RECURRENCE)
 class Lstm(_Simple):
     """A long short-term memory; gates in the order i, f, candidate, o."""
 
-    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> Steps:
+    def end(self, record: Steps) -> Tensor:
+        return record.cells[-1] if self.own.cell else record.states[-1]
+
+    def run(self, x: Tensor, mask: Tensor | None, initial: list[Tensor], how: Arithmetic = PLAIN) -> Steps:
         weights = tf.constant(np.concatenate([self.kernel, self.recurrent]), x.dtype)
         bias = tf.constant(self.bias, x.dtype)
-        steps, (activate, gate) = _start(x, len(self.recurrent), mask, cells=True), self.own.functions(how)
+        steps, (activate, gate) = _start(x, len(self.recurrent), mask, initial, cells=True), self.own.functions(how)
         for t, step in enumerate(tf.unstack(x, axis=1)):
             h, c = steps.states[-1], steps.cells[-1]
             i, f, a, o = tf.split(tf.nn.bias_add(tf.concat([step, h], axis=1) @ weights, bias), 4, axis=1)
@@ -136,12 +140,14 @@ class Lstm(_Simple):
 
     def relevance(
         self, x: Tensor, record: Steps, by_step: list[Tensor | None], epsilon: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[Tensor]]:
         units = len(self.recurrent)
         candidate = slice(2 * units, 3 * units)
         kernel, recurrent = (tf.constant(w[:, candidate], x.dtype) for w in (self.kernel, self.recurrent))
         shares: list[Tensor] = [None] * len(by_step)
         of_state = of_cell = tf.zeros_like(record.states[0])
+        if self.own.cell:
+            of_cell, by_step = by_step[-1], [None] * len(by_step)
         for t in reversed(range(len(by_step))):
             total = of_state if by_step[t] is None else of_state + by_step[t]
             real = record.real[t] if record.real else 1
@@ -149,4 +155,4 @@ class Lstm(_Simple):
             shares[t] = record.added[t] * ratio / stabilised(record.preactivation[t], epsilon)
             of_cell = record.kept[t] * ratio + (1 - real) * of_cell
             of_state = record.states[t] * tf.matmul(shares[t], recurrent, transpose_b=True) + (1 - real) * total
-        return x * tf.tensordot(tf.stack(shares, axis=1), kernel, [[2], [1]]), of_state + of_cell
+        return x * tf.tensordot(tf.stack(shares, axis=1), kernel, [[2], [1]]), [of_state, of_cell]

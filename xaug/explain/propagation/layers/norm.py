@@ -162,7 +162,8 @@ class EventNormalization(Layer[None]):
     def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
         """By the chain rule through mean, squares, root and product, with mean and variance of both ends."""
 
-        def normalised(both: Tensor) -> Tensor:
+        def normalised(inputs: list[Tensor]) -> Tensor:
+            (both,) = inputs
             centred = both - tf.reduce_mean(both, self._axes, keepdims=True)
             variance = tf.reduce_mean(products(centred, centred), self._axes, keepdims=True)
             factor = slopes(tf.math.rsqrt)(variance + self._epsilon(both))

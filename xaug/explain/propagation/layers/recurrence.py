@@ -28,7 +28,6 @@ from xaug.explain.propagation.rules import Role, Rule
 __all__ = ["NO_RECURRENCE", "PLAIN", "Arithmetic", "Recurrent", "RecurrentOptions", "States", "read_recurrent"]
 
 NO_RECURRENCE = "iNNvestigate has no rule for recurrent layers: it would give the plain gradient"
-UNFIT = ("stateful", "time_major")
 GATES = ("sigmoid", "hard_sigmoid")
 
 
@@ -66,6 +65,8 @@ class RecurrentOptions:
         whether the steps are read from the last to the first
     zeros : bool
         whether the states of padded steps are read as zero; inside they are kept
+    cell : bool
+        whether the cell state behind the last step is read (LSTM), in place of the state
     activation, gate : str
         names of the activations of the signal and of the gates
     """
@@ -73,6 +74,7 @@ class RecurrentOptions:
     sequences: bool
     backwards: bool
     zeros: bool
+    cell: bool
     activation: str
     gate: str
 
@@ -84,30 +86,27 @@ class RecurrentOptions:
 def read_recurrent(layer: KerasLayer) -> RecurrentOptions:
     """The options of a recurrent layer; ModelError where they are not supported."""
     config = layer.config
-    if len(layer.input_shapes) != 1:
-        raise layer.error("is called with an initial state, which has no rule")
     activation, gate = pointwise_of(layer), config.get("recurrent_activation", "sigmoid")
     if gate not in GATES:
         raise layer.error(f"has recurrent activation {gate!r}; a gate is one of {', '.join(GATES)}")
-    for option in UNFIT:
-        layer.require(option, False, None, reason=f"has {option}=True, which has no rule")
+    layer.require("time_major", False, None, reason="has time_major=True, which has no rule")
     number = layer.options.get(NUMBER, 0)
-    if number > 1:
-        raise layer.error("has its cell state read, which has no rule")
     sequences = bool(config["return_sequences"]) and number == 0
-    zeros = bool(config.get("zero_output_for_mask", False))
+    zeros = bool(config.get("zero_output_for_mask", False)) and number == 0
     if zeros and not sequences:
         raise layer.error("has zero_output_for_mask=True for its last state alone, which has no rule")
-    return RecurrentOptions(sequences, bool(config.get("go_backwards", False)), zeros, activation, gate)
+    return RecurrentOptions(sequences, bool(config.get("go_backwards", False)), zeros, number == 2, activation, gate)
 
 
 @dataclass(frozen=True, eq=False)
 class Recurrent(Layer[StatesOf]):
     """A recurrent layer. It consumes the mask of steps, and hands it on if it returns sequences.
 
+    Its inputs are the steps and, where the layer is called with them, the initial states.
+
     Gates only say how much passes: relevance goes through the signals, and none to the gates (L. Arras et al.,
     arXiv:1706.07206). With the epsilon rule at every sum it is conserved, up to biases and epsilon, once the share that
-    reaches the initial state is counted.
+    reaches the initial states is counted.
 
     Attributes
     ----------
@@ -126,30 +125,39 @@ class Recurrent(Layer[StatesOf]):
     def activation(self) -> str:
         return self.own.activation
 
+    @property
+    def is_keras(self) -> bool:  # type: ignore[override]  # constant for other classes
+        """Whether a layer that is called on the steps alone gives the output that is read."""
+        return len(self.source.input_shapes) == 1 and not self.source.config.get("return_state")
+
     @abstractmethod
-    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> StatesOf:
-        """All states for steps x (n, steps, features), in the order in which they are read."""
+    def run(self, x: Tensor, mask: Tensor | None, initial: list[Tensor], how: Arithmetic = PLAIN) -> StatesOf:
+        """All states for steps x (n, steps, features), in the order in which they are read; no `initial` are zeros."""
 
     @abstractmethod
     def relevance(
         self, x: Tensor, record: StatesOf, by_step: list[Tensor | None], epsilon: float
-    ) -> tuple[Tensor, Tensor]:
-        """Relevance of the steps x, and of the initial state (n, units), from that of the states that are read."""
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Relevance of the steps x, and of the initial states (n, units), from that of the states that are read."""
+
+    def end(self, record: StatesOf) -> Tensor:
+        """The state behind the last step that is read."""
+        return record.states[-1]
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[StatesOf]:
-        return self._forward(x[0], masks[0], PLAIN)
+        return self._forward(x, masks[0], PLAIN)
 
     def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
         """By the chain rule through all steps: relevance goes to gates and to signals."""
         mask = None if ends.masks[0] is None else tf.tile(ends.masks[0], [2, 1])
         return by_chain_rule(lambda both: self._forward(both, mask, RESCALED).y, ends)
 
-    def _forward(self, x: Tensor, mask: Tensor | None, how: Arithmetic) -> Passed[StatesOf]:
+    def _forward(self, x: list[Tensor], mask: Tensor | None, how: Arithmetic) -> Passed[StatesOf]:
         if self.own.backwards and mask is not None:
             mask = tf.reverse(mask, [1])
-        record = self.run(self._ordered(x), mask, how)
+        record = self.run(self._ordered(x[0]), mask, x[1:], how)
         if not self.own.sequences:
-            return Passed(record.states[-1], record)
+            return Passed(self.end(record), record)
         y = tf.stack(record.states[1:], axis=1)
         if self.own.zeros and mask is not None:
             y *= tf.cast(mask, y.dtype)[..., None]
@@ -167,7 +175,9 @@ class Recurrent(Layer[StatesOf]):
             by_step = [*[None] * (len(seen.record.states) - 2), seen.relevance]
         x = seen.x[0] if seen.start is None else seen.x[0] - tf.constant(seen.start.x, seen.x[0].dtype)
         share, initial = self.relevance(self._ordered(x), seen.record, by_step, epsilon)
-        return Shares([self._ordered(share)], tf.reduce_sum(initial, axis=1))
+        if len(seen.x) > 1:
+            return Shares([self._ordered(share), *initial])
+        return Shares([self._ordered(share)], tf.reduce_sum(tf.add_n(initial), axis=1))
 
     def _ordered(self, x: Tensor) -> Tensor:
         """Steps in the order in which they are read, and back."""

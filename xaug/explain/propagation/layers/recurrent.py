@@ -55,16 +55,17 @@ class Gru(Recurrent["GruRecord"]):
     def weights(self) -> tuple[Array, ...]:
         return self.kernel, self.recurrent, self.bias if self.reset_after else self.bias.sum(axis=0)
 
-    def run(self, x: Tensor, mask: Tensor | None, how: Arithmetic = PLAIN) -> GruRecord:
+    def run(self, x: Tensor, mask: Tensor | None, initial: list[Tensor], how: Arithmetic = PLAIN) -> GruRecord:
         kernel, recurrent, bias = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent, self.bias))
-        functions = self.own.functions(how)
-        return gru_forward(x, kernel, recurrent, bias, self.reset_after, None, mask, functions, how.times)
+        functions, start = self.own.functions(how), initial[0] if initial else None
+        return gru_forward(x, kernel, recurrent, bias, self.reset_after, start, mask, functions, how.times)
 
     def relevance(
         self, x: Tensor, record: GruRecord, by_step: list[Tensor | None], epsilon: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, list[Tensor]]:
         kernel, recurrent = (tf.constant(w, x.dtype) for w in (self.kernel, self.recurrent))
-        return gru_relevance(x, kernel, recurrent, record, by_step, self.reset_after, epsilon)
+        share, initial = gru_relevance(x, kernel, recurrent, record, by_step, self.reset_after, epsilon)
+        return share, [initial]
 
     def with_affine_in_front(self, scale: Array, shift: Array) -> Gru:
         bias = self.bias.copy()

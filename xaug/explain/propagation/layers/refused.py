@@ -8,14 +8,12 @@ __all__: list[str] = []
 
 refuse("Functional", "Sequential", reason="is a model inside the model, which iNNvestigate does not take apart")
 refuse("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", reason="is a recurrence of convolutions, which has no rule")
-refuse("LocallyConnected1D", "LocallyConnected2D", reason="has weights of its own at every place, which has no rule")
 refuse(
     "Hashing",
     "StringLookup",
     "IntegerLookup",
     "TextVectorization",
     "Discretization",
-    "CategoryEncoding",
     reason="turns values into categories, through which no relevance passes",
     remedy=f"{GRADIENTS}, or apply it before and explain the model behind it, from keras.Input(...) on",
 )

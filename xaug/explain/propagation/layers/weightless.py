@@ -47,7 +47,6 @@ class Weightless(Operation):
     @classmethod
     def lower(cls, layer: KerasLayer) -> Weightless:
         share = _SHARE_OF[layer.kind]
-        layer.require("normalize", False, reason="divides by the lengths of its inputs, which has no rule")
         if layer.config.get("interpolation", "nearest") != "nearest":
             share = Share.LINEAR
         twin = keras_function(layer)
