@@ -55,6 +55,8 @@ class ModelOutput:
         number of outputs
     kind : str
         what is explained, one of `KINDS`
+    digest : str
+        that of the weights, when the output was read last
     """
 
     source: keras.Model
@@ -64,6 +66,7 @@ class ModelOutput:
     head: str
     units: int
     kind: str
+    digest: str
 
     @property
     def name(self) -> str:
@@ -81,7 +84,7 @@ class ModelOutput:
     @property
     def identity(self) -> tuple[object, ...]:
         """Identity of the network: the model, facts that can be changed in it, and the output that is explained."""
-        return id(self.source), _facts(self.source), self.description, weights_digest(self.model), self.output
+        return id(self.source), _facts(self.source), self.description, self.digest, self.output
 
     @property
     def shares_layers(self) -> bool:
@@ -113,7 +116,10 @@ def read_output(model: object, output: str = "logit") -> ModelOutput:
     key = (id(model), output, _facts(model))
     known = _read.get(key)
     if known is not None and known.source is model:
-        _check_weights(known.model)
+        digest = weights_digest(known.model)
+        if digest != known.digest:
+            _check_weights(known.model)
+            object.__setattr__(known, "digest", digest)
     else:
         network = functional(model)
         _check_stateful(network)
@@ -159,7 +165,7 @@ def _read_output(model: keras.Model, network: keras.Model, output: str) -> Model
             f"model {network.name!r}: its output is a softmax of one number, which is 1 whatever the event. It was "
             "trained in vain; a sigmoid is right for one output"
         )
-    return ModelOutput(model, output, copy, function, head, units, kind)
+    return ModelOutput(model, output, copy, function, head, units, kind, weights_digest(copy))
 
 
 def _check_stateful(model: keras.Model) -> None:
