@@ -129,3 +129,21 @@ def test_operations_with_a_rule_open_from_files():
         "map_fn",
     ):
         assert not TENSOR_OPS.match(other)
+
+
+@pytest.mark.parametrize(
+    ("make", "share"),
+    [(lambda x: x + 1, 1.0), (lambda x: 2 * x, 1.0), (lambda x: x + x[:, ::-1], 0.0)],
+    ids=["shifted", "doubled", "of two"],
+)
+def test_tokens_made_of_tokens_hand_relevance_on_if_each_is_made_of_one(graph_of, make, share):
+    """Arithmetic of integers has no gradient, and no quotient: it failed."""
+    x = RNG.integers(0, 4, (6, STEPS)).astype(float)
+
+    def embedded(inputs):
+        return layers.Embedding(9, FEATURES)(make(ops.cast(inputs, "int32")))
+
+    found, relevance, lost = explained(graph_of, embedded, x)
+    of_tokens = relevance.reshape(6, STEPS, FEATURES).sum(axis=2)
+    np.testing.assert_allclose(found, share * of_tokens, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(lost, (1 - share) * of_tokens.sum(axis=1), rtol=1e-5, atol=1e-6)

@@ -38,6 +38,7 @@ def _without_tracing():
 
 def gradient_times_input(model, x, output):
     """Inputs times the gradient of the first number of an output, by the layers of Keras."""
+    tf.config.run_functions_eagerly(False)  # Keras compiles grouped convolutions, which have no gradient otherwise
     network = read_output(model, output)
     tensors = [tf.convert_to_tensor(x[name]) for name in [t.name for t in model.inputs]]
     with tf.GradientTape() as tape:

@@ -57,6 +57,10 @@ class Share(str, Enum):
     NOTHING = "nothing"
 
 
+ARITHMETIC = (Share.LINEAR, Share.SQUARE, Share.PRODUCT, Share.FACTORS, Share.NUMERATOR, Share.EQUAL)
+"""Shares that need a gradient or a quotient, which integers do not have."""
+
+
 @dataclass(frozen=True, eq=False)
 class Operation(Layer[None]):
     """y = f(x_1, x_2, ...).
@@ -88,7 +92,10 @@ class Operation(Layer[None]):
         x, relevance = seen.x, seen.relevance
         if not seen.y.shape.rank:  # a number of steps
             return Shares([None] * len(x))
-        if self.share is Share.NOTHING:
+        of_integers = not seen.y.dtype.is_floating and self.share in ARITHMETIC
+        if of_integers and len(x) == 1 and relevance.shape[1:] == x[0].shape[1:]:
+            return Shares([relevance])  # tokens made of tokens, one of each
+        if of_integers or self.share is Share.NOTHING:
             lost = tf.reduce_sum(relevance, tuple(range(1, len(relevance.shape))))
             return Shares([None] * len(x), lost)
         if self.share is Share.UNCHANGED:
