@@ -219,6 +219,10 @@ class TestCommand:
             ({"hlf": np.zeros((50, 3))}, (), "has 50 events"),
             ({"hlf": np.full((60, 3), np.nan)}, (), "holds NaN or infinity in event 0"),
             ({"label": np.full(60, 3)}, (), "label 3 is none of 0, 1, 2"),
+            ({"label": np.full(60, np.nan)}, (), "'label' is NaN or infinity in event 0"),
+            ({"weight": np.full(60, np.inf)}, (), "'weight' is NaN or infinity in event 0"),
+            ({"weight": np.full(60, "heavy")}, (), "'weight' is <U5 (60,)"),
+            ({"weight": np.ones((60, 2))}, (), "'weight' is float64 (60, 2)"),
             ({}, ("--classes", "A,B"), "the model has 3 classes"),
             ({}, ("--classes", "A,A,B"), "the model has 3 classes"),
         ],
@@ -231,6 +235,11 @@ class TestCommand:
         done = run(explain, directory / "tagger.keras", "--inputs", tmp_path / "x.npz", *options, "-o", tmp_path / "a")
         assert done.exit_code == 1 and reason in done.stderr.replace("\n", " ")
         assert "Traceback" not in done.stderr
+
+    def test_an_array_without_a_name(self, made, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros((3, 3)))
+        done = run(explain, made[0] / "tagger.keras", "--inputs", tmp_path / "x.npy", "-o", tmp_path / "a")
+        assert done.exit_code == 1 and "one array without a name" in done.stderr and "Traceback" not in done.stderr
 
     def test_a_model_without_events(self, made, tmp_path):
         done = run(explain, made[0] / "tagger.keras", "-o", tmp_path / "a")

@@ -165,7 +165,17 @@ def _events(path: Path, model: Model) -> _GivenEvents:
     if n == 0:
         raise ConfigurationError(f"{path} holds no events")
     label, weight = (_one_axis(arrays.get(key)) for key in FIELDS)
+    _check_fields(path, n, label, weight)
     return _GivenEvents(path, {name: inputs[name] for name in names}, label, weight, variables)
+
+
+def _check_fields(path: Path, n: int, label: Array | None, weight: Array | None) -> None:
+    if weight is not None and (weight.shape != (n,) or weight.dtype.kind not in "biuf"):
+        raise ConfigurationError(f"{path}: 'weight' is {weight.dtype} {weight.shape}; one number an event is read")
+    for key, values in (("label", label), ("weight", weight)):
+        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+            event = np.argwhere(~np.isfinite(values))[0][0]
+            raise ConfigurationError(f"{path}: {key!r} is NaN or infinity in event {event}; leave such events out")
 
 
 def _by_name(arrays: Arrays, model: Model) -> Arrays:
@@ -186,7 +196,10 @@ def _one_axis(values: Array | None) -> Array | None:
 
 def _read_npz(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise ConfigurationError(f"{path} holds one array without a name; write np.savez('test.npz', NAME=array)")
+        with found as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -196,9 +209,9 @@ def _read_npz(path: Path) -> Arrays:
 def _check_shape(path: Path, name: str, values: Array, wanted: tuple[int | None, ...]) -> None:
     if values.dtype.kind not in "biuf":
         raise ConfigurationError(f"{path}: {name!r} holds {values.dtype}, not numbers")
-    own = values.shape[1:]
+    own, axes = values.shape[1:], str(wanted)[1:-1].rstrip(",")
     if len(own) != len(wanted) or any(b is not None and a != b for a, b in zip(own, wanted, strict=True)):
-        raise ConfigurationError(f"{path}: {name!r} has the shape {values.shape}; the model reads (n, {wanted})")
+        raise ConfigurationError(f"{path}: {name!r} has the shape {values.shape}; the model reads (n, {axes})")
     if len(own) not in (1, 2, 3):
         raise ConfigurationError(
             f"{path}: {name!r} has the shape {values.shape}; this command reads vectors, lists and images, of one to "

@@ -43,8 +43,11 @@ def verdict(explain):
 
 def row(kind: Kind) -> str:
     """The row of one model."""
+    keras.backend.clear_session()  # names in messages do not depend on the rows before
     keras.utils.set_random_seed(SEED)
     model = kind.build()
+    is_grouped = any(getattr(layer, "groups", 1) != 1 for layer in model._flatten_layers())
+    tf.config.run_functions_eagerly(not is_grouped)  # it takes longer to trace small models than to run them
     x, target = events(model), kind.target(model)
     lrp = verdict(lambda: xaug.explain.lrp(model, x, "epsilon", target, "native", output=kind.output))
     few, blank = {name: values[:3] for name, values in x.items()}, xaug.explain.Blank()
@@ -55,7 +58,6 @@ def row(kind: Kind) -> str:
 
 def main(names: list[str]) -> None:
     """Write the page, or some rows of it."""
-    tf.config.run_functions_eagerly(True)  # small models: to trace them takes longer than to run them
     warnings.simplefilter("ignore")  # with few nodes the tolerance is not reached
     zoo = models()
     known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
