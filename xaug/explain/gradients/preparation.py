@@ -149,6 +149,7 @@ def may_jump(model: keras.Model) -> bool:
         kind_of(layer) in JUMPING
         or not type(layer).__module__.startswith("keras.")
         or getattr(layer, "mask_zero", False)
+        or getattr(layer, "normalize", False)  # the cosine of a Dot
         for layer in inner_layers(model)
     )
 
@@ -163,6 +164,8 @@ def normalises(model: keras.Model) -> bool:
     Where these are all equal, as in a blank event, a small change of them changes the output much.
     """
     return any(
-        kind_of(layer) in NORMALISING or "l2_normalize" in str(config_of(layer).get("function", ""))
+        kind_of(layer) in NORMALISING
+        or getattr(layer, "normalize", False)
+        or "l2_normalize" in str(config_of(layer).get("function", ""))
         for layer in inner_layers(model)
     )
