@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
+import xaug
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.explain import Blank, integrated_gradients
 
@@ -198,3 +200,19 @@ def test_weights_that_are_not_finite(x):
     model.get_layer("a").set_weights(weights)
     with pytest.raises(ModelError, match="'a' has weights that are not finite"):
         explained(model, {"x": x})
+
+
+@pytest.mark.parametrize("explain", ["integrated_gradients", "gradient_times_input", "expected_gradients"])
+def test_an_input_that_does_not_move_has_no_attribution(explain):
+    """The length of a padded particle has no gradient at zero; the particle is there at neither end of the path."""
+    i = keras.Input((4, 3), name="list")
+    h = layers.Concatenate()([i, tf.norm(i, axis=-1, keepdims=True)])
+    model = keras.Model(i, layers.Dense(2, "softmax")(layers.Flatten()(layers.Dense(5, "tanh")(h))))
+    x = np.random.default_rng(2).normal(size=(3, 4, 3)).astype(np.float32)
+    x[:, 2:] = 0
+    sample = () if explain == "gradient_times_input" else (Blank(),)
+    found = getattr(xaug.explain, explain)(model, {"list": x}, *sample)
+    assert np.isfinite(found.relevance["list"]).all() and not found.relevance["list"][:, 2:].any()
+    if explain == "integrated_gradients":
+        total = found.relevance["list"].sum(axis=(1, 2))
+        np.testing.assert_allclose(total, found.logit - found.reference, atol=1e-3)

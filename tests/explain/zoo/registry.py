@@ -49,6 +49,8 @@ class Kind:
         part of the reason for which LRP refuses it; empty if it is explained
     remedy : str
         "ig": Integrated Gradients explain it as it is; else the part of the message that says what to do instead
+    in_steps : bool
+        whether its output goes in steps that its gradient does not know: Integrated Gradients do not add up, and warn
     """
 
     name: str
@@ -59,6 +61,7 @@ class Kind:
     output: str = "logit"
     refused: str = ""
     remedy: str = "ig"
+    in_steps: bool = False
 
     def target(self, model: keras.Model) -> int | str:
         """The output that is explained; of a single one, the signal."""

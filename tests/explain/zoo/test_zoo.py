@@ -87,9 +87,13 @@ def check_ig(name):
             warnings.simplefilter("ignore", UserWarning)  # of kinks, which cost some pairs more than 2e-3
             return xaug.explain.integrated_gradients(model, x, xaug.explain.Blank(), kind.target(model), **options)
 
-    if page_cells()[kind.name][1] != "yes":
+    if not page_cells()[kind.name][1].startswith("yes"):
         with pytest.raises(XaugError):
             explain()
+        return
+    if kind.in_steps:
+        with pytest.warns(UserWarning, match="more nodes change nothing, since f jumps on the way"):
+            xaug.explain.integrated_gradients(model, x, xaug.explain.Blank(), kind.target(model), **options)
         return
     found = explain()
     assert all(np.isfinite(values).all() for values in found.relevance.values())

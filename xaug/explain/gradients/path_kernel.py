@@ -66,14 +66,20 @@ class PathKernel:
     def _terms(
         self, line: Line, sums: Sequence[tf.Tensor], logit: tf.Tensor, reference: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Attributions and the completeness error, from the integrals of the gradient at the moving tensors."""
+        """Attributions and the completeness error, from the integrals of the gradient at the moving tensors.
+
+        An input that does not move has no attribution, even if its gradient is no number, as that of the length of a
+        padded particle.
+        """
         by_place = dict(zip(line.moving, sums, strict=True))
         found = []
         if line.flat is not None:
             kernel = tf.constant(self.stem.kernel, tf.float32)
             found.append(line.flat * tf.matmul(by_place.pop(0), kernel, transpose_b=True))
         for i in range(len(found), len(line.steps)):
-            found.append(line.steps[i] * by_place[i] if i in by_place else tf.zeros_like(line.steps[i], tf.float32))
+            step = line.steps[i]
+            still = tf.zeros_like(step, tf.float32)
+            found.append(tf.math.multiply_no_nan(by_place[i], step) if i in by_place else still)
         total = tf.add_n([tf.reduce_sum(f, axis=list(range(1, len(f.shape)))) for f in found])
         return found, total - (logit - reference), logit, reference
 
@@ -121,7 +127,8 @@ class PathKernel:
         line, value, gradients = self._gradients(events, baselines, directions, of_event, of_baseline, alpha)
         flat = [tf.reshape(g, (tf.size(alpha), -1)) for g in gradients]
         steps = [tf.reshape(line.steps[i], (tf.size(alpha), -1)) for i in line.moving]
-        slope = tf.add_n([tf.reduce_sum(g * step, axis=1) for g, step in zip(flat, steps, strict=True)])
+        slopes = [tf.math.multiply_no_nan(g, step) for g, step in zip(flat, steps, strict=True)]
+        slope = tf.add_n([tf.reduce_sum(own, axis=1) for own in slopes])
         return value, slope, tf.concat(flat, axis=1)
 
     def _samples(

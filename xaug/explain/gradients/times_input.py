@@ -82,7 +82,8 @@ def gradient_times_input(
     f = OutputFunction(model, inputs, target, output, classes, variables)
     gradients = f.gradients(f.inputs, np.arange(len(f)))
     on_events(len(f))
-    relevance = {name: gradients[name] * values for name, values in f.inputs.items()}
+    # zero where the input is, even if the gradient is no number there, as that of the length of a padded particle
+    relevance = {name: np.where(values == 0, 0, gradients[name] * values) for name, values in f.inputs.items()}
     return Attribution(relevance, f.logit, f.variables, f.settings("gradient"))
 
 

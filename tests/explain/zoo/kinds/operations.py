@@ -179,14 +179,14 @@ def azimuths():
     return head(inputs, tf.math.atan2(inputs[..., 0], inputs[..., 1]))
 
 
-@zoo("weights and numbers rounded inside of the model, passed straight through")
+@zoo("weights and numbers rounded inside of the model, passed straight through", in_steps=True)
 def rounded():
     inputs = vector(size=5)
     h = dense(5, "relu")(inputs)
     return head(inputs, h + tf.stop_gradient(tf.round(h * 16) / 16 - h))
 
 
-@zoo("fake quantisation of TensorFlow")
+@zoo("fake quantisation of TensorFlow", in_steps=True)
 def fake_quantised():
     inputs = vector(size=5)
     return head(inputs, tf.quantization.fake_quant_with_min_max_args(dense(5, "relu")(inputs), -6, 6))
