@@ -7,6 +7,7 @@ call; a Sequential model holds a functional one; data types are names.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ class GraphCall:
         inputs carry are left out
     inputs, outputs : tuple of Keras tensors
         those among the arguments and options, in the order of `tf.nest.flatten`, and the results
+    without_mask : bool
+        whether a recurrent layer runs over padded steps though its input carries a mask: Keras 3 hands the mask to no
+        call with several tensors, as one with initial states, unless it is given by name
     """
 
     layer: Any
@@ -95,6 +99,7 @@ class GraphCall:
     options: dict[str, Any]
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
+    without_mask: bool = False
 
     @property
     def kind(self) -> str:
@@ -138,14 +143,25 @@ def _read(node: Any) -> GraphCall:
     """A record of Keras in one form."""
     import tensorflow as tf
 
+    without_mask = False
     if is_keras_3():
         layer, arguments, options = node.operation, tuple(node.arguments.args), dict(node.arguments.kwargs)
         options.pop("training", None)  # each call of the model replaces it
+        without_mask = _is_without_mask(layer, arguments, options)
         options = _without_carried_masks(arguments, options)
     else:
         layer, arguments, options = node.layer, tuple(node.call_args), dict(node.call_kwargs)
     inputs = tuple(each for each in tf.nest.flatten((arguments, options)) if is_keras_tensor(each))
-    return GraphCall(layer, arguments, options, inputs, tuple(tf.nest.flatten(node.outputs)))
+    return GraphCall(layer, arguments, options, inputs, tuple(tf.nest.flatten(node.outputs)), without_mask)
+
+
+def _is_without_mask(layer: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+    """Whether Keras 3 hands a recurrent layer no mask, see `GraphCall.without_mask`."""
+    import tensorflow as tf
+
+    order = tuple(inspect.signature(layer.call).parameters)
+    given = {**dict(zip(order, arguments, strict=False)), **options}
+    return given.get("mask") is None and any(map(is_keras_tensor, tf.nest.flatten(given.get("initial_state"))))
 
 
 def _without_carried_masks(arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

@@ -137,3 +137,29 @@ def test_a_masked_mean_shares_among_real_steps_only(randomised):
     w = model.get_layer("d").get_weights()[0] @ model.get_layer("out").get_weights()[0][:, 1]
     expected = events * w / LENGTHS[:, None, None]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "SimpleRNN", "RNN", "Bidirectional"])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_masks_of_recurrent_layers_with_initial_states(kind, sequences, given):
+    """Keras 3 hands no mask to a call with several tensors, unless by name; its output carries the mask anyway."""
+    rng = np.random.default_rng(3)
+    x = {"list": rng.normal(size=(7, 5, 4)).astype(np.float32), "x": rng.normal(size=(7, 3)).astype(np.float32)}
+    x["list"][3:, 3:] = 0
+    steps, vector = keras.Input((5, 4), name="list"), keras.Input((3,), name="x")
+    states = [layers.Dense(2)(vector) for _ in range({"LSTM": 2, "Bidirectional": 2}.get(kind, 1))]
+    masking = layers.Masking()
+    masked = masking(steps)
+    options = {"mask": masking.compute_mask(steps)} if given else {}
+    if kind == "RNN":
+        layer = layers.RNN(layers.GRUCell(2), return_sequences=sequences)
+    elif kind == "Bidirectional":
+        layer = layers.Bidirectional(layers.GRU(2, return_sequences=sequences))
+    else:
+        layer = getattr(layers, kind)(2, return_sequences=sequences)
+    h = layer(masked, initial_state=states, **options)
+    h = layers.GlobalAveragePooling1D()(h) if sequences else h
+    model = keras.Model([steps, vector], layers.Dense(2, activation="softmax")(h))
+    found = xaug.explain.lrp(model, x, "epsilon", "signal", "native")  # the logits of all events are those of Keras
+    assert np.isfinite(found.relevance["list"]).all()

@@ -216,16 +216,26 @@ class Unroller:
             call = _without_input(call, mask.index, "mask")
         if len(made.outputs) > 1:
             call = replace(call, options={**call.options, NUMBER: origin(tensor).output})
+        source = inputs[:1]
+        if made.without_mask:
+            inputs = (self.make("WithoutMask", source, f"{name}/steps", self.shape(inputs[0])), *inputs[1:])
         expansion = self._expansion_of(layer)
         if expansion is not None:
             mask_of = [getattr(source, "_keras_mask", None) is not None for source in made.inputs]
             self._masked = dict(zip((scope.known[_key(source)] for source in made.inputs), mask_of, strict=True))
             name = expansion(self, layer, call, inputs, masked)
+            name = self._with_mask_again(name, source[0]) if made.without_mask else name
             self._dtypes[name] = tf.as_dtype(tensor.dtype).name
             return name
         name = self.add(layer, inputs, name, tensor.shape[1:], call, masked)
+        name = self._with_mask_again(name, source[0]) if made.without_mask else name
         self._dtypes[name] = tf.as_dtype(tensor.dtype).name
         return name
+
+    def _with_mask_again(self, name: str, source: str) -> str:
+        """An output, which has the mask of the source if it is of steps too."""
+        shape = self.shape(name)
+        return self.make("MaskOf", (name, source), f"{name}/mask", shape) if len(shape) > 1 else name
 
     def _inside(self, model: keras.Model, tensor: Any, call: KerasLayer, inputs: tuple[str, ...], scope: _Scope) -> str:
         """The output of a model inside the model, taken apart once for each of its calls."""
