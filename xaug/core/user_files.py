@@ -28,7 +28,7 @@ def run_file(
     kind : str
         what it is for: a word of the name under which Python keeps the module
     called : str
-        what a message calls it, as "plugin /home/me/mine.py"
+        what a message calls it, as "plugin mine.py"
     remedy : str
         what a message adds to the reason
     imports_beside : bool

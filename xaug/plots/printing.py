@@ -168,6 +168,7 @@ def print_sent(task: JsonObject, arrays: Arrays, report: Report) -> tuple[JsonOb
     (dict, dict)
         nothing
     """
+    # by the pipe of the process that started this one, never from a file
     fig, settings = pickle.loads(arrays["figure"].tobytes())
     with matplotlib.rc_context(settings):
         _print_here(fig, task["stem"])
