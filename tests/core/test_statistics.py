@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xaug
-from xaug.core.statistics import sample_deviation, standard_error
+from xaug.core.statistics import Moments, sample_deviation, standard_error
 
 PACKAGE = Path(xaug.__file__).parent
 CALLS = {"std", "var", "nanstd", "nanvar", "tstd", "sem", "pstdev", "stdev"}
@@ -18,7 +18,6 @@ NOT_A_SPREAD = {
     "explain/faithfulness/scoring.py": "width of the distribution of the output, the unit of a tolerance",
     "explain/faithfulness/replacements.py": "width of the background, the unit of a distance",
     "explain/gradients/jumps.py": "width of the outputs near the ends of paths, the unit of a tolerance",
-    "explain/propagation/guard.py": "width of the distribution of logits, the unit of a tolerance",
     "report/judgement/of_network.py": "width of the distribution of the output, the unit of a residual",
 }
 """Modules that may call std or var, once each, and what it is for: none of these is a spread or an error."""
@@ -43,6 +42,16 @@ def test_one_value_has_no_spread():
     assert np.isnan(sample_deviation([0.7]))
     assert np.isnan(standard_error(np.ones((1, 4)))).all()
     assert sample_deviation(np.ones((3, 1, 4)), axis=1).shape == (3, 4)
+
+
+def test_moments_of_groups_are_those_of_all_events():
+    values = np.random.default_rng(2).normal(1000.0, [0.1, 30.0], size=(500, 2))
+    moments = Moments(2)
+    for group in np.split(values, [1, 200, 203]):
+        moments.join(len(group), group.mean(axis=0), ((group - group.mean(axis=0)) ** 2).sum(axis=0))
+    assert moments.weight == 500
+    np.testing.assert_allclose(moments.mean, values.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.width, values.std(axis=0), rtol=1e-9)
 
 
 def test_the_spread_of_small_samples_is_not_too_small():

@@ -6,7 +6,39 @@ import numpy as np
 
 from xaug.core.types import Array, ArrayLike
 
-__all__ = ["sample_deviation", "standard_error"]
+__all__ = ["Moments", "sample_deviation", "standard_error"]
+
+
+class Moments:
+    """Mean of columns and sum of their squared distances from it, of groups of events that are joined one by one.
+
+    Attributes
+    ----------
+    weight : float
+        sum of weights, or number of events
+    mean, squares : arrays (n_columns,)
+
+    References
+    ----------
+    T. Chan, G. Golub, R. LeVeque, American Statistician 37 (1983) 242.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.weight = 0.0
+        self.mean, self.squares = np.zeros(columns), np.zeros(columns)
+
+    def join(self, weight: float, mean: Array, squares: Array) -> None:
+        """Take in a group of positive weight, with its own mean and squares about it."""
+        shift = mean - self.mean
+        self.squares = self.squares + (squares + shift**2 * self.weight * weight / (self.weight + weight))
+        self.mean = self.mean + shift * weight / (self.weight + weight)
+        self.weight += weight
+
+    @property
+    def width(self) -> Array:
+        """Root of the mean squared distance: the width of what was joined, not the spread of a sample or an error."""
+        found: Array = np.sqrt(self.squares / self.weight)
+        return found
 
 
 def sample_deviation(values: ArrayLike, axis: int = 0) -> Array:

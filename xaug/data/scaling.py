@@ -15,6 +15,7 @@ import numpy as np
 from xaug.core.errors import DatasetError, unknown_name
 from xaug.core.files import read_json, write_json
 from xaug.core.integrity import verified
+from xaug.core.statistics import Moments
 from xaug.core.types import Array, JsonObject
 from xaug.data.columns import NamedArrays
 from xaug.data.dataset import Dataset
@@ -93,12 +94,11 @@ class _Extremes:
 
 
 class _Moments(_Extremes):
-    """Weighted mean and variance of columns as well (Chan et al. 1979)."""
+    """Weighted mean and variance of columns as well."""
 
     def __init__(self, names: list[str], zeros: Mapping[str, float]):
         super().__init__(names)
-        self.zeros, self.weight = zeros, 0.0
-        self.mean, self.square = np.zeros(len(names)), np.zeros(len(names))
+        self.zeros, self.moments = zeros, Moments(len(names))
 
     def add(self, values: Array, weights: Array) -> None:
         values = values.astype(np.float64)
@@ -107,17 +107,13 @@ class _Moments(_Extremes):
             return
         super().add(values, weights)
         mean = weights @ values / total
-        square = weights @ (values - mean) ** 2
-        shift = mean - self.mean
-        self.square += square + shift**2 * self.weight * total / (self.weight + total)
-        self.mean += shift * total / (self.weight + total)
-        self.weight += total
+        self.moments.join(total, mean, weights @ (values - mean) ** 2)
 
     def range(self) -> Range:
         """From the least to the largest value within three sigma, or from a zero to the largest value of all."""
-        deviation = np.sqrt(self.square / self.weight)
-        low = np.maximum(self.low, self.mean - N_SIGMA * deviation)
-        high = np.minimum(self.high, self.mean + N_SIGMA * deviation)
+        mean, width = self.moments.mean, self.moments.width
+        low = np.maximum(self.low, mean - N_SIGMA * width)
+        high = np.minimum(self.high, mean + N_SIGMA * width)
         for column, name in enumerate(self.names):
             if name in self.zeros:
                 low[column], high[column] = self.zeros[name], max(self.high[column], self.zeros[name])

@@ -23,10 +23,7 @@ from xaug.core.types import Array
 from xaug.explain.model_heads import Function, before_head, whole
 from xaug.explain.propagation.failures import FAILURES
 from xaug.explain.targets import functional
-from xaug.networks.keras_versions import (
-    in_float32,
-    outputs_by_key,
-)
+from xaug.networks.keras_versions import in_float32, is_keras_3, outputs_by_key
 
 __all__ = ["KINDS", "ModelOutput", "choose_output", "float32_layers", "plain_errors", "read_output", "weights_digest"]
 
@@ -284,6 +281,8 @@ def weights_digest(model: keras.Model) -> str:
     """A digest of all weights of a model."""
     digest = hashlib.blake2b(digest_size=16)
     for weights in model.weights:
-        array: Array = np.ascontiguousarray(weights.numpy())
+        variable = weights.value if is_keras_3() else weights
+        # read four times as fast as by `numpy()`
+        array: Array = np.ascontiguousarray(tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype))
         digest.update(array.data if array.size else b"")
     return digest.hexdigest()

@@ -8,7 +8,8 @@ gradient as a pair (`xaug.explain.propagation.linear_maps`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,10 +110,18 @@ class Propagator:
         self.treatments = self._treatments(composite, bias, nonnegative, binary)
         self._starts = {} if reference is None else starts_of(graph, reference)
         refuse_reference(graph, self._starts, {name: how.rule for name, how in self.treatments.items()})
-        signature = [tf.TensorSpec((None, *graph.by_name[name].shape), self.dtype) for name in graph.input_names]
-        rows = tf.TensorSpec((None, graph.output.shape[-1]), self.dtype)
+
+    @cached_property
+    def _explain(self) -> Callable[..., Any]:
+        """`_run`, compiled; a concrete function, which `tf.function` would look for at every call."""
+        signature = [
+            tf.TensorSpec((None, *self.graph.by_name[name].shape), self.dtype) for name in self.graph.input_names
+        ]
+        rows = tf.TensorSpec((None, self.graph.output.shape[-1]), self.dtype)
         # jit_compile stays off: XLA halves the speed of convolutions on CPUs
-        self._explain = tf.function(self._run, input_signature=[signature, rows], autograph=False)
+        compiled = tf.function(self._run, input_signature=[signature, rows], autograph=False)
+        concrete: Callable[..., Any] = compiled.get_concrete_function()
+        return concrete
 
     def __call__(self, x: Arrays, direction: Array | None = None) -> tuple[Arrays, Array, Array]:
         """Relevance, explained output and relevance that went elsewhere, see `explain`."""
@@ -135,7 +144,8 @@ class Propagator:
         """
         n = len(next(iter(x.values())))
         units = self.graph.output.shape[-1]
-        rows = np.full((n, units), np.nan) if direction is None else np.broadcast_to(direction, (n, units))
+        dtype = self.dtype.as_numpy_dtype
+        rows = np.full((n, units), np.nan, dtype) if direction is None else np.broadcast_to(direction, (n, units))
         tensors = list(self._tensors(x).values())
         relevance, *rest = self._explain(tensors, tf.convert_to_tensor(rows, self.dtype))
         found = {name: r.numpy() for name, r in zip(self.graph.input_names, relevance, strict=True)}

@@ -6,11 +6,15 @@ padded events may come late. In each batch the events with most and least paddin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from xaug.core.errors import ModelError
+from xaug.core.statistics import Moments
 from xaug.core.types import Array, Arrays
 from xaug.explain.keras_models import ModelOutput, plain_errors
 from xaug.explain.propagation.composites import COMPOSITES
@@ -21,7 +25,7 @@ from xaug.explain.propagation.layers.base import GRADIENTS
 from xaug.explain.targets import Target
 from xaug.networks.keras_versions import input_names
 
-__all__ = ["ExplainedGuard", "Guard", "Reference", "tolerance"]
+__all__ = ["ExplainedGuard", "Guard", "Reference"]
 
 FIRST, SHARE = 32, 64
 """Events of the first batch that are compared, and the number of events for each one that is compared later."""
@@ -48,12 +52,19 @@ class Reference:
         self._calls = 0
         model = network.model
         self.types = dict(zip(input_names(model), (tf.as_dtype(one.dtype) for one in model.inputs), strict=True))
-        signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
-        self._compiled = tf.function(lambda *x: network.function(list(x)), input_signature=signature, autograph=False)
+
+    @cached_property
+    def _compiled(self) -> Callable[..., tf.Tensor]:
+        """The function of the model, compiled."""
+        signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in self.network.model.inputs]
+        function = tf.function(lambda *x: self.network.function(list(x)), input_signature=signature, autograph=False)
+        concrete: Callable[..., tf.Tensor] = function.get_concrete_function()
+        return concrete
 
     def tensors(self, inputs: Arrays) -> list[tf.Tensor]:
         """The inputs in the order and the types of the model."""
-        return [tf.convert_to_tensor(inputs[name].astype(own.as_numpy_dtype)) for name, own in self.types.items()]
+        kinds = {name: own.as_numpy_dtype for name, own in self.types.items()}
+        return [tf.convert_to_tensor(inputs[name].astype(kind, copy=False)) for name, kind in kinds.items()]
 
     def __call__(self, inputs: Arrays, many: bool = False) -> Array:
         """Logits (n, units) float64; `many` says that it pays to compile the model."""
@@ -65,12 +76,27 @@ class Reference:
         return found
 
 
-def tolerance(values: Array) -> Array:
-    """Largest difference (units,) that rounding may make, from numbers (n, ...), for each element."""
-    largest = np.abs(values).max(initial=0.0)
-    spread = values.std(axis=0) if len(values) >= FEW else np.broadcast_to(largest, values.shape[1:])
-    found: Array = RELATIVE * spread + ROUNDING * largest
-    return found
+class Tolerance:
+    """Difference that rounding may make, in numbers (n, units) that come batch by batch."""
+
+    def __init__(self, units: int) -> None:
+        self.moments, self.largest = Moments(units), 0.0
+
+    def add(self, values: Array) -> None:
+        """Take more numbers (n, units)."""
+        columns = np.ascontiguousarray(values.T, np.float64)  # along rows of two numbers, numpy sums three times slower
+        mean = columns.mean(axis=1)
+        distances = columns - mean[:, None]
+        self.moments.join(len(values), mean, np.einsum("ij,ij->i", distances, distances))
+        self.largest = np.maximum(self.largest, np.abs(columns).max())
+
+    @property
+    def allowed(self) -> Array:
+        """Largest difference (units,) that rounding may make."""
+        few = self.moments.weight < FEW
+        spread = np.full(self.moments.mean.shape, self.largest) if few else self.moments.width
+        found: Array = RELATIVE * spread + ROUNDING * self.largest
+        return found
 
 
 class Guard:
@@ -89,17 +115,18 @@ class Guard:
     def __init__(self, reference: Reference, inputs: Arrays, pair: tuple[int, int] | None = None):
         self.reference, self.network, self.inputs, self.pair = reference, reference.network, inputs, pair
         self.many = len(next(iter(inputs.values()))) >= MANY
-        self.all: list[Array] = []
+        self.tolerance: Tolerance | None = None
         self.rows: list[Array] = []
         self.found: list[Array] = []
 
     def see(self, start: int, logits: Array) -> None:
         """Take the logits (n, units) of a batch that begins with event `start`."""
-        count = max(2 if self.all else FIRST, -(-len(logits) // SHARE))
+        count = max(FIRST if self.tolerance is None else 2, -(-len(logits) // SHARE))
         chosen = self._chosen(start, len(logits), count)
         self.rows.append(start + chosen)
         self.found.append(logits[chosen].astype(np.float64))
-        self.all.append(logits)
+        self.tolerance = self.tolerance or Tolerance(logits.shape[1])
+        self.tolerance.add(logits)
         if sum(map(len, self.rows)) >= CHUNK:
             self.finish()
 
@@ -124,7 +151,8 @@ class Guard:
 
     def _compare(self, rows: Array, found: Array, expected: Array) -> None:
         """Raise ModelError if numbers (n, units) that were found for some events are not those expected."""
-        allowed = tolerance(np.concatenate(self.all).astype(np.float64)) if self.all else tolerance(expected)
+        assert self.tolerance is not None, "`see` was called before"
+        allowed = self.tolerance.allowed
         errors = np.abs(found - expected)
         bad = ~(errors <= allowed)
         if not bad.any():
@@ -141,9 +169,8 @@ class Guard:
         if size <= count:
             return np.arange(size)
         lists = [values[start : start + size] for values in self.inputs.values() if values.ndim > 2]
-        order = np.argsort(sum(map(_padding, lists)), kind="stable") if lists else np.arange(size)
-        found: Array = order[np.linspace(0, size - 1, count).astype(int)]
-        return found
+        found: Array = np.linspace(0, size - 1, count).astype(int)
+        return np.argsort(sum(map(_padding, lists)), kind="stable")[found] if lists else found
 
     def _culprit(self, event: int) -> str:
         """The first layer whose output differs from that of Keras, in words."""
