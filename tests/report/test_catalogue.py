@@ -41,7 +41,9 @@ def explained(name, network, numbers=(), *other, trainings=2, method="lrp", spli
         def __len__(self):
             return trainings
 
-    record = SimpleNamespace(method=SimpleNamespace(name=method), split=split, baseline=baseline)
+    record = SimpleNamespace(
+        method=SimpleNamespace(name=method), split=split, baseline=baseline, class_tables=lambda: ["of a class"]
+    )
     return ExplainedRun(name, Run(), SimpleNamespace(table=own), record)
 
 

@@ -3,13 +3,17 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import xaug
+from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.report.explored_events import chosen_events, pack_runs
+from xaug.report.figures import GENERIC
+from xaug.report.opening import summary_sentences
 from xaug.report.packing import packed
 from xaug.report.report_inputs import Sources, open_inputs
 from xaug.report.stage import report
@@ -110,6 +114,29 @@ def test_a_report_of_one_event(made, tmp_path, read_page):
     report([made / "cnn2d"], tmp_path / "r", [tmp_path / "one"], keys=["relevance"])
     read_page(tmp_path / "r" / "report.html")
     assert len(unpacked(explored(tmp_path / "r" / "report.html")[0]["rows"])) == 1
+
+
+def test_a_report_of_one_event_by_a_method_with_a_baseline(event_run, tmp_path, read_page):
+    """One event has no mean over a class: figures of it are left out, or refused by what they need."""
+    explain_run(event_run, tmp_path / "one", method="ig", baseline="blank", max_events=1)
+    sources = Sources([event_run], [tmp_path / "one"])
+    inputs = open_inputs(sources).inputs
+    drawn = {entry.key for entry in GENERIC if entry.found_in(inputs)}
+    assert "relevance" in drawn and not {"top_features", "features"} & drawn
+    report([event_run], tmp_path / "r", [tmp_path / "one"], keys=["relevance"])
+    assert "Baselines, and how far they lie from the data" in read_page(tmp_path / "r" / "report.html").text
+    with pytest.raises(ConfigurationError, match=r"needs attributions .* with two events of the class or more"):
+        report([event_run], tmp_path / "none", [tmp_path / "one"], keys=["top_features"])
+
+
+def test_the_summary_tells_events_that_are_lost(made):
+    """A relevance that is not finite: means leave the event out, and the page says so."""
+    one = open_inputs(Sources([made / "cnn2d"], [made / "cnn2d_lrp"])).inputs
+    assert not any("not finite" in text for text in summary_sentences(one))
+    own = one.explained[0]
+    own.explanation = replace(own.explanation, lost=[2])
+    (told,) = [text for text in summary_sentences(one) if "not finite" in text]
+    assert told == f"{own.title}: jets with a relevance that is not finite are left out (2 of 30 in training 1)."
 
 
 def test_events_are_chosen_in_equal_distances():

@@ -1,6 +1,8 @@
 """`xaug.inspect`: what files and directories are, told by their content."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -51,6 +53,23 @@ def test_what_is_nothing_is_said(tmp_path, zbb_files):
             (tmp_path / name).write_bytes(content)
         with pytest.raises(XaugError, match=words):
             inspect_path(tmp_path / name)
+
+
+def test_a_model_needs_no_package_that_reads_events(tmp_path):
+    """As with `pip install xaug` and nothing more; a file of events names the extra."""
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "own.keras")
+    code = (
+        "import sys; sys.modules['awkward'] = None\n"
+        "from xaug.inspect import main; main([sys.argv[1]], prog_name='xaug.inspect')"
+    )
+    (tmp_path / "jets.root").write_bytes(b"root")
+    for name, words in (("own.keras", "a Keras model"), ("jets.root", "pip install 'xaug[process]'")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / name)], capture_output=True, text=True, check=False
+        )
+        assert words in done.stdout + done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
 def test_lists_say_what_each_file_holds(zbb_files, tmp_path):

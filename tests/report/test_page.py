@@ -89,6 +89,12 @@ def test_features_are_set_as_formulas(tmp_path, read_page):
     assert [row[0] for row in table[1:]] == ["τ21", "<b>x", "a_b"] and table[1][1] == "τ_21"
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_column_of_a_run_is_headed_by_its_name(name, tmp_path, read_page):
+    page = read_page(written(tmp_path / "r", table=pd.DataFrame({"feature": ["z"], name: ["1, 0.9"]})), latex=True)
+    assert page.tables[0][0] == ["feature", name]
+
+
 def test_statements_are_broken_at_semicolons(tmp_path, read_page):
     text = "a first statement that is rather long; a second statement; 1 & 2; end"
     path = written(tmp_path / "r", table=pd.DataFrame({"claim": ["x"], "ours": [text]}))

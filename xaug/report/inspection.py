@@ -83,12 +83,26 @@ def inspect_path(path: str | os.PathLike[str]) -> JsonObject:
             stage = load_manifest(place / provenance.STARTED)["stage"]
             raise DatasetError(f"{place} is not finished: run the same `xaug {stage}` command again to go on")
         return _folder(place)
+    if place.is_file():  # a model needs none of the packages that read files of events
+        _refuse_part_of_output(place)
+        model = model_facts(place)
+        if model is not None:
+            return {"what": "a Keras model; explain it with `xaug.explain MODEL --inputs`", "path": text, **model}
     from xaug.process.descriptions import is_description
     from xaug.process.filesets import is_fileset
 
     if place.is_file() and (is_description(text) or is_fileset(text) or text.endswith(".txt")):
         return _list(text)
     return _file(text)
+
+
+def _refuse_part_of_output(path: Path) -> None:
+    """Refuse a file of the directory that a stage wrote, except one of generated events."""
+    folder = path.absolute().parent
+    if (folder / provenance.STARTED).is_file() and (folder / provenance.NAME).is_file():
+        stage = str(load_manifest(folder / provenance.NAME)["stage"])
+        if stage != "generate":
+            raise ConfigurationError(f"{path} belongs to what `xaug {stage}` wrote; inspect {folder}")
 
 
 def _list(text: str) -> JsonObject:
@@ -233,14 +247,7 @@ def _file(text: str, named_tree: str | None = None, named_format: str | None = N
             raise ConfigurationError(f"{path} does not exist; give a file, or the directory of a stage")
         if os.path.getsize(path) == 0:
             raise InputFileError(path, "is empty (0 bytes)")
-        folder = Path(path).absolute().parent
-        if (folder / provenance.STARTED).is_file() and (folder / provenance.NAME).is_file():
-            stage = str(load_manifest(folder / provenance.NAME)["stage"])
-            if stage != "generate":
-                raise ConfigurationError(f"{path} belongs to what `xaug {stage}` wrote; inspect {folder}")
-        model = model_facts(Path(path))
-        if model is not None:
-            return {"what": "a Keras model; explain it with `xaug.explain MODEL --inputs`", "path": path, **model}
+        _refuse_part_of_output(Path(path))
     try:
         with Source(path, named_tree or tree) as source:
             form = recognise(source) if named_format is None else format_of(named_format)

@@ -41,7 +41,7 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     """
     told = [_separation(inputs.runs, noun(inputs.data.kind))]
     if inputs.explained:
-        told += [*_stable(inputs.explained), *_differences(inputs.explained)]
+        told += [*_stable(inputs.explained), *_differences(inputs.explained), _lost(inputs.explained)]
     told += [_sample(inputs.data), _warnings(inputs.runs)]
     return [text for text in told if text]
 
@@ -93,6 +93,21 @@ def _separation(runs: Sequence[Run], rows: str) -> str:
     if len(order) == 1:
         return f"{text}."
     return f"{text}, the best of {len(order)} networks; the worst is {title[order[-1]]} with {means[order[-1]]:.4f}."
+
+
+def _lost(explained: Sequence[ExplainedRun]) -> str:
+    """How many events each explanation has lost, because a relevance of theirs is not finite; "" if there are none."""
+    texts = []
+    for one in explained:
+        shares = [
+            f"{lost:,} of {one.explanation.events:,} in training {i}"
+            for i, lost in enumerate(one.explanation.lost, start=1)
+            if lost
+        ]
+        if shares:
+            rows = noun(one.data.kind)
+            texts.append(f"{one.title}: {rows} with a relevance that is not finite are left out ({listed(shares)}).")
+    return " ".join(texts)
 
 
 def _warnings(runs: Sequence[Run]) -> str:

@@ -179,7 +179,6 @@ def make_page(page: Page) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["breakable"] = _breakable
-    environment.filters["maths"] = lambda label: Markup(to_markup(label))
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,

@@ -295,12 +295,12 @@ class ExplainedClass(Subject):
     """
 
     explained: ExplainedRun
-    requirement = "attributions of a run by Integrated Gradients"
+    requirement = "attributions of a run by Integrated Gradients, with two events of the class or more"
     always_named = False
 
     @classmethod
     def found_in(cls, inputs: ReportInputs) -> list[Self]:
-        return [cls(one) for one in inputs.explained if one.baseline]
+        return [own for own in map(cls, inputs.explained) if own.explained.baseline and own.tables]
 
     @property
     def name(self) -> str:

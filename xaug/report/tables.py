@@ -222,7 +222,7 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
         tables.append(NamedTable("ranks", "Ranks by all methods and trainings", ranks, note=NOTE, formulas=labels))
     if DEFAULT_WEIGHTS.get(inputs.data.kind) == "event":
         tables.append(NamedTable("processes", "Events of each process", processes(inputs.data), OF_PROCESSES))
-    baselines = ExplainedClass.found_in(inputs)
+    baselines = [ExplainedClass(one) for one in inputs.explained if one.baseline]
     if baselines:
         table = distances(baselines)
         tables.append(NamedTable("baselines", "Baselines, and how far they lie from the data", table, OF_BASELINES))
