@@ -7,6 +7,7 @@ from keras import layers
 
 import xaug
 from xaug.core.errors import ModelError
+from xaug.explain.faithfulness.randomisation import cascading_randomisation
 from xaug.networks.keras_versions import is_keras_3
 
 X = np.random.default_rng(4).normal(size=(7, 5)).astype(np.float32)
@@ -49,6 +50,33 @@ def test_what_hands_a_softmax_on_is_taken_off_with_it(end):
     ig = xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), "0-1")
     np.testing.assert_allclose(lrp.logit, expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(ig.logit, expected, rtol=1e-3, atol=1e-4)
+
+
+def unnamed(dtype):
+    """A network of two inputs that were given no name."""
+    ends = [keras.Input((size,), dtype=dtype) for size in (5, 2)]
+    h = layers.Dense(6, "tanh", dtype=dtype)(layers.Concatenate(dtype=dtype)(ends))
+    return keras.Model(ends, layers.Dense(2, "softmax", dtype=dtype)(h))
+
+
+def test_inputs_without_a_name_are_found_in_copies_of_a_model():
+    """Copies are made of a network in float64, and of one whose weights are exchanged."""
+    model, same = unnamed("float64"), unnamed("float32")
+    same.set_weights(model.get_weights())
+    x = [X, X[:, :2]]
+    for explain in (
+        lambda network: xaug.explain.lrp(network, x, "epsilon", 0, "native"),
+        lambda network: xaug.explain.integrated_gradients(network, x, xaug.explain.Blank(), 0),
+    ):
+        found, expected = explain(model), explain(same)
+        pairs = zip(found.relevance.values(), expected.relevance.values(), strict=True)
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    names = list(found.relevance)
+    table = cascading_randomisation(
+        model, lambda network: xaug.explain.lrp(network, dict(zip(names, x, strict=True)), "epsilon", 0, "native")
+    )
+    assert len(table) == 3
 
 
 def test_logarithms_of_probabilities_have_the_same_logits():

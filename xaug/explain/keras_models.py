@@ -23,7 +23,7 @@ from xaug.core.types import Array
 from xaug.explain.model_heads import Function, before_head, whole
 from xaug.explain.propagation.failures import FAILURES
 from xaug.explain.targets import functional
-from xaug.networks.keras_versions import in_float32, is_keras_3, outputs_by_key
+from xaug.networks.keras_versions import in_float32, is_keras_3, outputs_by_key, same_inputs
 
 __all__ = ["KINDS", "ModelOutput", "choose_output", "float32_layers", "plain_errors", "read_output", "weights_digest"]
 
@@ -253,7 +253,7 @@ def _in_float32(model: keras.Model) -> keras.Model:
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         return layer.__class__.from_config(in_float32(layer.get_config()))
 
-    copy = keras.models.clone_model(model, clone_function=cloned)
+    copy = keras.models.clone_model(model, same_inputs(model), cloned)
     copy.set_weights([np.asarray(w, np.float32) if w.dtype.kind == "f" else w for w in model.get_weights()])
     return copy
 

@@ -21,6 +21,7 @@ __all__ = [
     "OPERATIONS",
     "GraphCall",
     "KerasOrigin",
+    "arranged",
     "call_of",
     "calls_of",
     "config_of",
@@ -40,6 +41,7 @@ __all__ = [
     "outputs_by_key",
     "own_operation",
     "own_weights",
+    "same_inputs",
     "tensors_read",
 ]
 
@@ -223,6 +225,29 @@ def inner_layers(model: Any) -> list[Any]:
 def input_names(model: Any) -> list[str]:
     """Names of the inputs of a functional model, in its order."""
     return [str(origin(tensor).layer.name) for tensor in model.inputs]
+
+
+def same_inputs(model: Any) -> Any:
+    """New input tensors of the names, shapes and types of a functional model's, arranged as `clone_model` takes them.
+
+    Left to itself, Keras 3 names the inputs of a clone by tensors, whose names differ from those of unnamed inputs.
+    """
+    import keras
+
+    return arranged(
+        model,
+        [
+            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+            for name, tensor in zip(input_names(model), model.inputs, strict=True)
+        ],
+    )
+
+
+def arranged(model: Any, tensors: list[Any]) -> Any:
+    """Input tensors in the order of a model, as `clone_model` takes them."""
+    import keras
+
+    return keras.tree.pack_sequence_as(model.input, tensors) if is_keras_3() else tensors
 
 
 def inputs_by_key(model: Any) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from xaug.core.types import Array
 from xaug.explain.analysis.relevance import signed_relevance
 from xaug.explain.attribution import Attribution
 from xaug.explain.faithfulness.agreement import rank_correlation
+from xaug.explain.targets import functional
+from xaug.networks.keras_versions import same_inputs
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +72,8 @@ def cascading_randomisation(
     layers = [layer.name for layer in reversed(model.layers) if layer.weights]
     if not layers:
         raise ConfigurationError(f"model {model.name!r} has no weights to randomise")
-    changed = keras.models.clone_model(model)
+    source = functional(model)
+    changed = keras.models.clone_model(source, same_inputs(source))
     changed.set_weights(model.get_weights())
     rng = np.random.default_rng(seed)
     rows = [{"layers": 0, "layer": "", "correlation": 1.0, "error": 0.0, "ranking": 1.0}]

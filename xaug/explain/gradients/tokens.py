@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.types import Array, Arrays
-from xaug.networks.keras_versions import OPERATIONS, calls_of, input_names, is_keras_3
+from xaug.networks.keras_versions import OPERATIONS, arranged, calls_of, input_names, is_keras_3
 
 __all__ = ["TokenInputs", "token_inputs"]
 
@@ -135,8 +135,7 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
         if name in known:
             width, dtype = [1 + sum(map(_width, known[name]))], "float32"
         inputs.append(keras.Input((*tensor.shape[1:], *width), name=name, dtype=dtype))
-    arranged = keras.tree.pack_sequence_as(model.input, inputs) if is_keras_3() else inputs
-    copy = keras.models.clone_model(model, arranged, copied)
+    copy = keras.models.clone_model(model, arranged(model, inputs), copied)
     for layer in model.layers:
         twin = copy.get_layer(layer.name)
         if not isinstance(twin, (_Given, _Borrowed)) and layer.weights:
