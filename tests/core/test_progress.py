@@ -1,10 +1,14 @@
 """Progress of a command: on standard error, in whole lines where that is no terminal."""
 
+import fcntl
+import os
+import struct
 import sys
+import termios
 
 import pytest
 
-from xaug.core.progress import bar, following, note
+from xaug.core.progress import bar, fitted, following, note
 
 
 def test_progress_goes_to_standard_error(capsys):
@@ -51,3 +55,24 @@ def test_a_command_had_nothing_to_do_if_all_was_finished(written, found, nothing
         done.written += ["directory"] * written
         done.found += ["directory"] * found
         assert done.had_nothing_to_do is nothing
+
+
+def test_a_long_name_leaves_room_for_the_numbers_of_a_bar():
+    name = "explain mlp_with_all_expert_variables_and_more"
+    assert fitted(name, 80) == name and fitted("explain mlp", 40) == "explain mlp"
+    assert fitted(name, 40) == "explain ...nd_more" and len(fitted(name, 40)) == 18
+    assert len(fitted(name, 3)) == 12  # a terminal too narrow for anything
+
+
+def test_a_narrow_terminal_shows_the_numbers(monkeypatch):
+    reader, writer = os.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(writer, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with bar(236, "explain mlp_with_all_expert_variables", "events") as progress:
+            progress.update(118)
+            progress.refresh()
+        shown = os.read(reader, 100_000).decode().split("\r")
+    os.close(reader)
+    assert any(line.startswith("explain ...") and " 50%" in line for line in shown), shown
+    assert max(len(line.strip("\n\x1b[A")) for line in shown) <= 40

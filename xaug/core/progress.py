@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ Item = TypeVar("Item")
 LOG = logging.getLogger("xaug")
 LINE = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 """A progress report without a drawn bar, for a log file."""
+NUMBERS, LEAST = 22, 12
+"""Columns of a terminal that a bar keeps for its percentage and count, and those that its description has at least."""
 
 
 @dataclass
@@ -104,6 +108,23 @@ class WholeLines:
         self.stream.flush()
 
 
+def fitted(description: str, columns: int) -> str:
+    """The description of a bar; where it left no room for the numbers, dots stand for its middle."""
+    most = max(columns - NUMBERS, LEAST)
+    if len(description) <= most:
+        return description
+    end = (most - 3) // 2
+    return f"{description[: most - 3 - end]}...{description[-end:]}"
+
+
+def _columns_of(stream: TextIO) -> int:
+    """Columns of the terminal that a stream writes to."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
+
+
 @overload
 def bar(
     total: float | None, description: str, unit: str, *, initial: float = 0, leave: bool = True
@@ -147,7 +168,7 @@ def bar(
     return tqdm(
         iterable,
         total=total,
-        desc=description,
+        desc=fitted(description, _columns_of(sys.stderr)) if live else description,
         unit=f" {unit}",
         initial=initial,
         leave=leave,
