@@ -5,12 +5,15 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 
 import xaug
 from xaug import variables
 from xaug.data.variables import Variable
 from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
+from xaug.plots.faithfulness import plot_deletion
 from xaug.plots.figures import CLASS_COLORS, SERIES_COLORS, figure, labelled, save, save_frame, save_table, series_style
 from xaug.plots.history import plot_history
 from xaug.plots.images import FRAMES, PIXELS, frame_of, plot_heatmap, plot_image
@@ -243,6 +246,15 @@ def test_series_have_colours_that_no_class_has():
     styles = [series_style(i) for i in range(12)]
     assert len({tuple(style.values()) for style in styles}) == 12
     assert not set(SERIES_COLORS) & set(CLASS_COLORS)
+
+
+def test_explanations_have_colours_that_no_class_has():
+    curve = ([0, 0.5, 1], [1, 0.4, 0], [0.1, 0.1, 0.0])
+    with figure() as (_, ax):
+        artists = plot_deletion({f"explanation {i}": curve for i in range(12)}, ax)
+    lines = [one for one in artists if isinstance(one, Line2D)]
+    assert not {to_hex(line.get_color()) for line in lines} & {to_hex(color) for color in CLASS_COLORS}
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xaug.plots.figures import SERIES_COLORS, series_style
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -43,10 +45,11 @@ def plot_engine_scatter(comparison: EngineComparison, rule: str, ax: Axes) -> li
     largest = np.max([np.abs(r).reshape(len(r), -1).max(axis=1) for r in both], axis=0)
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     artists: list[Artist] = []
-    for name in native:
+    for i, name in enumerate(native):
+        color = SERIES_COLORS[i % len(SERIES_COLORS)]
         theirs, ours = ((r[name].reshape(len(scale), -1) / scale).ravel() for r in (innvestigate, native))
         step = -(-ours.size // SHOWN)
-        artists += ax.plot(theirs[::step], ours[::step], ".", ms=2, alpha=0.5, label=name, rasterized=True)
+        artists += ax.plot(theirs[::step], ours[::step], ".", ms=2, alpha=0.5, color=color, label=name, rasterized=True)
     artists += ax.plot([-1, 1], [-1, 1], "-", color="0.5", lw=0.8, zorder=0)
     ax.set_xlim(-1.05, 1.05)
     ax.set_ylim(-1.05, 1.05)
@@ -80,9 +83,9 @@ def plot_engine_differences(comparison: EngineComparison, ax: Axes) -> list[Arti
         found[rule] = np.log10(np.maximum(np.max(per_input, axis=0), 1e-10))
     edges = np.linspace(-10, np.ceil(max(0.0, *(v.max() for v in found.values()))), 61)
     artists: list[Artist] = []
-    for rule, values in found.items():
+    for i, (rule, values) in enumerate(found.items()):
         counts, _ = np.histogram(values, edges)
-        artists.append(ax.stairs(counts, edges, lw=1.5, label=rule))
+        artists.append(ax.stairs(counts, edges, lw=1.5, label=rule, **series_style(i)))
     ax.set_xlabel(r"log$_{10}$ largest $|\Delta R|$ / largest $|R|$ of the event")
     ax.set_ylabel("events")
     ax.set_xlim(edges[0], edges[-1])

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.plots.figures import literal
+from xaug.plots.figures import literal, series_style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 __all__ = ["plot_deletion"]
-
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Colours of Okabe and Ito, which the colour-blind can tell apart."""
-STYLES = ("-", "--", ":", "-.")
 
 
 def plot_deletion(
@@ -41,10 +37,10 @@ def plot_deletion(
     """
     artists: list[Artist] = []
     for i, (name, (x, y, spread)) in enumerate(curves.items()):
-        color, style = COLORS[i % len(COLORS)], STYLES[(i // len(COLORS)) % len(STYLES)]
-        artists += ax.plot(x, y, style, color=color, label=literal(name), lw=1.4)
+        style = series_style(i)
+        artists += ax.plot(x, y, label=literal(name), lw=1.4, **style)
         low, high = (np.asarray(y) + sign * np.asarray(spread, dtype=float) for sign in (-1, 1))
-        artists.append(ax.fill_between(x, low, high, color=color, alpha=0.2, lw=0))
+        artists.append(ax.fill_between(x, low, high, color=style["color"], alpha=0.2, lw=0))
     ax.axhline(0, color="k", lw=0.6)
     ax.axhline(1, color="k", lw=0.6, ls=":")
     ax.set_xlim(0, 1)

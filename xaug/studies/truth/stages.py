@@ -267,6 +267,8 @@ def _draw(table: pd.DataFrame, stem: Path) -> None:
     toys = list(dict.fromkeys(table["toy"]))
     copies = table.loc[table["toy"] == "copies", "copies"]
     first = table[(table["copies"] == "") | (table["copies"] == (copies.iloc[0] if len(copies) else ""))]
+    methods = [method for method in dict.fromkeys(first["method"]) if method not in CONTROLS]
+    styles = {method: figures.series_style(i) | {"marker": "o"} for i, method in enumerate(methods)}
     with figures.figure(2, len(toys), size=(0.8 + 2.7 * len(toys), 5.0), squeeze=False, sharey="row") as (fig, axes):
         for column, toy in enumerate(toys):
             for row, key in enumerate(SHOWN):
@@ -274,8 +276,8 @@ def _draw(table: pd.DataFrame, stem: Path) -> None:
                 for method, own in first[first["toy"] == toy].groupby("method", sort=False):
                     spread = own[f"{key} spread"].fillna(0.0)
                     error = np.hypot(own[f"{key} error"], spread)
-                    style = "k:" if method in CONTROLS else "o-"
-                    ax.errorbar(own["training events"], own[key], error, fmt=style, ms=3, lw=1, label=str(method))
+                    style = styles.get(str(method), {"color": "0.6", "linestyle": ":"})
+                    ax.errorbar(own["training events"], own[key], error, ms=3, lw=1, label=str(method), **style)
                 ax.set_xscale("log")
                 ax.set_title(toy if row == 0 else "")
             axes[1, column].set_xlabel("training events of each class")
