@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from xaug.core.types import Array, Arrays
 from xaug.data.dataset import Dataset
 from xaug.data.weights import DEFAULT_WEIGHTS, balanced, event_weights
@@ -70,11 +72,12 @@ def scored(discriminants: Sequence[Discriminant], data: Dataset) -> list[ScoredD
     for one in discriminants:
         if not set(one.blocks) <= set(data.table.blocks):
             continue
-        arrays = data.load([*one.blocks, "label", "weight", "process"], "test")
+        values = [one.compute(arrays) for arrays in data.iterate(one.blocks, "test")]
+        known = data.load(["label", "weight", "process"], "test")
         kind = DEFAULT_WEIGHTS[data.kind]
-        own = event_weights(kind, arrays["weight"], arrays["process"], data.weight_scales)
+        own = event_weights(kind, known["weight"], known["process"], data.weight_scales)
         scores = {
-            "label": arrays["label"], "score": one.compute(arrays), "weight": balanced(own, arrays["label"]),
+            "label": known["label"], "score": np.concatenate(values), "weight": balanced(own, known["label"]),
         }  # fmt: skip
         found.append(ScoredDiscriminant(one.name, one.meaning, scores))
     return found

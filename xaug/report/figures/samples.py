@@ -42,17 +42,22 @@ def columns_of(data: Dataset, names: Sequence[str], max_rows: int) -> dict[str, 
     for name in names:
         if name not in known:
             raise unknown_name(f"variable of {data.path}", name, known)
-    blocks = list(dict.fromkeys(known[name] for name in names))
-    arrays = data.load([*table.fields(blocks), "label"], max_rows=max_rows)
-    label, found = arrays["label"], {}
-    for name in names:
-        values = arrays[known[name]][..., table.names(known[name]).index(name)]
-        if values.ndim == 1:
-            found[name] = values, label
-        else:
-            real = arrays["mask"].astype(bool) if "mask" in arrays else np.ones(values.shape, dtype=bool)
-            found[name] = values[real], np.broadcast_to(label[:, None], values.shape)[real]
-    return found
+    fields = [*table.fields(dict.fromkeys(known[name] for name in names)), "label"]
+    parts: dict[str, list[tuple[Array, Array]]] = {name: [] for name in names}
+    for arrays in data.iterate(fields, max_rows=max_rows):
+        label = arrays["label"]
+        for name in names:
+            # copies, for the other columns of the part to be forgotten
+            values = arrays[known[name]][..., table.names(known[name]).index(name)].copy()
+            if values.ndim == 1:
+                parts[name].append((values, label))
+            else:
+                real = arrays["mask"].astype(bool) if "mask" in arrays else np.ones(values.shape, dtype=bool)
+                parts[name].append((values[real], np.broadcast_to(label[:, None], values.shape)[real]))
+    return {
+        name: (np.concatenate([values for values, _ in found]), np.concatenate([label for _, label in found]))
+        for name, found in parts.items()
+    }
 
 
 def separation(values: Array, label: Array) -> float:
@@ -111,16 +116,25 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
     return f"Distributions of input variables for {shown} {noun(data.kind)}. {hatched}"
 
 
+def _mean_images(data: Dataset, block: str) -> Array:
+    """Mean images (classes, height, width) of the first column of a block; zero for a class without events."""
+    sums = np.zeros((len(data.classes), *data.table.block(block).shape))
+    events = np.zeros(len(data.classes))
+    for arrays in data.iterate([block, "label"], max_rows=ROWS):
+        for label in range(len(data.classes)):
+            own = arrays["label"] == label
+            sums[label] += arrays[block][own, :, :, 0].sum(axis=0, dtype=np.float64)
+            events[label] += own.sum()
+    means: Array = sums / np.maximum(events, 1)[:, None, None]
+    return means
+
+
 @GENERIC.figure("images", "Mean images of the classes", WholeDataset, needs=Needs((Shape.IMAGE,)))
 def draw_images(subject: WholeDataset, stem: Path) -> str:
     """Draw the mean images of both classes."""
     data = subject.data
     block = block_of(data, Shape.IMAGE)
-    arrays = data.load([block, "label"], max_rows=ROWS)
-    means = []
-    for label in range(len(data.classes)):
-        own = arrays[block][arrays["label"] == label, :, :, 0]
-        means.append(own.sum(axis=0, dtype=np.float64) / max(len(own), 1))
+    means = _mean_images(data, block)
     frame = frame_of(data.kind)
     k = len(means)
     with figures.figure(1, k, size=(4.2 * k, 3.8)) as (fig, axes):
