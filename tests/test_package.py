@@ -139,6 +139,15 @@ for line in (
     assert (tmp_path / "report" / "report.html").exists()
 
 
+@pytest.mark.parametrize("name", ["zbb", "vlq"])
+def test_generation_in_the_light_core_names_the_extra_that_has_all_it_needs(name, tmp_path):
+    """Many packages are missing; the one that is named first is in `generate`, which has those of `process` as well."""
+    code = f"from importlib import metadata\nmetadata.requires = lambda name: {REQUIRES!r}\n"
+    code += f"from xaug.__main__ import main\nmain(['generate', {name!r}, '--events', '1', '-o', 'files'])"
+    done = run_without(EXTRA, code, tmp_path)
+    assert done.returncode == 1 and "pip install 'xaug[generate]'" in done.stderr, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "package", "extra"),
     [

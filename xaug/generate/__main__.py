@@ -56,6 +56,8 @@ def zbb(
 
     Example: python -m xaug.generate zbb --jets 4000 --seed 1 -o zbb_files
     """
+    import pythia8mc  # noqa: F401  # where several packages are missing, this one names the extra
+
     from xaug.generate.zbb import generate
 
     conventions = OPTIONS[options] if options else DEFAULT
@@ -116,6 +118,8 @@ def vlq(
 
     Example: python -m xaug.generate vlq --preset tight --events 10000 --events-of wjets=60000,tt1l=30000 -o vlq_hard
     """
+    import pythia8mc  # noqa: F401  # where several packages are missing, this one names the extra
+
     from xaug.generate.vlq import generate
 
     chosen = option_list(processes) if processes else None

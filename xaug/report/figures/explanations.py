@@ -50,8 +50,9 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
     rows = noun(explained.data.kind)
+    events = counted(len(attributions[0]), f"test {rows[:-1]}")
     return (
-        f"{explained.title}: mean normalised relevance ({explained.words}) of {len(attributions[0])} test {rows}. "
+        f"{explained.title}: mean normalised relevance ({explained.words}) of {events}. "
         f"{spread_over('error bars', len(attributions))} The relevance of all inputs adds up to "
         f"{conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
     )
