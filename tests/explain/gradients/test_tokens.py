@@ -46,6 +46,18 @@ def test_padded_tokens_get_nothing_and_the_rest_adds_up(randomised):
     assert len(model.layers[1].inbound_nodes) == 1, "the model of the user was not called"
 
 
+def test_tokens_of_type_float32_are_tokens_as_well(randomised):
+    """`keras.Input((STEPS,))` without a type is what the examples of Keras write in front of an Embedding."""
+    found = []
+    for dtype in ("int32", "float32"):
+        kinds = keras.Input((STEPS,), name="kinds", dtype=dtype)
+        h = layers.Flatten()(layers.Embedding(TOKENS, WIDTH)(kinds))
+        model = randomised(keras.Model(kinds, layers.Dense(2, "softmax")(h)), seed=2, bias=0.2)
+        found.append(explained(model, {"kinds": X}).relevance["kinds"])
+    assert np.abs(found[0]).max() > 0.1
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+
+
 class Positions(layers.Layer):
     """Vectors of tokens and of positions, as a user writes them."""
 

@@ -2,8 +2,9 @@
 
 There is no path between integers. So the network is taken behind the layers that read them (an Embedding, or a layer
 of the user's own such as an embedding of tokens and positions): its input holds the vectors, and beside them the tokens
-of the event, which make the masks and do not move. A token gets the sum of the attributions of its vector, as M.
-Sundararajan, A. Taly, Q. Yan do with words (arXiv:1703.01365, section 6).
+of the event, which make the masks and do not move. Tokens may be of type float32, which Keras takes where a model names
+no type. A token gets the sum of the attributions of its vector, as M. Sundararajan, A. Taly, Q. Yan do with words
+(arXiv:1703.01365, section 6).
 """
 
 from __future__ import annotations
@@ -110,9 +111,8 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
         with the model itself where it has no tokens, or where they go to anything but layers that give each a vector
     """
     tensors = dict(zip(input_names(model), model.inputs, strict=True))
-    names = [n for n, tensor in tensors.items() if tf.as_dtype(tensor.dtype).is_integer and n not in frozen]
-    readers = {name: _readers(model, tensors[name]) for name in names}
-    if not names or any(layers is None for layers in readers.values()):
+    readers = {name: layers for name, layers in _token_readers(model, tensors).items() if name not in frozen}
+    if not readers or any(layers is None for layers in readers.values()):
         return TokenInputs(model)
     known = {name: layers for name, layers in readers.items() if layers is not None}
     columns = _columns(known)
@@ -143,6 +143,17 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
     return TokenInputs(copy, known)
 
 
+def _token_readers(model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, list[keras.layers.Layer] | None]:
+    """By input that holds tokens, the layers that read it; None if they do not give each of its numbers a vector."""
+    found = {}
+    for name, tensor in tensors.items():
+        layers = _readers(model, tensor)
+        is_integer = tf.as_dtype(tensor.dtype).is_integer
+        if is_integer or (layers and all(_reads_integers(layer, tensor) for layer in layers)):
+            found[name] = layers
+    return found
+
+
 def _readers(model: keras.Model, tensor: Any) -> list[keras.layers.Layer] | None:
     """Layers that read an input and give each of its numbers a vector; None if anything else reads it."""
     found: list[keras.layers.Layer] = []
@@ -158,6 +169,15 @@ def _readers(model: keras.Model, tensor: Any) -> list[keras.layers.Layer] | None
         if call.layer not in found:
             found.append(call.layer)
     return found or None
+
+
+def _reads_integers(layer: keras.layers.Layer, tensor: Any) -> bool:
+    """Whether a layer takes an input of numbers for integers, as an Embedding does: it has no gradient then."""
+    zeros = tf.zeros([size or 1 for size in tensor.shape], tensor.dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        vectors = layer(zeros)
+    return tape.gradient(vectors, zeros) is None
 
 
 def _columns(readers: Mapping[str, Sequence[keras.layers.Layer]]) -> dict[keras.layers.Layer, slice] | None:
