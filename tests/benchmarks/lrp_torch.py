@@ -33,7 +33,7 @@ class Network(nn.Module):
 
     def __init__(self, towers: list[Tower], widths: list[int]):
         super().__init__()
-        self.towers = nn.ModuleList(towers)
+        self.towers = nn.ModuleList(towers) if towers else ()  # Captum wants a rule for an empty list
         layers = []
         for width, following in itertools.pairwise(widths):
             layers += [nn.Linear(width, following), nn.ReLU()]

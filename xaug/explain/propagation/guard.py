@@ -30,7 +30,7 @@ __all__ = ["ExplainedGuard", "Guard", "Reference"]
 FIRST, SHARE = 32, 64
 """Events of the first batch that are compared, and the number of events for each one that is compared later."""
 CHUNK = 256
-"""Events for which the Keras model is run at a time."""
+"""Events for which the Keras model is run at a time; as many as a batch of the engine has, where that is more."""
 MANY, OFTEN = 512, 4
 """With so many events to explain, or after so many calls, the Keras model is compiled first."""
 RELATIVE, ROUNDING = 1e-3, 3e-5
@@ -116,18 +116,18 @@ class Guard:
         self.reference, self.network, self.inputs, self.pair = reference, reference.network, inputs, pair
         self.many = len(next(iter(inputs.values()))) >= MANY
         self.tolerance: Tolerance | None = None
+        self.unseen: list[Array] = []
         self.rows: list[Array] = []
         self.found: list[Array] = []
 
     def see(self, start: int, logits: Array) -> None:
         """Take the logits (n, units) of a batch that begins with event `start`."""
-        count = max(FIRST if self.tolerance is None else 2, -(-len(logits) // SHARE))
+        count = max(2 if start else FIRST, -(-len(logits) // SHARE))
         chosen = self._chosen(start, len(logits), count)
         self.rows.append(start + chosen)
         self.found.append(logits[chosen].astype(np.float64))
-        self.tolerance = self.tolerance or Tolerance(logits.shape[1])
-        self.tolerance.add(logits)
-        if sum(map(len, self.rows)) >= CHUNK:
+        self.unseen.append(logits)
+        if sum(map(len, self.rows)) >= max(CHUNK, len(logits)):
             self.finish()
 
     def finish(self) -> None:
@@ -140,19 +140,19 @@ class Guard:
         """
         if not self.rows:
             return
-        rows, found = np.concatenate(self.rows), np.concatenate(self.found)
-        self.rows, self.found = [], []
-        self._compare(rows, found, self.expected(rows))
+        rows, found, logits = map(np.concatenate, (self.rows, self.found, self.unseen))
+        self.rows, self.found, self.unseen = [], [], []
+        self.tolerance = self.tolerance or Tolerance(logits.shape[1])
+        self.tolerance.add(logits)
+        self._compare(rows, found, self.expected(rows), self.tolerance.allowed)
 
     def expected(self, rows: Array) -> Array:
         """The numbers (n, units) that Keras gives for some events."""
         logits = self.reference({name: values[rows] for name, values in self.inputs.items()}, self.many)
         return logits if self.pair is None else logits[:, self.pair[:1]] - logits[:, self.pair[1:]]
 
-    def _compare(self, rows: Array, found: Array, expected: Array) -> None:
+    def _compare(self, rows: Array, found: Array, expected: Array, allowed: Array) -> None:
         """Raise ModelError if numbers (n, units) that were found for some events are not those expected."""
-        assert self.tolerance is not None, "`see` was called before"
-        allowed = self.tolerance.allowed
         errors = np.abs(found - expected)
         bad = ~(errors <= allowed)
         if not bad.any():
@@ -169,7 +169,7 @@ class Guard:
         if size <= count:
             return np.arange(size)
         lists = [values[start : start + size] for values in self.inputs.values() if values.ndim > 2]
-        found: Array = np.linspace(0, size - 1, count).astype(int)
+        found: Array = np.arange(count) * (size - 1) // (count - 1)
         return np.argsort(sum(map(_padding, lists)), kind="stable")[found] if lists else found
 
     def _culprit(self, event: int) -> str:
