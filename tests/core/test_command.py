@@ -263,6 +263,22 @@ def test_help_in_a_narrow_terminal_without_unicode(python, command):
     assert [line for line in long if len(max(line.split(), key=len)) < 12] == []
 
 
+@pytest.mark.parametrize("width", range(30, 60, 3))
+def test_no_option_is_broken_at_its_hyphens(width):
+    """Examples of a help text can be copied."""
+    words = "python -m xaug.process --least-effective 5 --output-kind mass:value --target Hbb-QCD - a b"
+
+    @click.option("--of", help=words)
+    @xaug_command
+    def command(of):
+        return {}
+
+    command.help = words
+    shown = command.get_help(command.make_context("c", [], terminal_width=width, resilient_parsing=True))
+    assert shown.replace("\n", " ").split().count("--output-kind") == 2
+    assert set(words.split()) <= set(shown.split()) and "\ue000" not in shown
+
+
 def test_a_group_is_printed_without_unicode(python):
     script = "import click\nfrom xaug.core.command import SafeGroup\n"
     script += "SafeGroup('g', help='p\\u03b2').main(['--help'])"

@@ -14,6 +14,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -39,6 +40,8 @@ __all__ = ["TRUST", "OneOf", "SafeGroup", "numbers_by_name", "option_list", "xau
 
 load_when_used("numpy", "h5py")  # every command imports this module before those that need the two
 
+GLUE = "\ue000"
+"""Stands for a hyphen while the lines of a help text are broken."""
 SKIPPED = 3
 """Exit code of a command that skipped some input without being allowed to."""
 INTERRUPTED = "interrupted; finished parts are kept, run the same command again to go on"
@@ -140,11 +143,25 @@ def writable_text() -> None:
             stream.reconfigure(errors="replace")
 
 
+def _glued(text: str) -> str:
+    """The text with a letter of its own for each hyphen within a word, behind which no line is broken."""
+    return re.sub(r"(?<=\S)-(?=\S)", GLUE, text)
+
+
 class AnyWidth(click.HelpFormatter):
-    """Help texts whose descriptions keep most of a narrow terminal."""
+    """Help texts whose descriptions keep most of a narrow terminal, and whose options are not broken at hyphens."""
+
+    def write(self, string: str) -> None:
+        """Write what is laid out."""
+        super().write(string.replace(GLUE, "-"))
+
+    def write_text(self, text: str) -> None:
+        """Write a paragraph."""
+        super().write_text(_glued(text))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and their descriptions; a long name stands on a line of its own."""
+        rows = [(name, _glued(text)) for name, text in rows]
         super().write_dl(rows, min(col_max, max(self.width // 3, 8)) if self.width < 60 else col_max, col_spacing)
 
 
