@@ -14,7 +14,17 @@ from xaug.data.variables import Variable
 from xaug.plots import figures
 from xaug.plots.distributions import class_histogram, plot_distribution
 from xaug.plots.faithfulness import plot_deletion
-from xaug.plots.figures import CLASS_COLORS, SERIES_COLORS, figure, labelled, save, save_frame, save_table, series_style
+from xaug.plots.figures import (
+    CLASS_COLORS,
+    SERIES_COLORS,
+    figure,
+    formula,
+    labelled,
+    save,
+    save_frame,
+    save_table,
+    series_style,
+)
 from xaug.plots.history import plot_history
 from xaug.plots.images import FRAMES, PIXELS, frame_of, plot_heatmap, plot_image
 from xaug.plots.relevance import plot_relevance
@@ -246,6 +256,32 @@ def test_series_have_colours_that_no_class_has():
     styles = [series_style(i) for i in range(12)]
     assert len({tuple(style.values()) for style in styles}) == 12
     assert not set(SERIES_COLORS) & set(CLASS_COLORS)
+
+
+@pytest.mark.parametrize("label", [r"$\slashed{E}_T$", r"$\broken{$", r"$p_{T$", "a $ b", "$$", "m<b>"])
+def test_labels_that_matplotlib_cannot_set_are_shown_letter_by_letter(label, tmp_path):
+    """A figure is drawn all the same, and its names are those that the user gave."""
+    labels = {"x": Variable("x", label, "GeV"), "y": Variable("y", r"$m_{jj}$")}
+    table = pd.DataFrame({"mean": [2.0, 1.0, 0.5], "spread": 0.1}, index=["x", "y", "h$t$"])
+    with figure() as (fig, ax):
+        plot_relevance(table, labels, ax)
+        shown = [text.get_text() for text in ax.get_yticklabels()]
+        ax.set_xlabel(formula(labels["x"].axis_label))
+        save(fig, tmp_path / "r")
+    assert [text.replace(r"\$", "$") for text in shown] == [label, r"$m_{jj}$", "h$t$"]
+    assert shown[1] == r"$m_{jj}$"  # a formula that can be set is set
+
+
+def test_names_of_classes_are_shown_as_they_are():
+    """They are names of the user, and no formulas."""
+    classes = (r"$\broken{$", "W$_x$")
+    counts = class_histogram(np.arange(40.0), np.arange(40) % 2)
+    with figure() as (fig, ax):
+        plot_distribution(counts, Variable("x", "x"), ax, classes)
+        fig.legend()
+        fig.canvas.draw()
+        shown = [text.get_text().replace(r"\$", "$") for text in fig.legends[0].get_texts()]
+    assert sorted(shown) == sorted(classes)
 
 
 def test_explanations_have_colours_that_no_class_has():

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
-from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors, hatch_few
+from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors, formula, hatch_few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -88,7 +88,7 @@ def plot_relevance_profile(
     bottom.set_xlim(edges[0], edges[-1])
     if np.all(edges % 1 == 0.5):  # around integers
         bottom.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-    bottom.set_xlabel(variable.axis_label)
+    bottom.set_xlabel(formula(variable.axis_label))
     bottom.set_ylabel("relevance")
     return artists
 
@@ -124,6 +124,6 @@ def plot_map(found: VariableMap, x: Variable, y: Variable, ax: Axes, limits: tup
         (left, right), (low, high) = found.x_edges[i : i + 2], found.y_edges[j : j + 2]
         cell = Rectangle((left, low), right - left, high - low, fc="none", ec="0.45", hatch="//////", lw=0)
         ax.add_patch(cell)
-    ax.set_xlabel(x.axis_label)
-    ax.set_ylabel(y.axis_label)
+    ax.set_xlabel(formula(x.axis_label))
+    ax.set_ylabel(formula(y.axis_label))
     return artist

@@ -12,7 +12,7 @@ import numpy as np
 from xaug.core.types import Array
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binning import bin_edges
-from xaug.plots.figures import CLASS_NAMES, class_colors, hatch_few
+from xaug.plots.figures import CLASS_NAMES, class_colors, formula, hatch_few, literal
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -77,7 +77,7 @@ def plot_distribution(
     totals = counts.values(flow=True).sum(axis=0)
     artists = draw_classes(counts.values().T, counts.axes[0].edges, totals, ax, classes)
     hatch_few(counts.axes[0].edges, counts.values().sum(axis=1), ax)
-    ax.set_xlabel(variable.axis_label)
+    ax.set_xlabel(formula(variable.axis_label))
     return artists
 
 
@@ -95,7 +95,7 @@ def draw_classes(
             yerr=np.sqrt(counts[label]) / norm,
             ax=ax,
             color=colors[label],
-            label=classes[label],
+            label=literal(classes[label]),
             histtype="step",
             lw=1.3,
         )

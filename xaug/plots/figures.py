@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKGROUND_TO_SIGNAL", "CLASS_COLORS", "CLASS_NAMES", "FEW", "SERIES_COLORS", "STYLE", "chosen_label",
-    "class_colors", "figure", "hatch_few", "labelled", "literal", "save", "save_frame", "save_numbers", "save_table",
-    "series_style", "set_title", "without_nan",
+    "class_colors", "figure", "formula", "hatch_few", "labelled", "literal", "save", "save_frame", "save_numbers",
+    "save_table", "series_style", "set_title", "without_nan",
 ]  # fmt: skip
 
 CLASS_NAMES = ("background", "signal")
@@ -214,6 +215,31 @@ def literal(name: str) -> str:
         The name with its `$` escaped; a legend leaves out names that begin with `_`, so that these get a space.
     """
     return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+@cache
+def formula(label: str) -> str:
+    """A label in LaTeX as matplotlib can set it.
+
+    Parameters
+    ----------
+    label : str
+        Label of a variable, with formulas between `$`.
+
+    Returns
+    -------
+    str
+        The label; letter by letter, if matplotlib does not know a command of it or a bracket is missing.
+    """
+    from matplotlib.mathtext import MathTextParser
+
+    if label.replace(r"\$", "").count("$") % 2:  # matplotlib shows it letter by letter, too
+        return label
+    try:
+        MathTextParser("path").parse(label)
+    except ValueError:
+        return literal(label)
+    return label
 
 
 def set_title(ax: Axes, text: str) -> None:

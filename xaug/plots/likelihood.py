@@ -8,7 +8,7 @@ import numpy as np
 
 from xaug.data.variables import Variable
 from xaug.explain.analysis.likelihood import LikelihoodTest
-from xaug.plots.figures import SERIES_COLORS
+from xaug.plots.figures import SERIES_COLORS, formula
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -49,7 +49,7 @@ def plot_likelihood(found: LikelihoodTest, variable: Variable, ax: Axes) -> list
     )
     ax.axhline(0, color="k", lw=0.6)
     ax.set_xlim(edges[0], edges[-1])
-    ax.set_xlabel(variable.axis_label)
+    ax.set_xlabel(formula(variable.axis_label))
     ax.set_ylabel("towards signal")
     title = f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}"
     ax.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize=9)

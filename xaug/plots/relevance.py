@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from xaug.data.variables import Variable
+from xaug.plots.figures import formula, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +51,9 @@ def feature_label(name: str, labels: Mapping[str, Variable]) -> str:
     Returns
     -------
     str
-        The label of the variable; the name itself if there is none.
+        The label of the variable, as matplotlib can set it; the name itself if there is none.
     """
-    return WHOLE.get(name) or (labels[name].label if name in labels else name)
+    return WHOLE.get(name) or (formula(labels[name].label) if name in labels else literal(name))
 
 
 def feature_text(name: str, labels: Mapping[str, Variable]) -> str:
@@ -70,7 +71,7 @@ def feature_text(name: str, labels: Mapping[str, Variable]) -> str:
     str
         The same as `feature_label`, without LaTeX.
     """
-    return labels[name].text if name in labels and name not in WHOLE else feature_label(name, labels)
+    return WHOLE.get(name) or (labels[name].text if name in labels else name)
 
 
 def plot_relevance(table: pd.DataFrame, labels: Mapping[str, Variable], ax: Axes) -> list[Rectangle]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
-from xaug.plots.figures import CLASS_NAMES, class_colors, hatch_few
+from xaug.plots.figures import CLASS_NAMES, class_colors, hatch_few, literal
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -52,7 +52,7 @@ def plot_scores(
         color = class_colors(len(classes))[label]
         low, high = (np.append(values, values[-1]) for values in (mean[label] - rms[label], mean[label] + rms[label]))
         artists.append(ax.fill_between(SCORE_EDGES, low, high, step="post", color=color, alpha=0.25, lw=0))
-        artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=classes[label]))
+        artists.append(ax.stairs(mean[label], SCORE_EDGES, color=color, lw=1.3, label=literal(classes[label])))
     hatch_few(SCORE_EDGES, counts.sum(axis=1).mean(axis=0) if events is None else events, ax)
     ax.set_yscale("log")
     filled = mean[mean > 0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xaug.core.types import Array
-from xaug.plots.figures import class_colors
+from xaug.plots.figures import class_colors, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def plot_spectra(shares: Array, edges: Sequence[float], classes: Sequence[str], 
         the steps of each class
     """
     steps = [
-        ax.stairs(own, edges, color=color, label=name, lw=1.3)
+        ax.stairs(own, edges, color=color, label=literal(name), lw=1.3)
         for own, color, name in zip(shares, class_colors(len(classes)), classes, strict=True)
     ]
     ax.legend()

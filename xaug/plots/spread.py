@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from xaug.core.types import Array
 from xaug.data.variables import Variable
-from xaug.plots.figures import CLASS_NAMES, FEW, SERIES_COLORS, class_colors
+from xaug.plots.figures import CLASS_NAMES, FEW, SERIES_COLORS, class_colors, literal
 from xaug.plots.relevance import feature_label
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def plot_score_spread(
                 alpha=0.25, lw=0,
             )
         )  # fmt: skip
-        artists.append(ax.stairs(median, edges, color=colors[of], label=classes[of], baseline=None, lw=1.3))
+        artists.append(ax.stairs(median, edges, color=colors[of], label=literal(classes[of]), baseline=None, lw=1.3))
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("mean score")

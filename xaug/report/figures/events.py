@@ -54,12 +54,13 @@ def draw_heatmaps(subject: ExplainedEvents, stem: Path) -> str:
             top = plot_image(images[column], axes[0, column], vmin=1e-4, frame=frame)
             heat = relevance[event, :, :, 0]
             bottom = plot_heatmap(heat / (np.abs(heat).max() or 1.0), axes[1, column], limit=1.0, frame=frame)
-            name = explained.classes[explained.label[event]]
+            name = figures.literal(explained.classes[explained.label[event]])
             axes[0, column].set_title(f"{name}, score {explained.scores[0][event]:.2f}")
         for ax in axes[:, len(chosen) :].flat:  # a class that is never recognised leaves its panels empty
             ax.set_axis_off()
         if chosen:
-            fig.colorbar(top, ax=list(axes[0]), label=explained.data.table.variables(block)[0].axis_label)
+            pixel = explained.data.table.variables(block)[0]
+            fig.colorbar(top, ax=list(axes[0]), label=figures.formula(pixel.axis_label))
             fig.colorbar(bottom, ax=list(axes[1]), label="relevance / largest pixel's")
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")

@@ -48,7 +48,7 @@ def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
                 left_out.setdefault(reason, []).append(explained.labels[name].text)
                 ax.text(0.5, 0.5, "left out, see caption", ha="center", va="center", transform=ax.transAxes)
                 ax.tick_params(bottom=False, top=False, left=False, right=False, labelbottom=False, labelleft=False)
-                ax.set_xlabel(explained.labels[name].axis_label)
+                ax.set_xlabel(figures.formula(explained.labels[name].axis_label))
                 continue
             plot_likelihood(found, explained.labels[name], ax)
             ax.set_ylabel(figures.literal(f"towards {signal}"))

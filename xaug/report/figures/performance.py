@@ -121,8 +121,9 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
             for (i, j), value in np.ndenumerate(mean):
                 text = f"{value:.2f}" + (f"\n± {rms[i, j]:.2f}" if len(matrices) > 1 else "")
                 ax.text(j, i, text, ha="center", va="center", fontsize=7, color="w" if value > 0.5 else "k")
-        ax.set_xticks(range(len(mean)), run.classes, rotation=90 if len(mean) > 6 else 0)
-        ax.set_yticks(range(len(mean)), run.classes)
+        names = [figures.literal(name) for name in run.classes]
+        ax.set_xticks(range(len(mean)), names, rotation=90 if len(mean) > 6 else 0)
+        ax.set_yticks(range(len(mean)), names)
         ax.set_xlabel("predicted class")
         ax.set_ylabel("true class")
         figures.set_title(ax, run_label(run))

@@ -140,8 +140,8 @@ def draw_images(subject: WholeDataset, stem: Path) -> str:
     with figures.figure(1, k, size=(4.2 * k, 3.8)) as (fig, axes):
         for label, ax in zip(reversed(range(k)), axes, strict=True):
             artist = plot_image(means[label], ax, vmax=np.max(means) or 1.0, frame=frame)
-            ax.set_title(data.classes[label])
-        fig.colorbar(artist, ax=list(axes), label=rf"mean {data.table.variables(block)[0].axis_label}")
+            ax.set_title(figures.literal(data.classes[label]))
+        fig.colorbar(artist, ax=list(axes), label=f"mean {figures.formula(data.table.variables(block)[0].axis_label)}")
         figures.save(fig, stem)
     figures.save_numbers(stem, {name: mean.tolist() for name, mean in zip(data.classes, means, strict=True)})
     which = "both" if k == 2 else "all"
