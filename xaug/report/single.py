@@ -11,7 +11,7 @@ import pandas as pd
 from xaug.core import provenance
 from xaug.core.errors import XaugError
 from xaug.core.integrity import verified
-from xaug.plots.figures import figure, save
+from xaug.plots.figures import figure, formula, literal, save
 from xaug.plots.history import plot_history
 from xaug.plots.spectra import plot_spectra
 from xaug.plots.topk import plot_curves
@@ -56,12 +56,12 @@ def draw_reweighting(directory: str | Path) -> None:
         return
     run = load_run(directory)
     found = Reweighting.load(verified(Path(directory) / FILE))
-    label = run.table.labels()[found.binning.variable].axis_label
+    label = formula(run.table.labels()[found.binning.variable].axis_label)
     with _labelled(run), figure(1, 2, size=(9.0, 3.8), sharey=True) as (fig, axes):
         for shares, title, ax in zip((found.before, found.after), ("before", "after"), axes, strict=True):
             plot_spectra(shares[:, 1:-1], found.binning.edges, run.classes, ax)
             ax.set_xlabel(label)
-            ax.set_title(f"{title} reweighting to {found.reference}")
+            ax.set_title(literal(f"{title} reweighting to {found.reference}"))
         axes[0].set_ylabel("share of the class in each bin")
         save(fig, stem)
     provenance.record_files(directory, [stem.with_name(stem.name + suffix) for suffix in SUFFIXES])
