@@ -166,7 +166,7 @@ def rare_activations():
     return head(inputs, h * tf.tanh(tf.nn.softplus(h)))
 
 
-@zoo("ReLU with a slope, a threshold and an upper bound")
+@zoo("ReLU with a slope, a threshold and an upper bound", in_steps=True)
 def relu_options():
     h = inputs = vector(size=6)
     h = layers.ReLU(max_value=6.0, negative_slope=0.1, threshold=0.05)(dense(5)(h))
