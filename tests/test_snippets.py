@@ -63,7 +63,11 @@ NOT_RUN = {
     "likelihood.md": {"python -m xaug.study zbb": "it is a whole study; its steps run one by one in the tests"},
 }
 """Snippets that no test runs, by their beginning, with the reason."""
-SLOW = {"likelihood.md": "IG of two trainings", "lrp_and_innvestigate.md": "five comparisons by iNNvestigate"}
+SLOW = {
+    "judge.md": "all tests of three explanations of four trainings; tests/report/judgement makes the same page smaller",
+    "likelihood.md": "IG of two trainings",
+    "lrp_and_innvestigate.md": "five comparisons by iNNvestigate",
+}
 """Pages that run with `pytest -m slow`."""
 RUN = [name for name, snippets in SNIPPETS.items() if snippets and name not in ELSEWHERE]
 

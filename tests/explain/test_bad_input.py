@@ -151,6 +151,7 @@ def test_float64_is_of_the_native_engine():
     assert xaug.explain.lrp(model_with(), np.zeros((1, 8, 2)), dtype="float64").settings["engine"] == "native"
 
 
+@pytest.mark.slow  # iNNvestigate differentiates the steps of the GRU one by one
 def test_forced_innvestigate_gives_no_lrp_for_a_gru():
     """Its number is the plain gradient times what the layer behind hands on: it has no share for the input."""
     model = model_with(layers.GRU(4, name="memory"))
