@@ -114,22 +114,91 @@ def test_what_stands_behind_logits_is_explained_with_them(end):
     np.testing.assert_allclose(ig.residual / moved, 0, atol=1e-3)
 
 
-@pytest.mark.parametrize("explain", ["lrp", "ig"])
-@pytest.mark.parametrize("end", ["negative", "scaled", "averaged"])
-def test_what_is_made_of_probabilities_is_refused_with_a_remedy_that_works(end, explain):
+class Probabilities(layers.Layer):
+    """A softmax inside a layer of the user's own."""
+
+    def call(self, z):
+        return tf_or_ops("softmax", z)
+
+
+def nested(z):
+    inside = keras.Input((3,))
+    return keras.Model(inside, layers.Dense(3, "softmax")(inside))(z)
+
+
+def of_steps(z):
+    return layers.TimeDistributed(layers.Dense(3, "softmax"))(layers.Reshape((3, 1))(z))
+
+
+def own_formula(z):
+    e = tf_or_ops("exp", z)
+    return e / (e[:, :1] + e[:, 1:2] + e[:, 2:])
+
+
+MADE_OF_PROBABILITIES = {
+    "negative": lambda z: -layers.Softmax()(z),
+    "scaled": lambda z: 2.0 * layers.Softmax()(z),
+    "averaged": lambda z: layers.Average()([layers.Softmax()(z), layers.Softmax()(2.0 * z)]),
+    "averaged networks": lambda z: layers.Average()([nested(z), nested(z)]),
+    "nested, scaled": lambda z: 0.5 * nested(z),
+    "nested, chosen": lambda z: nested(z)[:, :2],
+    "nested, one minus": lambda z: 1.0 - nested(z),
+    "nested, multiplied": lambda z: layers.Multiply()([nested(z), nested(z)]),
+    "nested, normalised": lambda z: layers.BatchNormalization()(nested(z)),
+    "nested sigmoids, joined": lambda z: layers.Concatenate()([layers.Dense(1, "sigmoid")(z), nested(z)]),
+    "averaged over steps": lambda z: layers.GlobalAveragePooling1D()(of_steps(z)),
+    "layers of one's own": lambda z: layers.Average()([Probabilities()(z), Probabilities()(2.0 * z)]),
+    "exponentials over their sum": own_formula,
+}
+
+
+@pytest.mark.parametrize("end", MADE_OF_PROBABILITIES)
+def test_what_is_made_of_probabilities_is_refused_with_a_remedy_that_works(end):
     inputs, z = logits()
-    p = layers.Softmax()(z)
-    ends = {"negative": lambda: -p, "scaled": lambda: 2.0 * p, "averaged": lambda: layers.Average()([p, p])}
-    model = keras.Model(inputs, ends[end]())
+    model = keras.Model(inputs, MADE_OF_PROBABILITIES[end](z))
+    for explain in ("lrp", "ig") if end in ("averaged", "averaged networks") else ("lrp",):
+        check_refused(model, explain)
 
-    def explained(output):
-        if explain == "lrp":
-            return xaug.explain.lrp(model, X, "epsilon", 0, "native", output=output)
-        return xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0, output=output)
 
-    with pytest.raises(ModelError, match="output='value'"):
-        explained("logit")
-    np.testing.assert_allclose(explained("value").logit, model(X).numpy()[:, 0], rtol=1e-3, atol=1e-5)
+def logarithm(x):
+    return keras.ops.log(x) if is_keras_3() else __import__("tensorflow").math.log(x)
+
+
+SIGNALS = {
+    "calibrated by a trained layer": lambda z: layers.Dense(3)(nested(z)),
+    "weighted by attention": lambda z: layers.Softmax()(layers.Dense(3)(z)) * z,
+    "a gate": lambda z: layers.Dense(3, "sigmoid")(z) * z,
+    "a difference of logarithms": lambda z: logarithm(nested(z)) - logarithm(nested(z)[:, :1]),
+}
+
+
+@pytest.mark.parametrize("end", SIGNALS)
+def test_signals_that_a_softmax_has_a_part_in_are_no_probabilities(end):
+    inputs, z = logits()
+    model = keras.Model(inputs, SIGNALS[end](z))
+    found = xaug.explain.lrp(model, X, "epsilon", 0, "native")
+    np.testing.assert_allclose(found.logit, model(X).numpy()[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_softmax_over_events_is_no_head():
+    inputs, z = logits()
+    softmax = keras.ops.softmax(z, axis=0) if is_keras_3() else __import__("tensorflow").nn.softmax(z, axis=0)
+    model = keras.Model(inputs, softmax)
+    for explain in ("lrp", "ig"):
+        with pytest.raises(ModelError, match="reads across events"):
+            EXPLAIN[explain](model, "logit")
+
+
+EXPLAIN = {
+    "lrp": lambda model, output: xaug.explain.lrp(model, X, "epsilon", 0, "native", output=output),
+    "ig": lambda model, output: xaug.explain.integrated_gradients(model, X, xaug.explain.Blank(), 0, output=output),
+}
+
+
+def check_refused(model, explain):
+    with pytest.raises(ModelError, match=r"made of probabilities.*output='value'"):
+        EXPLAIN[explain](model, "logit")
+    np.testing.assert_allclose(EXPLAIN[explain](model, "value").logit, model(X).numpy()[:, 0], rtol=1e-3, atol=1e-5)
 
 
 class Own(keras.Model):

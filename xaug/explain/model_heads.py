@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from xaug.core.errors import ModelError
-from xaug.explain.propagation.heads import HEADS, hands_on
+from xaug.explain.propagation.expansions import take_apart
+from xaug.explain.propagation.heads import HEADS, hands_on, hidden_head
 from xaug.explain.propagation.layers.activation import head_of
 from xaug.explain.propagation.layers.operation import Share
 from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
@@ -40,14 +41,43 @@ def whole(model: keras.Model, tensor: tf.Tensor) -> Function:
 
 
 def before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
-    """The numbers before the softmax or sigmoid of an output, and which of the two it is ("linear": neither)."""
+    """The numbers before the softmax or sigmoid of an output, and which of the two it is ("linear": neither).
+
+    Raises
+    ------
+    ModelError
+        if the output is made of probabilities, or of another function of numbers that nobody would call logits
+    """
+    function, head = _before_head(model, tensor)
+    if head not in HEADS:
+        hidden = _hidden_head(model, tensor)
+        if hidden is not None:
+            raise ModelError(
+                f"model {model.name!r} ends behind the softmax or sigmoid of layer {hidden!r}, so that its output is "
+                f"made of probabilities. Remedy: {AS_IT_IS}"
+            )
+    return function, head
+
+
+def _hidden_head(model: keras.Model, tensor: tf.Tensor) -> str | None:
+    """The layer whose probabilities an output is made of, inside nested models too where these can be taken apart."""
+    inside = keras.Model(model.inputs, tensor)
+    try:
+        calls = take_apart(inside)
+    except ModelError:  # for Integrated Gradients, which need no rule for its layers
+        return str(origin(tensor).layer.name) if _hides_head(tensor) else None
+    return hidden_head(calls.calls, calls.end)
+
+
+def _before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
+    """See `before_head`."""
     layer, sources = origin(tensor).layer, list(call_of(tensor).inputs)
     kind = kind_of(layer)
     if isinstance(layer, keras.Model):
         return _before_nested_head(model, layer, sources, origin(tensor).output)
     name = operation_name(config_of(layer)) if kind in OPERATIONS else _name_of_activation(layer)
     if len(sources) == 1 and hands_on(kind, name, sources[0].shape[1:], tensor.shape[1:]):
-        function, head = before_head(model, sources[0])
+        function, head = _before_head(model, sources[0])
         if head not in HEADS:
             return whole(model, tensor), "linear"
         units = math.prod(tensor.shape[1:])
@@ -59,11 +89,6 @@ def before_head(model: keras.Model, tensor: tf.Tensor) -> tuple[Function, str]:
         before, linear = keras.Model(model.inputs, sources), _without_activation(layer)
         return (lambda x: linear(_call(before, x))), activation
     if activation == "linear":
-        if _hides_head(tensor):
-            raise ModelError(
-                f"model {model.name!r} ends in layer {layer.name!r} ({kind}) behind a softmax or sigmoid, so that its "
-                f"output is made of probabilities. Remedy: {AS_IT_IS}"
-            )
         return whole(model, tensor), "linear"
     raise ModelError(
         f"model {model.name!r} ends in layer {layer.name!r} ({kind}, activation {activation!r}), which is neither a "
@@ -76,7 +101,7 @@ def _before_nested_head(
 ) -> tuple[Function, str]:
     """The numbers before the head of a model inside the model."""
     inside = functional(nested) if is_graph(nested) else _made_functional(nested, sources)
-    inner, head = before_head(inside, tf.nest.flatten(inside.outputs)[index])
+    inner, head = _before_head(inside, tf.nest.flatten(inside.outputs)[index])
     outer = keras.Model(model.inputs, list(sources))
 
     def function(x: list[tf.Tensor]) -> tf.Tensor:

@@ -16,6 +16,7 @@ from xaug.explain.gradients.preparation import largest_floats
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.keras_models import ModelOutput, float32_layers, plain_errors, read_output, weights_digest
 from xaug.explain.model_inputs import named_inputs
+from xaug.explain.single_events import check_single_events
 from xaug.explain.targets import CLASSES, Target, described, functional
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class OutputFunction:
         self.inputs = named_inputs(source, inputs)
         compiled = _compiled(model, output, weights_digest(source))
         network = compiled.network
+        check_single_events(network, self.inputs)
         n = len(next(iter(self.inputs.values())))
         self.target = Target.choose(target, network.units, classes, n)
         self.readout = Readout.of(network, self.target)

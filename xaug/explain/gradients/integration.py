@@ -21,6 +21,7 @@ from xaug.explain.gradients.samples import BaselineLike, sample_of
 from xaug.explain.gradients.tokens import token_inputs
 from xaug.explain.keras_models import read_output
 from xaug.explain.model_inputs import named_inputs
+from xaug.explain.single_events import check_single_events
 from xaug.explain.targets import CLASSES, Target, described, functional
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class IntegrationJob:
         network = read_output(model, output)
         source = functional(network.source)
         self.inputs = named_inputs(source, inputs)
+        check_single_events(network, self.inputs)
         self.target = Target.choose(target, network.units, classes, len(self))
         readout = Readout.of(network, self.target)
         self.variables = named_columns(self.inputs, variables)
@@ -138,8 +140,9 @@ class IntegrationJob:
         reached = least >= REACHED
         if not reached:
             remedy = (
-                "more nodes change nothing, since f jumps on the way: a mask or threshold of the network changes "
-                "there. Freeze what it reads (frozen=[...]), or choose baselines with the mask of the events"
+                "more nodes change nothing, since f jumps on the way, or its gradient is not its slope (as behind "
+                "tf.stop_gradient), or float32 rounds its change. Where a mask or threshold of the network changes, "
+                "freeze what it reads (frozen=[...]), or choose baselines with the mask of the events"
                 if self.is_stuck
                 else "raise max_nodes or tolerance" + self._masks()
             )

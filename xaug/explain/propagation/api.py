@@ -8,6 +8,7 @@ AI, Springer (2019) 193; arXiv:2011.13466, section 2 (the rules for jet taggers)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from xaug.explain.propagation.innvestigate import client as innvestigate_engine
 from xaug.explain.propagation.layers.base import entry_of
 from xaug.explain.propagation.reference import ReferenceEvent
 from xaug.explain.propagation.rules import BIAS, EpsilonRule, Role, Rule
+from xaug.explain.single_events import check_single_events
 from xaug.explain.targets import CLASSES, Logits, Target, described, logits_of
 
 __all__ = ["ENGINES", "lrp"]
@@ -186,6 +188,7 @@ def lrp(
     if dtype not in DTYPES:
         raise unknown_name("dtype", str(dtype), DTYPES)
     inputs = named_inputs(network.source, x, dtype)
+    check_single_events(network, inputs)
     start = None if reference is None else ReferenceEvent.of(reference, inputs)
     how = batches.How(choose(rule, epsilon), bias, dtype, None if start is None or start.is_zero else start)
     chosen = choose_engine(engine, network, how, force)
@@ -210,7 +213,15 @@ def lrp(
     }
     if how.reference is not None:
         settings["reference_digest"] = how.reference.digest
-    return Attribution(relevance, logit, names, settings)
+    attribution = Attribution(relevance, logit, names, settings)
+    if attribution.lost:
+        warnings.warn(
+            f"{attribution.lost} of {n} events are lost: the network gives no finite number for them. Their relevance "
+            "is not finite, and summaries leave them out (see Attribution.is_lost)",
+            UserWarning,
+            stacklevel=2,
+        )
+    return attribution
 
 
 def _check_innvestigate(network: ModelOutput, inputs: Arrays, target: Target, explained: Array) -> None:

@@ -23,7 +23,7 @@ from xaug.explain.propagation.expansions import take_apart
 from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.layers.base import GRADIENTS
 from xaug.explain.targets import Target
-from xaug.networks.keras_versions import input_names
+from xaug.networks.keras_versions import calls_of, input_names
 
 __all__ = ["ExplainedGuard", "Guard", "Reference"]
 
@@ -35,6 +35,8 @@ MANY, OFTEN = 512, 4
 """With so many events to explain, or after so many calls, the Keras model is compiled first."""
 RELATIVE, ROUNDING = 1e-3, 3e-5
 """Largest difference: a part of the spread of the logits over events, and a part of the largest logit."""
+NOTHING = 1e-6
+"""Part of the largest number inside a network that is rounding, if its outputs are no larger."""
 FEW = 8
 """With fewer events than this the largest logit stands for their spread."""
 
@@ -83,7 +85,10 @@ class Tolerance:
         self.moments, self.largest = Moments(units), 0.0
 
     def add(self, values: Array) -> None:
-        """Take more numbers (n, units)."""
+        """Take more numbers (n, units); events for which one of them is not finite are left out."""
+        values = values[np.isfinite(values).all(axis=1)]
+        if not len(values):
+            return
         columns = np.ascontiguousarray(values.T, np.float64)  # along rows of two numbers, numpy sums three times slower
         mean = columns.mean(axis=1)
         distances = columns - mean[:, None]
@@ -153,16 +158,31 @@ class Guard:
 
     def _compare(self, rows: Array, found: Array, expected: Array, allowed: Array) -> None:
         """Raise ModelError if numbers (n, units) that were found for some events are not those expected."""
-        errors = np.abs(found - expected)
+        with np.errstate(invalid="ignore"):
+            errors = np.where(~np.isfinite(expected) & ~np.isfinite(found), 0.0, np.abs(found - expected))
         bad = ~(errors <= allowed)
         if not bad.any():
             return
         event = int(rows[np.where(np.isnan(errors), np.inf, errors).max(axis=1).argmax()])
+        inside = self._largest_inside(event)
+        largest = float(np.nanmax(np.abs(expected), initial=0.0))
+        if largest <= NOTHING * inside:
+            raise ModelError(
+                f"model {self.network.name!r}: its outputs are rounding and nothing else ({largest:.1g}, where numbers "
+                f"inside reach {inside:.1g}), so that there is nothing to explain. Remedy: look for a layer that "
+                "takes all away, as a mean over what was normalised to a mean of zero"
+            )
         raise ModelError(
             f"model {self.network.name!r}: the logits that would be explained differ from those of Keras by "
             f"{np.nanmax(errors):.2g} (allowed {allowed.max():.1g}), most in event {event}; "
             f"{self._culprit(event)}. This is a mistake of xaug: please report the model. Remedy: {GRADIENTS}"
         )
+
+    def _largest_inside(self, event: int) -> float:
+        """The largest number that the layers of the Keras model give for an event."""
+        x = {name: values[event : event + 1] for name, values in self.inputs.items()}
+        tensors = [tensor for call in calls_of(self.network.model) for tensor in call.outputs]
+        return max(float(np.nanmax(np.abs(values), initial=0.0)) for values in _outputs(self.network, tensors, x))
 
     def _chosen(self, start: int, size: int, count: int) -> Array:
         """Events of a batch, from the one with least padding to the one with most."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from xaug.explain.propagation.layers.activation import HEADS, head_of
 from xaug.explain.propagation.layers.base import KerasLayer
-from xaug.explain.propagation.layers.tensor_operations import operation_name
+from xaug.explain.propagation.layers.operation import Share
+from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
 from xaug.explain.propagation.unroll import Call
 from xaug.networks.keras_versions import OPERATIONS as KINDS
 
-__all__ = ["HEADS", "Head", "hands_on", "take_off"]
+__all__ = ["HEADS", "Head", "hands_on", "hidden_head", "take_off"]
 
 MASKED = ("WithoutMask", "WithMask", "MaskOf")
 """Kinds of xaug's own that hand on their first input, and say which mask it has."""
@@ -42,6 +43,53 @@ def hands_on(kind: str, function: object, before: Sequence[int | None], after: S
         return True
     sizes = [[size for size in shape if size != 1] for shape in (before, after)]
     return name in RESHAPES and sizes[0] == sizes[1] and len(sizes[0]) < 2 and None not in sizes[0]
+
+
+POSITIVE = (*HEADS, "exponential", "exp", "math.exp", "ops.exp", "hard_sigmoid")
+"""Functions whose results are probabilities, or become some by a division."""
+STATISTICS = ("BatchNormalization", "Normalization")
+"""Layers whose weights say nothing about classes."""
+COMBINING = (Share.MOVED, Share.LINEAR, Share.PRODUCT, Share.NUMERATOR)
+"""Operations that make numbers of probabilities of probabilities: slices, sums, products, quotients."""
+
+
+def hidden_head(calls: Mapping[str, Call], end: str) -> str | None:
+    """The softmax or sigmoid whose probabilities an output is made of, as the average of networks is; None without one.
+
+    What trained layers, functions such as a logarithm, or products with such a signal make of probabilities is none.
+
+    Parameters
+    ----------
+    calls : mapping of Call
+        by name
+    end : str
+        name of the call that gives the output
+
+    Returns
+    -------
+    str or None
+        name of a call
+    """
+    found: dict[str, tuple[bool, str | None]] = {}
+
+    def source(name: str) -> tuple[bool, str | None]:
+        """Whether an output is a signal, and the head that it is made of."""
+        if name not in found:
+            layer, inputs = calls[name].layer, calls[name].inputs
+            function = _head_alone(layer) or layer.config.get("activation") or "linear"
+            positive = _function(layer) in POSITIVE or head_of(function) in POSITIVE or function in POSITIVE
+            ends = function != "linear" or (layer.weights and layer.kind not in STATISTICS)
+            if layer.kind in KINDS and share_of(str(_function(layer))) not in COMBINING:
+                ends = True
+            if not inputs or positive or ends:
+                found[name] = bool(inputs) and not positive, name if positive else None
+            else:
+                every = [source(one) for one in (inputs[:1] if layer.kind in (*MASKED, "EventsToSteps") else inputs)]
+                found[name] = any(one[0] for one in every), next((one[1] for one in every if one[1]), None)
+        return found[name]
+
+    is_signal, head = source(end)
+    return None if is_signal else head
 
 
 @dataclass(frozen=True, eq=False)

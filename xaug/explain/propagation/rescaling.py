@@ -25,6 +25,7 @@ from xaug.explain.propagation.api import DTYPES
 from xaug.explain.propagation.graph import make_graph
 from xaug.explain.propagation.guard import Guard, Reference
 from xaug.explain.propagation.rescaler import Rescaler, check_sums
+from xaug.explain.single_events import check_single_events
 from xaug.explain.targets import CLASSES, Target, described, functional
 from xaug.networks.keras_versions import input_names
 
@@ -101,6 +102,7 @@ def rescale(
     network = read_output(model, output)
     source = functional(network.source)
     x = named_inputs(source, inputs)
+    check_single_events(network, x)
     n = len(next(iter(x.values())))
     choice = Target.choose(target, network.units, classes, n)
     names, shapes = named_columns(x, variables), {name: values.shape[1:] for name, values in x.items()}

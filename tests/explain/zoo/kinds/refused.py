@@ -36,13 +36,17 @@ def mapped():
     return head(inputs, layers.Lambda(lambda x: tf.map_fn(lambda one: tf.reduce_sum(one, 0), x), name="loop")(inputs))
 
 
-@zoo("refused: called with training=True, so that it is random", refused="training=True", remedy="ig")
+@zoo(
+    "refused: called with training=True, so that it is random",
+    refused="is random",
+    remedy="make the same model without it",
+)
 def dropout_at_inference():
     inputs = vector(size=5)
     return head(inputs, layers.Dropout(0.5, name="drop")(dense(4, "relu")(inputs), training=True))
 
 
-@zoo("refused: a random sample inside (variational)", refused="random", remedy="ends before it")
+@zoo("refused: a random sample inside (variational)", refused="is random", remedy="make the same model without it")
 def variational():
     h = dense(4, "relu")(inputs := vector(size=5))
     mean, spread = dense(3)(h), dense(3)(h)
