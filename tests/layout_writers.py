@@ -357,3 +357,24 @@ def write_xaug_tree(jets: MadeJets, directory: Path) -> dict[str, Path]:
         files[name] = directory / f"{name}.root"
         write_tree(files[name], "T", {"constituent": branches}, {"number": np.arange(len(own.counts))})
     return files
+
+
+ONE = {
+    "jetclass": write_jetclass, "jetclass2": write_jetclass_parquet, "qg": write_qg, "toptagging": write_toptagging,
+    "atlastop": write_atlas, "columns": write_columns,
+}  # fmt: skip
+"""Layouts whose files tell the class of each jet."""
+BY_CLASS = {
+    "jetnet": write_jetnet, "pfnano": write_pfnano, "delphes_candidates": write_candidates,
+    "xaug_tree": write_xaug_tree,
+}  # fmt: skip
+"""Layouts of one file for each class."""
+DISPLACED = ("jetclass", "jetclass2", "columns", "pfnano", "delphes_candidates")
+"""Layouts that have impact parameters of tracks."""
+
+
+def written(layout: str, jets: MadeJets, directory: Path) -> Path:
+    """Write jets in a layout, and say what to give to `xaug.process`."""
+    if layout in ONE:
+        return ONE[layout](jets, directory)
+    return by_class(layout, BY_CLASS[layout](jets, directory), directory)

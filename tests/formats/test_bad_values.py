@@ -9,6 +9,7 @@ import h5py
 import layout_writers as writers
 import numpy as np
 import pytest
+from layout_writers import DISPLACED, written
 
 from xaug.core.errors import ConfigurationError, DatasetError
 from xaug.jets.cuts import Selection
@@ -18,25 +19,11 @@ from xaug.process.stage import process
 from xaug.training.stage import PlannedRun
 
 SETTINGS = JetSettings(selection=Selection(**{**OPEN, "truth": "none"}))
-ONE = {
-    "jetclass": writers.write_jetclass, "jetclass2": writers.write_jetclass_parquet, "qg": writers.write_qg,
-    "toptagging": writers.write_toptagging, "atlastop": writers.write_atlas, "columns": writers.write_columns,
-}  # fmt: skip
-BY_CLASS = {
-    "jetnet": writers.write_jetnet, "pfnano": writers.write_pfnano, "delphes_candidates": writers.write_candidates,
-    "xaug_tree": writers.write_xaug_tree,
-}  # fmt: skip
-ALL = (*ONE, *BY_CLASS)
-DISPLACED = ("jetclass", "jetclass2", "columns", "pfnano", "delphes_candidates")
+ALL = (*writers.ONE, *writers.BY_CLASS)
 WITH_PT = ("qg", "atlastop", "jetnet", "pfnano", "delphes_candidates", "xaug_tree")
+WITH_ENERGY = ("jetclass", "jetclass2", "columns", "toptagging", "atlastop")
+WITH_MASS = ("pfnano", "delphes_candidates", "xaug_tree")
 JET, PARTICLE = 3, 2
-
-
-def written(layout, jets, directory):
-    """What to give to `xaug.process`."""
-    if layout in ONE:
-        return ONE[layout](jets, directory)
-    return writers.by_class(layout, BY_CLASS[layout](jets, directory), directory)
 
 
 def reasons(given, output) -> str:
@@ -85,10 +72,30 @@ OF_JETS = {
     ),
     "charges in thirds": (DISPLACED, scaled(3, ["charge"]), r"is -?3 e in entry \d+, beyond 2; is it in thirds of e"),
     "energies of half the momenta": (
-        ("jetclass", "jetclass2", "columns", "toptagging", "atlastop"), scaled(0.5, ["energy"]),
+        WITH_ENERGY, scaled(0.5, ["energy"]),
         "of the particles have energies below their momenta .one has .*: the columns do not belong together",
     ),
-    "a pT below 0": (WITH_PT, one(pt=-5.0), r"(pt|PT)\S*( \(\w+\))? is -\S+ in entry \d"),
+    "energies in MeV": (
+        WITH_ENERGY, scaled(1e3, ["energy"]),
+        r"100% of .* too heavy .*, or \S*(energy|EN|E|E_i) in another unit than the rest .of \S*(PX|pt|px)",
+    ),
+    "masses in MeV": (
+        WITH_MASS, scaled(1e3, ["mass"]),
+        r"% of the particles are too heavy .* in MeV, or \S*([mM]ass|_m) in another unit than the rest .of \S*(pt|PT)",
+    ),
+    "one mass of 60 TeV": (
+        (*WITH_ENERGY, *WITH_MASS), one(energy=6e4, mass=6e4),
+        r"(mass \(of .*(energy|EN|E|E_i)\)|\S+[mM]ass|\S+_m) is (6|59)\S+ GeV in entry \d, beyond 14000; are momenta",
+    ),
+    "one energy of 200 TeV": (
+        ("atlastop", *WITH_MASS), one(pt=1000.0, eta=6.0, energy=2.02e5),
+        r"the energy \(of .*\) is 2\S+ GeV in entry \d, beyond 50000; are momenta in MeV",
+    ),
+    "particles along the beam": (
+        ("jetclass", "columns", "toptagging"), one(px=0.0, py=0.0),
+        r"eta \(of \w*(PX|px).*\) is inf in entry \d",
+    ),
+    "a pT below 0": (WITH_PT, one(pt=-5.0), r"(pt|PT)\S*( \(.*\))? is -\S+ in entry \d"),
     "MeV": (ALL, scaled(1e3), "MeV"),
     "TeV": (ALL, scaled(1e-3), "median of 0.6 GeV, less than a jet has: the momenta seem to be in TeV"),
     "no jets": (ALL, lambda jets: jets.some([]), "has no entries; leave the file out"),
@@ -343,7 +350,7 @@ def test_columns_that_lack_or_contradict(made_jets, tmp_path, monkeypatch, layou
 
 
 @pytest.mark.parametrize("layout", ["toptagging", "qg", "atlastop", "jetnet"])
-@pytest.mark.parametrize("fill", [np.nan, -999.0, -99.0])
+@pytest.mark.parametrize("fill", [np.nan, -999.0])
 def test_padding_by_any_code_is_no_particle(made_jets, tmp_path, layout, fill):
     """The same jets, however their arrays are padded; JetNet has a mask."""
     padded = replace(made_jets, fill=fill)

@@ -20,9 +20,10 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
-from xaug.formats.limits import LIMITS, refuse, refuse_momenta, refuse_unphysical
+from xaug.formats.limits import CODES, LIMITS, refuse, refuse_momenta, refuse_unphysical
 
 __all__ = [
+    "CODES",
     "CONFIGURED",
     "FORMATS",
     "LIMITS",

@@ -14,6 +14,7 @@ from xaug.core.errors import BadValues
 from xaug.core.files import digest_json
 from xaug.core.types import Array, Arrays
 from xaug.formats.base import CONFIGURED, FinalState, Format, Ranges, Source, UnsuitableFile, Wanted, refuse
+from xaug.formats.charges import impact_parameters
 from xaug.formats.containers import KINDS
 from xaug.formats.jet_files import (
     Entries,
@@ -43,6 +44,7 @@ MOMENTA = (("px", "py", "pz", "energy"), ("pt", "eta", "phi", "energy"), ("pt", 
 FLAGS = ("is_electron", "is_muon", "is_photon", "is_neutral_hadron")
 """Columns of kinds of particles, which need the charge beside them."""
 OTHERS = ("id", "charge", "dxy", "dz", "vx", "vy", "vz")
+LENGTH_COLUMNS = ("dxy", "dz", "vx", "vy", "vz")
 LENGTHS = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "m": 1e3}
 """Units of length, in mm."""
 MOMENTUM_UNITS = {"GeV": 1.0, "MeV": 1e-3, "TeV": 1e3}
@@ -69,7 +71,7 @@ class ColumnSpec:
     momentum, length : str
         units of momenta and of lengths
     padding : float or None
-        value of the momentum where a rectangular array holds no particle, beside 0, NaN, -99, -999 and -9999
+        value of columns of the momentum where there is no particle, beside 0, NaN, -99, -999 and -9999
     """
 
     particles: Mapping[str, str]
@@ -154,12 +156,8 @@ class ColumnFiles(JetFormat):
     def read_jets(self, chunk: Entries, wanted: Wanted, first: int) -> FinalState:
         spec = self.spec
         arrays = {own: column(chunk, name, 2) for own, name in spec.particles.items()}
-        if spec.padding is not None:
-            for own in spec.momenta:
-                if isinstance(arrays[own], np.ndarray):
-                    arrays[own] = np.where(arrays[own] == spec.padding, 0, arrays[own])
-        jagged = Jagged(arrays, spec.particles, spec.momenta)
-        jagged.refuse_not_finite(first)
+        jagged = Jagged(arrays, spec.particles, spec.momenta, () if spec.padding is None else (spec.padding,))
+        jagged.refuse_not_finite(first, but=LENGTH_COLUMNS)
         label = self._labels(chunk, wanted.classes, first) if spec.flags or spec.label else None
         found = jets_of(jagged, self._particles(jagged), first, label)
         return found if spec.given else replace(found, jet_event=None, events=None)
@@ -179,7 +177,10 @@ class ColumnFiles(JetFormat):
         particles |= {name: jagged[name] for name in ("id", "charge") if name in own}
         if own.issuperset((*FLAGS, "charge")) and "id" not in own:
             particles["id"] = kinds_to_ids(jagged["charge"], *(jagged[name] for name in FLAGS))
-        particles |= {name: jagged[name] * length for name in ("dxy", "dz", "vx", "vy", "vz") if name in own}
+        lengths: Arrays = {name: jagged[name] for name in LENGTH_COLUMNS if name in own}
+        tracks: Arrays = {name: lengths.pop(name) for name in ("dxy", "dz") if name in own}
+        particles |= impact_parameters(tracks, particles, length)
+        particles |= impact_parameters(lengths, {}, length)  # neutral particles have a vertex
         return particles
 
     def weights(self, chunk: Any, first: int) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from xaug.core.types import Array, Arrays
 from xaug.formats.base import FinalState, UnsuitableFile, Wanted, refuse, refuse_momenta, refuse_unphysical
+from xaug.formats.charges import impact_parameters
 from xaug.formats.root import RootFormat, flat_columns
 
 __all__ = [
@@ -58,8 +59,7 @@ def read_flow(chunk: Any, first: int, flow: Flow) -> FinalState:
         counts.append(of_event)
     event, order = merged(counts)
     particles = {key: np.concatenate([own[key] for own in found])[order].astype(np.float64) for key in TRACK}
-    for key in ("dxy", "dz"):
-        particles[key] = np.where(particles["charge"] != 0, particles[key], 0.0)
+    particles |= impact_parameters({key: particles[key] for key in ("dxy", "dz")}, particles)
     particles["id"] = ids_of(particles["id"].astype(int), particles["charge"])
     refuse_unphysical(particles, {key: f"{next(iter(flow))}.{branch}" for key, branch in TRACK.items()}, event, first)
     return FinalState(particles, np.bincount(event, minlength=len(counts[0])))

@@ -13,7 +13,7 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
 from xaug.formats.base import (
-    LIMITS,
+    CODES,
     Contents,
     FinalState,
     Format,
@@ -24,6 +24,7 @@ from xaug.formats.base import (
     refuse_unphysical,
 )
 from xaug.formats.containers import Container, Tree, container_of, open_container
+from xaug.formats.limits import momentum_of
 from xaug.formats.root import is_root, opened
 
 __all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massive"]
@@ -32,8 +33,8 @@ __all__ = ["Jagged", "JetFormat", "cartesian", "jets_of", "kinds_to_ids", "massi
 class Jagged:
     """Columns of the constituents of jets, without padding.
 
-    Rectangular arrays are padded: a particle whose momentum is 0, NaN or a negative code such as -999 in all columns
-    is none.
+    Arrays may be padded, whether their rows have one length or several: where each column of a momentum is 0, NaN or a
+    negative code such as -999, there is no particle.
 
     Parameters
     ----------
@@ -43,36 +44,35 @@ class Jagged:
         our name -> name in the file
     momentum
         our names of the columns of the momentum
+    codes
+        further values of a momentum where there is no particle
     """
 
-    CODES = (0.0, -99.0, -999.0, -9999.0)
-
-    def __init__(self, columns: Mapping[str, Any], names: Mapping[str, str], momentum: Collection[str]):
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        names: Mapping[str, str],
+        momentum: Collection[str],
+        codes: Collection[float] = (),
+    ):
         self.names = dict(names)
-        self.counts: Array = np.zeros(0, int)
-        self.flat: Arrays = {}
+        counts: Array = np.zeros(0, int)
+        flat: Arrays = {}
         first = next(iter(columns))
-        if all(isinstance(values, np.ndarray) for values in columns.values()):
-            self._take_rectangular(columns, momentum)
-            return
         for name, values in columns.items():
+            if values.ndim != 2:
+                raise BadValues(f"{names[name]} has {values.ndim} axes, not 2 (one number for each particle)")
             own: Array = ak.to_numpy(ak.num(values, axis=1))
-            if not self.flat:
-                self.counts = own
-            elif not np.array_equal(own, self.counts):
+            if not flat:
+                counts = own
+            elif not np.array_equal(own, counts):
                 raise BadValues(f"{names[name]} has not as many values as {names[first]}")
-            self.flat[name] = ak.to_numpy(ak.flatten(values, axis=1))
-
-    def _take_rectangular(self, columns: Mapping[str, Array], momentum: Collection[str]) -> None:
-        shapes = {self.names[name]: values.shape for name, values in columns.items()}
-        if len(set(shapes.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
-            raise BadValues(f"columns have different shapes: {shapes}")
-        own = np.stack([columns[name] for name in momentum])
-        empty = np.isnan(own).all(axis=0)
-        for code in self.CODES:
-            empty |= (own == code).all(axis=0)
-        self.counts = (~empty).sum(axis=1)
-        self.flat = {name: values[~empty] for name, values in columns.items()}
+            flat[name] = values.ravel() if isinstance(values, np.ndarray) else ak.to_numpy(ak.flatten(values, axis=1))
+        empty = np.ones(len(flat[first]), bool)
+        for name in momentum:
+            empty &= np.isnan(flat[name]) | np.isin(flat[name], (0.0, *CODES, *codes))
+        self.counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[~empty], minlength=len(counts))
+        self.flat: Arrays = {name: values[~empty] for name, values in flat.items()} if empty.any() else flat
 
     def __getitem__(self, name: str) -> Array:
         return self.flat[name].astype(np.float64)
@@ -82,10 +82,13 @@ class Jagged:
         """Jet of each particle."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    def refuse_not_finite(self, first: int) -> None:
-        """BadValues where a number is NaN or infinite; `first` is the number of the first entry."""
+    def refuse_not_finite(self, first: int, but: Collection[str] = ()) -> None:
+        """BadValues where a number is NaN or infinite; `first` is the number of the first entry.
+
+        Columns `but` are looked at later: neutral particles have no displacement.
+        """
         for name, values in self.flat.items():
-            if values.dtype.kind == "f":
+            if values.dtype.kind == "f" and name not in but:
                 refuse(self.names[name], values, ~np.isfinite(values), self.jet, first)
 
 
@@ -125,7 +128,7 @@ def refuse_slow_energies(energy: Array, momentum: Array) -> None:
 
 def massive(pt: Array, eta: Array, phi: Array, energy: Array) -> Arrays:
     """Columns pt, eta, phi, mass of momenta with a given energy [GeV]."""
-    momentum = pt * np.cosh(np.minimum(np.abs(eta), LIMITS["eta"][0]))
+    momentum = momentum_of({"pt": pt, "eta": eta})
     refuse_slow_energies(energy, momentum)
     square = energy**2 - momentum**2
     return {"pt": pt, "eta": eta, "phi": phi, "mass": np.sqrt(np.maximum(square, 0.0))}

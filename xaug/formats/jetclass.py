@@ -8,6 +8,7 @@ import numpy as np
 
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
+from xaug.formats.charges import impact_parameters
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, cartesian, jets_of, kinds_to_ids
 from xaug.formats.labels import by_number, count_classes, label_of_flags
 
@@ -60,10 +61,11 @@ class JetClass(JetFormat):
         names = MOMENTUM | KINDS | LENGTHS
         arrays = chunk.read(list(names.values()))
         jagged = Jagged({own: arrays[column] for own, column in names.items()}, names, MOMENTUM)
-        jagged.refuse_not_finite(first)
+        jagged.refuse_not_finite(first, but=LENGTHS)
         particles = cartesian(*(jagged[own] for own in MOMENTUM))
         particles["id"] = kinds_to_ids(*(jagged[own] for own in KINDS))
-        particles |= {own: jagged[own] for own in ("charge", *LENGTHS)}
+        particles["charge"] = jagged["charge"]
+        particles |= impact_parameters({own: jagged[own] for own in LENGTHS}, particles)
         label = labels(chunk, wanted.classes, first) if class_names(chunk.columns) else None
         return jets_of(jagged, particles, first, label)
 

@@ -10,19 +10,28 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
 
-__all__ = ["LIMITS", "refuse", "refuse_momenta", "refuse_unphysical"]
+__all__ = ["CODES", "LIMITS", "refuse", "refuse_momenta", "refuse_unphysical"]
 
+CODES = (-99.0, -999.0, -9999.0)
+"""Usual codes of a value that there is not: padding of momenta, displacements of particles without a track."""
 VERTEX = ("vx", "vy", "vz")
 LIMITS = {
     "pt": (14_000.0, "GeV", "; are momenta in MeV?"),
+    "mass": (14_000.0, "GeV", "; are momenta in MeV?"),
+    "energy": (50_000.0, "GeV", "; are momenta in MeV?"),
     "eta": (20.0, "", ""),
     "phi": (4 * math.pi, "", "; is it in degrees?"),
     "charge": (2.0, "e", "; is it in thirds of e?"),
     **dict.fromkeys(("dxy", "dz", *VERTEX), (10_000.0, "mm", "; is it in another unit?")),
 }
-"""Largest size of properties of particles, with its unit and a remedy: the energy of the LHC, the pseudorapidity that
-Pythia gives to particles along the beam, two turns of the azimuth, the charge of an alpha particle, and the size of a
-detector."""
+"""Largest size of properties of particles, with its unit and a remedy: the energy of the LHC, that of a beam of the
+largest collider that is planned, the pseudorapidity that Pythia gives to particles along the beam, two turns of the
+azimuth, the charge of an alpha particle, and the size of a detector."""
+MOMENTUM = ("pt", "px", "py", "pz", "eta", "rapidity", "phi", "energy", "mass", "pt_rel", "eta_rel", "phi_rel")
+"""Our names of columns that give momenta."""
+HEAVY, OF_MOMENTUM, SHARE, ENOUGH = 10.0, 0.5, 0.1, 10
+"""Mass [GeV], and its ratio to the momentum, above which a particle is heavy; the share and the number of particles
+that are not heavy in any file: their energies or masses are in another unit than their momenta."""
 FAR_FLIGHTS, IN_FEW, FEW, FARTHEST = 0.01, 0.1, 100, 1e6
 """Share of particles that may start beyond the limit, the share and largest number in a small chunk, where the decays
 of one jet weigh more, and the distance [mm] within which they start: a strange hadron of 1 TeV flies some 100 m."""
@@ -66,22 +75,74 @@ def refuse_unphysical(particles: Arrays, names: Mapping[str, str], event: Array,
     first
         number of the chunk's first entry in the file
     """
+    refuse_heavy(particles, names)
+    refuse_no_vertex(particles, names, event, first)
     for name, values in particles.items():
-        called = names.get(name, name)
+        called = names.get(name) or (f"{name}{of_columns(names)}" if name in MOMENTUM else name)
         if values.dtype.kind == "f":
             refuse(called, values, ~np.isfinite(values), event, first)
         if name == "pt":
             refuse(called, values, values < 0, event, first)
         if name in LIMITS:
-            limit, unit, remedy = LIMITS[name]
-            bad = np.abs(values) > limit
+            bad = np.abs(values) > LIMITS[name][0]
             if name == "eta" and "pt" in particles:
                 bad &= particles["pt"] > 0  # of a particle along the beam, programs write any large number
             if name in VERTEX and bad.sum() <= max(FAR_FLIGHTS * len(bad), min(IN_FEW * len(bad), FEW)):
                 bad = np.abs(values) > FARTHEST
-            if bad.any():
-                where = int(np.argmax(bad))
-                raise BadValues(
-                    f"{called} is {values[where]:.6g} {unit}".rstrip()
-                    + f" in entry {first + int(event[where])}, beyond {limit:g}{remedy}"
-                )
+            refuse_beyond(name, called, values, bad, event, first)
+    if {"pt", "eta", "mass"} <= particles.keys():
+        energy = np.hypot(momentum_of(particles), particles["mass"])
+        refuse_beyond("energy", f"the energy{of_columns(names)}", energy, energy > LIMITS["energy"][0], event, first)
+
+
+def refuse_no_vertex(particles: Arrays, names: Mapping[str, str], event: Array, first: int) -> None:
+    """BadValues where all components of a vertex are one of the codes, which would be taken for metres."""
+    own = [particles[name] for name in VERTEX if name in particles]
+    for code in CODES if len(own) == len(VERTEX) else ():
+        bad = np.all([values == code for values in own], axis=0)
+        if bad.any():
+            called = ", ".join(names.get(name, name) for name in VERTEX)
+            where = first + int(event[int(np.argmax(bad))])
+            raise BadValues(
+                f"{called} are all {code:g} in entry {where}, which is no place; write 0 where none is known"
+            )
+
+
+def refuse_beyond(name: str, called: str, values: Array, bad: Array, event: Array, first: int) -> None:
+    """Raise BadValues for the first value that is beyond the limit of a name."""
+    if bad.any():
+        limit, unit, remedy = LIMITS[name]
+        where = int(np.argmax(bad))
+        raise BadValues(
+            f"{called} is {values[where]:.6g} {unit}".rstrip()
+            + f" in entry {first + int(event[where])}, beyond {limit:g}{remedy}"
+        )
+
+
+def of_columns(names: Mapping[str, str]) -> str:
+    """Names in the file of the columns of which a number is computed: " (of px, py, pz, energy)"."""
+    own = ", ".join(names[own] for own in MOMENTUM if own in names)
+    return f" (of {own})" if own else ""
+
+
+def momentum_of(particles: Arrays) -> Array:
+    """Momentum (m,) [GeV] of particles; that of a pseudorapidity beyond its limit is that at the limit."""
+    eta: Array = np.minimum(np.abs(particles["eta"]).astype(np.float64), LIMITS["eta"][0])
+    momentum: Array = particles["pt"] * np.cosh(eta)
+    return momentum
+
+
+def refuse_heavy(particles: Arrays, names: Mapping[str, str]) -> None:
+    """BadValues if many particles are heavier than half of their momentum, as where only energies are in MeV."""
+    if not {"pt", "eta", "mass"} <= particles.keys():
+        return
+    momentum, mass = momentum_of(particles), particles["mass"]
+    bad = (mass > HEAVY) & (mass > OF_MOMENTUM * momentum)
+    if bad.sum() >= ENOUGH and bad.mean() > SHARE:
+        where = int(np.argmax(bad))
+        culprit = next((names[own] for own in ("energy", "mass") if own in names), "the mass")
+        raise BadValues(
+            f"{100 * bad.mean():.0f}% of the particles are too heavy for their momenta (one has a mass of "
+            f"{mass[where]:.6g} GeV and a momentum of {momentum[where]:.6g} GeV): all momenta seem to be in MeV, or "
+            f"{culprit} in another unit than the rest{of_columns(names)}"
+        )

@@ -13,6 +13,7 @@ from coffea.nanoevents import PFNanoAODSchema
 from xaug.core.errors import BadValues, unknown_name
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Source, UnsuitableFile, Wanted, refuse, refuse_unphysical, register_format
+from xaug.formats.charges import impact_parameters
 from xaug.formats.root import RootFormat, flat_columns
 
 __all__ = ["PFNANO", "are_weighted"]
@@ -21,6 +22,8 @@ CM = 10.0
 """Millimetres in a centimetre: NanoAOD has displacements in cm."""
 CANDIDATES = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "id": "pdgId", "charge": "charge"}
 CANDIDATES |= {"dxy": "d0", "dz": "dz"}
+NO_TRACK = -1.0
+"""d0 and dz of candidates without details of a track: neutral ones, and charged ones of low momentum."""
 LARGE = "FatJet"
 COLLECTIONS = (LARGE, "Jet")
 """Collections of jets, each with its links to candidates: FatJetPFCands, JetPFCands."""
@@ -101,10 +104,7 @@ class PFNano(RootFormat):
             refuse("PFCands.puppiWeight", weight, bad, event[order], first)
             if self.jets == LARGE or are_weighted(chunk[self.jets], chosen, weight, jet[order]):
                 chosen |= {"pt": chosen["pt"] * weight, "mass": chosen["mass"] * weight}
-        track = chosen["charge"] != 0
-        for own in ("dxy", "dz"):  # neutral candidates have none, for which files have -1 or 0
-            chosen[own] = np.where(track, chosen[own] * CM, 0.0)
-            refuse(names[own], chosen[own], ~np.isfinite(chosen[own]), event[order], first)
+        chosen |= impact_parameters({own: chosen[own] for own in ("dxy", "dz")}, chosen, CM, NO_TRACK)
         chosen["mass"] = np.maximum(chosen["mass"], 0.0)
         chosen["id"] = chosen["id"].astype(int)
         refuse_unphysical(chosen, names, event[order], first)

@@ -8,6 +8,7 @@ import numpy as np
 from particle import pdgid
 
 from xaug.core.types import Array, Arrays
+from xaug.formats.charges import by_id, charge, charge_of
 from xaug.jets.conventions import DEFAULT, Conventions
 
 __all__ = [
@@ -35,32 +36,12 @@ def log_displacement(length: Array, conventions: Conventions = DEFAULT) -> Array
     return logarithm
 
 
-def _by_id(rule: Callable[[int], float]) -> Callable[[Array], Array]:
-    """Make a function of PDG ids (m,) of a function of one id, and call that once for each distinct id."""
-
-    def look_up(ids: Array) -> Array:
-        distinct, inverse = np.unique(ids, return_inverse=True)
-        values: Array = np.array([rule(int(i)) for i in distinct], dtype=float)[inverse]
-        return values
-
-    return look_up
-
-
-charge = _by_id(lambda i: pdgid.charge(i) or 0.0)
-"""Electric charge in units of e, by PDG id."""
-
-
-def charge_of(particles: Arrays) -> Array:
-    """Electric charge (m,) in units of e, as the file has it, or by PDG id."""
-    return particles["charge"] if "charge" in particles else charge(particles["id"])
-
-
 KINDS: dict[str, Callable[[Array], Array]] = {
     "is_muon": lambda ids: (np.abs(ids) == 13).astype(float),
     "is_electron": lambda ids: (np.abs(ids) == 11).astype(float),
     "is_photon": lambda ids: (ids == 22).astype(float),
-    "is_charged_hadron": _by_id(lambda i: bool(pdgid.is_hadron(i)) and pdgid.charge(i) != 0),
-    "is_neutral_hadron": _by_id(lambda i: bool(pdgid.is_hadron(i)) and pdgid.charge(i) == 0),
+    "is_charged_hadron": by_id(lambda i: bool(pdgid.is_hadron(i)) and pdgid.charge(i) != 0),
+    "is_neutral_hadron": by_id(lambda i: bool(pdgid.is_hadron(i)) and pdgid.charge(i) == 0),
 }
 """The kinds of particle, by PDG id (scheme of the PDG, as the `particle` package reads it)."""
 

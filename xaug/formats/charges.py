@@ -1,0 +1,60 @@
+"""Electric charges of particles, and the displacements of their tracks, which neutral particles do not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from particle import pdgid
+
+from xaug.core.types import Array, Arrays
+from xaug.formats.limits import CODES
+
+__all__ = ["by_id", "charge", "charge_of", "impact_parameters"]
+
+
+def by_id(rule: Callable[[int], float]) -> Callable[[Array], Array]:
+    """Make a function of PDG ids (m,) of a function of one id, and call that once for each distinct id."""
+
+    def look_up(ids: Array) -> Array:
+        distinct, inverse = np.unique(ids, return_inverse=True)
+        values: Array = np.array([rule(int(i)) for i in distinct], dtype=float)[inverse]
+        return values
+
+    return look_up
+
+
+charge = by_id(lambda i: pdgid.charge(i) or 0.0)
+"""Electric charge in units of e, by PDG id."""
+
+
+def charge_of(particles: Arrays) -> Array:
+    """Electric charge (m,) in units of e, as the file has it, or by PDG id."""
+    return particles["charge"] if "charge" in particles else charge(particles["id"])
+
+
+def impact_parameters(
+    columns: Mapping[str, Array], particles: Arrays, unit: float = 1.0, code: float | None = None
+) -> Arrays:
+    """Displacements [mm] of the tracks of particles; 0 for particles without a track.
+
+    Neutral particles have none, whatever a file writes for them: 0, NaN, -1 or -999. Neither have charged particles,
+    nor any others of unknown charge, whose displacement is one of `limits.CODES`.
+
+    Parameters
+    ----------
+    columns
+        `dxy`, `dz` or both as a file has them, (m,) each
+    particles
+        `charge` or `id` of the particles, where the file tells one of them
+    unit
+        unit of the file [mm]
+    code
+        a further code of the format, which stands in all columns of a particle without a track
+    """
+    known = "charge" in particles or "id" in particles
+    values = {name: own.astype(np.float64) for name, own in columns.items()}
+    none = charge_of(particles) == 0 if known else np.zeros(len(next(iter(values.values()), [])), bool)
+    if code is not None and values:
+        none = none | np.all([own == code for own in values.values()], axis=0)
+    return {name: np.where(none | np.isin(own, CODES), 0.0, own * unit) for name, own in values.items()}
