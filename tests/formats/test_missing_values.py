@@ -14,7 +14,7 @@ from layout_writers import DISPLACED, written
 import xaug
 from xaug.core.errors import BadValues
 from xaug.formats.base import refuse_unphysical
-from xaug.formats.charges import impact_parameters
+from xaug.formats.charges import impact_parameters, refuse_unknown_ids
 from xaug.formats.registry import FORMATS
 from xaug.jets.cuts import Selection
 from xaug.jets.jets import OPEN
@@ -77,6 +77,21 @@ def test_vertices_that_are_codes_are_refused():
     refuse_unphysical({**vertex, "vz": np.zeros(3)}, {}, np.arange(3), 40)
     with pytest.raises(BadValues, match="x, vy, vz are all -99 in entry 41, which is no place; write 0 where"):
         refuse_unphysical(vertex, {"vx": "x"}, np.arange(3), 40)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ([211.5, 22.0], "pid is 211.5 in entry 40"),
+        ([211.0, 999999.0], "pid is 999999 in entry 41, which is no PDG id of a particle .50% are none"),
+        ([0.1, 0.2], "pid is 0.1 in entry 40"),
+    ],
+)
+def test_numbers_that_are_no_ids_are_refused(changed, words):
+    """Unknown ones of a generator may be among many; 0 is a particle of unknown kind."""
+    with pytest.raises(BadValues, match=words):
+        refuse_unknown_ids(np.array(changed), "pid", np.arange(2), 40)
+    refuse_unknown_ids(np.array([0.0, *[211.0, -13.0, 1000010020.0] * 50, 999999.0]), "pid", np.zeros(152, int), 40)
 
 
 NAMES = ("px", "py", "pz", "energy", "id", "charge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from xaug.core.errors import ConfigurationError
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import digest_file
 from xaug.core.types import Array
 from xaug.core.user_files import run_file
 from xaug.data.column_names import check_column_name
-from xaug.data.table import PADDING, PLUGIN, Block, Table, Variable
+from xaug.data.table import PADDING, PLUGIN, PROPERTIES, Block, Table, Variable
 
 __all__ = ["Plugin", "plugin_of", "variable", "with_plugins"]
 
@@ -56,9 +57,10 @@ class CheckedFunction:
         """The values; ConfigurationError where the function fails, or gives no finite number for each object."""
         called = f"{self.file}: variable {self.name!r}"
         try:
-            values: Array = np.asarray(self.function(objects), dtype=np.float64)
+            values: Array = np.asarray(self.function(read_only(objects, {})), dtype=np.float64)
         except (Exception, SystemExit) as error:
-            raise ConfigurationError(f"{called} fails ({type(error).__name__}: {error})") from error
+            hint = ". Change a copy: the arrays are those of the dataset" if "read-only" in str(error) else ""
+            raise ConfigurationError(f"{called} fails ({type(error).__name__}: {error}){hint}") from error
         if values.shape != (len(objects),):
             raise ConfigurationError(
                 f"{called} has the shape {values.shape}; it must be one number for each of the {len(objects)} objects"
@@ -71,6 +73,26 @@ class CheckedFunction:
     def code_content(self) -> tuple[object, ...]:
         """The function alone decides the numbers."""
         return self.name, self.function
+
+
+def read_only(value: Any, done: dict[int, Any]) -> Any:
+    """The same objects with arrays that cannot be written: what a plugin changes in place would change the dataset.
+
+    `done` has what was met already, by identity.
+    """
+    if id(value) in done:
+        return done[id(value)]
+    if isinstance(value, np.ndarray):
+        done[id(value)] = view = value.view()
+        view.flags.writeable = False
+        return view
+    if type(value) is dict:
+        done[id(value)] = {name: read_only(own, done) for name, own in value.items()}
+    elif type(value).__module__.startswith("xaug.") and hasattr(value, "__dict__"):
+        done[id(value)] = twin = copy.copy(value)
+        for name, own in vars(value).items():
+            object.__setattr__(twin, name, read_only(own, done))
+    return done.get(id(value), value)
 
 
 def variable(
@@ -91,7 +113,7 @@ def variable(
     unit : str
         Unit of the values, "" if they have none.
     needs : sequence of str
-        What files must have of "id", "charge", "dxy", "dz", "phi"; without it, the variable is left out.
+        What files must have of "id", "charge", "dxy", "dz", "phi", "vertex"; without it, the variable is left out.
 
     Returns
     -------
@@ -101,10 +123,13 @@ def variable(
     Raises
     ------
     ConfigurationError
-        If the block is none of these.
+        If the block or a need is none of these.
     """
     if block not in BLOCKS:
         raise ConfigurationError(f"@xaug.variable: block {block!r} is none of {', '.join(BLOCKS)}")
+    for need in needs:
+        if need not in PROPERTIES:
+            raise unknown_name("need of @xaug.variable", need, sorted(PROPERTIES))
 
     def mark(function: Function) -> Function:
         own = name or function.__name__

@@ -12,12 +12,15 @@ from xaug.core.latex import to_text
 from xaug.core.types import JsonObject
 from xaug.data.code import code_digest
 
-__all__ = ["GROUPS", "PADDING", "Block", "Table", "Variable"]
+__all__ = ["GROUPS", "PADDING", "PROPERTIES", "Block", "Table", "Variable"]
 
 GROUPS = ("kinematic", "substructure", "flavour", "image", "list", "event")
 """Groups of variables, by which figures and selections tell them apart."""
 PLUGIN = "plugin"
 """Reference of variables that a file of the user defines."""
+PROPERTIES = frozenset(("id", "charge", "dxy", "dz", "phi", "vertex"))
+"""Properties that files of some formats lack: the kind of particles, their charge, transverse and longitudinal
+displacement, the azimuth of jets, and the vertex as a point in space."""
 PADDING = 0.0
 """Padded particles are 0 in every column, before and after scaling; the mask tells them apart."""
 
@@ -46,7 +49,7 @@ class Variable:
     code : str
         digest of the code that computed the values, for variables that are read from disk; "" if it is not known
     needs : tuple of str
-        properties of `xaug.formats.base.PROPERTIES` without which it cannot be computed
+        properties of `PROPERTIES` without which it cannot be computed
     """
 
     name: str

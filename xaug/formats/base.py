@@ -20,6 +20,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.data.table import PROPERTIES
 from xaug.formats.limits import CODES, LIMITS, refuse, refuse_momenta, refuse_unphysical
 
 __all__ = [
@@ -48,9 +49,6 @@ __all__ = [
 Opened = TypeVar("Opened")
 Ranges = Sequence[tuple[int, int]]
 """Ranges [start, stop) of entries."""
-PROPERTIES = frozenset(("id", "charge", "dxy", "dz", "phi", "vertex"))
-"""Properties that files of some formats lack: the kind of particles, their charge, transverse and longitudinal
-displacement, the azimuth of jets, and the vertex as a point in space."""
 
 
 class UnsuitableFile(ValueError):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from particle import pdgid
+from particle import Particle, pdgid
 
+from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
-from xaug.formats.limits import CODES
+from xaug.formats.limits import CODES, refuse
 
-__all__ = ["by_id", "charge", "charge_of", "impact_parameters"]
+__all__ = ["by_id", "charge", "charge_of", "impact_parameters", "known_particle", "refuse_unknown_ids"]
+
+UNKNOWN = 0.01
+"""Share of particles whose id may be unknown to the tables of the PDG: generators have codes of their own."""
 
 
 def by_id(rule: Callable[[int], float]) -> Callable[[Array], Array]:
@@ -31,6 +36,38 @@ charge = by_id(lambda i: pdgid.charge(i) or 0.0)
 def charge_of(particles: Arrays) -> Array:
     """Electric charge (m,) in units of e, as the file has it, or by PDG id."""
     return particles["charge"] if "charge" in particles else charge(particles["id"])
+
+
+@functools.lru_cache(maxsize=4096)
+def known_particle(i: int) -> Particle | None:
+    """The particle of a PDG id; None for an id that is none in the tables of the PDG."""
+    try:
+        return Particle.from_pdgid(i)
+    except Exception:  # of several classes of `particle`
+        return None
+
+
+def refuse_unknown_ids(ids: Array, called: str, event: Array, first: int) -> None:
+    """BadValues for an id that is no whole number, or if more than one in a hundred, but 0, is none of the PDG.
+
+    Parameters
+    ----------
+    ids, event
+        id of each particle and its event within the chunk, (m,)
+    called
+        name of the column in the file
+    first
+        number of the chunk's first entry in the file
+    """
+    refuse(called, ids, ids != np.round(ids), event, first)
+    distinct, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    unknown = np.array([i != 0 and known_particle(int(i)) is None for i in distinct.tolist()], bool)
+    if counts[unknown].sum() > UNKNOWN * len(ids):
+        where = int(np.argmax(unknown[inverse]))
+        raise BadValues(
+            f"{called} is {ids[where]:g} in entry {first + int(event[where])}, which is no PDG id of a particle "
+            f"({100 * counts[unknown].sum() / len(ids):.0f}% are none); leave `id` out, or give kinds and charge"
+        )
 
 
 def impact_parameters(

@@ -14,7 +14,7 @@ from xaug.core.errors import BadValues
 from xaug.core.files import digest_json
 from xaug.core.types import Array, Arrays
 from xaug.formats.base import CONFIGURED, FinalState, Format, Ranges, Source, UnsuitableFile, Wanted, refuse
-from xaug.formats.charges import impact_parameters
+from xaug.formats.charges import impact_parameters, refuse_unknown_ids
 from xaug.formats.containers import KINDS
 from xaug.formats.jet_files import (
     Entries,
@@ -159,10 +159,10 @@ class ColumnFiles(JetFormat):
         jagged = Jagged(arrays, spec.particles, spec.momenta, () if spec.padding is None else (spec.padding,))
         jagged.refuse_not_finite(first, but=LENGTH_COLUMNS)
         label = self._labels(chunk, wanted.classes, first) if spec.flags or spec.label else None
-        found = jets_of(jagged, self._particles(jagged), first, label)
+        found = jets_of(jagged, self._particles(jagged, first), first, label)
         return found if spec.given else replace(found, jet_event=None, events=None)
 
-    def _particles(self, jagged: Jagged) -> Arrays:
+    def _particles(self, jagged: Jagged, first: int) -> Arrays:
         """Columns of particles in GeV and mm."""
         spec = self.spec
         unit, length = MOMENTUM_UNITS[spec.momentum], LENGTHS[spec.length]
@@ -175,6 +175,8 @@ class ColumnFiles(JetFormat):
             particles = dict(zip(MOMENTA[2], p, strict=True))
         own = set(spec.particles)
         particles |= {name: jagged[name] for name in ("id", "charge") if name in own}
+        if "id" in own:
+            refuse_unknown_ids(particles["id"], spec.particles["id"], jagged.jet, first)
         if own.issuperset((*FLAGS, "charge")) and "id" not in own:
             particles["id"] = kinds_to_ids(jagged["charge"], *(jagged[name] for name in FLAGS))
         lengths: Arrays = {name: jagged[name] for name in LENGTH_COLUMNS if name in own}

@@ -96,9 +96,18 @@ class _Parquet(Container):
 
 
 class _Arrays(Container):
-    """Columns that are arrays of one length: those of a NumPy archive, or the datasets of an HDF5 file."""
+    """Columns that are arrays of one length: those of a NumPy archive, or the datasets of an HDF5 file.
 
-    def __init__(self, arrays: dict[str, Any]):
+    The fields of an array of records are columns of their own, as "consts.px".
+    """
+
+    def __init__(self, given: dict[str, Any]):
+        arrays: dict[str, Any] = {}
+        for name, own in given.items():
+            for field in own.dtype.names or ():
+                arrays[f"{name}.{field}"] = own.fields(field) if isinstance(own, h5py.Dataset) else own[field]
+            if not own.dtype.names:
+                arrays[name] = own
         lengths = {name: len(values) for name, values in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise UnsuitableFile(f"has arrays of different lengths: {lengths}")
@@ -153,17 +162,29 @@ def container_of(head: bytes) -> str | None:
 
 def _hdf5(file: h5py.File, tree: str | None) -> Container:
     """The table or the datasets of a group of an HDF5 file."""
-    group = file
-    if tree:
-        if tree not in file or not isinstance(file[tree], h5py.Group):
-            raise UnsuitableFile(f"has no group {tree!r}; it holds {', '.join(file) or 'nothing'}")
-        group = file[tree]
-    groups = [own for own in group.values() if isinstance(own, h5py.Group)]
-    for place in [group, *groups]:
-        table = place.get("table")
-        if isinstance(table, h5py.Dataset) and table.dtype.names:
-            return _PandasTable(table)
-    return _Arrays({name: own for name, own in group.items() if isinstance(own, h5py.Dataset) and own.ndim})
+    if tree and not isinstance(file.get(tree), h5py.Group):
+        raise UnsuitableFile(f"has no group {tree!r}; it holds {', '.join(file) or 'nothing'}")
+    group = file[tree] if tree else file
+    inside = {name: own for name, own in group.items() if isinstance(own, h5py.Group)}
+    tables = {name: own["table"] for name, own in {"": group, **inside}.items() if _is_pandas_table(own.get("table"))}
+    if len(tables) > 1:
+        where = f"{tree}/" if tree else ""
+        known = ", ".join(f"{where}{name}" for name in tables)
+        raise UnsuitableFile(f"holds the tables {known}; name one of them as FILE:{where}{next(iter(tables))}")
+    found: Container
+    if tables:
+        found = _PandasTable(next(iter(tables.values())))
+    else:
+        found = _Arrays({name: own for name, own in group.items() if isinstance(own, h5py.Dataset) and own.ndim})
+        if not found.columns and inside:
+            raise UnsuitableFile(f"holds only the groups {', '.join(inside)}; name one as FILE:{next(iter(inside))}")
+    found.tree = tree or ""
+    return found
+
+
+def _is_pandas_table(own: Any) -> bool:
+    """Whether an HDF5 object is a table of pandas: a dataset of blocks, whose names are attributes."""
+    return isinstance(own, h5py.Dataset) and bool(own.dtype.names) and own.dtype.names[0] == "index"
 
 
 def _members(archive: Any) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-from particle import Particle
 
 from xaug.core.errors import BadValues
 from xaug.core.types import Array
 from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
+from xaug.formats.charges import known_particle
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, jets_of
 from xaug.formats.labels import by_number, count_classes
 
@@ -64,10 +64,10 @@ def masses(ids: Array) -> Array:
     distinct, inverse = np.unique(ids, return_inverse=True)
     found = []
     for i in distinct.tolist():
-        try:
-            found.append((Particle.from_pdgid(i).mass or 0.0) / 1000.0)
-        except Exception:  # of several classes of `particle`
-            raise BadValues(f"X (id) is {i}, which is no PDG id of a particle") from None
+        particle = known_particle(i)
+        if particle is None:
+            raise BadValues(f"X (id) is {i}, which is no PDG id of a particle")
+        found.append((particle.mass or 0.0) / 1000.0)
     chosen: Array = np.array(found)[inverse] if len(ids) else np.zeros(0)
     return chosen
 

@@ -173,6 +173,8 @@ def _inspect_opened(candidate: Candidate, source: Source, processor: AnyProcesso
     if found.name in FORMATS and candidate.format is not None and not found.likeness(source):
         raise UnsuitableFile(f"is not {found.label}, as the YAML says; it seems to be {recognise(source).label}")
     contents = found.contents(source)
+    if source.tree and not contents.tree:
+        raise UnsuitableFile(f"is {found.label}, which has no tree {source.tree!r}; leave the name of the tree out")
     metadata = {**contents.metadata, **candidate.metadata}
     name = _class_name(metadata)
     label = _label(name, processor)
