@@ -120,6 +120,9 @@ class Probabilities(layers.Layer):
     def call(self, z):
         return tf_or_ops("softmax", z)
 
+    def compute_output_shape(self, shape):
+        return shape
+
 
 def nested(z):
     inside = keras.Input((3,))

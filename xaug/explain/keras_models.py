@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -247,18 +248,23 @@ def _in_float32(model: keras.Model) -> keras.Model:
     """The model, or a copy of it that computes in float32 where the model does not."""
     inner = [layer for layer in model._flatten_layers() if not isinstance(layer, keras.Model)]
     floating = [layer for layer in inner if tf.as_dtype(layer.compute_dtype or "float32").is_floating]
-    if all(layer.compute_dtype in (None, "float32") for layer in floating):
+    rounds = any(tf.as_dtype(tensor.dtype) in (tf.float16, tf.bfloat16) for tensor in model.inputs)
+    if not rounds and all(layer.compute_dtype in (None, "float32") for layer in floating):
         return model
 
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         return layer.__class__.from_config(in_float32(layer.get_config()))
 
-    copy = keras.models.clone_model(model, same_inputs(model), cloned)
+    copy = keras.models.clone_model(model, same_inputs(model, "float32"), cloned)
     copy.set_weights([np.asarray(w, np.float32) if w.dtype.kind == "f" else w for w in model.get_weights()])
     return copy
 
 
 # Errors and digests ---------------------------------------------------------------------------------------
+
+
+UNINFORMATIVE = ("in user code", "File", "Exception", "Graph execution error", "Detected at", "<stack", "Traceback")
+"""Beginnings of lines in errors of TensorFlow that do not say what was wrong."""
 
 
 @contextmanager
@@ -270,7 +276,8 @@ def plain_errors(name: str) -> Iterator[None]:
         raise
     except FAILURES as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        first = next((line for line in lines if not line.startswith(("in user code", "File", "Exception"))), "")
+        first = next((line for line in lines if not line.startswith(UNINFORMATIVE)), "")
+        first = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", first)  # names of nodes, which say nothing to the user
         raise ModelError(
             f"model {name!r} cannot be evaluated: {type(error).__name__}: {first[:300]}. Check that "
             "model(inputs, training=False) works on these inputs"

@@ -227,17 +227,23 @@ def input_names(model: Any) -> list[str]:
     return [str(origin(tensor).layer.name) for tensor in model.inputs]
 
 
-def same_inputs(model: Any) -> Any:
+def same_inputs(model: Any, floating: str | None = None) -> Any:
     """New input tensors of the names, shapes and types of a functional model's, arranged as `clone_model` takes them.
+
+    With `floating`, those of real numbers have this type.
 
     Left to itself, Keras 3 names the inputs of a clone by tensors, whose names differ from those of unnamed inputs.
     """
     import keras
+    import tensorflow as tf
+
+    def dtype(tensor: Any) -> Any:
+        return floating if floating and tf.as_dtype(tensor.dtype).is_floating else tensor.dtype
 
     return arranged(
         model,
         [
-            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+            keras.Input(batch_shape=tensor.shape, dtype=dtype(tensor), name=name)
             for name, tensor in zip(input_names(model), model.inputs, strict=True)
         ],
     )

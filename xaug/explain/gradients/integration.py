@@ -19,7 +19,7 @@ from xaug.explain.gradients.pairs import REACHED, Pairs, event_baseline_pairs
 from xaug.explain.gradients.readout import Readout
 from xaug.explain.gradients.samples import BaselineLike, sample_of
 from xaug.explain.gradients.tokens import token_inputs
-from xaug.explain.keras_models import read_output
+from xaug.explain.keras_models import plain_errors, read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.single_events import check_single_events
 from xaug.explain.targets import CLASSES, Target, described, functional
@@ -71,7 +71,8 @@ class IntegrationJob:
         whole = [name for name, elements in fixed.items() if elements.all()]
         self.sample, self.shapes = sample_of(baseline, source, self.inputs, variables, whole), shapes
         self.tokens = token_inputs(source, whole)
-        self.moved = self.tokens.packed(self.inputs), self.tokens.packed(self.sample.arrays)
+        with plain_errors(network.name):
+            self.moved = self.tokens.packed(self.inputs), self.tokens.packed(self.sample.arrays)
         if self.tokens.layers:
             network = read_output(self.tokens.model, output)
             fixed = self.tokens.frozen(fixed, shapes, self.moved[0])

@@ -91,7 +91,8 @@ class PathKernel:
         flat = x.pop(1) - b.pop(1) if self.stem.linear else None
         frozen = [self.paths.is_frozen(name) for name in self.stem.others]
         moving = [i for i, fixed in enumerate([False] * (len(x) - len(frozen)) + frozen) if not fixed]
-        return Line(b, [end - start for end, start in zip(x, b, strict=True)], flat, moving)
+        steps = [x[i] - b[i] if i in moving else tf.zeros_like(x[i], tf.float32) for i in range(len(x))]
+        return Line(b, steps, flat, moving)
 
     def _begun(self, x: Table, b: Table) -> Table:
         """The beginnings of the paths of pairs, from the columns of events and baselines."""

@@ -27,9 +27,17 @@ def check_inputs(network: ModelOutput, paths: Paths) -> None:
     for name, tensor in zip(paths.shapes, network.model.inputs, strict=True):
         dtype = tf.as_dtype(tensor.dtype)
         if not dtype.is_floating and not paths.is_frozen(name):
+            remedy = f"freeze it, with frozen=[{name!r}]"
+            if not dtype.is_bool:
+                remedy += (
+                    "; or, where its numbers are measurements, as pixels of 8 bits, explain a copy with "
+                    f"a float32 input: copy = keras.models.clone_model(model, keras.Input(shape, name={name!r}))"
+                    "; copy.set_weights(model.get_weights())"
+                )
+            between = "true and false" if dtype.is_bool else "integers"
             raise ModelError(
-                f"input {name!r} is of type {dtype.name}, and not only embeddings read it: there is no path "
-                f"between integers. Freeze it, with frozen=[{name!r}], or explain the network behind its embedding"
+                f"input {name!r} is of type {dtype.name}, and not only embeddings read it: there is no path between "
+                f"{between}. Remedy: {remedy}"
             )
 
 

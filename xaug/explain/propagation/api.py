@@ -19,7 +19,7 @@ from xaug.core.errors import ConfigurationError, ModelError, unknown_name
 from xaug.core.types import Array, Arrays
 from xaug.data.feature_names import named_columns
 from xaug.explain.attribution import Attribution
-from xaug.explain.keras_models import ModelOutput, read_output
+from xaug.explain.keras_models import ModelOutput, plain_errors, read_output
 from xaug.explain.model_inputs import named_inputs
 from xaug.explain.propagation import batches
 from xaug.explain.propagation.composites import Composite, choose
@@ -196,7 +196,8 @@ def lrp(
     n = len(next(iter(inputs.values())))
     choice = Target.choose(target, network.units, classes, n)
     if chosen.logits is None:
-        relevance, logit = batches.explain(network, inputs, how, choice, on_events)
+        with plain_errors(network.name):
+            relevance, logit = batches.explain(network, inputs, how, choice, on_events)
     else:
         relevance, logit = _by_innvestigate(chosen.logits, inputs, how.composite, choice, force, on_events)
         _check_innvestigate(network, inputs, choice, logit)

@@ -96,7 +96,7 @@ class Masking(Layer[None]):
         return self._real(x[0])
 
     def _real(self, x: Tensor) -> Tensor:
-        return tf.reduce_any(tf.not_equal(x, tf.constant(self.value, x.dtype)), axis=-1)
+        return tf.reduce_any(tf.not_equal(tf.cast(x, tf.float32), tf.constant(self.value, tf.float32)), axis=-1)
 
     def never_negative(self, inputs: Sequence[bool]) -> bool:
         return all(inputs)

@@ -263,14 +263,18 @@ def _has_negative(layer: KerasLayer) -> bool:
 def _function(layer: KerasLayer, share: Share) -> Any:
     """The operation as a function of the list of its tensors, in the type of these; of integers in theirs."""
     integers = share in (Share.NOTHING, Share.VECTOR)
-    single = operation_name(layer.config).startswith(SINGLE)
+    # comparisons are made in the type of the model, in which numbers as 0.1 are others than in float64
+    single = share is Share.NOTHING or operation_name(layer.config).startswith(SINGLE)
     call, index = layer.function, layer.options.get(NUMBER)
     options = {key: value for key, value in layer.options.items() if key != NUMBER}
     assert call is not None
 
     def compute(x: list[Tensor]) -> Tensor:
-        if integers:
-            x = [_as_in_model(one, own) for one, own in zip(x, layer.input_types, strict=True)]
+        conditions = {"bool"} if len(set(layer.input_types)) > 1 else set()  # beside numbers, as of tf.where
+        x = [
+            _as_in_model(one, own) if integers or own in conditions else one
+            for one, own in zip(x, layer.input_types or [one.dtype.name for one in x], strict=True)
+        ]
         if single:
             x = [tf.cast(one, tf.float32) if one.dtype.is_floating else one for one in x]
         floating = [one.dtype for one in x if one.dtype.is_floating]
