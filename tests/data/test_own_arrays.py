@@ -68,7 +68,8 @@ def test_split_by_name_number_and_fractions(arrays, tmp_path):
     )
     numbers = xaug.Dataset.write(tmp_path / "numbers", **arrays, split=np.arange(N) // 3 % 3)
     np.testing.assert_array_equal(numbers.load("label", "test")["label"], data.load("label", "test")["label"])
-    assert xaug.Dataset.write(tmp_path / "all", **arrays, split=(0.0, 0.0, 1.0)).size("test") == N
+    for i, all_of_it in enumerate([(0.0, 0.0, 1.0), [0.0, 0.0, 1.0], (0, 0, 1)]):
+        assert xaug.Dataset.write(tmp_path / f"all{i}", **arrays, split=all_of_it).size("test") == N
 
 
 def test_names_of_classes_as_labels_and_columns_of_a_data_frame(arrays, tmp_path):

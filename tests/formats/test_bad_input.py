@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import awkward as ak
+import layout_writers
 import numpy as np
 import pytest
 
@@ -244,6 +245,27 @@ def test_a_column_is_not_named_for_two_properties(own_file, tmp_path):
     given = own_file()
     given.write_text(given.read_text().replace("py: py", "py: px"))
     assert_matches("line 5: particles: px and py are the same column 'px'", reasons(given, tmp_path / "out"))
+
+
+def test_classes_that_are_told_twice_are_refused(made_jets, tmp_path):
+    given = layout_writers.write_jetclass_parquet(made_jets, tmp_path)
+    columns = ak.from_parquet(given)
+    own = {name: columns[name] for name in columns.fields} | {"label_QCD": np.ones(24), "label_Hbb": np.zeros(24)}
+    ak.to_parquet(ak.zip(own, depth_limit=1), given)
+    assert_matches(
+        "classes twice, by jet_label and by label_QCD, label_Hbb; leave one", reasons(given, tmp_path / "out")
+    )
+
+
+def test_a_dataset_of_one_class_brings_a_warning(made_jets, tmp_path):
+    given = layout_writers.write_qg(made_jets.some(made_jets.label == 1), tmp_path)
+    made = process([given], tmp_path / "out")
+    assert "the dataset has one class only, quark, of which no network learns" in "".join(made["warnings"])
+
+
+def test_arrays_of_python_objects_are_not_called_damaged(tmp_path):
+    np.savez(tmp_path / "own.npz", X=np.array([[1, 2], [3]], object), y=np.zeros(2))
+    assert_matches("holds arrays of Python objects", reasons(tmp_path / "own.npz", tmp_path / "out"))
 
 
 def test_a_class_is_not_chosen_twice(layouts, tmp_path):

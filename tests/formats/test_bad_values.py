@@ -97,7 +97,14 @@ OF_JETS = {
     ),
     "a pT below 0": (WITH_PT, one(pt=-5.0), r"(pt|PT)\S*( \(.*\))? is -\S+ in entry \d"),
     "MeV": (ALL, scaled(1e3), "MeV"),
-    "TeV": (ALL, scaled(1e-3), "median of 0.6 GeV, less than a jet has: the momenta seem to be in TeV"),
+    "TeV": (
+        tuple(name for name in ALL if name not in ("atlastop", "columns")), scaled(1e-3),
+        "median of 0.6 GeV, less .*: they are read as GeV and seem to be in TeV. Convert them to GeV, or .* TeV}",
+    ),
+    "GeV in a format of MeV": (
+        ("atlastop", "columns"), scaled(1e-3),
+        "median of 0.6 GeV, less .*: they are read as MeV and seem to be in GeV. Convert them to MeV, or .* GeV}",
+    ),
     "no jets": (ALL, lambda jets: jets.some([]), "has no entries; leave the file out"),
 }  # fmt: skip
 CASES = [(what, layout) for what, (layouts, _, _) in OF_JETS.items() for layout in layouts]

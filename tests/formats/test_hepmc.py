@@ -1,5 +1,6 @@
 """HepMC text as pyhepmc writes it, in all its units and versions."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,36 @@ def test_what_cannot_be_read_is_told(directory, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyhepmc", None)
     with pytest.raises(UnsuitableFile, match=r"pip install 'xaug\[hepmc\]'"):
         hepmc.pyhepmc()
+
+
+def one_event(path, place, of_event, particles=1):
+    """Beams that meet at a place, and a pion that starts there; the file may state that place for the event."""
+    event = pyhepmc.GenEvent(pyhepmc.Units.GEV, pyhepmc.Units.MM)
+    vertex = pyhepmc.GenVertex((*place, 0))
+    for sign in (1, -1):
+        vertex.add_particle_in(pyhepmc.GenParticle((0, 0, sign * 6500.0, 6500.0), 2212, 4))
+    vertex.add_particle_out(pyhepmc.GenParticle((50.0, 0, 20.0, 60.0), 211, 1 if particles else 2))
+    event.add_vertex(vertex)
+    with pyhepmc.open(str(path), "w", format="hepmc3") as file:
+        file.write(event)
+    if of_event:
+        text = path.read_text()
+        path.write_text(re.sub("(?m)^(E .*)$", rf"\1 @ {place[0]} {place[1]} {place[2]} 0", text))
+
+
+@pytest.mark.parametrize("of_event", [True, False])
+def test_displacements_count_from_where_the_beams_meet(tmp_path, of_event):
+    """Pythia with a spread of its vertices does not state the position of the event."""
+    one_event(tmp_path / "a.hepmc", (0.1, -0.2, 30.0), of_event)
+    with HEPMC.open(str(tmp_path / "a.hepmc"), "", 0, 1) as chunk:
+        found = HEPMC.read_particles(chunk, Wanted(), 0).particles
+    np.testing.assert_allclose([found[name][0] for name in ("vx", "vy", "vz")], 0, atol=1e-9)
+
+
+def test_an_event_without_final_particles_is_kept(tmp_path):
+    one_event(tmp_path / "a.hepmc", (0.0, 0.0, 0.0), False, particles=0)
+    with HEPMC.open(str(tmp_path / "a.hepmc"), "", 0, 1) as chunk:
+        assert HEPMC.read_particles(chunk, Wanted(), 0).counts.tolist() == [0]
 
 
 def test_it_is_listed_and_inspected(directory):

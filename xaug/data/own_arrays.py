@@ -262,15 +262,16 @@ def _check_processes(processes: Array, index: Array, label: Array, classes: tupl
 
 def _split(split: object, ids: Array) -> tuple[Array, JsonObject]:
     """The split (n,) of each event, and what the manifest says of it."""
-    if split is None or (isinstance(split, tuple) and len(split) == 3 and all(isinstance(f, float) for f in split)):
-        fractions = FRACTIONS if split is None else (float(split[0]), float(split[1]), float(split[2]))
+    given = np.asarray(split)
+    three = isinstance(split, (tuple, list)) and given.shape == (3,) and given.dtype.kind in "fiu"
+    if split is None or (three and (len(ids) != 3 or given.dtype.kind == "f")):
+        fractions = FRACTIONS if split is None else (float(given[0]), float(given[1]), float(given[2]))
         if not all(0 <= f <= 1 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
             raise ConfigurationError(f"split fractions {fractions}: must be three numbers >= 0 that sum to 1")
         return assign_split(ids, 0, fractions), {"split_seed": 0, "split_fractions": list(fractions)}
-    given = np.asarray(split)
     if given.shape != ids.shape:
         raise ConfigurationError(
-            f"split has the shape {given.shape}: give a name for each of {len(ids)} events, or a tuple of 3 fractions"
+            f"split has the shape {given.shape}: give a name for each of {len(ids)} events, or 3 fractions"
         )
     if given.dtype.kind in "USO":
         for name in np.unique(given.astype(str)).tolist():

@@ -30,6 +30,7 @@ class AtlasTop(JetFormat):
     suffixes = (".h5", ".hdf5")
     layout = "fjet_clus_pt, _E [MeV], _eta, _phi (jets, 200) padded with 0; labels (1: top); weights"
     containers = ("HDF5",)
+    momentum_unit = "MeV"
     signature = (*MOMENTUM.values(), LABEL)
 
     def holds(self, columns: Collection[str]) -> frozenset[str]:

@@ -213,6 +213,8 @@ class Format(ABC):
     """Endings of the file names that are taken when a directory is searched."""
     layout: ClassVar[str] = ""
     """Contents of a file and their units, in a line, for lists of all formats."""
+    momentum_unit: str = "GeV"
+    """Unit of the momenta of files, for messages."""
     gives_jets: bool = False
     """Whether files hold jets, which are not clustered again. They are then selected by no cut unless one is set."""
 

@@ -114,6 +114,7 @@ class ColumnFiles(JetFormat):
     def __init__(self, spec: ColumnSpec):
         self.spec = spec
         self.gives_jets = spec.given
+        self.momentum_unit = spec.momentum
         self.name = f"columns:{digest_json(asdict(spec))}"  # type: ignore[misc]  # each has its own
 
     def likeness(self, source: Source) -> float:

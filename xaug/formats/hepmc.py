@@ -21,6 +21,8 @@ from xaug.formats.limits import refuse_unphysical
 
 __all__ = ["HEPMC"]
 
+BEAM = 4
+"""Status code of beam particles."""
 READERS = {b"HepMC::Asciiv3": "hepmc3", b"HepMC::IO_GenEvent": "hepmc2"}
 
 
@@ -42,8 +44,10 @@ class HepMC(Format):
     def open(self, path: str, tree: str, start: int, stop: int) -> Iterator[tuple[FinalState, Array]]:
         with text(path) as file:
             file.seek(starts(path, os.stat(path).st_mtime_ns)[start])
-            found = [final_state(own) for own in islice(pyhepmc().open(file, format=reader_of(path)), stop - start)]
-        if len(found) < stop - start or not all(len(columns["pt"]) for columns, _ in found):
+            events = islice(pyhepmc().open(file, format=reader_of(path)), stop - start)
+            read = [final_state(own) if own.particles else None for own in events]
+        found = [own for own in read if own]
+        if len(found) < stop - start:
             raise BadValues(f"the text of an entry between {start} and {stop} is damaged or ends too early")
         particles = {name: np.concatenate([columns[name] for columns, _ in found]) for name in found[0][0]}
         counts = np.array([len(columns["pt"]) for columns, _ in found])
@@ -97,6 +101,21 @@ def starts(path: str, changed: int) -> Array:
     return np.array(found, int)
 
 
+def origin(event: Any, starts: Array, ends: Array) -> Array:
+    """Place (3,) of the collision: the position of the event or, where a file leaves that at 0, where the beams meet.
+
+    `starts` and `ends` are the links of the record, from particles (above 0) to vertices (below 0) and back.
+    """
+    own = event.event_pos()
+    place: Array = np.array([own.x, own.y, own.z])
+    beams = 1 + np.flatnonzero(event.numpy.particles.status == BEAM)
+    met = -ends[np.isin(starts, beams)] - 1
+    if not place.any() and len(met):
+        vertices = event.numpy.vertices
+        place = np.array([getattr(vertices, x)[met[0]] for x in "xyz"])
+    return place
+
+
 def final_state(event: Any) -> tuple[Arrays, float]:
     """Columns of the final particles of an event [GeV, mm], and its weight."""
     units = pyhepmc().Units
@@ -109,7 +128,8 @@ def final_state(event: Any) -> tuple[Arrays, float]:
     chosen = own.status == 1
     columns = cartesian(*(getattr(own, name)[chosen] for name in ("px", "py", "pz", "e")))
     columns |= {"id": own.pid[chosen]}
-    columns |= {f"v{x}": getattr(vertices, x)[made[chosen]] - getattr(event.event_pos(), x) for x in "xyz"}
+    centre = origin(event, record.links1, record.links2)
+    columns |= {f"v{x}": getattr(vertices, x)[made[chosen]] - at for x, at in zip("xyz", centre, strict=True)}
     return columns, float(event.weights[0]) if event.weights else 1.0
 
 

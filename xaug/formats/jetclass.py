@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from xaug.core.types import Array
-from xaug.formats.base import FinalState, Ranges, Source, Wanted, register_format
+from xaug.formats.base import FinalState, Ranges, Source, UnsuitableFile, Wanted, register_format
 from xaug.formats.charges import impact_parameters
 from xaug.formats.jet_files import Entries, Jagged, JetFormat, cartesian, jets_of, kinds_to_ids
 from xaug.formats.labels import by_number, count_classes, label_of_flags
@@ -48,6 +48,7 @@ class JetClass(JetFormat):
 
     def classes(self, source: Source, ranges: Ranges | None = None) -> dict[str, int]:
         container = self.container(source)
+        refuse_both(container.columns)
         names = class_names(container.columns)
         if not names:
             return {}
@@ -75,6 +76,16 @@ def class_names(columns: Collection[str]) -> tuple[str, ...]:
     if NUMBER in columns:
         return tuple(CLASSES_II.values())
     return tuple(name.removeprefix("label_") for name in FLAGS if name in columns)
+
+
+def refuse_both(columns: Collection[str]) -> None:
+    """UnsuitableFile if classes are told by flags and by a number, which may contradict each other."""
+    flags = [name for name in FLAGS if name in columns]
+    if NUMBER in columns and flags:
+        raise UnsuitableFile(
+            f"tells classes twice, by {NUMBER} and by {', '.join(flags)}; leave one of them out, or describe the file "
+            "by a YAML of the format `columns` (see notebooks/formats.md)"
+        )
 
 
 def labels(chunk: Entries, classes: Collection[str], first: int) -> Array:

@@ -211,7 +211,7 @@ class PartProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no types
                 raise FileNotFoundError(file.path) from error
             content = self.processor.read(form, opened, file.label, chunk.start)
             particles = self.processor.particles(content)
-            scale = scale_of(particles)
+            scale = scale_of(particles, form.momentum_unit)
             weights = form.weights(opened, chunk.start) if file.weight is None else named_weights(opened, file.weight)
             return Reading(chunk, content, one_for_each_event(weights, len(particles), file.weight), scale)
 

@@ -73,7 +73,7 @@ def _load(path: Path) -> Any:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise OSError("it is not a regular file")
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.name.endswith(".gz") else raw).decode("utf-8")
+        text = (gzip.decompress(raw) if path.name.endswith(".gz") else raw).decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=once)
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise ConfigurationError(f"fileset {path} cannot be read: {error}") from None

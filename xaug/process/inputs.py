@@ -143,6 +143,9 @@ def inspect(candidate: Candidate, processor: AnyProcessor) -> InputFile:
         if not local:
             reason = f"cannot be read ({_first_line(error)}); is the server reachable?"
             raise InputFileError(path, reason) from None
+        if "Object arrays cannot be loaded" in str(error):
+            reason = "holds arrays of Python objects, which could run any code; write arrays of numbers, padded with 0"
+            raise InputFileError(path, reason) from None
         raise InputFileError(
             path, f"is truncated or damaged ({_first_line(error)}); copy or generate it again"
         ) from error

@@ -19,7 +19,7 @@ def read_k_factors(path: str) -> dict[str, float]:
     import yaml
 
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             table = yaml.safe_load(file)  # JSON is YAML
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())

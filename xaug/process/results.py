@@ -20,7 +20,7 @@ from xaug.data.part_files import read_part_summary
 from xaug.data.parts import PartSummary
 from xaug.data.plugins import with_plugins
 from xaug.data.variables import table_of
-from xaug.formats.base import PROPERTIES
+from xaug.formats.base import PROPERTIES, format_of
 from xaug.process.chunks import LOST, control_histogram
 from xaug.process.inputs import InputFile
 from xaug.process.kinds import AnyProcessor
@@ -94,7 +94,8 @@ class Results:
             if part.scale is not None and part.rows:  # files without a jet are told apart before
                 found.setdefault(part.file, []).append(Magnitudes.from_json(part.scale))
         processes = {file.path: frozenset(file.processes) for file in self.files}
-        self.warnings += check_scales(found, processes)
+        units = {file.path: format_of(file.format).momentum_unit for file in self.files}
+        self.warnings += check_scales(found, processes, units)
 
     def check_processes(self, processes: Mapping[str, JsonObject]) -> None:
         """Report the processes without a row, where their yields matter; ConfigurationError if there is no row."""
@@ -140,6 +141,12 @@ class Results:
             raise ConfigurationError(
                 f"class {label} has 0 {self.processor.rows_noun()} (cut flow: {flows or 'nothing was read'})"
                 f"{reasons}{hint if flows else ''}"
+            )
+        known = self.processor.settings.classes
+        if len(known) == 1:
+            self.warnings.append(
+                f"the dataset has one class only, {known[0]}, of which no network learns; process files of all classes "
+                "together"
             )
 
     def write(

@@ -147,7 +147,7 @@ class FoundInputs:
             raise ConfigurationError(f"list {path} names itself")
         try:
             refuse_irregular(path)
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()  # Windows marks it
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"list {path} cannot be read: {error}") from None
         names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -32,9 +32,8 @@ SHORTEST, LONGEST = 0.006, 1.0
 """Smallest and largest plausible median of measured displacements [mm]: 0.02 to 0.04 in files of CMS and of Delphes."""
 SAME, OTHER = 4.0, 6.0
 """Ratio of the median displacements of two files, of the same processes and of others, above which users are warned."""
-MOMENTUM_REMEDY = (
-    "Convert them to GeV, or describe the file by a YAML with `units: {momentum: MeV}` (see notebooks/formats.md)"
-)
+LARGER, SMALLER = {"MeV": "GeV", "GeV": "TeV"}, {"TeV": "GeV", "GeV": "MeV"}
+"""Units a thousand times larger, and smaller."""
 LENGTH_REMEDY = "if it is, convert it to mm, or describe the file by a YAML with `units: {length: cm}`"
 
 
@@ -66,8 +65,17 @@ class Magnitudes:
         return cls(**{own.name: content[own.name] for own in fields(cls)})
 
 
-def scale_of(content: FinalState | Collisions) -> Magnitudes:
-    """Sizes of what a format read.
+def momentum_remedy(read_as: str, seem: str | None) -> str:
+    """Sentences about momenta that are read in one unit and seem to be in another one, with the remedy."""
+    told = f"they are read as {read_as}" + (f" and seem to be in {seem}" if seem else "")
+    return (
+        f"{told}. Convert them to {read_as}, or describe the file by a YAML of the format `columns` with "
+        f"`units: {{momentum: {seem or 'MeV'}}}` (see notebooks/formats.md)"
+    )
+
+
+def scale_of(content: FinalState | Collisions, read_as: str = "GeV") -> Magnitudes:
+    """Sizes of what a format read, whose files have momenta in the unit `read_as`.
 
     Raises
     ------
@@ -81,8 +89,8 @@ def scale_of(content: FinalState | Collisions) -> Magnitudes:
     momentum = float(np.median(sums[sums > 0])) if (sums > 0).any() else None
     if momentum is not None and momentum > MOST:
         raise BadValues(
-            f"the scalar sum of pT has a median of {momentum:.3g} GeV, more than a collision has: the momenta seem to "
-            f"be in MeV. {MOMENTUM_REMEDY}"
+            f"the scalar sum of pT has a median of {momentum:.3g} GeV, more than a collision has: "
+            f"{momentum_remedy(read_as, SMALLER.get(read_as))}"
         )
     return Magnitudes(momentum, *_length(content.particles))
 
@@ -115,7 +123,11 @@ class FileMagnitudes:
     measured: bool  # whether displacements are those of a detector
 
 
-def check_scales(found: Mapping[str, Sequence[Magnitudes]], processes: Mapping[str, frozenset[str]]) -> list[str]:
+def check_scales(
+    found: Mapping[str, Sequence[Magnitudes]],
+    processes: Mapping[str, frozenset[str]],
+    read_as: Mapping[str, str] | None = None,
+) -> list[str]:
     """Compare the files of a dataset with each other, and with what detectors measure.
 
     Parameters
@@ -124,6 +136,8 @@ def check_scales(found: Mapping[str, Sequence[Magnitudes]], processes: Mapping[s
         file -> sizes of its parts
     processes
         file -> names of its processes
+    read_as
+        file -> unit of its momenta, as its format has it; default: GeV
 
     Returns
     -------
@@ -135,19 +149,20 @@ def check_scales(found: Mapping[str, Sequence[Magnitudes]], processes: Mapping[s
     ConfigurationError
         if the momenta of all files seem to be in TeV, or those of some in other units than those of others
     """
-    files = [_of_file(file, own, processes[file]) for file, own in found.items()]
+    files, units = [_of_file(file, own, processes[file]) for file, own in found.items()], read_as or {}
     momenta = sorted((one for one in files if one.momentum), key=lambda one: one.momentum or 0.0)
     if momenta:
         low, high = momenta[0], momenta[-1]
         if (high.momentum or 0.0) < LEAST:
             raise ConfigurationError(
-                f"{high.file}: the scalar sum of pT has a median of {high.momentum:.3g} GeV, less than a jet has: the "
-                f"momenta seem to be in TeV. {MOMENTUM_REMEDY.replace('MeV', 'TeV')}"
+                f"{high.file}: the scalar sum of pT has a median of {high.momentum:.3g} GeV, less than a jet has: "
+                f"{momentum_remedy(units.get(high.file, 'GeV'), LARGER.get(units.get(high.file, 'GeV')))}"
             )
         if (high.momentum or 0.0) > APART * (low.momentum or 0.0):
+            remedy = momentum_remedy(units.get(high.file, "GeV"), None)
             raise ConfigurationError(
                 f"{low.file} and {high.file} have momenta in different units: their scalar sums of pT have medians of "
-                f"{low.momentum:.3g} and {high.momentum:.3g}, which are taken for GeV. {MOMENTUM_REMEDY}"
+                f"{low.momentum:.3g} and {high.momentum:.3g}, in GeV; {remedy}"
             )
     return [*_implausible(files), *_different(files)]
 
