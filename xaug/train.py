@@ -203,6 +203,7 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     """
     import numpy as np
 
+    from xaug.data.weights import unused_weights
     from xaug.report.single import draw_history, draw_reweighting
     from xaug.training.runs import load_run
 
@@ -225,17 +226,19 @@ def main(dataset: Path | None, output: Path, workers: int | None, choices: str |
     steps = np.array([run.steps(i) for i in range(len(run))])
     auc = np.array([metrics["auc"] for metrics in result["metrics"]])
     spread = f" +- {sample_deviation(auc):.4f} over {len(auc)} trainings" if len(auc) > 1 else ", one training"
+    data = Dataset.open(dataset)
+    warnings = [*run.scaler.warnings, *(unused_weights(data) if settings.get("weights") is None else [])]
     what = "AUC" if len(result["classes"]) == 2 else "mean AUC of one class against the rest"
     return {
         "output": str(output),
         "metrics": result["metrics"],
         "training_events": run.training_events,
-        "warnings": run.scaler.warnings,
+        "warnings": warnings,
         "summary": [
             f"{what} {auc.mean():.4f}{spread} (test split)",
             f"{run.training_events} training {noun(run.input_spec.kind)}, {steps[:, 0].mean():.0f} steps on average, "
             f"{steps[:, 1].mean():.0f} of them to the kept weights",
-            *(f"warning: {text}" for text in run.scaler.warnings),
+            *(f"warning: {text}" for text in warnings),
         ],
     }
 

@@ -1,10 +1,12 @@
 """What an event counts for, by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from xaug.core.errors import ConfigurationError, DatasetError
-from xaug.data.weights import balanced, effective_number, event_weights
+from xaug.data.weights import balanced, effective_number, event_weights, unused_weights
 
 WEIGHT = np.array([1.0, 3.0, 10.0, 30.0, 20.0])
 PROCESS = np.array(["a", "a", "b", "b", "b"])
@@ -24,6 +26,27 @@ def test_a_process_counts_as_its_number_of_events():
 def test_cross_sections():
     found = event_weights("cross_section", WEIGHT, PROCESS, {"a": 2.0, "b": 0.1, "c": 5.0})
     np.testing.assert_allclose(found, [2, 6, 1, 3, 2])
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "weights", "warned"),
+    [
+        ("jets", "atlastop", {"a": [1, 3], "b": [2, 2]}, True),
+        ("jets", "atlastop", {"a": [1, 1], "b": [2, 2]}, True),  # of one class
+        ("jets", "atlastop", {"a": [2, 2], "b": [2, 2]}, False),
+        ("jets", "xaug_tree", {"a": [1, 3], "b": [2, 2]}, False),
+        ("own", "", {"a": [1, 3], "b": [2, 2]}, False),  # which are used
+    ],
+)
+def test_weights_that_are_not_used_are_told(kind, form, weights, warned):
+    processes = {}
+    for name, own in weights.items():
+        weight = np.array(own, float)
+        processes[name] = {"label": 0, "rows": 2, "sum_weights_selected": weight.sum()}
+        processes[name]["effective_events"] = effective_number(weight)
+    manifest = {"processes": processes, "inputs": [{"format": form}]}
+    found = unused_weights(SimpleNamespace(kind=kind, path="data", manifest=manifest))
+    assert [("--weights event" in text) for text in found] == [True] * warned
 
 
 def test_balanced_classes():

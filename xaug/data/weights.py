@@ -17,7 +17,7 @@ from xaug.data.records import CLASSES
 
 __all__ = [
     "DEFAULT_WEIGHTS", "LUMINOSITY", "WEIGHTS", "balanced", "check_weights", "effective_number", "event_weights",
-    "expected_events", "labels_and_weights",
+    "expected_events", "labels_and_weights", "unused_weights",
 ]  # fmt: skip
 
 WEIGHTS = ("unit", "event", "cross_section")
@@ -44,6 +44,28 @@ def effective_number(weight: Array) -> float:
     """
     squares = float(weight @ weight)
     return float(weight.sum()) ** 2 / squares if squares else 0.0
+
+
+def unused_weights(data: Dataset) -> list[str]:
+    """A warning where jets of a dataset have different weights and count one each unless the user says otherwise.
+
+    Jets of our own tree do so, as in the paper, whose trees held no weights.
+    """
+    if DEFAULT_WEIGHTS.get(data.kind) != "unit" or data.kind == "toy":
+        return []
+    processes = [one for one in data.manifest.get("processes", {}).values() if one["rows"]]
+    means: dict[int, set[float]] = {}
+    for one in processes:
+        means.setdefault(one["label"], set()).add(round(one["sum_weights_selected"] / one["rows"], 9))
+    differ = any(one.get("effective_events", one["rows"]) < (1 - 1e-6) * one["rows"] for one in processes)
+    differ |= any(len(own) > 1 for own in means.values())
+    formats = {str(file.get("format")) for file in data.manifest.get("inputs", [])}
+    if not differ or not formats or formats <= {"xaug_tree"}:
+        return []
+    return [
+        f"the weights of {data.path} differ from jet to jet, but each jet counts one; --weights event counts them with "
+        "their weights, and --weights unit hides this line"
+    ]
 
 
 def check_weights(weight: Array) -> None:
