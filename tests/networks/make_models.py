@@ -68,6 +68,38 @@ def nested():
     return Model({"b": b, "a": a}, layers.Softmax()(head(h)), name="nested")
 
 
+def wrapped():
+    """Keras 2: layers that Keras 3 writes in another way, as transposed convolutions, wrapped models, cells, states."""
+    import tensorflow as tf
+
+    image, x = Input((6, 6, 2), name="image"), Input((5, 3), name="list")
+    i = layers.ThresholdedReLU(0.3)(layers.Conv2DTranspose(2, 3, strides=2)(image))
+    i = layers.GlobalMaxPooling2D()(i)
+    inner = keras.Sequential([Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(3)], name="inner")
+    h = layers.SpatialDropout1D(0.2)(layers.TimeDistributed(inner)(x))
+    h = layers.Conv1DTranspose(3, 2)(tf.where(h > 0, h, 0.2 * h))
+    cells = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2), layers.LSTMCell(2)])(layers.Masking()(x))
+    state = layers.GRU(3)(h, initial_state=layers.Dense(3)(i))
+    pairs = layers.Flatten()(tf.linalg.matmul(h, h, transpose_b=True))
+    einsum = layers.Flatten()(layers.EinsumDense("abc,cd->abd", (None, 2), bias_axes="d")(h))
+    ends = layers.Concatenate()([i, cells, state, layers.Dense(2)(pairs), layers.Dense(2)(einsum)])
+    return Model([image, x], layers.Dense(2)(ends), name="wrapped")
+
+
+def joined_masks():
+    """A sum of lists of which one has a mask."""
+    x = Input((5, 3))
+    h = layers.Add(name="sum")([layers.Masking()(x), layers.Dense(3)(x)])
+    return Model(x, layers.GRU(2, name="reader")(layers.Dropout(0.1)(h)))
+
+
+def multiplied_masks():
+    """A product of lists with one mask, whose padded steps Keras 3 leaves out."""
+    x = Input((5, 3))
+    h = layers.Masking()(x)
+    return Model(x, layers.Flatten()(layers.Multiply(name="product")([h, layers.Dense(3)(h)])))
+
+
 def hard_sigmoid():
     """A function that has the same name in both versions, and another formula."""
     x = Input((2,))
@@ -125,14 +157,14 @@ def save(model, name):
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for seed, make in enumerate((convolutions, recurrent, attention, nested)):
+    for seed, make in enumerate((convolutions, recurrent, attention, nested, *(() if IS_3 else (wrapped,)))):
         model = randomised(make(), seed)
         x = inputs_of(model, seed)
         y = model.predict(x, verbose=0)
         save(model, f"{make.__name__}.keras")
-        if make is recurrent:
+        if make in (recurrent, wrapped):
             model.save(HERE / f"{make.__name__}.h5")
         outputs = {f"output_{i}": one for i, one in enumerate(y if isinstance(y, list) else [y])}
         np.savez_compressed(HERE / f"{make.__name__}.npz", **x, **outputs)
-    for make in (hard_sigmoid, lambda_layer, custom_layer):
+    for make in (hard_sigmoid, lambda_layer, custom_layer, joined_masks, multiplied_masks):
         save(make(), f"refused_{make.__name__}.keras")

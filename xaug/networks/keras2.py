@@ -18,6 +18,11 @@ WITHOUT_EFFECT = (
     "batch_input_shape", "fused", "virtual_batch_size", "renorm",
 )  # fmt: skip
 """Options that Keras 3 does not know, and that change no prediction."""
+WITHOUT_GROUPS = (
+    "SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose",
+    "Conv3DTranspose",
+)  # fmt: skip
+"""Convolutions without groups in Keras 3; their number is 1 in Keras 2, unless it was given."""
 
 
 def in_form_of_keras_3(content: JsonObject) -> JsonObject:
@@ -36,11 +41,13 @@ def in_form_of_keras_3(content: JsonObject) -> JsonObject:
     renamed = RENAMED.get(kind, {})
     config = {renamed.get(key, key): value for key, value in config.items()}
     config = {key: _value(value) for key, value in config.items() if key not in WITHOUT_EFFECT}
-    if kind in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"):
-        config.pop("groups", None)  # 1: there is no other
+    if kind in WITHOUT_GROUPS and config.get("groups") == 1:
+        del config["groups"]
+    if kind == "ThresholdedReLU":
+        kind, config = "ReLU", {"threshold": config.pop("theta"), **config}
     if kind == "BatchNormalization" and isinstance(config.get("axis"), list):
         config["axis"] = config["axis"][0]
-    return {**content, "config": config}
+    return {**content, "class_name": kind, "config": config}
 
 
 def _counted_from_zero(content: Any, models: set[str]) -> Any:
@@ -123,7 +130,7 @@ SAME = {
     "zeros_like": "zeros_like", "ones_like": "ones_like",
     "add": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply", "multiply": "multiply",
     "truediv": "true_divide", "divide": "true_divide", "maximum": "maximum", "minimum": "minimum", "pow": "power",
-    "matmul": "matmul", "equal": "equal", "eq": "equal", "not_equal": "not_equal", "ne": "not_equal",
+    "equal": "equal", "eq": "equal", "not_equal": "not_equal", "ne": "not_equal",
     "greater": "greater", "gt": "greater", "greater_equal": "greater_equal", "ge": "greater_equal", "less": "less",
     "lt": "less", "less_equal": "less_equal", "le": "less_equal", "logical_and": "logical_and",
     "logical_or": "logical_or", "where": "where",
@@ -156,9 +163,11 @@ def operation_of_keras_2(config: JsonObject) -> Callable[..., Any] | None:
         return lambda x, slice_spec: operator.getitem(x, _index(slice_spec))
     from keras import ops
 
+    if name == "matmul":
+        return _matmul
     if name in SAME:
         plain = getattr(ops, SAME[name])
-        return lambda x, **given: plain(x, *given.values())
+        return lambda x, /, **given: plain(x, *given.values())
     if name == "gelu":
         return lambda x, approximate=False, **given: ops.gelu(x, approximate)
     if name == "leaky_relu":
@@ -170,7 +179,16 @@ def operation_of_keras_2(config: JsonObject) -> Callable[..., Any] | None:
     function, options = NAMED[name]
     call = getattr(ops, function)
 
-    def named(x: Any, **given: Any) -> Any:
+    def named(x: Any, /, **given: Any) -> Any:
         return call(x, **{own: given[key] for key, own in options.items() if given.get(key) is not None})
 
     return named
+
+
+def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, **options: Any) -> Any:
+    """The product of matrices, each of which may be transposed."""
+    from keras import ops
+
+    if any(options.values()):
+        raise TypeError(f"options {sorted(options)} of tf.matmul have no counterpart")
+    return ops.matmul(ops.swapaxes(a, -2, -1) if transpose_a else a, ops.swapaxes(b, -2, -1) if transpose_b else b)

@@ -17,6 +17,7 @@ from xaug.core.types import JsonObject
 from xaug.networks.keras2 import MODELS, in_form_of_keras_3, operation_of_keras_2
 from xaug.networks.keras3_operations import is_operation, operation
 from xaug.networks.keras_versions import OPERATIONS, is_keras_3, own_operation
+from xaug.networks.mask_rules import RECURRENT
 
 if TYPE_CHECKING:
     from keras import Model
@@ -32,7 +33,7 @@ SINCE_2 = {"hard_sigmoid": "is another function in Keras 3 than in Keras 2", "ha
 INDICES = ("__slice__", "slice", "__tuple__", "__ellipsis__")
 
 
-def build_model(config: JsonObject, path: str) -> Model:
+def build_model(config: JsonObject, path: str, names_masks: bool = False) -> Model:
     """The model of a configuration, whose weights are not set yet.
 
     Parameters
@@ -41,13 +42,37 @@ def build_model(config: JsonObject, path: str) -> Model:
         `module`, `class_name` and `config` of a functional or sequential model, as the other version writes them
     path : str
         the file, for messages
+    names_masks : bool
+        give each layer the mask that a file of Keras 3 names by name, also where Keras 2 would make the same of the
+        layers in front of it
 
     Raises
     ------
     ModelError
         if the model has a layer or option that does not exist here; the message names it
     """
-    return _Builder(path).model(in_form_of_keras_3(config) if is_keras_3() else config)
+    if not is_keras_3():
+        return _Builder(path, names_masks).model(config)
+    _keep_names_free(config)
+    return _Builder(path, names_masks).model(in_form_of_keras_3(config))
+
+
+def _keep_names_free(config: Any) -> None:
+    """Let Keras 3 give no name of a file to the operations that it adds, such as those which make masks."""
+    import keras
+
+    if isinstance(config, dict):
+        name = config.get("name")
+        if isinstance(name, str):
+            prefix, _, number = name.rpartition("_")
+            prefix, number = (prefix, number) if prefix and number.isdecimal() else (name, "0")
+            while keras.backend.get_uid(prefix) <= min(int(number), 10_000):
+                pass
+        for value in config.values():
+            _keep_names_free(value)
+    elif isinstance(config, list):
+        for value in config:
+            _keep_names_free(value)
 
 
 @dataclass
@@ -55,6 +80,7 @@ class _Builder:
     """Builds models and layers of one file."""
 
     path: str
+    names_masks: bool = False
 
     def refuse(self, content: JsonObject, reason: str) -> ModelError:
         """The error for a layer that cannot be built."""
@@ -111,7 +137,10 @@ class _Builder:
             own = operation_of_keras_2(config) if kind in OPERATIONS else own_operation(kind, config)
             found = own if is_keras_3() else operation(kind, config)
             if found is None:
-                raise self.refuse(content, f"is the operation {config.get('function', kind)}, which is not translated")
+                name = config.get("function", kind)
+                of_2 = "whose tensors Keras 2 does not write into files (it can open none with that operation either)"
+                reason = of_2 if name == "einsum" else "which is not translated"
+                raise self.refuse(content, f"is the operation {name}, {reason}")
             return found
         known = getattr(keras.layers, kind, None)
         if known is None:
@@ -136,7 +165,7 @@ class _Builder:
         allowed = _parameters(known)
         for key in set(config) - allowed:
             value = config.pop(key)
-            if value not in (None, False, {}, []):
+            if key != "trainable" and value not in (None, False, {}, []):
                 raise self.refuse(content, f"has the option {key}={value!r}, which does not exist in this version")
         return config
 
@@ -160,12 +189,14 @@ def _named(content: JsonObject) -> JsonObject:
 
 def _parameters(kind: type) -> set[str]:
     """Names of the options that a class of layers takes."""
-    found = {"name", "trainable", "dtype", "batch_input_shape", "zero_output_for_mask"}
+    found = set()
     for each in kind.__mro__:
         if "__init__" in vars(each) and each.__module__.startswith("keras"):
             parameters = inspect.signature(each.__init__).parameters  # type: ignore[misc]
             found |= {name for name, one in parameters.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)}
-    return found - {"self"}
+            if all(one.kind != one.VAR_KEYWORD for one in parameters.values()):
+                return found - {"self"}  # nothing goes on to the classes behind
+    return found - {"self"} | {"name", "trainable", "dtype", "batch_input_shape", "zero_output_for_mask"}
 
 
 @dataclass
@@ -200,8 +231,15 @@ class _Graph:
     def call(self, layer: Any, content: JsonObject, node: JsonObject) -> list[Any]:
         """The output tensors of one call of a layer."""
         args = [self.filled(value) for value in node["args"]]
+        if is_keras_3() and content["class_name"] in RECURRENT and args and isinstance(args[0], list):
+            args, states = [args[0][0], *args[1:]], args[0][1:]  # Keras 2 writes the states behind the input
+        else:
+            states = []
         kwargs = {key: self.filled(value) for key, value in node["kwargs"].items() if value is not None}
-        if "mask" in kwargs and self.is_automatic(node["kwargs"]["mask"]) and _has_mask(args):
+        if states:
+            kwargs["initial_state"] = states
+        is_named = self.builder.names_masks or "mask" not in kwargs
+        if not is_named and self.is_automatic(node["kwargs"]["mask"]) and _has_mask(args):
             del kwargs["mask"]  # the same mask comes with the input
         is_own = content["class_name"] in OPERATIONS or is_operation(content)
         if "training" in kwargs and not kwargs["training"]:
@@ -210,6 +248,8 @@ class _Graph:
             kwargs["use_causal_mask"] = True
         if content["class_name"] == "GetItem" and isinstance(args[-1], list):
             args[-1] = tuple(args[-1])  # JSON has no tuples
+        if content["class_name"] == "EinsumDense" and not layer.built:
+            layer.partial_output_shape = _known_sizes(layer, args[0].shape)
         try:
             found = layer(*args, **kwargs)
         except (TypeError, ValueError) as error:
@@ -261,6 +301,18 @@ class _Graph:
             return self.made[names[0], names[1]][names[2]]
         found = [self.tensors(each) for each in names]
         return found[0] if len(found) == 1 else found
+
+
+def _known_sizes(layer: Any, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The shape that an EinsumDense was given for its output, with the sizes that its input has."""
+    source, target = (layer.equation.replace(" ", "").split(mark)[i] for mark, i in ((",", 0), ("->", 1)))
+    if "..." in source:
+        return tuple(layer.partial_output_shape)
+    sizes = dict(zip(source, shape, strict=True))
+    return tuple(
+        sizes.get(label) if size is None else size
+        for label, size in zip(target[1:], layer.partial_output_shape, strict=True)
+    )
 
 
 def _has_mask(args: list[Any]) -> bool:

@@ -56,7 +56,11 @@ def assign_layers(model: Model, config: JsonObject, file: h5py.Group, path: str)
         elif layer.weights:
             if group is None:
                 raise _lacking(path, layer)
-            _assign(layer, group, path)
+            inner = content["config"].get("layer")
+            if isinstance(inner, dict) and inner["class_name"] in MODELS:  # as in TimeDistributed
+                assign_layers(layer.layer, inner, group["layer"], path)
+            else:
+                _assign(layer, group, path)
 
 
 def assign_legacy(model: Model, file: h5py.Group, path: str) -> None:
@@ -101,7 +105,13 @@ def _pairs(layer: Any, group: h5py.Group, path: str) -> Iterator[tuple[Any, list
         inside = getattr(layer, name, None) or getattr(layer, f"_{name}", None)
         if inside is None:
             raise ModelError(f"{path}: layer {layer.name!r} has weights of a part {name!r}, which does not exist here")
-        yield from _pairs(inside, group[name], path)
+        if not isinstance(inside, (list, tuple)):
+            yield from _pairs(inside, group[name], path)
+            continue
+        kinds = [_snake_case(type(each).__name__) for each in inside]  # as the cells of a recurrent layer
+        for i, each in enumerate(inside):
+            count = kinds[:i].count(kinds[i])
+            yield from _pairs(each, group[name][f"{kinds[i]}_{count}" if count else kinds[i]], path)
 
 
 def _holds_arrays(group: h5py.Group) -> bool:

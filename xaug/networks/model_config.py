@@ -42,6 +42,14 @@ PROGRAMS = {
     "JaxLayer", "FlaxLayer",
 }  # fmt: skip
 """Layers of Keras that run whatever a file names."""
+OF_ONE_VERSION = (
+    "LocallyConnected1D",
+    "LocallyConnected2D",
+    "ThresholdedReLU",
+    "GroupQueryAttention",
+    "RMSNormalization",
+)
+"""Layers that Keras 2 or Keras 3 has alone: no code of a file, whether they can be opened here or not."""
 CODE = {"Lambda": "a Lambda layer", "__lambda__": "a lambda function", "function": "a function of its own"}
 """Names of classes that hold code or name it."""
 PLAIN_OPS = (
@@ -193,7 +201,7 @@ def _in_keras(kind: str) -> bool:
     """Whether Keras has a class, activation or loss of this name."""
     import keras
 
-    if kind in ("Functional", "Policy", "DTypePolicy", "OrthogonalInitializer"):
+    if kind in ("Functional", "Policy", "DTypePolicy", "OrthogonalInitializer", *OF_ONE_VERSION):
         return True
     for area in AREAS:
         found = getattr(getattr(keras, area, None), kind, None)

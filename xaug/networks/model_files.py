@@ -21,6 +21,7 @@ from xaug.networks.keras3 import build_model
 from xaug.networks.keras3_operations import is_operation
 from xaug.networks.keras3_weights import LAYERS, assign_layers, assign_legacy
 from xaug.networks.keras_versions import is_keras_3
+from xaug.networks.mask_rules import conflict_of_masks, refuse_other_masks
 from xaug.networks.model_config import refuse_code
 from xaug.networks.own_code import OwnCode
 
@@ -151,7 +152,7 @@ def _load_archive(path: Path, unsafe: bool, own: OwnCode) -> Model:
             if native and (is_keras_3() or LAYERS[0] not in file):
                 with own.at_hand(config):
                     return own.bind(_by_keras(path, unsafe))
-            model = _by_configuration(config, unsafe, own) if native else build_model(config, str(path))
+            model = _by_configuration(config, unsafe, own) if native else _of_other_version(config, str(path))
             assign_layers(model, config, file, str(path))
     return model
 
@@ -174,8 +175,17 @@ def _load_hdf5(path: Path, unsafe: bool, own: OwnCode) -> Model:
         if native and not (is_keras_3() and any(map(is_operation, config["config"]["layers"]))):
             with own.at_hand(config):
                 return own.bind(_by_keras(path, unsafe, text))
-        model = build_model(config, str(path))
+        model = (build_model if native else _of_other_version)(config, str(path))
         assign_legacy(model, file["model_weights"], str(path))
+    return model
+
+
+def _of_other_version(config: JsonObject, path: str) -> Model:
+    """The model of a configuration of the other version, whose layers read the masks that they read there."""
+    model = build_model(config, path)
+    if conflict_of_masks(model) is not None:
+        model = build_model(config, path, names_masks=True)
+        refuse_other_masks(model, path)
     return model
 
 
