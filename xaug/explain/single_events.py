@@ -32,7 +32,7 @@ HEADS = {
     "sigmoid": (tf.sigmoid, tf.math.log_sigmoid),
     "linear": (tf.identity,),
 }
-"""What a head may make of the numbers before it, (n, units)."""
+"""By head, the functions of the numbers before it (n, units) that the output of a model may be."""
 REMEDY = "Remedy: make the same model {}, and give it the trained weights: copy.set_weights(model.get_weights())"
 RANDOM = (
     "is random: the output of the same event is another one each time, so that there is nothing to explain. "
@@ -135,7 +135,7 @@ def _culprit(model: keras.Model, together: list[tf.Tensor], alone: list[list[tf.
 
 @dataclass(frozen=True)
 class _Output:
-    """What a layer gives for copies of two events beside each other, for the same again, and for each alone."""
+    """Outputs of a layer for copies of two events beside each other, for the same again, and for each alone."""
 
     beside: Array
     again: Array
