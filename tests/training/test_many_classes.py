@@ -38,7 +38,7 @@ def place(tmp_path_factory):
     )  # fmt: skip
     train(directory / "data", directory / "run", network="event", **OPTIONS)
     explain_run(
-        directory / "run", directory / "background", method="ig", baseline="background", target="Hbb-QCD",
+        directory / "run", directory / "background", method="ig", baseline="background:QCD", target="Hbb-QCD",
         split="validation", max_events=300, per_process=5, tolerance=0.05,
     )  # fmt: skip
     rankings = {"Bbg": directory / "background"}

@@ -199,12 +199,14 @@ def _plain(settings: JsonObject) -> str:
 
 def _baseline_lines(settings: JsonObject) -> list[str]:
     """The baseline, and how far it lies from the data."""
+    from xaug.explain.gradients.baseline_class import described
+
     known, effective = settings["baseline"], settings["effective_baselines"]
     distance = known["distance"]
     near, outside = distance["nearest_neighbour_percentile"], 100 * distance["features_outside"]
     names = f" ({', '.join(distance['outside'])})" if distance["outside"] else ""
     return [
-        f"baseline: {known['kind']}, {known['events']} events, effectively {effective:.1f}",
+        f"baseline: {described(known)}, {known['events']} events, effectively {effective:.1f}",
         f"farther from its nearest event than {near:.0f}% of events are from theirs; "
         f"{outside:.1f}% of its features outside the range of the data{names}",
     ]

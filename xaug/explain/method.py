@@ -285,6 +285,9 @@ class Method(ABC, Generic[OptionsT]):
         """Digests of files that options name: attributions made with other contents are not taken for finished."""
         return {}
 
+    def check(self, job: ExplainJob[OptionsT]) -> None:
+        """Refuse options that do not go with the run or the dataset, before anything is written or computed."""
+
     def prepare(self, job: ExplainJob[OptionsT]) -> ExplainJob[OptionsT]:
         """Add to a job, once in each process, what all calls of `explain` need (as a drawn baseline)."""
         return job

@@ -9,8 +9,9 @@ BASELINE_NEED = "a baseline to compare with"
 BASELINE_HELP = (
     "Baseline: blank (zero after scaling), physical (zero before scaling), background (average over validation events "
     "of each process), weighted (the same by cross section), weighted_yield (the same by the number of events expected "
-    "after the selection), background_mean or classes_mean (one event, the mean), event:ROW of the test split, or a "
-    "file .npz or .h5 of scaled arrays by input name."
+    "after the selection), background:CLASS (the same of a class that you name; weighted:CLASS likewise), "
+    "background_mean, mean:CLASS or classes_mean (one event, the mean), event:ROW of the test split, or a file .npz or "
+    ".h5 of scaled arrays by input name."
 )
 PER_PROCESS_HELP = "Events that an averaged baseline draws from each process."
 GROUPS_HELP = (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xaug.core import provenance
-from xaug.core.errors import DatasetError, unknown_name
+from xaug.core.errors import ConfigurationError, DatasetError, unknown_name
 from xaug.core.files import atomic_path, digest_json
 from xaug.core.progress import bar
 from xaug.core.types import Array, JsonObject
@@ -115,6 +115,13 @@ def explain_run(
         check_target(options["target"], opened.classes)
     data = opened.dataset(dataset)
     output = Path(output)
+    if only is not None and opened.labels_are_predicted and dataset is None:
+        raise ConfigurationError(
+            f"--only {only} needs events of known classes, and these have no labels: add `label` to the file of "
+            "--inputs"
+        )
+    job = ExplainJob(opened, data, split, chosen, seed, output)
+    chosen_method.check(job)
     config = {
         "run": digest_json(opened.record.config), "dataset": data.digest, "split": split, "only": only,
         "max_events": max_events, "method": method, **asdict(chosen), **chosen_method.digests(chosen),
@@ -125,7 +132,6 @@ def explain_run(
         config["code"] = code_digests(code)
     if provenance.begin(output, "explain", config, made_with_attribution):
         return Explanation.open(output)
-    job = ExplainJob(opened, data, split, chosen, seed, output)
     _explain_waiting(chosen_method, job, only, max_events, scheduler)
     _write_results(chosen_method, job, config)
     return Explanation.open(output)

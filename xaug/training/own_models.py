@@ -29,7 +29,7 @@ from xaug.networks.inputs import Inputs
 from xaug.networks.keras_versions import input_names, inputs_by_key
 from xaug.networks.model_files import load_model
 from xaug.training.class_metrics import judge
-from xaug.training.runs import training_directory, write_scores
+from xaug.training.runs import PREDICTED, training_directory, write_scores
 from xaug.training.task import result_path
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def take_in(
     write_arrays(directory / EVENTS, arrays, np.full(len(label), 2))
     data = Dataset.open(directory / EVENTS)
     facts: JsonObject = {"parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights))}
-    facts["labels"] = "those that the model predicts" if given.label is None else "given"
+    by_model = given.label is None or (is_value and outputs.shape[1] > 1)
+    facts["labels"] = PREDICTED if by_model else "given"
     name = model_file.stem if model_file.stem != EVENTS else f"{EVENTS}_model"
     if index or is_value:
         facts["output"] = f"{index}{' as it is' if is_value else ''}"
@@ -149,8 +150,6 @@ def _events(path: Path, model: Model) -> _GivenEvents:
     else:
         arrays, variables = _by_name(_read_npz(path), model), {}
     inputs = {key: values for key, values in arrays.items() if key not in FIELDS}
-    if len(names) == len(inputs) == 1:
-        inputs = {names[0]: next(iter(inputs.values()))}
     for key in inputs:
         if key not in names:
             raise unknown_name(f"input of the model, in {path},", key, names)

@@ -23,7 +23,10 @@ from xaug.data.variables import Table, Variable
 from xaug.networks.inputs import Inputs
 from xaug.networks.model_files import load_model
 
-__all__ = ["Run", "RunRecord", "load_run", "training_directory"]
+__all__ = ["PREDICTED", "Run", "RunRecord", "load_run", "training_directory"]
+
+PREDICTED = "those that the model predicts"
+"""Labels of events that came without any, in the records of models of the user's."""
 
 
 def training_directory(run: Path, training: int) -> Path:
@@ -151,6 +154,11 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes by label, such as ("background", "signal")."""
         return self.record.classes
+
+    @property
+    def labels_are_predicted(self) -> bool:
+        """Whether the events of a model of the user's came without labels, which are then the model's own answers."""
+        return any(own.get("labels") == PREDICTED for own in self.record.metrics)
 
     def __len__(self) -> int:
         return len(self.metrics)

@@ -21,6 +21,7 @@ class FakeDataset:
 
     def __init__(self, manifest=None):
         self.digest, self.path, self.kind = "d1", "events", "events"
+        self.classes = ("background", "signal")
         self.fields = ["event", "label", "weight", "process", "event_id"]
         self.processes = {"signal": 1, "tt": 0, "wjets": 0}
         rng = np.random.default_rng(0)
@@ -50,6 +51,7 @@ class FakeRun:
 
     def __init__(self, data):
         self.data, self.input_spec = data, SimpleNamespace(fields=["event"])
+        self.labels_are_predicted = False
 
     def dataset(self):
         return self.data

@@ -33,7 +33,7 @@ def explained(run):
     """Both by one training, towards one class."""
     paths = [run.parent / name for name in ("lrp", "ig")]
     explain_run(run, paths[0], target="top", engine="native")
-    explain_run(run, paths[1], method="ig", target="top", baseline="background_mean")
+    explain_run(run, paths[1], method="ig", target="top", baseline="mean:QCD")
     return paths
 
 

@@ -20,6 +20,7 @@ from xaug.core.statistics import standard_error
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.estimate import announced, unfollowed
+from xaug.explain.gradients.baseline_class import described as described_baseline
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.named_baselines import (
@@ -27,6 +28,7 @@ from xaug.explain.gradients.named_baselines import (
     baseline_digests,
     baseline_of_job,
     check_choice,
+    check_class,
     with_baseline,
 )
 from xaug.explain.gradients.samples import BaselineLike
@@ -182,6 +184,9 @@ class ExpectedGradients(Method[ExpectedGradientsOptions]):
         check_choice("baseline", options.baseline, CHOICES)
         return baseline_digests(options.baseline)
 
+    def check(self, job: ExplainJob[ExpectedGradientsOptions]) -> None:
+        check_class("baseline", job.options.baseline, job)
+
     def prepare(self, job: ExplainJob[ExpectedGradientsOptions]) -> ExplainJob[ExpectedGradientsOptions]:
         """Draw the baselines."""
         return with_baseline(job, baseline_of_job(job, job.options.baseline, job.options.per_process))
@@ -196,4 +201,4 @@ class ExpectedGradients(Method[ExpectedGradientsOptions]):
         )  # fmt: skip
 
     def caption(self, settings: JsonObject) -> str:
-        return f"{super().caption(settings)}, baseline {settings['baseline']['kind']}"
+        return f"{super().caption(settings)}, baseline {described_baseline(settings['baseline'])}"

@@ -17,6 +17,7 @@ from xaug.explain.gradients.named_baselines import (
     baseline_digests,
     baseline_of_job,
     check_choice,
+    check_class,
     with_baseline,
 )
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, class_level_path, option, required
@@ -70,6 +71,9 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
     def digests(self, options: IntegratedGradientsOptions) -> JsonObject:
         check_choice("baseline", options.baseline, CHOICES)
         return baseline_digests(options.baseline)
+
+    def check(self, job: ExplainJob[IntegratedGradientsOptions]) -> None:
+        check_class("baseline", job.options.baseline, job)
 
     def prepare(self, job: ExplainJob[IntegratedGradientsOptions]) -> ExplainJob[IntegratedGradientsOptions]:
         """Draw the baselines, and find out how far they are from the data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -15,6 +15,7 @@ from xaug.core.files import digest_file
 from xaug.core.progress import note
 from xaug.core.types import Arrays, JsonObject
 from xaug.data.dataset import Dataset
+from xaug.explain.gradients.baseline_class import BY_CLASS, check_class, choose_class
 from xaug.explain.gradients.baselines import PER_PROCESS, Averaged, Blank, Event, Mean
 from xaug.explain.gradients.samples import BaselineLike, Sample, input_shapes
 
@@ -28,6 +29,7 @@ __all__ = [
     "REFERENCES",
     "baseline_digests",
     "check_choice",
+    "check_class",
     "named_baseline",
     "named_reference",
     "with_baseline",
@@ -35,14 +37,19 @@ __all__ = [
 
 AVERAGED = {"background": "equal", "weighted": "cross_section", "weighted_yield": "expected_yield"}
 """Averaged baselines, and their weights of processes as `Averaged` names them."""
-CHOICES = ("blank", "physical", *AVERAGED, "background_mean", "classes_mean", "event:ROW", "FILE.npz", "FILE.h5")
+CHOICES = (
+    "blank", "physical", *AVERAGED, "background:CLASS", "background_mean", "mean:CLASS", "classes_mean", "event:ROW",
+    "FILE.npz", "FILE.h5",
+)  # fmt: skip
 """Baselines that a command line can name, see `named_baseline`."""
 
 NEIGHBOURS = 2000
 """Training events that baselines are compared with."""
 FILES = (".npz", ".h5", ".hdf5")
 """Endings of files of arrays."""
-REFERENCES = ("zero", "background", "background_mean", "classes_mean", "event:ROW", "FILE.npz", "FILE.h5")
+REFERENCES = (
+    "zero", "background", "background_mean", "mean:CLASS", "classes_mean", "event:ROW", "FILE.npz", "FILE.h5",
+)  # fmt: skip
 """Events from which LRP can start, see `named_reference`."""
 
 
@@ -53,8 +60,9 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
     ----------
     choice : str
         "background" or "background_mean" (mean of the background events of the validation split, each process with
-        the same weight), "classes_mean" (of all classes, with the same weight), "event:ROW" (of the test split), or a
-        file .npz or .h5 of scaled arrays by input name, of one event or of several, of which the mean is taken
+        the same weight), "mean:CLASS" (of the events of a class), "classes_mean" (of all classes, with the same
+        weight), "event:ROW" (of the test split), or a file .npz or .h5 of scaled arrays by input name, of one event or
+        of several, of which the mean is taken
     run : Run
         the run whose scaler is used
     data : Dataset
@@ -71,10 +79,11 @@ def named_reference(choice: str, run: Run, data: Dataset) -> Sample:
         if there is no such reference, or the file cannot be read
     """
     choice = _renamed("reference", choice, "classes_mean")
-    if choice in ("background", "background_mean"):
+    of_class = choose_class("reference", choice, run, data)
+    if of_class is not None and of_class.name in ("background", "background_mean", "mean"):
         shapes = input_shapes(run.model(0), run.input_spec.shapes)
-        mean = Mean(data, run=run, split=_split(data)).sample(shapes)
-        return Sample(mean.arrays, provenance={**mean.provenance, "kind": choice})
+        mean = Mean(data, run=run, split=_split(data), label=of_class.label).sample(shapes)
+        return Sample(mean.arrays, provenance={**mean.provenance, "kind": of_class.name})
     if choice == "classes_mean":
         return _mean_of_classes(run, data)
     if choice.startswith("event:") or Path(choice).suffix in FILES:
@@ -91,7 +100,8 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     ----------
     choice : str
         "blank", "physical" (blank before scaling), a name in AVERAGED, "background_mean" or "classes_mean" (as of
-        `named_reference`), "event:ROW" (of the test split), or a file .npz or .h5 of scaled arrays by input name
+        `named_reference`), "event:ROW" (of the test split), or a file .npz or .h5 of scaled arrays by input name.
+        `:CLASS` behind a name in AVERAGED or behind "mean" says of which class events are taken
     run : Run
         the run whose scaler is used
     data : Dataset
@@ -112,11 +122,13 @@ def named_baseline(choice: str, run: Run, data: Dataset, seed: int = 1, per_proc
     """
     if choice in ("blank", "physical"):
         return Blank(choice == "blank", run)
-    if choice in AVERAGED:
-        return Averaged(data, per_process, AVERAGED[choice], run=run, split=_split(data), seed=seed)
     choice = _renamed("baseline", choice, "background_mean")
-    if choice == "background_mean":
-        return Mean(data, run=run, split=_split(data))
+    of_class = choose_class("baseline", choice, run, data)
+    if of_class is not None:
+        own: dict[str, Any] = {"run": run, "split": _split(data), "label": of_class.label}
+        if of_class.name not in AVERAGED:
+            return Mean(data, **own)
+        return Averaged(data, per_process, AVERAGED[of_class.name], seed=seed, **own)
     if choice == "classes_mean":
         return _mean_of_classes(run, data)
     if choice.startswith("event:"):
@@ -178,6 +190,8 @@ def check_choice(kind: str, choice: str, known: Sequence[str]) -> None:
         if it is neither one of the names nor `event:ROW` nor a file
     """
     named = choice in ("mean", *known) or choice.startswith("event:")  # "mean" is told its new name later
+    name, colon, of_class = choice.partition(":")
+    named |= bool(colon and of_class) and name in BY_CLASS and name in ("mean", *known)
     if not named and Path(choice).suffix not in FILES:
         raise unknown_name(kind, choice, known)
 

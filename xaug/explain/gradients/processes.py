@@ -62,7 +62,7 @@ class Backgrounds:
         unit = self.weights != column and DEFAULT_WEIGHTS[self.dataset.kind] == "unit"
         processes = [name for name, label in self.dataset.processes.items() if label == self.label]
         if not processes:
-            raise DatasetError(f"{self.dataset.path} has no process of label {self.label}; it gives no baseline")
+            raise DatasetError(f"{self.dataset.path} has no events of {self._class()}; they give no baseline")
         rows, inside, sums = {}, {}, {}
         for name in processes:
             rows[name] = np.flatnonzero(light["process"] == name)
@@ -88,7 +88,12 @@ class Backgrounds:
     def provenance(self, kind: str, shares: dict[str, float], **more: object) -> JsonObject:
         """Origin of a sample of these events."""
         return {"kind": kind, "weights": self.weights, "dataset": self.dataset.digest, "split": self.split,
-                "label": self.label, "shares": shares, **more}  # fmt: skip
+                "label": self.label, "class": self._class(), "shares": shares, **more}  # fmt: skip
+
+    def _class(self) -> str:
+        """Name of the class, or what a label without a class is."""
+        known = self.dataset.classes
+        return known[self.label] if 0 <= self.label < len(known) else f"label {self.label}"
 
 
 def process_weights(
@@ -141,9 +146,9 @@ def process_weights(
     return dict(zip(processes, values.tolist(), strict=True))
 
 
-def affordable(dataset: Dataset, wanted: int) -> int:
-    """Number of background events that can be drawn from each process of the validation split, `wanted` at most."""
-    _, inside, _ = Backgrounds(dataset, "equal", "validation", 0, None).shares()
+def affordable(dataset: Dataset, wanted: int, label: int = 0) -> int:
+    """Number of events of a class that can be drawn from each process of the validation split, `wanted` at most."""
+    _, inside, _ = Backgrounds(dataset, "equal", "validation", label, None).shares()
     return max(1, min(wanted, *(int(effective_number(own)) for own in inside.values())))
 
 

@@ -10,12 +10,14 @@ from xaug.core.files import digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.draws import DRAWS
+from xaug.explain.gradients.baseline_class import described as described_baseline
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.named_baselines import (
     CHOICES,
     baseline_digests,
     baseline_of_job,
     check_choice,
+    check_class,
     with_baseline,
 )
 from xaug.explain.method import Events, ExplainJob, Method, OnEvents, option, required
@@ -95,12 +97,15 @@ class ReplacingByBaselines(Replacing[OcclusionT]):
         check_choice("baseline", options.baseline, CHOICES)
         return {**super().digests(options), **baseline_digests(options.baseline)}
 
+    def check(self, job: ExplainJob[OcclusionT]) -> None:
+        check_class("baseline", job.options.baseline, job)
+
     def prepare(self, job: ExplainJob[OcclusionT]) -> ExplainJob[OcclusionT]:
         """Draw the baselines."""
         return with_baseline(job, baseline_of_job(job, job.options.baseline, job.options.per_process))
 
     def caption(self, settings: JsonObject) -> str:
-        return f"{super().caption(settings)}, baseline {settings['baseline']['kind']}"
+        return f"{super().caption(settings)}, baseline {described_baseline(settings['baseline'])}"
 
 
 class Occlusion(ReplacingByBaselines[OcclusionOptions]):

@@ -8,6 +8,7 @@ from pathlib import Path
 from xaug.core.files import digest_file
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
+from xaug.explain.gradients.baseline_class import described as described_baseline
 from xaug.explain.gradients.baselines import PER_PROCESS, Blank
 from xaug.explain.gradients.conventions import PADDING
 from xaug.explain.gradients.named_baselines import (
@@ -15,6 +16,7 @@ from xaug.explain.gradients.named_baselines import (
     baseline_digests,
     baseline_of_job,
     check_choice,
+    check_class,
     named_reference,
     with_baseline,
 )
@@ -64,7 +66,8 @@ class LrpOptions:
     reference: str = option(
         ZERO,
         "Event at which inputs get no relevance: zero of the scaled inputs, background_mean or background (mean of the "
-        "background events of the validation split), classes_mean (of all classes), event:ROW of the test split, or a "
+        "background events of the validation split), mean:CLASS (of the events of a class), classes_mean (of all "
+        "classes), event:ROW of the test split, or a "
         "file .npz or .h5 of scaled arrays by input name.",
     )
     force: bool = option(
@@ -79,8 +82,9 @@ class RescaleOptions:
 
     reference: str = option(
         "background",
-        "Events that are compared with: background (average over validation events of each background process), zero "
-        "of the scaled inputs, background_mean or classes_mean (one mean event), event:ROW of the test split, or a "
+        "Events that are compared with: background (average over validation events of each background process), "
+        "background:CLASS (of each process of a class), zero of the scaled inputs, background_mean, mean:CLASS or "
+        "classes_mean (one mean event), event:ROW of the test split, or a "
         "file .npz or .h5 of scaled arrays by input name, over whose events attributions are averaged.",
     )
     per_process: int = option(PER_PROCESS, PER_PROCESS_HELP)
@@ -104,6 +108,9 @@ class LayerwiseRelevance(Method[LrpOptions]):
         file = Path(options.reference)
         return {"reference_file": digest_file(file)} if file.is_file() else {}
 
+    def check(self, job: ExplainJob[LrpOptions]) -> None:
+        check_class("reference", job.options.reference, job)
+
     def prepare(self, job: ExplainJob[LrpOptions]) -> ExplainJob[LrpOptions]:
         """Find the event that is the reference."""
         if job.options.reference == ZERO:
@@ -120,11 +127,18 @@ class LayerwiseRelevance(Method[LrpOptions]):
             events.model, events.x, **options, classes=job.run.classes, variables=job.run.variables,
             on_events=on_events,
         )  # fmt: skip
-        return replace(found, settings={**found.settings, "reference": job.options.reference})
+        chosen = (
+            {}
+            if job.baseline is None or "class" not in job.baseline.provenance
+            else {"reference_class": job.baseline.provenance["class"]}
+        )
+        return replace(found, settings={**found.settings, "reference": job.options.reference, **chosen})
 
     def caption(self, settings: JsonObject) -> str:
         reference = settings.get("reference", ZERO)
         words = "the zero of the scaled inputs" if reference == ZERO else reference
+        if "reference_class" in settings:
+            words = f"{reference.partition(':')[0]} (class {settings['reference_class']!r})"
         return f"{self.label}, rule {settings['rule']}, target {settings['target']}, from {words}"
 
 
@@ -142,6 +156,9 @@ class Rescale(Method[RescaleOptions]):
         check_choice("reference", options.reference, REFERENCES)
         return baseline_digests(options.reference)
 
+    def check(self, job: ExplainJob[RescaleOptions]) -> None:
+        check_class("reference", job.options.reference, job)
+
     def prepare(self, job: ExplainJob[RescaleOptions]) -> ExplainJob[RescaleOptions]:
         """Draw the references."""
         from xaug.explain.gradients.conventions import frozen_elements
@@ -153,8 +170,8 @@ class Rescale(Method[RescaleOptions]):
         whole = [name for name, elements in fixed.items() if elements.all()]
         if options.reference == ZERO:
             return with_baseline(job, Blank(), whole)
-        if options.reference == "background":
-            return with_baseline(job, baseline_of_job(job, "background", options.per_process), whole)
+        if options.reference.partition(":")[0] == "background":
+            return with_baseline(job, baseline_of_job(job, options.reference, options.per_process), whole)
         return with_baseline(job, named_reference(options.reference, job.run, job.data), whole)
 
     def explain(self, job: ExplainJob[RescaleOptions], events: Events, on_events: OnEvents) -> Attribution:
@@ -168,4 +185,4 @@ class Rescale(Method[RescaleOptions]):
         )  # fmt: skip
 
     def caption(self, settings: JsonObject) -> str:
-        return f"{super().caption(settings)}, reference {settings['baseline']['kind']}"
+        return f"{super().caption(settings)}, reference {described_baseline(settings['baseline'])}"

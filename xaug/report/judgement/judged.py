@@ -16,6 +16,7 @@ from xaug.data.columns import NamedArrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.faithfulness.curves import divide
+from xaug.explain.gradients.baseline_class import background_of
 from xaug.explain.gradients.named_baselines import named_baseline
 from xaug.explain.gradients.processes import affordable
 from xaug.explain.gradients.samples import Sample, sample_of
@@ -115,14 +116,16 @@ class Judged:
     def background(self) -> Sample:
         """Background events, of which replacements are made."""
         run, data = self.run, self.explained.data
+        label = background_of(data.classes) or 0
         if data.size("validation"):
-            baseline = named_baseline("background", run, data, self.choices.seed, affordable(data, STAND_INS))
+            choice, count = f"background:{data.classes[label]}", affordable(data, STAND_INS, label)
+            baseline = named_baseline(choice, run, data, self.choices.seed, count)
             return sample_of(baseline, run.model(0), {}, run.variables, known=run.input_spec.shapes)
-        own = np.flatnonzero(self.label == 0)[:100]
+        own = np.flatnonzero(self.label == label)[:100]
         if not len(own):
             raise ConfigurationError(
-                f"{data.path} has no validation split, and no judged event is {run.classes[0]}: there is nothing to "
-                "replace deleted values by. Explain events of both classes"
+                f"{data.path} has no validation split, and no judged event is {run.classes[label]}: there is nothing "
+                "to replace deleted values by. Explain events of both classes"
             )
         return Sample({name: values[own] for name, values in self.inputs.items()})
 
