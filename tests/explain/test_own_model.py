@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -307,6 +308,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("change", "options", "reason"),
         [
+            ({"weight": np.zeros(60)}, (), "'weight' add up to 0"),
+            ({"weight": np.linspace(-2, 1, 60)}, (), "'weight' add up to -30"),
             ({"hlf": None}, (), "has no array 'hlf', which the model reads"),
             ({"more": np.zeros((60, 3))}, (), "unknown input of the model"),
             ({"hlf": np.zeros((60, 2))}, (), r"'hlf' has the shape (60, 2)"),
@@ -330,6 +333,47 @@ class TestCommand:
         assert done.exit_code == 1 and reason in done.stderr.replace("\n", " ")
         assert "Traceback" not in done.stderr
 
+    def test_an_array_under_another_name_than_the_input(self, two_classes, tmp_path):
+        """Also where the model has one input only: another name may be another quantity."""
+        np.savez(tmp_path / "x.npz", jets=np.zeros((3, 3)))
+        done = run(explain, two_classes / "tagger.h5", "--inputs", tmp_path / "x.npz", "-o", tmp_path / "a")
+        assert done.exit_code == 1 and "unknown input of the model" in done.stderr
+        assert "np.savez('test.npz', hlf=array)" in done.stderr
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            "--method lrp --engine native",
+            "--method ig --baseline blank",
+            "--method ig --baseline background --precision 0.5",
+        ],
+    )
+    def test_means_over_events_are_weighted(self, two_classes, tmp_path, options):
+        """Events of weight 2 count twice, and those of weight -1 against the others."""
+        with np.load(two_classes / "test.npz") as events:
+            x, label = events["hlf"], events["label"]
+        weight = np.random.default_rng(3).choice([2.0, 1.0, -1.0, 0.5], len(x), p=[0.3, 0.4, 0.1, 0.2])
+        np.savez(tmp_path / "x.npz", hlf=x, label=label, weight=weight)
+        done = run(
+            explain, two_classes / "tagger.h5", "--inputs", tmp_path / "x.npz", "--target", "signal",
+            *options.split(), "-o", tmp_path / "a",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        effective = weight.sum() ** 2 / (weight**2).sum()
+        assert f"events count by their weights in means of relevance: effectively {effective:.1f} of 400" in done.output
+        (found,) = load_attributions(tmp_path / "a")
+        np.testing.assert_array_equal(found.weight, weight)
+        r = found.relevance["hlf"].astype(np.float64)
+        scores = np.abs(r / np.abs(r).max(axis=1, keepdims=True))
+        table = pd.read_csv(tmp_path / "a" / "relevance.csv", index_col=0)
+        names = found.variables["hlf"]
+        np.testing.assert_allclose(table.loc[names, "mean"], np.average(scores, axis=0, weights=weight), rtol=1e-5)
+        if "ig" in options:
+            own, signal = pd.read_csv(tmp_path / "a" / "class_level_0.csv", index_col=0).loc[names], label == 1
+            for column, values in (("mean", r), ("mean_absolute", np.abs(r))):
+                expected = np.average(values[signal], axis=0, weights=weight[signal])
+                np.testing.assert_allclose(own[column], expected, rtol=1e-4, atol=1e-5)
+
     def test_an_array_without_a_name(self, made, tmp_path):
         np.save(tmp_path / "x.npy", np.zeros((3, 3)))
         done = run(explain, made[0] / "tagger.keras", "--inputs", tmp_path / "x.npy", "-o", tmp_path / "a")
@@ -345,9 +389,11 @@ class TestCommand:
             ("hlf: [a, b]", "has 3 columns, but 2 variables are named"),
             ("hfl: [a, b, c]", "did you mean 'hlf'"),
             ("hlf: {a: b}", "must be a list"),
-            ("hlf: [a, b, {nam: c}]", "must be a name, or a mapping with a name"),
+            ("hlf: [a, b, {nam: c}]", "has a column with nam: c; must be a name in text, or a mapping as {name: mass"),
+            ("hlf: [a, b, 3]", "has a column 3; must be a name in text"),
             ("hlf: [a, b, {name: c, unt: GeV}]", "has unt: 'GeV'"),
-            ("- a", "mapping"),
+            ("- a", "holds a list; it must be a mapping as `INPUT: [NAME, NAME, ...]`"),
+            ("", "is empty; it must be a mapping as `INPUT:"),
         ],
     )
     def test_wrong_variables(self, made, tmp_path, text, reason):

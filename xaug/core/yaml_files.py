@@ -75,8 +75,15 @@ WORDS: dict[type, str] = {
 }  # fmt: skip
 
 
-def read_yaml(path: Path) -> YamlMap:
+def read_yaml(path: Path, example: str = "format: columns") -> YamlMap:
     """Read a YAML file whose top is a mapping.
+
+    Parameters
+    ----------
+    path : Path
+        the file
+    example : str
+        a line of such a file, for the error about one that holds no mapping
 
     Raises
     ------
@@ -101,7 +108,10 @@ def read_yaml(path: Path) -> YamlMap:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigurationError(f"{path}, line 1: must be a mapping as `format: columns`")
+        found = (
+            "is empty" if node is None else "holds a list" if isinstance(node, yaml.SequenceNode) else "holds a text"
+        )
+        raise ConfigurationError(f"{path}, line 1: {found}; it must be a mapping as `{example}`")
     return _map(path, path.name, node)
 
 

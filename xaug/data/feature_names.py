@@ -12,7 +12,7 @@ __all__ = ["named_columns", "unique_names"]
 
 
 def named_columns(
-    inputs: Mapping[str, Array], variables: Mapping[str, Sequence[str]] | None = None
+    inputs: Mapping[str, Array], variables: Mapping[str, Sequence[str]] | Sequence[str] | None = None
 ) -> dict[str, list[str]]:
     """Names of the columns of each input, checked against the arrays.
 
@@ -21,7 +21,7 @@ def named_columns(
     inputs : dict of arrays
         by input name, each (n, ..., columns)
     variables : dict of list of str, optional
-        names of the columns of some inputs, or of all
+        names of the columns of some inputs, or of all; a list for a single input
 
     Returns
     -------
@@ -34,9 +34,18 @@ def named_columns(
         if there is no such input, or it has another number of columns
     """
     given = variables or {}
+    if not isinstance(given, Mapping):
+        if len(inputs) > 1 or isinstance(given, str):
+            raise ConfigurationError(
+                f"variables is a {type(given).__name__}; it must be a dict of lists of names by input: "
+                f"{{{next(iter(inputs))!r}: [...], ...}}"
+            )
+        given = {next(iter(inputs)): given}
     for name, names in given.items():
         if name not in inputs:
-            raise unknown_name("input in variables", name, inputs)
+            raise unknown_name("input in variables", str(name), inputs)
+        if isinstance(names, str) or not all(isinstance(one, str) for one in names):
+            raise ConfigurationError(f"variables[{name!r}] is {names!r}; it must be a list of names")
         columns = inputs[name].shape[-1]
         if names and len(names) != columns:
             raise ConfigurationError(

@@ -181,10 +181,18 @@ def _explain(
             f"largest relevance: {', '.join(found.top5)}",
             f"sum of relevance / explained output: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
             "(training 1)",
+            *_weight_lines(found.events - found.lost[0], found.effective_events),
             *([f"lost events, by training: {', '.join(map(str, found.lost))}"] if any(found.lost) else []),
             *(_baseline_lines(found.settings) if found.method.has_baseline else []),
         ],
     }
+
+
+def _weight_lines(kept: int, effective: list[float]) -> list[str]:
+    """How the means over events are weighted, where the events do not all count the same."""
+    if not effective or abs(effective[0] - kept) < 1e-6 * kept:
+        return []
+    return [f"events count by their weights in means of relevance: effectively {effective[0]:.1f} of {kept}"]
 
 
 def _plain(settings: JsonObject) -> str:

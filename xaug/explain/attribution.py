@@ -20,7 +20,7 @@ from xaug.data.variables import KINDS_0_1, Variable, table_of_version_0_1
 
 __all__ = ["Attribution", "AttributionWriter", "attribution_writer", "joined"]
 
-OPTIONAL = ("rows", "label", "reference", "within_tolerance")
+OPTIONAL = ("rows", "label", "reference", "within_tolerance", "weight")
 """Fields of an attribution with one value for each event that need not be known."""
 
 
@@ -64,6 +64,9 @@ class Attribution:
         weighted share of the event's baselines for which the sum is right to the tolerance asked for
     standard_error : dict of arrays, optional
         errors of the relevance, by input name, where only some of the baselines were taken for each event
+    weight : (n,) array, optional
+        what each event counts for in means over events, as of `xaug.explain.summary`; None: all the same. Weights may
+        be negative
     columns : dict of tuple of Variable, optional
         by input name, the variables of its columns with label, unit and group, as the run has them; where nothing but
         names are known, variables that are labelled by their names
@@ -85,6 +88,7 @@ class Attribution:
     within_tolerance: Array | None = None
     standard_error: Arrays | None = None
     columns: dict[str, tuple[Variable, ...]] = field(default_factory=dict)
+    weight: Array | None = None
     residual: Array = field(init=False)
 
     def __post_init__(self) -> None:
@@ -274,6 +278,7 @@ def joined(found: Sequence[Attribution]) -> Attribution:
         label=together("label"),
         reference=together("reference"),
         within_tolerance=together("within_tolerance"),
+        weight=together("weight"),
         standard_error=errors,
     )
 

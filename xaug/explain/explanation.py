@@ -55,6 +55,8 @@ class Explanation:
         5%, 50% and 95% quantiles, over events, of the sum of relevance over what it should be; one list a training
     lost : list of int
         number of events with a relevance that is not finite, which summaries leave out; one number a training
+    effective_events : list of float
+        effective number of the events by their weights; one number a training, none where an earlier version wrote it
     top5 : list of str
         the features of largest mean relevance
     rankings : dict of list of str
@@ -77,6 +79,7 @@ class Explanation:
     settings: JsonObject = field(repr=False)
     conserved: list[list[float]] = field(repr=False)
     lost: list[int]
+    effective_events: list[float]
     top5: list[str]
     rankings: dict[str, list[str]] = field(repr=False)
     config: JsonObject = field(repr=False)
@@ -99,7 +102,7 @@ class Explanation:
                 directory, method, Path(content["run"]), Path(content["dataset"]), config["run"], config["dataset"],
                 config["split"], config.get("only"), config.get("baseline"), content["trainings"], content["events"],
                 content["settings"], content["conserved_5_50_95"], content.get("lost", [0] * content["trainings"]),
-                content["top5"], content.get("rankings", {}), config,
+                content.get("effective_events", []), content["top5"], content.get("rankings", {}), config,
             )  # fmt: skip
         except KeyError as error:
             raise DatasetError(

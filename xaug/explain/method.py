@@ -226,12 +226,15 @@ class Events:
         scaled inputs by input name, each (n, ...)
     label : (n,) array
         class of each event, 0 for background and 1 for signal
+    weight : (n,) array, optional
+        what each event counts for in means over events; None: all the same
     """
 
     model: keras.Model
     training: int
     x: Arrays
     label: Array
+    weight: Array | None = None
 
 
 class Method(ABC, Generic[OptionsT]):

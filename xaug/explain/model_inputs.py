@@ -55,7 +55,8 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
         try:
             arrays[name] = _checked(name, given[name], wanted, kind)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{error}{_crossed(name, wanted, given)}") from None
+            hint = "" if _fits(np.shape(given[name])[1:], wanted) else _crossed(name, wanted, given)
+            raise ConfigurationError(f"{error}{hint}") from None
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
         raise ConfigurationError(f"inputs have different numbers of events: {lengths}")
@@ -118,6 +119,8 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 def _checked(name: str, values: Any, wanted: tuple[int | None, ...], dtype: Any) -> Array:
     """The array of one input, of the wanted shape (without the event axis) and type, with finite numbers only."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():  # type: ignore[no-untyped-call]
+        raise ConfigurationError(f"input {name!r} is a masked array; fill it, or leave masked events out")
     try:
         array: Array = np.asarray(values)
         if array.dtype.kind in "cMm":

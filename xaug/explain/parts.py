@@ -18,6 +18,7 @@ import numpy as np
 from xaug.core.errors import DatasetError
 from xaug.core.files import digest_json
 from xaug.core.types import Array
+from xaug.data.own_arrays import KIND
 from xaug.explain.attribution import Attribution
 from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents, part_path
 from xaug.training.runs import load_run
@@ -134,10 +135,17 @@ def _kept(task: _BlockTask) -> Attribution | None:
 
 
 def _explained(task: _BlockTask, job: ExplainJob[Any], model: Any, on_events: OnEvents) -> Attribution:
-    """Explain the events of a block by the model of its training."""
-    arrays = job.data.load_rows([*job.run.input_spec.fields, "label"], job.split, task.rows)
-    events = Events(model, task.training, job.run.inputs(arrays), arrays["label"])
-    return replace(task.source.method.explain(job, events, on_events), rows=task.rows, label=events.label)
+    """Explain the events of a block by the model of its training.
+
+    Events of the user's own arrays keep their weights; those of other kinds count one each, as in the papers.
+    """
+    weighted = job.data.kind == KIND
+    fields = [*job.run.input_spec.fields, "label", *(["weight"] if weighted else [])]
+    arrays = job.data.load_rows(fields, job.split, task.rows)
+    weight = arrays["weight"] if weighted else None
+    events = Events(model, task.training, job.run.inputs(arrays), arrays["label"], weight)
+    found = task.source.method.explain(job, events, on_events)
+    return replace(found, rows=task.rows, label=events.label, weight=weight)
 
 
 def _on_cluster(tasks: list[_BlockTask], client: Client, on_events: OnEvents) -> Iterator[Attribution]:

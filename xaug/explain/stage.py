@@ -180,7 +180,7 @@ def _write_results(method: AnyMethod, job: ExplainJob[Any], config: JsonObject) 
     provenance.write(
         directory, "explain", config, run=str(job.run.path.resolve()), dataset=str(job.data.path.resolve()),
         classes=list(job.data.classes), trainings=len(job.run), events=done[0].events, settings=done[0].settings,
-        lost=[a.lost for a in done],
+        lost=[a.lost for a in done], effective_events=[round(a.effective, 3) for a in done],
         conserved_5_50_95=[np.nanpercentile(a.conserved, [5, 50, 95]).round(4).tolist() for a in done],
         top5=list(table.index[:5]), rankings=rank_features(directory, method, len(done), table),
     )  # fmt: skip

@@ -223,7 +223,9 @@ class Target:
         ConfigurationError
             if there is no such class or output, or not one target per event
         """
-        classes = tuple(classes)
+        classes = checked_classes(classes, units)
+        if target is None:
+            raise ConfigurationError("target is None; give a class, an index, a difference 'A-B' or 'predicted'")
         target = _by_role(target, classes)
         if isinstance(target, (list, tuple, np.ndarray)) or hasattr(target, "__array__"):
             values = np.asarray(target)
@@ -268,6 +270,28 @@ class Target:
             return None
         factors: Array = np.asarray(self.sign)[..., None] * np.eye(units)[self.unit]
         return factors
+
+
+def checked_classes(classes: Sequence[str], units: int) -> tuple[str, ...]:
+    """Names of the classes, one for each output; two for a single output. The default ones fit any number of outputs.
+
+    Raises
+    ------
+    ConfigurationError
+        if they are no names, are not as many as the outputs, are empty, or are there twice
+    """
+    given = (classes,) if isinstance(classes, str) else tuple(classes)
+    if given == CLASSES:
+        return given
+    wanted = (2, 1) if units == 1 else (units,)
+    named = not isinstance(classes, str) and all(isinstance(name, str) and name for name in given)
+    if not named or len(given) not in wanted or len(set(given)) != len(given):
+        outputs = "one output, which has two classes" if units == 1 else f"{units} outputs"
+        raise ConfigurationError(
+            f"classes is {classes!r}; the model has {outputs}: give a list of different names, in the order of the "
+            "outputs"
+        )
+    return given
 
 
 def _by_role(target: object, classes: tuple[str, ...]) -> object:

@@ -61,6 +61,8 @@ def load_model(path: str | os.PathLike[str], *, unsafe: bool = False, code: str 
         if the file cannot be opened, or would run code and `unsafe` is not set; the message names layer and remedy
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not isinstance(path, (str, os.PathLike)):
+        raise ModelError(f"{path!r} is no path; give that of the file of a model, as 'model.keras'")
     path = Path(path)
     if not path.exists():
         raise ModelError(f"{path} does not exist")

@@ -152,7 +152,10 @@ def _events(path: Path, model: Model) -> _GivenEvents:
     inputs = {key: values for key, values in arrays.items() if key not in FIELDS}
     for key in inputs:
         if key not in names:
-            raise unknown_name(f"input of the model, in {path},", key, names)
+            raise ConfigurationError(
+                f"{unknown_name(f'input of the model, in {path},', key, names)}. Each array has the name of an input, "
+                f"as np.savez('test.npz', {names[0]}=array)"
+            )
     for name, tensor in zip(names, model.inputs, strict=True):
         if name not in inputs:
             raise ConfigurationError(f"{path} has no array {name!r}, which the model reads; it has {', '.join(arrays)}")
@@ -175,6 +178,10 @@ def _check_fields(path: Path, n: int, label: Array | None, weight: Array | None)
         if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
             event = np.argwhere(~np.isfinite(values))[0][0]
             raise ConfigurationError(f"{path}: {key!r} is NaN or infinity in event {event}; leave such events out")
+    if weight is not None and not weight.sum() > 0:
+        raise ConfigurationError(
+            f"{path}: the numbers of 'weight' add up to {weight.sum():g}; means over events need a positive sum"
+        )
 
 
 def _by_name(arrays: Arrays, model: Model) -> Arrays:
@@ -223,7 +230,7 @@ def _check_shape(path: Path, name: str, values: Array, wanted: tuple[int | None,
 
 def _read_variables(path: Path) -> dict[str, list[Variable]]:
     """Variables of each input: a list of names, or of mappings with `name`, `label`, `unit` and `group`."""
-    content = read_yaml(path)
+    content = read_yaml(path, "INPUT: [NAME, NAME, ...]")
     found = {}
     for block, columns in content.values.items():
         if not isinstance(columns, list):
@@ -237,7 +244,10 @@ def _variable(content: Any, block: str, column: Any) -> Variable:
         return Variable(column, column.replace("_", " "))
     own = getattr(column, "values", column)
     if not isinstance(own, Mapping) or not isinstance(own.get("name"), str):
-        raise content.error(block, f"{block!r} has a column {column!r}; must be a name, or a mapping with a name")
+        shown = f"with {', '.join(f'{k}: {v}' for k, v in own.items())}" if isinstance(own, Mapping) else repr(column)
+        raise content.error(
+            block, f"{block!r} has a column {shown}; must be a name in text, or a mapping as {{name: mass, unit: GeV}}"
+        )
     for key, value in own.items():
         if key not in KEYS or not isinstance(value, str):
             raise content.error(

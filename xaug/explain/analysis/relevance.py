@@ -11,16 +11,18 @@ variable. `signed_share` in `summary` has no such advantage.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.statistics import sample_deviation
-from xaug.core.types import Array, Arrays, JsonObject
+from xaug.core.types import Array, ArrayLike, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
+from xaug.data.weights import effective_number
 from xaug.explain.attribution import Attribution
+from xaug.explain.event_weights import checked_weights, positive_sum
 
 __all__ = [
     "LIST_RELEVANCE", "MeanRelevance", "feature_relevance", "mean_relevance", "normalized", "signed_relevance",
@@ -187,8 +189,11 @@ class MeanRelevance:
     ----------
     events, lost : int
         number of events, and of those that are lost (`Attribution.is_lost`)
+    effective : float
+        effective number of the events that are not lost, (sum of weights)^2 / (sum of squared weights)
     mean, signed : Series
-        mean normalised absolute and signed relevance of each feature over the events that are not lost
+        mean normalised absolute and signed relevance of each feature over the events that are not lost, by their
+        weights
     conserved : array
         `Attribution.conserved` of the events that are not lost
     settings : dict
@@ -197,6 +202,7 @@ class MeanRelevance:
 
     events: int
     lost: int
+    effective: float
     mean: pd.Series
     signed: pd.Series
     conserved: Array
@@ -212,21 +218,39 @@ def mean_relevance(groups: Iterable[Attribution], list_relevance: str = "absolut
         events of one training
     list_relevance : {"absolute", "signed", "columns"}
         how the scores of a particle list add up, see `LIST_RELEVANCE`
+
+    Raises
+    ------
+    ConfigurationError
+        if the weights of the events do not add up to a positive number
     """
-    sums, signed, conserved, events, lost = [], [], [], 0, 0
+    sums, signed, conserved, weights, events, lost = [], [], [], [], 0, 0
     settings: JsonObject = {}
     for group in groups:
-        sums.append(feature_relevance(group, list_relevance).sum())
-        signed.append(signed_relevance(group).sum())
+        weight = np.ones(len(group)) if group.weight is None else np.asarray(group.weight, np.float64)
+        sums.append(feature_relevance(group, list_relevance).mul(weight, axis=0).sum())
+        signed.append(signed_relevance(group).mul(weight, axis=0).sum())
         settings, events, lost = settings or group.settings, events + len(group), lost + group.lost
         conserved.append(group.conserved[~group.is_lost])
-    kept = events - lost or np.nan
+        weights.append(weight[~group.is_lost])
+    kept = np.concatenate(weights)
+    total = float(positive_sum(kept).sum()) if len(kept) else np.nan
     return MeanRelevance(
-        events, lost, sum(sums) / kept, sum(signed) / kept, np.concatenate(conserved), settings
+        events, lost, effective_number(kept), sum(sums) / total, sum(signed) / total, np.concatenate(conserved),
+        settings,
     )  # fmt: skip
 
 
-def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute") -> pd.DataFrame:
+def _weighted(attributions: Sequence[Attribution], weights: ArrayLike | None) -> list[Attribution]:
+    """The attributions with weights (n,) of the user's; with their own where none are given."""
+    if weights is None:
+        return list(attributions)
+    return [replace(one, weight=checked_weights(weights, len(one))) for one in attributions]
+
+
+def summary(
+    attributions: Sequence[Attribution], list_relevance: str = "absolute", *, weights: ArrayLike | None = None
+) -> pd.DataFrame:
     """Rank the features by their relevance, with its spread over trainings.
 
     Parameters
@@ -235,6 +259,8 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
         one a training
     list_relevance : {"absolute", "signed", "columns"}
         how the scores of a particle list add up, see `LIST_RELEVANCE`
+    weights : (n,) array, optional
+        what each event counts for in the means, also negative; default: `Attribution.weight`, or 1 where that is None
 
     Returns
     -------
@@ -249,13 +275,14 @@ def summary(attributions: Sequence[Attribution], list_relevance: str = "absolute
     Raises
     ------
     ConfigurationError
-        if there are no attributions or no events, or the attributions have different features
+        if there are no attributions or no events, the attributions have different features, or the weights do not fit
+        or do not add up to a positive number
 
     References
     ----------
     arXiv:2011.13466, section 5.1
     """
-    return summary_of([mean_relevance([a], list_relevance) for a in attributions])
+    return summary_of([mean_relevance([a], list_relevance) for a in _weighted(attributions, weights)])
 
 
 def summary_of(trainings: Sequence[MeanRelevance]) -> pd.DataFrame:

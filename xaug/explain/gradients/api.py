@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.kinds import is_number, is_whole
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.checkpoint import Checkpoint, Resumable, StoredArrays
@@ -145,8 +146,10 @@ def integrated_gradients(
     )  # fmt: skip
     drawn = None
     if baselines_per_event is not None:
-        if baselines_per_event < 2:
-            raise ConfigurationError(f"baselines_per_event {baselines_per_event}: at least 2 give a standard error")
+        if not is_whole(baselines_per_event) or baselines_per_event < 2:
+            raise ConfigurationError(
+                f"baselines_per_event {baselines_per_event!r}: a whole number, at least 2, gives a standard error"
+            )
         drawn = np.random.default_rng(seed).choice(
             len(job.sample), (len(job), baselines_per_event), p=job.sample.weights
         )
@@ -188,8 +191,8 @@ def attribute_drawn(
     -------
     Attribution or None
     """
-    if precision is not None and not 0 <= precision < np.inf:
-        raise ConfigurationError(f"precision {precision}: must be positive, or 0 for all pairs")
+    if precision is not None and not (is_number(precision) and 0 <= precision < np.inf):
+        raise ConfigurationError(f"precision {precision!r}: must be positive, or 0 for all pairs")
     if not precision or not pays(job):
         return None
     drawn = draw_integral(job, precision, seed, on_block, on_events, checkpoint, kept)

@@ -18,8 +18,9 @@ import pandas as pd
 
 from xaug.core.errors import ConfigurationError, ModelError
 from xaug.core.statistics import sample_deviation
-from xaug.core.types import Array, Arrays, JsonObject
+from xaug.core.types import Array, ArrayLike, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
+from xaug.explain.event_weights import checked_weights, positive_sum
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.integration import IntegrationJob, TargetLike
 from xaug.explain.gradients.pairs import Pairs
@@ -71,6 +72,7 @@ def class_attribution(
     tolerance: float = 1e-3,
     *,
     classes: Sequence[str] = CLASSES,
+    weights: ArrayLike | None = None,
     precision: float | None = None,
     replicas: int = 200,
     max_nodes: int = 128,
@@ -98,6 +100,8 @@ def class_attribution(
         allowed error of the sum of attributions, for 95% of all pairs of an event and a baseline
     classes : sequence of str, optional
         names of the outputs, in their order; for a single output, the names of -logit and +logit
+    weights : (n,) array, optional
+        what each event counts for in the means, also negative; default: all count the same
     precision : float, optional
         take for each event only as many baselines, drawn by their weights, as are needed to bring the error of every
         signed mean from this drawing below this fraction of the largest one; default: all pairs
@@ -154,7 +158,7 @@ def class_attribution(
         raise ConfigurationError(f"{len(job)} events: at least 2 make a class")
     rng = np.random.default_rng(seed)
     drawn = None if precision is None else _drawn(job, precision, rng)
-    sums = ClassSums(job, replicas, rng, drawn)
+    sums = ClassSums(job, replicas, rng, drawn, events=checked_weights(weights, len(job)))
     done = 0
     for pairs in job.pairs(drawn):
         sums.add(pairs)
@@ -237,6 +241,8 @@ class ClassSums:
         rows of the baselines of each event; default: all of them
     chosen : (n,) array of bool, optional
         whether an event is of the class; default: all are
+    events : (n,) array, optional
+        weights of the events; default: all are 1
     """
 
     def __init__(
@@ -246,6 +252,7 @@ class ClassSums:
         rng: np.random.Generator,
         drawn: Array | None = None,
         chosen: Array | None = None,
+        events: Array | None = None,
     ):
         self.shapes, self.names, self.rng = job.shapes, feature_names_of(job.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
@@ -256,6 +263,7 @@ class ClassSums:
         self.weights = weights.astype(np.float32)
         self.chosen = np.ones(len(job), bool) if chosen is None else chosen
         self.place = np.cumsum(self.chosen) - 1
+        self.events = None if events is None else np.asarray(events, np.float64)[self.chosen]
         n, features = int(self.chosen.sum()), len(self.names)
         self.by_event, self.by_event_absolute = np.zeros((n, features)), np.zeros((n, features))
         self.lost = np.zeros(n, bool)  # events with an attribution that is no finite number
@@ -300,8 +308,9 @@ class ClassSums:
             np.where(_spread(~self.lost[place], v), v, 0) for v in feature_values(averaged, self.shapes)
         )
         self.by_event[place], self.by_event_absolute[place] = of_class[:, 0], absolute[:, 0]
-        self.replica[0] += of_class.sum(axis=0, dtype=np.float64)
-        self.replica[1] += absolute.sum(axis=0, dtype=np.float64)
+        own = np.ones(len(place)) if self.events is None else self.events[place]
+        self.replica[0] += (of_class * _spread(own, of_class)).sum(axis=0, dtype=np.float64)
+        self.replica[1] += (absolute * _spread(own, absolute)).sum(axis=0, dtype=np.float64)
 
     def state(self) -> Arrays:
         """All sums as they are now."""
@@ -331,9 +340,10 @@ class ClassSums:
         if n == 0:
             raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
         signed, absolute = self.by_event[kept], self.by_event_absolute[kept]
+        own = np.ones(n) if self.events is None else positive_sum(self.events[kept])
         columns = {}
         for (name, values, error), replica in zip(
-            with_event_errors(signed, absolute, replicas, self.rng), self.replica / n, strict=True
+            with_event_errors(signed, absolute, replicas, self.rng, own), self.replica / own.sum(), strict=True
         ):
             columns[name] = values
             columns[f"{name}_error_events"] = error
@@ -342,22 +352,37 @@ class ClassSums:
             k = self.drawn.shape[1]
             first, second = self.moments[:, kept] / k
             variance = np.maximum(second - first**2, 0) / (k - 1)  # of an event's mean
-            columns["mean_error_pairs"] = np.sqrt(variance.sum(axis=0)) / n
-            columns["mean_absolute_excess"] = np.sqrt(variance).mean(axis=0)
+            columns |= drawing_errors(np.sqrt(variance), own)
         return ranked_table(columns, self.names)
 
 
 def with_event_errors(
-    signed: Array, absolute: Array, replicas: int, rng: np.random.Generator
+    signed: Array, absolute: Array, replicas: int, rng: np.random.Generator, weights: Array
 ) -> list[tuple[str, Array, Array]]:
-    """Means over events of signed and absolute attributions (events, features), with bootstrap errors over events."""
+    """Means over events of signed and absolute attributions (events, features), with bootstrap errors over events.
+
+    The means are weighted by weights (events,), of which a replica draws some: a replica whose weights do not add up to
+    a positive number is drawn again.
+    """
     n = len(signed)
     drawn = np.zeros((replicas, 2, signed.shape[1]))
     for i in range(replicas):  # the weights of all replicas would take much more memory than the attributions
-        events = rng.multinomial(n, np.full(n, 1 / n)) / n
+        events: Array = np.zeros(n)
+        while not events.sum() > 0:
+            events = rng.multinomial(n, np.full(n, 1 / n)) * weights
+        events /= events.sum()
         drawn[i] = events @ signed, events @ absolute
-    error = sample_deviation(drawn)
-    return [("mean", signed.mean(axis=0), error[0]), ("mean_absolute", absolute.mean(axis=0), error[1])]
+    error, shares = sample_deviation(drawn), weights / weights.sum()
+    return [("mean", shares @ signed, error[0]), ("mean_absolute", shares @ absolute, error[1])]
+
+
+def drawing_errors(errors: Array, weights: Array) -> Arrays:
+    """What the errors (events, features) of drawing do to means over events of weights (events,)."""
+    shares = weights[:, None] / weights.sum()
+    return {
+        "mean_error_pairs": np.sqrt(((shares * errors) ** 2).sum(axis=0)),
+        "mean_absolute_excess": (np.abs(shares) * errors).sum(axis=0),
+    }
 
 
 def ranked_table(columns: Mapping[str, Array], names: Sequence[str]) -> pd.DataFrame:

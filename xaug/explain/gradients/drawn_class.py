@@ -13,8 +13,10 @@ from xaug.core.errors import ModelError
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
+from xaug.explain.event_weights import positive_sum
 from xaug.explain.gradients.class_level import (
     baseline_replicas,
+    drawing_errors,
     feature_names_of,
     feature_values,
     ranked_table,
@@ -35,10 +37,13 @@ class DrawnClass:
         the integration
     chosen : (n,) array of bool
         whether an event is of the class
+    events : (n,) array, optional
+        weights of the events; default: all are 1
     """
 
-    def __init__(self, job: IntegrationJob, chosen: Array) -> None:
+    def __init__(self, job: IntegrationJob, chosen: Array, events: Array | None = None) -> None:
         self.job, self.chosen = job, chosen
+        self.events = np.ones(len(chosen)) if events is None else np.asarray(events, np.float64)
         self.names = feature_names_of(job.shapes, job.variables)
         self.sums = np.zeros((2, len(job.sample), len(self.names)))
         self.counts = np.zeros(len(job.sample))
@@ -50,10 +55,11 @@ class DrawnClass:
             return
         values, columns = block.values[inside], block.columns[inside]
         signs = np.sign(values.mean(axis=1, keepdims=True))
-        np.add.at(self.counts, columns.ravel(), 1)
+        weights = np.repeat(self.events[block.rows][inside], columns.shape[1])
+        np.add.at(self.counts, columns.ravel(), weights)
         for total, own in zip(self.sums, (values, signs * values), strict=True):
             signed, _ = feature_values(self._by_name(own), self.job.shapes)
-            np.add.at(total, columns.ravel(), signed.reshape(columns.size, -1))
+            np.add.at(total, columns.ravel(), weights[:, None] * signed.reshape(columns.size, -1))
 
     def state(self) -> Arrays:
         """The sums as they are now."""
@@ -83,16 +89,18 @@ class DrawnClass:
         if not kept.any():
             raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
         signed, absolute = feature_values({name: v[kept] for name, v in found.relevance.items()}, self.job.shapes)
+        weights = positive_sum(self.events[kept])
         by_baseline = np.divide(
             self.sums, self.counts[:, None], out=np.zeros_like(self.sums), where=self.counts[:, None] > 0
         )
         replica = baseline_replicas(self.job.sample, replicas, rng) @ by_baseline
         columns: dict[str, Array] = {}
-        for (name, mean, error), own in zip(with_event_errors(signed, absolute, replicas, rng), replica, strict=True):
+        means = with_event_errors(signed, absolute, replicas, rng, weights)
+        for (name, mean, error), own in zip(means, replica, strict=True):
             columns |= {name: mean, f"{name}_error_events": error, f"{name}_error_baselines": sample_deviation(own)}
         errors = {name: v[kept].astype(np.float64) for name, v in (found.standard_error or {}).items()}
         squares, _ = feature_values({name: v**2 for name, v in errors.items()}, self.job.shapes)
         excess, _ = feature_values(errors, self.job.shapes)
-        columns["mean_error_pairs"] = np.sqrt(squares.sum(axis=0)) / kept.sum()
-        columns["mean_absolute_excess"] = excess.mean(axis=0)
+        columns["mean_error_pairs"] = drawing_errors(np.sqrt(squares), weights)["mean_error_pairs"]
+        columns["mean_absolute_excess"] = drawing_errors(excess, weights)["mean_absolute_excess"]
         return ranked_table(columns, self.names)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaug.core.errors import ConfigurationError
+from xaug.core.kinds import is_number, is_whole
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.data.feature_names import named_columns
 from xaug.explain.gradients.conventions import PADDING, PaddingLike, frozen_elements
@@ -55,10 +56,10 @@ class IntegrationJob:
         fast: bool = True,
         variables: Mapping[str, Sequence[str]] | None = None,
     ):
-        if not tolerance > 0:
-            raise ConfigurationError(f"tolerance {tolerance}: must be positive")
-        if not 1 <= max_nodes <= MAX_NODES:
-            raise ConfigurationError(f"max_nodes {max_nodes}: must be between 1 and {MAX_NODES}")
+        if not is_number(tolerance) or not tolerance > 0:
+            raise ConfigurationError(f"tolerance {tolerance!r}: must be a positive number")
+        if not is_whole(max_nodes) or not 1 <= max_nodes <= MAX_NODES:
+            raise ConfigurationError(f"max_nodes {max_nodes!r}: must be a whole number between 1 and {MAX_NODES}")
         network = read_output(model, output)
         source = functional(network.source)
         self.inputs = named_inputs(source, inputs)
@@ -69,7 +70,7 @@ class IntegrationJob:
         shapes = {name: values.shape[1:] for name, values in self.inputs.items()}
         fixed = frozen_elements(frozen, shapes, self.variables) if len(frozen) else {}
         whole = [name for name, elements in fixed.items() if elements.all()]
-        self.sample, self.shapes = sample_of(baseline, source, self.inputs, variables, whole), shapes
+        self.sample, self.shapes = sample_of(baseline, source, self.inputs, self.variables, whole), shapes
         self.tokens = token_inputs(source, whole)
         with plain_errors(network.name):
             self.moved = self.tokens.packed(self.inputs), self.tokens.packed(self.sample.arrays)

@@ -10,6 +10,7 @@ from xaug.core.files import atomic_path
 from xaug.core.types import JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.checkpoint import checkpoint_of
+from xaug.explain.event_weights import positive_sum
 from xaug.explain.gradients.baselines import PER_PROCESS
 from xaug.explain.gradients.conventions import PADDING
 from xaug.explain.gradients.named_baselines import (
@@ -102,8 +103,10 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
             padding=options.padding,
         )  # fmt: skip
         of_class = np.isin(events.label, labels_of(options.target, job.run.classes))
+        if events.weight is not None and of_class.any():
+            positive_sum(events.weight[of_class])  # before any work
         is_class, rng = bool(of_class.sum() >= 2), np.random.default_rng([job.seed, events.training])
-        drawn = DrawnClass(integration, of_class) if is_class else None
+        drawn = DrawnClass(integration, of_class, events.weight) if is_class else None
         on_block = drawn.add if drawn is not None else lambda block: None
         checkpoint = checkpoint_of(job, events)
         of_drawn = {} if drawn is None else {"class": drawn}
@@ -111,7 +114,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         if found is not None:
             table = drawn.table(found, REPLICAS, rng) if drawn is not None else None
         elif is_class:
-            sums = ClassSums(integration, REPLICAS, rng, chosen=of_class)
+            sums = ClassSums(integration, REPLICAS, rng, chosen=of_class, events=events.weight)
             found = attribute(
                 integration, on_pairs=sums.add, on_events=on_events, checkpoint=checkpoint, kept={"class": sums}
             )

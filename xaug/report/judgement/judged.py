@@ -141,6 +141,7 @@ def some_events(attribution: Attribution, places: Array) -> Attribution:
         attribution, relevance={name: own[places] for name, own in attribution.relevance.items()},
         logit=attribution.logit[places], rows=some(attribution.rows), label=some(attribution.label),
         reference=some(attribution.reference), within_tolerance=some(attribution.within_tolerance),
+        weight=some(attribution.weight),
         standard_error=None if error is None else {name: own[places] for name, own in error.items()},
     )  # fmt: skip
 
