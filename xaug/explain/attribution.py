@@ -64,12 +64,12 @@ class Attribution:
         weighted share of the event's baselines for which the sum is right to the tolerance asked for
     standard_error : dict of arrays, optional
         errors of the relevance, by input name, where only some of the baselines were taken for each event
-    weight : (n,) array, optional
-        what each event counts for in means over events, as of `xaug.explain.summary`; None: all the same. Weights may
-        be negative
     columns : dict of tuple of Variable, optional
         by input name, the variables of its columns with label, unit and group, as the run has them; where nothing but
         names are known, variables that are labelled by their names
+    weight : (n,) array, optional
+        what each event counts for in means over events, as of `xaug.explain.summary`; None: all the same. Weights may
+        be negative
 
     Attributes
     ----------

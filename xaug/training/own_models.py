@@ -18,17 +18,17 @@ from xaug.core import provenance
 from xaug.core.errors import ConfigurationError, DatasetError, ModelError, unknown_name
 from xaug.core.files import digest_file, digest_json, write_json
 from xaug.core.types import Array, Arrays, JsonObject
-from xaug.core.yaml_files import read_yaml
 from xaug.data.dataset import Dataset
 from xaug.data.labels import label_type
 from xaug.data.own_arrays import OwnArrays, write_arrays
 from xaug.data.records import CLASSES
 from xaug.data.scaling import Scaler
-from xaug.data.table import GROUPS, Block, Table, Variable
+from xaug.data.table import Block, Table, Variable
 from xaug.networks.inputs import Inputs
 from xaug.networks.keras_versions import input_names, inputs_by_key
 from xaug.networks.model_files import load_model
 from xaug.training.class_metrics import judge
+from xaug.training.own_variables import read_variables
 from xaug.training.runs import PREDICTED, training_directory, write_scores
 from xaug.training.task import result_path
 
@@ -43,7 +43,6 @@ NETWORK = "own"
 """Name of the network in the records of such runs."""
 FIELDS = ("label", "weight")
 """Arrays of a file of events that are no inputs."""
-KEYS = ("name", "label", "unit", "group")
 
 
 def take_in(
@@ -90,7 +89,7 @@ def take_in(
     model = load_model(model_file, unsafe=unsafe, code=code)
     index, is_value = choose(model)
     given = _events(events, model)
-    x, table = given.x, _table(given, None if variables is None else _read_variables(variables))
+    x, table = given.x, _table(given, None if variables is None else read_variables(variables))
     outputs = _outputs(model, x, index)
     if is_value or _are_values(given.label, outputs):
         probability, label, names = _by_value(outputs, given.label, classes)
@@ -226,37 +225,6 @@ def _check_shape(path: Path, name: str, values: Array, wanted: tuple[int | None,
     if not np.isfinite(values).all():
         event = int(np.argwhere(~np.isfinite(values))[0][0])
         raise ConfigurationError(f"{path}: {name!r} holds NaN or infinity in event {event}; leave such events out")
-
-
-def _read_variables(path: Path) -> dict[str, list[Variable]]:
-    """Variables of each input: a list of names, or of mappings with `name`, `label`, `unit` and `group`."""
-    content = read_yaml(path, "INPUT: [NAME, NAME, ...]")
-    found = {}
-    for block, columns in content.values.items():
-        if not isinstance(columns, list):
-            raise content.error(block, f"{block!r} must be a list of names, or of mappings with {', '.join(KEYS)}")
-        found[block] = [_variable(content, block, column) for column in columns]
-    return found
-
-
-def _variable(content: Any, block: str, column: Any) -> Variable:
-    if isinstance(column, str):
-        return Variable(column, column.replace("_", " "))
-    own = getattr(column, "values", column)
-    if not isinstance(own, Mapping) or not isinstance(own.get("name"), str):
-        shown = f"with {', '.join(f'{k}: {v}' for k, v in own.items())}" if isinstance(own, Mapping) else repr(column)
-        raise content.error(
-            block, f"{block!r} has a column {shown}; must be a name in text, or a mapping as {{name: mass, unit: GeV}}"
-        )
-    for key, value in own.items():
-        if key not in KEYS or not isinstance(value, str):
-            raise content.error(
-                block, f"column {own['name']!r} has {key}: {value!r}; known are texts {', '.join(KEYS)}"
-            )
-    if own.get("group") and own["group"] not in GROUPS:
-        raise content.error(block, f"{own['name']!r} has the group {own['group']!r}; known: {', '.join(GROUPS)}")
-    label = own.get("label", own["name"].replace("_", " "))
-    return Variable(own["name"], label, own.get("unit", ""), own.get("group", ""))
 
 
 def _table(events: _GivenEvents, named: Mapping[str, Sequence[Variable]] | None) -> Table:

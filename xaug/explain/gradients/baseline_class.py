@@ -122,6 +122,6 @@ def check_class(option: str, choice: str, job: ExplainJob[Any]) -> None:
 
 
 def described(provenance: JsonObject) -> str:
-    """What a baseline is, in words: its kind and, where its events are of one class, that class."""
+    """The kind of a baseline in words and, where its events are of one class, that class."""
     kind = str(provenance["kind"])
     return f"{kind} (class {provenance['class']!r})" if "class" in provenance else kind

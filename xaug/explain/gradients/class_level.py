@@ -377,7 +377,7 @@ def with_event_errors(
 
 
 def drawing_errors(errors: Array, weights: Array) -> Arrays:
-    """What the errors (events, features) of drawing do to means over events of weights (events,)."""
+    """Errors of means over events of weights (events,), from the errors (events, features) of drawing."""
     shares = weights[:, None] / weights.sum()
     return {
         "mean_error_pairs": np.sqrt(((shares * errors) ** 2).sum(axis=0)),
