@@ -1,4 +1,4 @@
-"""Where Keras 2 and Keras 3 hand different masks of padded steps to the layers of one model.
+"""Masks of padded steps that Keras 2 and Keras 3 hand differently to the layers of one model.
 
 Masks are no part of a model file: each version makes its own from the layers, by rules that differ in a few places. The
 masks of both are followed here through a model as expressions, so that a difference is found without any events.
