@@ -16,12 +16,8 @@ import pandas as pd
 import xaug
 
 HERE = Path(__file__).parent
-TRAININGS = 4
-"""Trainings of the network on events whose attributions are drawn."""
 JETS = "qcd and zbb; pp, √s = 13 TeV, Pythia 8; jet pT > 200 GeV, 50 < m_SD < 150 GeV; simulation, no detector"
 TOY = "xaug toy model, overlap medium; simulation, no detector"
-SELECTED = "HT > 400 GeV, lepton pT > 30 GeV"
-LOOSE = f"background and signal; pp, √s = 13 TeV, Pythia 8; {SELECTED}; simulation, parametrised detector"
 
 
 def relevance_of(table: str) -> pd.DataFrame:
@@ -55,30 +51,6 @@ def draw_trainings(name: str, table: str, kind: str, title: str, label: str) -> 
     keep(name, label, draw, columns=shown, size=size, sharex=True, sharey=True)
 
 
-def draw_topk(name: str, table: str, label: str) -> None:
-    """Draw performance against the number of features."""
-    found = pd.read_csv(HERE / "results" / table)
-    metrics = ["accuracy", "auc", "significance"]
-
-    def draw(fig: Any, axes: Any) -> None:
-        xaug.plots.plot_curves(found, metrics, fig, axes)
-
-    keep(name, label, draw, columns=len(metrics), size=(4.6 * len(metrics), 4.1))
-
-
-def draw_attribution(name: str, table: str, baseline: str, title: str, label: str) -> None:
-    """Draw the 20 features of largest mean attribution for a baseline."""
-    found = pd.read_csv(HERE / "results" / table, index_col="feature")
-    found = found[found["baseline"] == baseline].sort_values("mean", ascending=False).head(20)
-    found["rms"] *= np.sqrt(TRAININGS / (TRAININGS - 1))  # that version divided by the number of trainings
-
-    def draw(fig: Any, ax: Any) -> None:
-        xaug.plots.plot_attribution(found, xaug.variables.labels("events"), ax)
-        ax.set_title(title)
-
-    keep(name, label, draw, size=(5.6, 1.2 + 0.22 * len(found)))
-
-
 def keep(name: str, label: str, draw: Callable[[Any, Any], None], **options: Any) -> None:
     """Draw a figure with a label above it, and keep its PNG."""
     from xaug.plots.figures import labelled
@@ -97,5 +69,3 @@ if __name__ == "__main__":
         "2D CNN + 36 XAUGs, literal choices, 2 trainings", JETS,
     )  # fmt: skip
     draw_trainings("toy_trainings", "toy/relevance_cnn2d_xaug", "toy", "2D CNN + 4 XAUGs", TOY)
-    draw_topk("vlq_topk", "vlq/topk.csv", LOOSE)
-    draw_attribution("vlq_bbg", "vlq/attributions.csv", "Bbg", "averaged background (Bbg), 4 trainings", LOOSE)
