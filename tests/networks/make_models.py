@@ -86,6 +86,23 @@ def wrapped():
     return Model([image, x], layers.Dense(2)(ends), name="wrapped")
 
 
+def operations():
+    """Keras 3: operations between tensors with options, as a masked softmax over steps."""
+    from keras import ops
+
+    x, mask = Input((5, 3), name="list"), Input((5,), name="mask")
+    weight = ops.softmax(layers.Dense(1)(x) + 1e3 * (ops.expand_dims(mask, -1) - 1.0), axis=1)
+    pooled = ops.sum(weight * layers.Dense(4)(x), axis=1)
+    kept = ops.cast(ops.not_equal(x, 0.0), "float32") * ops.clip(x, -1.0, 1.0)
+    ordered = ops.reshape(ops.sort(ops.transpose(kept, (0, 2, 1)), axis=-1), (-1, 15))
+    spread = ops.concatenate([ops.std(x, axis=1), ops.var(x, axis=1), ops.log1p(ops.abs(x[:, 0]))], axis=-1)
+    pairs = ops.mean(ops.einsum("bij,bkj->bik", x, x), axis=1)
+    bent = ops.gelu(pairs) + ops.leaky_relu(pairs, 0.3) + ops.silu(pairs) + ops.squeeze(weight, axis=-1)
+    largest = ops.top_k(ops.prod(ops.stack([bent, pairs], axis=1), axis=1), 2)[0]
+    ends = layers.Concatenate()([pooled, ordered, spread, bent, largest, ops.cumsum(pairs, axis=1)])
+    return Model([x, mask], ops.log_softmax(layers.Dense(2)(ends), axis=-1), name="operations")
+
+
 def joined_masks():
     """A sum of lists of which one has a mask."""
     x = Input((5, 3))
@@ -157,12 +174,12 @@ def save(model, name):
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for seed, make in enumerate((convolutions, recurrent, attention, nested, *(() if IS_3 else (wrapped,)))):
+    for seed, make in enumerate((convolutions, recurrent, attention, nested, operations if IS_3 else wrapped)):
         model = randomised(make(), seed)
         x = inputs_of(model, seed)
         y = model.predict(x, verbose=0)
         save(model, f"{make.__name__}.keras")
-        if make in (recurrent, wrapped):
+        if make in (recurrent, wrapped, operations):
             model.save(HERE / f"{make.__name__}.h5")
         outputs = {f"output_{i}": one for i, one in enumerate(y if isinstance(y, list) else [y])}
         np.savez_compressed(HERE / f"{make.__name__}.npz", **x, **outputs)

@@ -18,6 +18,7 @@ FOLDERS = [Path(__file__).parent / f"keras{version}_models" for version in (2, 3
 FILES = ("convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5")
 EVERY = [(folder, file) for folder in FOLDERS for file in FILES]
 EVERY += [(FOLDERS[0], "wrapped.keras"), (FOLDERS[0], "wrapped.h5")]
+EVERY += [(FOLDERS[1], "operations.keras"), (FOLDERS[1], "operations.h5")]
 FOREIGN = FOLDERS[0] if is_keras_3() else FOLDERS[1]
 """Files of the version that does not run here."""
 

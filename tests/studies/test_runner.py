@@ -57,8 +57,8 @@ def test_unknown_networks(name, words):
 def test_five_are_found_in_the_run_and_more_networks_join_later(zbb_dataset, tmp_path):
     """The "+5" network, though named first, is trained on the five that LRP found; a second call keeps all."""
     runs = {
-        "five": NetworkRun("rnn", "five", "log_pt"),
-        "every": NetworkRun("rnn", "all", "log_pt"),
+        "five": NetworkRun("mlp", "five"),
+        "every": NetworkRun("mlp", "all"),
         "towers": NetworkRun("cnn1d", particle_list="log_pt,charge"),
     }
     size = Scale(150, 1, 1, 1, "all", max_events=6)
@@ -74,7 +74,7 @@ def test_five_are_found_in_the_run_and_more_networks_join_later(zbb_dataset, tmp
     assert before.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}.items()
     assert [path.name for path in explained] == ["five", "five_ig", "every", "every_ig", "towers", "towers_ig"]
     found = xaug.explain.Attribution.load(tmp_path / "attributions" / "towers" / "attribution_0.h5")
-    assert {name: r.shape[1:] for name, r in found.relevance.items()} == {"log_pt": (6, 1), "charge": (6, 1)}
+    assert {name: r.shape[1:] for name, r in found.relevance.items()} == {"log_pt": (20, 1), "charge": (20, 1)}
 
 
 def test_authors_five(zbb_dataset, tmp_path):

@@ -6,9 +6,11 @@ To add a method, write its class (`xaug.explain.method.Method`) in a module of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.data.records import CLASSES
+from xaug.explain.gradients.baseline_class import background_of
 from xaug.explain.gradients.expectation import ExpectedGradients
 from xaug.explain.gradients.method import IntegratedGradients
 from xaug.explain.gradients.smoothing import SmoothGrad
@@ -74,16 +76,22 @@ def find_method(name: str) -> AnyMethod:
     return _REGISTERED[name]
 
 
-def comparable_options(method: AnyMethod, target: str | None = None) -> dict[str, object]:
+def comparable_options(
+    method: AnyMethod, classes: Sequence[str] = CLASSES, target: str | None = None
+) -> dict[str, object]:
     """Options with which a method is compared with others: averaged background events where it takes a baseline.
 
     Parameters
     ----------
     method : Method
+    classes : sequence of str
+        names of the classes; where none is the background, the first one that is not explained stands for it
     target : str, optional
         class that is explained, where the method has the choice; default: that of the method
     """
-    wanted = {"baseline": "background", "target": target}
+    other = next(name for name in classes if name != target)
+    baseline = "background" if background_of(classes) is not None else f"background:{other}"
+    wanted = {"baseline": baseline, "target": target}
     return {name: value for name, value in wanted.items() if name in method_options(method) and value is not None}
 
 

@@ -41,6 +41,20 @@ FUNCTIONS = {
     "Tanh": "math.tanh",
     "Sigmoid": "math.sigmoid",
     "Relu": "nn.relu",
+    "Selu": "nn.selu",
+    "Silu": "nn.silu",
+    "Softplus": "nn.softplus",
+    "Power": "pow",
+    "Log1p": "math.log1p",
+    "Expm1": "math.expm1",
+    "Sign": "math.sign",
+    "Sin": "math.sin",
+    "Cos": "math.cos",
+    "Arctan": "math.atan",
+    "Arctan2": "math.atan2",
+    "Rsqrt": "math.rsqrt",
+    "Reciprocal": "math.reciprocal",
+    "StopGradient": "stop_gradient",
     "Where": "where",
 }
 """Name in Keras 3 -> function of TensorFlow with the same arguments in the same order."""
@@ -51,8 +65,33 @@ REDUCTIONS = {
     "Mean": "math.reduce_mean",
     "Max": "math.reduce_max",
     "Min": "math.reduce_min",
+    "Prod": "math.reduce_prod",
+    "Std": "math.reduce_std",
+    "Var": "math.reduce_variance",
 }
 """Name in Keras 3 -> function of TensorFlow that reduces along `axis`."""
+WITH_OPTIONS = {
+    "Cast": ("cast", {"dtype": "dtype"}),
+    "Clip": ("clip_by_value", {"x_min": "clip_value_min", "x_max": "clip_value_max"}),
+    "Concatenate": ("concat", {"axis": "axis"}),
+    "Cumsum": ("math.cumsum", {"axis": "axis"}),
+    "ExpandDims": ("expand_dims", {"axis": "axis"}),
+    "Gelu": ("nn.gelu", {"approximate": "approximate"}),
+    "LeakyRelu": ("nn.leaky_relu", {"negative_slope": "alpha"}),
+    "LogSoftmax": ("nn.log_softmax", {"axis": "axis"}),
+    "Repeat": ("repeat", {"repeats": "repeats", "axis": "axis"}),
+    "Reshape": ("reshape", {"newshape": "shape"}),
+    "Softmax": ("nn.softmax", {"axis": "axis"}),
+    "Sort": ("sort", {"axis": "axis"}),
+    "Squeeze": ("squeeze", {"axis": "axis"}),
+    "Stack": ("stack", {"axis": "axis"}),
+    "Tile": ("tile", {"repeats": "multiples"}),
+    "TopK": ("math.top_k", {"k": "k", "sorted": "sorted"}),
+    "Transpose": ("transpose", {"axes": "perm"}),
+}
+"""Name in Keras 3 -> function of TensorFlow, and its names of the options that an operation has."""
+NEEDED = ("Concatenate", "Cumsum", "Repeat", "Sort", "Stack")
+"""Operations that mean something else in TensorFlow without an axis."""
 
 
 def is_operation(content: JsonObject) -> bool:
@@ -80,6 +119,13 @@ def operation(kind: str, config: JsonObject) -> Callable[..., Any] | None:
     if kind in FUNCTIONS:
         found: Callable[..., Any] = operator.attrgetter(FUNCTIONS[kind])(tf)
         return found
+    if kind in WITH_OPTIONS and (kind not in NEEDED or config.get("axis") is not None):
+        name, names = WITH_OPTIONS[kind]
+        own = operator.attrgetter(name)(tf)
+        options = {new: config[old] for old, new in names.items() if config.get(old) is not None}
+        return lambda *x, **given: own(*x, **{**options, **given})
+    if kind == "Einsum" and isinstance(config.get("subscripts"), str):
+        return lambda *x: tf.einsum(config["subscripts"], *x)
     if kind not in REDUCTIONS or config.get("initial") is not None or config.get("where") is not None:
         return None
     reduce = operator.attrgetter(REDUCTIONS[kind])(tf)

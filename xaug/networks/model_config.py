@@ -12,8 +12,8 @@ from typing import Any
 
 from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
-from xaug.networks.keras3_operations import is_operation, operation
-from xaug.networks.keras_versions import is_own_operation
+from xaug.networks.keras3_operations import is_operation
+from xaug.networks.keras_versions import is_keras_3, is_own_operation
 
 __all__ = ["refuse_code"]
 
@@ -192,8 +192,8 @@ def _reason(content: JsonObject) -> str:
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         function = config.get("function") if isinstance(config, dict) else None
         return "" if isinstance(function, str) and TENSOR_OPS.match(function) else f"calls tf.{function}"
-    if is_operation(content) and (is_own_operation(kind) or operation(kind, {}) is not None):
-        return ""
+    if is_operation(content) and (not is_keras_3() or is_own_operation(kind)):
+        return ""  # without Keras 3, `xaug.networks.keras3` builds operations, and refuses those that it does not know
     return "" if _in_keras(kind) else f"holds the custom object {kind!r}"
 
 

@@ -183,7 +183,7 @@ def _explained_by(methods: Sequence[AnyMethod], one: Found, directory: Path, cho
     for method in methods:
         if method not in known:
             place = directory / f"{one.name}_{method.name}"
-            options: dict[str, Any] = comparable_options(method)
+            options: dict[str, Any] = comparable_options(method, load_run(one.run).classes)
             explain_run(one.run, place, method=method.name, max_events=choices.events, seed=choices.seed, **options)
             added.append(place)
     return replace(one, attributions=(*one.attributions, *added))

@@ -203,7 +203,7 @@ def _scores(
         "random": [np.random.default_rng([seed, i]).normal(size=truth.shape) for i in range(size.trainings)],
     }
     for name in methods:
-        given: dict[str, Any] = comparable_options(find_method(name), target)
+        given: dict[str, Any] = comparable_options(find_method(name), toy.classes, target)
         place = attributions / f"{case.name}_{name}"
         found = explain_run(run, place, method=name, max_events=size.explained, seed=seed, **given)
         tables[name] = [signed_relevance(one, normalize=False)[names].to_numpy() for one in found.attributions()]
