@@ -12,7 +12,7 @@ from typing import Any
 
 from xaug.core.errors import ModelError
 from xaug.core.types import JsonObject
-from xaug.networks.keras3_operations import is_operation
+from xaug.networks.keras3_operations import is_operation, operation
 from xaug.networks.keras_versions import is_keras_3, is_own_operation
 
 __all__ = ["refuse_code"]
@@ -192,9 +192,17 @@ def _reason(content: JsonObject) -> str:
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         function = config.get("function") if isinstance(config, dict) else None
         return "" if isinstance(function, str) and TENSOR_OPS.match(function) else f"calls tf.{function}"
-    if is_operation(content) and (not is_keras_3() or is_own_operation(kind)):
-        return ""  # without Keras 3, `xaug.networks.keras3` builds operations, and refuses those that it does not know
+    if is_operation(content) and (is_own_operation(kind) or _is_of_keras_3(content)):
+        return ""
     return "" if _in_keras(kind) else f"holds the custom object {kind!r}"
+
+
+def _is_of_keras_3(content: JsonObject) -> bool:
+    """Whether an operation is one of Keras 3, and Keras 2 runs here; `xaug.networks.keras3` builds or refuses it."""
+    if is_keras_3():
+        return False
+    is_named = "ops" in str(content.get("module")).split(".")  # HDF5 files do not name it
+    return is_named or operation(str(content["class_name"]), content.get("config") or {}) is not None
 
 
 def _in_keras(kind: str) -> bool:

@@ -195,7 +195,7 @@ def test_the_table_of_a_class(always, model, arrays, full, tmp_path):
     options = method.options(baseline="background", precision=0.1, tolerance=0.1)
     run = SimpleNamespace(variables={}, classes=("background", "signal"))
     job = SimpleNamespace(options=options, baseline=b, run=run, seed=1, directory=tmp_path)
-    events = SimpleNamespace(model=model, x=x, training=0, label=np.ones(24, int))
+    events = SimpleNamespace(model=model, x=x, training=0, label=np.ones(24, int), weight=None)
     found = method.explain(job, events, lambda n: None)
     (table,) = read_class_tables(tmp_path, 1)
     table = table.loc[exact.index]
