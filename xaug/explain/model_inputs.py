@@ -55,7 +55,7 @@ def named_inputs(model: keras.Model, x: object, dtype: str = "float32") -> Array
         try:
             arrays[name] = _checked(name, given[name], wanted, kind)
         except ConfigurationError as error:
-            hint = "" if _fits(np.shape(given[name])[1:], wanted) else _crossed(name, wanted, given)
+            hint = "" if _fits(_shape(given[name])[1:], wanted) else _crossed(name, wanted, given)
             raise ConfigurationError(f"{error}{hint}") from None
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
@@ -109,8 +109,16 @@ def named_values(model: keras.Model, x: object) -> dict[str, Any]:
 
 def _crossed(name: str, wanted: tuple[int | None, ...], given: Mapping[str, Any]) -> str:
     """A hint at another input whose array has the shape that this one needs."""
-    fitting = [other for other, values in given.items() if other != name and _fits(np.shape(values)[1:], wanted)]
+    fitting = [other for other, values in given.items() if other != name and _fits(_shape(values)[1:], wanted)]
     return f". The array given for {fitting[0]!r} has that shape: are the two exchanged?" if fitting else ""
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """The shape of what was given for an input; () for lists of different lengths."""
+    try:
+        return np.shape(values)
+    except ValueError:
+        return ()
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
