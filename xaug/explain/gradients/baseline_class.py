@@ -122,6 +122,7 @@ def check_class(option: str, choice: str, job: ExplainJob[Any]) -> None:
 
 
 def described(provenance: JsonObject) -> str:
-    """The kind of a baseline in words and, where its events are of one class, that class."""
+    """The kind of a baseline in words and, where its events are of another class than background, that class."""
     kind = str(provenance["kind"])
-    return f"{kind} (class {provenance['class']!r})" if "class" in provenance else kind
+    is_told = provenance.get("class", CLASSES[0]) != CLASSES[0]
+    return f"{kind} (class {provenance['class']!r})" if is_told else kind

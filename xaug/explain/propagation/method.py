@@ -138,7 +138,7 @@ class LayerwiseRelevance(Method[LrpOptions]):
         reference = settings.get("reference", ZERO)
         words = "the zero of the scaled inputs" if reference == ZERO else reference
         if "reference_class" in settings:
-            words = f"{reference.partition(':')[0]} (class {settings['reference_class']!r})"
+            words = described_baseline({"kind": reference.partition(":")[0], "class": settings["reference_class"]})
         return f"{self.label}, rule {settings['rule']}, target {settings['target']}, from {words}"
 
 
