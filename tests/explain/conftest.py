@@ -161,3 +161,16 @@ def cnn_inputs():
     rng = np.random.default_rng(3)
     image = rng.exponential(0.05, (20, 16, 16, 1)) * (rng.random((20, 16, 16, 1)) < 0.1)
     return {"image": image.astype(np.float32), "xaug": rng.random((20, 36)).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory):
+    """A model of three columns with one sigmoid output that knows something, and events of two classes."""
+    directory = tmp_path_factory.mktemp("two")
+    model = keras.Sequential([keras.Input((3,), name="hlf"), keras.layers.Dense(1, activation="sigmoid")])
+    model.set_weights([np.array([[1.0], [-0.5], [0.1]]), np.array([0.2])])
+    model.save(directory / "tagger.h5")
+    rng = np.random.default_rng(2)
+    label = np.arange(400) % 2
+    np.savez(directory / "test.npz", hlf=rng.normal(label[:, None] * [1.0, -0.5, 0.0], 1.0, (400, 3)), label=label)
+    return directory

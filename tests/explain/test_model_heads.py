@@ -167,6 +167,23 @@ def logarithm(x):
     return keras.ops.log(x) if is_keras_3() else __import__("tensorflow").math.log(x)
 
 
+def looped(z):
+    """A nested network with a loop over events, which Keras 2 does not let us take apart."""
+    import tensorflow as tf
+
+    inside = keras.Input((3,))
+    h = layers.Lambda(lambda x: tf.map_fn(lambda one: 2.0 * one, x), output_shape=(3,))(inside)
+    return keras.Model(inside, layers.Dense(3, "softmax", name="inner_head")(h))(z)
+
+
+def test_probabilities_of_networks_that_cannot_be_taken_apart_are_no_logits():
+    inputs, z = logits()
+    model = keras.Model(inputs, layers.Average()([looped(z), looped(z)]))
+    with pytest.raises(ModelError, match=r"inner_head.*made of probabilities"):
+        EXPLAIN["ig"](model, "logit")
+    assert np.isfinite(EXPLAIN["ig"](model, "value").logit).all()
+
+
 SIGNALS = {
     "calibrated by a trained layer": lambda z: layers.Dense(3)(nested(z)),
     "weighted by attention": lambda z: layers.Softmax()(layers.Dense(3)(z)) * z,

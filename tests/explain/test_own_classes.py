@@ -12,21 +12,6 @@ CLASSES = ("QCD", "Hbb", "Hcc")
 
 
 @pytest.fixture(scope="module")
-def two_classes(tmp_path_factory):
-    """A model with one sigmoid output that knows something, events and names."""
-    import keras
-
-    directory = tmp_path_factory.mktemp("two")
-    model = keras.Sequential([keras.Input((3,), name="hlf"), keras.layers.Dense(1, activation="sigmoid")])
-    model.set_weights([np.array([[1.0], [-0.5], [0.1]]), np.array([0.2])])
-    model.save(directory / "tagger.h5")
-    rng = np.random.default_rng(2)
-    label = np.arange(400) % 2
-    np.savez(directory / "test.npz", hlf=rng.normal(label[:, None] * [1.0, -0.5, 0.0], 1.0, (400, 3)), label=label)
-    return directory
-
-
-@pytest.fixture(scope="module")
 def of_classes(tmp_path_factory):
     """Arguments for a linear model whose first logit is that of QCD, and events of three classes."""
     import keras

@@ -41,22 +41,6 @@ def made(tmp_path_factory):
     return directory, x
 
 
-@pytest.fixture(scope="module")
-def two_classes(tmp_path_factory):
-    """A model with one sigmoid output that knows something, events and names."""
-    import keras
-
-    directory = tmp_path_factory.mktemp("two")
-    model = keras.Sequential([keras.Input((3,), name="hlf"), keras.layers.Dense(1, activation="sigmoid")])
-    model.set_weights([np.array([[1.0], [-0.5], [0.1]]), np.array([0.2])])
-    model.save(directory / "tagger.h5")
-    rng = np.random.default_rng(2)
-    label = np.arange(400) % 2
-    np.savez(directory / "test.npz", hlf=rng.normal(label[:, None] * [1.0, -0.5, 0.0], 1.0, (400, 3)), label=label)
-    (directory / "vars.yaml").write_text(VARIABLES.partition("tracks")[0])
-    return directory
-
-
 def run(command, *arguments):
     return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
@@ -91,10 +75,11 @@ class TestCommand:
 
     def test_report_of_attributions_alone(self, two_classes, tmp_path):
         """Two methods explain one model: its run, which each attribution brings, is one in the report."""
+        (tmp_path / "vars.yaml").write_text(VARIABLES.partition("tracks")[0])
         for method, options in OPTIONS.items():
             done = run(
                 explain, two_classes / "tagger.h5", "--inputs", two_classes / "test.npz", "--variables",
-                two_classes / "vars.yaml", "--method", method, *options, "--target", "signal", "-o", tmp_path / method,
+                tmp_path / "vars.yaml", "--method", method, *options, "--target", "signal", "-o", tmp_path / method,
             )  # fmt: skip
             assert done.exit_code == 0, done.output
         sources = [word for method in OPTIONS for word in ("--attributions", tmp_path / method)]

@@ -13,9 +13,8 @@ import tensorflow as tf
 
 from xaug.core.errors import ModelError
 from xaug.explain.propagation.expansions import take_apart
-from xaug.explain.propagation.heads import HEADS, hands_on, hidden_head
+from xaug.explain.propagation.heads import COMBINING, HEADS, hands_on, hidden_head
 from xaug.explain.propagation.layers.activation import head_of
-from xaug.explain.propagation.layers.operation import Share
 from xaug.explain.propagation.layers.tensor_operations import operation_name, share_of
 from xaug.explain.targets import functional
 from xaug.networks.keras_versions import OPERATIONS, call_of, config_of, is_graph, kind_of, origin
@@ -65,7 +64,7 @@ def _hidden_head(model: keras.Model, tensor: tf.Tensor) -> str | None:
     try:
         calls = take_apart(inside)
     except ModelError:  # for Integrated Gradients, which need no rule for its layers
-        return str(origin(tensor).layer.name) if _hides_head(tensor) else None
+        return _named_head(tensor)
     return hidden_head(calls.calls, calls.end)
 
 
@@ -129,16 +128,19 @@ LINEAR = ("Dropout", "Add", "Subtract", "Average", "Concatenate", "Reshape", "Fl
 """Keras classes without an activation that may stand last."""
 
 
-def _hides_head(tensor: tf.Tensor) -> bool:
-    """Whether what an output is made of, by layers without a function of their own, is a softmax or sigmoid."""
+def _named_head(tensor: tf.Tensor) -> str | None:
+    """The softmax or sigmoid that an output is made of by layers without a function of their own; None without one."""
     layer = origin(tensor).layer
+    if isinstance(layer, keras.Model) and is_graph(layer):
+        return _named_head(tf.nest.flatten(functional(layer).outputs)[origin(tensor).output])
     if isinstance(layer, (keras.Model, keras.layers.InputLayer)):
-        return False
+        return None
     activation = _activation(layer)
     if activation in HEADS:
-        return True
-    passes = activation == "linear" and not getattr(layer, "weights", None)
-    return passes and any(map(_hides_head, call_of(tensor).inputs))
+        return str(layer.name)
+    if activation != "linear" or getattr(layer, "weights", None):
+        return None
+    return next(filter(None, map(_named_head, call_of(tensor).inputs)), None)
 
 
 def _activation(layer: keras.layers.Layer) -> str | None:
@@ -148,7 +150,7 @@ def _activation(layer: keras.layers.Layer) -> str | None:
         return "softmax" if layer.axis in (-1, 1) else None
     if kind in OPERATIONS:
         name = operation_name(config_of(layer))
-        linear = "linear" if share_of(name) in (Share.MOVED, Share.LINEAR, Share.PRODUCT, Share.NUMERATOR) else None
+        linear = "linear" if share_of(name) in COMBINING else None
         return head_of(name) or linear
     if kind in LINEAR:
         return "linear"

@@ -90,7 +90,7 @@ WITH_OPTIONS = {
     "Transpose": ("transpose", {"axes": "perm"}),
 }
 """Name in Keras 3 -> function of TensorFlow, and its names of the options that an operation has."""
-NEEDED = ("Concatenate", "Cumsum", "Repeat", "Sort", "Stack")
+NEEDED = ("Concatenate", "Cumsum", "LogSoftmax", "Repeat", "Softmax", "Sort", "Stack")
 """Operations that mean something else in TensorFlow without an axis."""
 
 

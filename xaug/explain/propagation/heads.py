@@ -12,7 +12,7 @@ from xaug.explain.propagation.layers.tensor_operations import operation_name, sh
 from xaug.explain.propagation.unroll import Call
 from xaug.networks.keras_versions import OPERATIONS as KINDS
 
-__all__ = ["HEADS", "Head", "hands_on", "hidden_head", "take_off"]
+__all__ = ["COMBINING", "HEADS", "Head", "hands_on", "hidden_head", "take_off"]
 
 MASKED = ("WithoutMask", "WithMask", "MaskOf")
 """Kinds of xaug's own that hand on their first input, and say which mask it has."""
