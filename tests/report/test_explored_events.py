@@ -244,29 +244,54 @@ def tiled(content, number):
     return {key: grown(value) for key, value in content.items()}
 
 
-def test_a_page_of_a_thousand_events_can_be_used_within_two_seconds(made, tmp_path):
-    """From the start of the navigation until the browser and the figures to choose are drawn, and one event later."""
+USED = (
+    "const facts = () => document.getElementById('browser-facts').textContent; const answer = {first: facts()};"
+    "document.getElementById('browser-next').click(); answer.second = facts(); answer.ready = performance.now();"
+)
+
+
+@pytest.fixture
+def used(made, tmp_path):
+    """used(events): milliseconds until a page of so many events is drawn and was used; None: of those that it has."""
     from report.chromium import run_page
 
-    contents = [tiled(one, 1000) for one in explored(made / "r" / "report.html")]
-    page = tmp_path / "report.html"
-    text = re.sub(
-        r'(id="explored">).*?(</script>)',
-        lambda found: f"{found[1]}{json.dumps(contents)}{found[2]}",
-        (made / "r" / "report.html").read_text(),
-    )
-    page.write_text(text)
-    script = (
-        "const facts = () => document.getElementById('browser-facts').textContent; const answer = {first: facts()};"
-        "document.getElementById('browser-next').click(); answer.second = facts(); answer.ready = performance.now();"
-    )
-    ready = []
-    while not ready or (min(ready) > 2000 and len(ready) < 4):
-        answer, errors = run_page(page, tmp_path / f"c{len(ready)}", script, real_time=True)
+    calls = []
+
+    def use(events=None):
+        page = made / "r" / "report.html"
+        contents = explored(page)
+        if events:
+            contents, text = [tiled(one, events) for one in contents], page.read_text()
+            page = tmp_path / f"{events}.html"
+            page.write_text(
+                re.sub(
+                    r'(id="explored">).*?(</script>)',
+                    lambda found: f"{found[1]}{json.dumps(contents)}{found[2]}",
+                    text,
+                )
+            )
+        calls.append(page)
+        answer, errors = run_page(page, tmp_path / f"c{len(calls)}", USED, real_time=True)
         assert errors == []
-        assert answer["first"].startswith("1 of 1000: ") and answer["second"].startswith("2 of 1000: ")
-        ready.append(answer["ready"])
-    assert 0 < min(ready) < 2000  # milliseconds
+        total = events or unpacked(contents[0]["rows"]).shape[0]
+        assert answer["first"].startswith(f"1 of {total}: ") and answer["second"].startswith(f"2 of {total}: ")
+        return answer["ready"]
+
+    return use
+
+
+def test_a_page_of_a_thousand_events_is_used_as_soon_as_one_of_few(used):
+    """From the start of the navigation until the browser and the figures to choose are drawn, and one event later."""
+    few, many = [], []
+    while not few or (min(many) > 3 * min(few) and len(few) < 4):
+        few.append(used())
+        many.append(used(1000))
+    assert 0 < min(many) <= 3 * min(few)
+
+
+@pytest.mark.benchmark
+def test_a_page_of_a_thousand_events_is_used_within_two_seconds(used):
+    assert min(used(1000) for _ in range(3)) < 2000  # milliseconds
 
 
 def test_numbers_that_are_not_finite_are_told(made, tmp_path):
