@@ -52,8 +52,11 @@ def content(wheel):
 @pytest.mark.skipif(not (CHECKOUT / ".git").exists() or shutil.which("git") is None, reason="no checkout of git")
 def test_no_file_of_the_sources_is_ignored():
     """A fixture that `.gitignore` hides is found by the tests here, and by nobody who clones the project."""
-    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", "xaug", "models", "tests", "notebooks"]
-    names = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--"]
+    folders = ["xaug", "models", "tests", "notebooks"]
+    names = subprocess.run(
+        [*command, *folders], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     made = ("__pycache__/", ".ipynb_checkpoints/", "notebooks/generated/")
     assert [name for name in names if not any(part in name for part in made)] == []
 
