@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from xaug.core.errors import unknown_name
-from xaug.core.types import JsonObject
+from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.yaml_files import YamlMap, read_yaml
 from xaug.formats.base import UnsuitableFile
 from xaug.formats.columns import FLAGS, LENGTHS, MOMENTA, MOMENTUM_UNITS, OTHERS, ColumnSpec, configure, known_as
 from xaug.formats.registry import FORMATS
-from xaug.process.filesets import FilesetEntry
+from xaug.process.filesets import FilesetEntry, dataset_entries
 
 __all__ = ["is_description", "read_description"]
 
@@ -54,20 +55,50 @@ def read_description(path: Path) -> list[FilesetEntry]:
         raise top.error("format", str(unknown_name("format", name, (COLUMNS, *FORMATS))))
     tree = top.get("tree", str, "") or None
     files = top.get("files", (YamlMap, list, str), "")
-    if isinstance(files, YamlMap):
-        if "classes" in top:
-            raise top.error("classes", "files are listed by class already; list them without classes, or drop this key")
-        return [
-            FilesetEntry(key, file, tree, _metadata(key), None, None, form)
-            for key in files.values
-            for file in _paths(files, key)
-        ]
-    return [FilesetEntry(path.stem, file, tree, {}, None, None, form) for file in _paths(top, "files")]
+    if not isinstance(files, YamlMap):
+        return [FilesetEntry(path.stem, file, tree, {}, None, None, form) for file in _paths(top, "files")]
+    paths = [key for key in files.values if _is_file(key)]
+    if paths and len(paths) < len(files.values):
+        other = next(key for key in files.values if key not in paths)
+        raise files.error(other, f"{other} stands beside files ({paths[0]}); list all files by class, or none")
+    if paths:
+        return [replace(entry, format=form) for entry in _of_dataset(top, "files", path.stem, tree)]
+    if "classes" in top:
+        raise top.error("classes", "files are listed by class already; list them without classes, or drop this key")
+    found = [entry for key in files.values for entry in _of_class(files, key, tree)]
+    return [replace(entry, format=form) for entry in found]
 
 
-def _metadata(name: str) -> JsonObject:
-    """Label and process of the files of a class."""
-    return {"label": name, "process": name}
+def _is_file(key: str) -> bool:
+    """True for a key that is a path or URL of a file of a known format, or wildcards for such; classes have others."""
+    return "://" in key or any(suffix in key.lower() for known in FORMATS.values() for suffix in known.suffixes)
+
+
+def _of_class(files: YamlMap, key: str, tree: str | None) -> list[FilesetEntry]:
+    """The files of a class: a path, a list of paths, or a dataset as in a fileset of coffea."""
+    metadata = {"label": key, "process": key}
+    value = files.get(key, (YamlMap, list, str), "")
+    if not isinstance(value, YamlMap):
+        return [FilesetEntry(key, file, tree, metadata, None, None) for file in _paths(files, key)]
+    found = _of_dataset(files, key, key, tree)
+    return [replace(entry, metadata={**metadata, **entry.metadata}) for entry in found]
+
+
+def _of_dataset(where: YamlMap, key: str, name: str, tree: str | None) -> list[FilesetEntry]:
+    """The files of a mapping as in a fileset of coffea: path to object path or more, or {files, metadata, treename}."""
+    content = _plain(where.values[key])
+    if not set(content) & {"files", "metadata", "treename"}:
+        content = {"files": content}
+    try:
+        found = dataset_entries(name, content)
+    except ConfigurationError as error:
+        raise where.error(key, str(error)) from None
+    return [replace(entry, tree=entry.tree or tree) for entry in found]
+
+
+def _plain(value: Any) -> Any:
+    """A value of a YAML file as plain data, without its lines."""
+    return {key: _plain(own) for key, own in value.values.items()} if isinstance(value, YamlMap) else value
 
 
 def _paths(where: YamlMap, key: str) -> list[str]:

@@ -7,7 +7,7 @@ import itertools
 import json
 import stat
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from xaug.core.errors import ConfigurationError
 from xaug.core.types import JsonObject
 
-__all__ = ["FilesetEntry", "Steps", "is_fileset", "read_fileset"]
+__all__ = ["FilesetEntry", "Steps", "dataset_entries", "is_fileset", "read_fileset", "within"]
 
 SUFFIXES = (".json", ".json.gz")
 KEYS = ("files", "metadata", "treename")
@@ -54,7 +54,30 @@ def read_fileset(path: Path) -> list[FilesetEntry]:
     fileset = _load(path)
     if not isinstance(fileset, dict) or not fileset:
         raise _bad(path, "expected {dataset: {files, metadata}}, see `python -m xaug.process -h`")
-    return [entry for dataset, content in fileset.items() for entry in _entries(path, dataset, content)]
+    try:
+        return [entry for dataset, content in fileset.items() for entry in dataset_entries(dataset, content)]
+    except ConfigurationError as error:
+        raise _bad(path, str(error)) from None
+
+
+def within(given: FilesetEntry | None, entry: FilesetEntry) -> FilesetEntry:
+    """An entry of a fileset that a description names, with what the description says beside.
+
+    Raises
+    ------
+    ConfigurationError
+        if the two give different labels
+    """
+    if given is None:
+        return entry
+    told, own = given.metadata.get("label"), entry.metadata.get("label")
+    if told is not None and own is not None and told != own:
+        raise ConfigurationError(
+            f"{given.path} gives {entry.path} the label {own!r}, but is listed under {told!r}; leave out one of them"
+        )
+    return replace(
+        entry, tree=entry.tree or given.tree, metadata={**given.metadata, **entry.metadata}, format=given.format
+    )
 
 
 def _bad(path: Path, reason: str) -> ConfigurationError:
@@ -79,58 +102,64 @@ def _load(path: Path) -> Any:
         raise ConfigurationError(f"fileset {path} cannot be read: {error}") from None
 
 
-def _entries(path: Path, dataset: str, content: Any) -> list[FilesetEntry]:
-    """The paths of one dataset."""
+def dataset_entries(dataset: str, content: Any) -> list[FilesetEntry]:
+    """The paths of one dataset of a fileset, given as plain data: a list, or {files, metadata, treename}.
+
+    Raises
+    ------
+    ConfigurationError
+        where it is not as coffea defines it
+    """
     content = content if isinstance(content, dict) else {"files": content}
-    _refuse_misspelt(path, dataset, content, KEYS)
+    _refuse_misspelt(dataset, content, KEYS)
     files, metadata = content.get("files"), content.get("metadata") or {}
     if not isinstance(files, (list, dict)) or not files:
-        raise _bad(path, f"dataset {dataset!r} lists no files; give a list of paths, or {{path: tree}}")
+        raise ConfigurationError(f"dataset {dataset!r} lists no files; give a list of paths, or {{path: tree}}")
     if not isinstance(metadata, dict):
-        raise _bad(path, f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
-    _refuse_misspelt(path, dataset, metadata, METADATA)
+        raise ConfigurationError(f"dataset {dataset!r} has metadata {metadata!r}; must be an object as {{'label': 1}}")
+    _refuse_misspelt(dataset, metadata, METADATA)
     if not isinstance(metadata.get("xsec", 0.0), (int, float)):
-        raise _bad(path, f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
+        raise ConfigurationError(f"dataset {dataset!r} has xsec {metadata['xsec']!r}; must be a number [pb]")
     tree = content.get("treename")
     if not all(isinstance(file, str) for file in files):
-        raise _bad(path, f"dataset {dataset!r} lists {files!r}; paths are text")
+        raise ConfigurationError(f"dataset {dataset!r} lists {files!r}; paths are text")
     trees = files if isinstance(files, dict) else dict.fromkeys(files, tree)
     if len(trees) < len(files):
-        raise _bad(path, f"dataset {dataset!r} lists a file twice")
+        raise ConfigurationError(f"dataset {dataset!r} lists a file twice")
     found = []
     for file, own in trees.items():
         more = own if isinstance(own, dict) else {"object_path": own}  # the longer form that coffea knows
-        _refuse_misspelt(path, dataset, more, ("object_path", "steps", "num_entries"))
+        _refuse_misspelt(dataset, more, ("object_path", "steps", "num_entries"))
         name = more.get("object_path") or tree
         if not (name is None or isinstance(name, str)):
-            raise _bad(path, f"{file} has the tree {name!r}; must be text")
-        steps = _steps(path, file, more.get("steps"))
+            raise ConfigurationError(f"{file} has the tree {name!r}; must be text")
+        steps = _steps(file, more.get("steps"))
         entries = more.get("num_entries")
         found.append(FilesetEntry(dataset, file, name, metadata, steps, entries if isinstance(entries, int) else None))
     return found
 
 
-def _refuse_misspelt(path: Path, dataset: str, given: JsonObject, known: tuple[str, ...]) -> None:
+def _refuse_misspelt(dataset: str, given: JsonObject, known: tuple[str, ...]) -> None:
     """Refuse a key that is nearly a known one which is missing, since it would be passed over."""
     for key in given:
         near = get_close_matches(key, known, n=1, cutoff=0.75)
         if key not in known and near and near[0] not in given:
-            raise _bad(path, f"dataset {dataset!r} has {key!r}; did you mean {near[0]!r}?")
+            raise ConfigurationError(f"dataset {dataset!r} has {key!r}; did you mean {near[0]!r}?")
 
 
-def _steps(path: Path, file: str, steps: Any) -> Steps | None:
+def _steps(file: str, steps: Any) -> Steps | None:
     """Ranges of entries that coffea's preprocessing gives, in ascending order."""
     if steps is None:
         return None
     example = "must be ranges as [[0, 1000], [1000, 2000]]"
     if not isinstance(steps, list) or not steps:
-        raise _bad(path, f"{file} has steps {steps!r}; {example}")
+        raise ConfigurationError(f"{file} has steps {steps!r}; {example}")
     for step in steps:
         good = isinstance(step, list) and len(step) == 2 and all(type(edge) is int for edge in step)
         if not good or not 0 <= step[0] < step[1]:
-            raise _bad(path, f"{file} has the step {step!r}; {example}")
+            raise ConfigurationError(f"{file} has the step {step!r}; {example}")
     ordered = sorted((start, stop) for start, stop in steps)
     for (start, stop), (next_start, next_stop) in itertools.pairwise(ordered):
         if next_start < stop:
-            raise _bad(path, f"{file} has steps {[start, stop]} and {[next_start, next_stop]}, which overlap")
+            raise ConfigurationError(f"{file} has steps {[start, stop]} and {[next_start, next_stop]}, which overlap")
     return tuple(ordered)

@@ -24,7 +24,7 @@ from xaug.core.types import JsonObject
 from xaug.formats.base import Source
 from xaug.formats.registry import FORMATS
 from xaug.process.descriptions import is_description, read_description
-from xaug.process.filesets import FilesetEntry, Steps, is_fileset, read_fileset
+from xaug.process.filesets import FilesetEntry, Steps, is_fileset, read_fileset, within
 from xaug.process.skips import Skip
 
 __all__ = ["Candidate", "FoundInputs", "broken_link", "file_kind", "gather", "is_local", "recorded", "split_tree"]
@@ -108,9 +108,9 @@ class FoundInputs:
         elif is_description(path) and given is None:
             for entry in read_description(Path(path)):
                 self.add(entry.path, Path(path).parent, entry)
-        elif is_fileset(path) and given is None:
+        elif is_fileset(path) and (given is None or given.format):  # a description may name filesets
             for entry in read_fileset(Path(path)):
-                self.add(entry.path, Path(path).parent, entry)
+                self.add(entry.path, Path(path).parent, within(given, entry))
         else:
             self._add_file(path, tree, given)
 
