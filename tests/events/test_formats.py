@@ -40,10 +40,11 @@ def tree_branches(events, weights) -> dict[str, ak.Array]:
     return {**columns, "weight": ak.Array(np.asarray(weights, float))}
 
 
-def write_delphes(path: Path, events, weights, without: str = "") -> Path:
+def write_delphes(path: Path, events, weights, without: str = "", change: tuple = ()) -> Path:
     """A file in the layout of Delphes: collections `A` with branches `A/A.PT`, counted by `A_size`.
 
-    Massive particles are tracks, massless ones photons or neutral hadrons; the lepton is a track too.
+    Massive particles are tracks, massless ones photons or neutral hadrons; the lepton is a track too. `change` is a
+    collection, a branch and the factor of its numbers.
     """
     tracks, photons, neutrals, electrons, muons, missing = [], [], [], [], [], []
     for event in events:
@@ -70,6 +71,8 @@ def write_delphes(path: Path, events, weights, without: str = "") -> Path:
         "Muon": jagged(muons, ("PT", "Eta", "Phi")),
         "MissingET": jagged(missing, ("MET", "Eta", "Phi")),
     }
+    for collection, branch, factor in [change] if change else []:
+        content[collection][branch] = content[collection][branch] * factor
     collection, _, branch = without.partition(".")
     if branch:
         del content[collection][branch]
@@ -184,6 +187,52 @@ def test_bad_numbers_name_branch_and_entry(mixed, tmp_path, write_root_file, bra
     tree = write_root_file(tmp_path / "tree.root", branches)
     with pytest.raises(ConfigurationError, match=rf"{branch} is {value} in entry 7"):
         process([fileset(tmp_path / "f.json", a=(tree, {"label": 0}))], tmp_path / "o", SETTINGS)
+
+
+EVENTS_BEYOND = {
+    ("MissingET", "MET", 1e3): r"MissingET\.MET is \S+ GeV in entry \d+, beyond 14000; is it in MeV\?",
+    ("MissingET", "MET", 1e-3): r"MissingET\.MET has a median of 0\.\S+ GeV, but .* it seems to be in TeV",
+    ("MissingET", "MET", -1): r"MissingET\.MET is -\S+ in entry 0",
+    ("MissingET", "Phi", 57.3): r"MissingET\.Phi is \S+ in entry \d+, beyond 12.5664; is it in degrees",
+    ("Electron", "PT", 1e3): r"Electron\.PT is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+    ("EFlowTrack", "PT", 1e3): r"EFlowTrack\.PT is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+    ("EFlowTrack", "Mass", 1e3): r"too heavy .* EFlowTrack\.Mass in another unit",
+    ("EFlowTrack", "Mass", 1e-3): r"the masses EFlowTrack\.Mass are below that of an electron .* in TeV",
+    ("EFlowPhoton", "ET", 1e3): r"EFlowPhoton\.ET is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+    ("Particle", "PT", 1e3): r"Particle\.PT is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+}
+"""Collection, branch and factor -> how the numbers are refused."""
+
+
+@pytest.mark.parametrize(("collection", "branch", "factor"), EVENTS_BEYOND)
+def test_units_of_delphes_out_of_range(mixed, tmp_path, collection, branch, factor):
+    path = write_delphes(tmp_path / "d.root", *mixed, change=(collection, branch, factor))
+    with pytest.raises(ConfigurationError, match=EVENTS_BEYOND[collection, branch, factor]):
+        process([fileset(tmp_path / "f.json", a=(path, {"label": 0}))], tmp_path / "o", SETTINGS)
+
+
+TREE_BEYOND = {
+    ("particle_pt", 1e3): r"particle_pt is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+    ("particle_m", 1e3): r"too heavy .* particle_m in another unit",
+    ("particle_m", 1e-3): r"the masses particle_m are below that of an electron .* in TeV",
+    ("particle_phi", 57.3): r"particle_phi is \S+ in entry \d+, beyond 12.5664; is it in degrees",
+    ("gen_pt", 1e3): r"gen_pt is \S+ GeV in entry \d+, beyond 14000; are momenta in MeV",
+}
+
+
+@pytest.mark.parametrize(("branch", "factor"), TREE_BEYOND)
+def test_units_of_the_tree_out_of_range(mixed, tmp_path, write_root_file, branch, factor):
+    branches = tree_branches(*mixed)
+    branches[branch] = branches[branch] * factor
+    tree = write_root_file(tmp_path / "tree.root", branches)
+    with pytest.raises(ConfigurationError, match=TREE_BEYOND[branch, factor]):
+        process([fileset(tmp_path / "f.json", a=(tree, {"label": 0}))], tmp_path / "o", SETTINGS)
+
+
+def test_a_cross_section_that_nothing_has(mixed, tmp_path, write_root_file):
+    tree = write_root_file(tmp_path / "tree.root", tree_branches(*mixed))
+    with pytest.raises(ConfigurationError, match=r"has xsec 8e\+11 pb, more than protons .*; is it in fb\?"):
+        process([fileset(tmp_path / "f.json", a=(tree, {"label": 0, "xsec": 8e11}))], tmp_path / "o", SETTINGS)
 
 
 def test_process_without_a_selected_event_is_listed(mixed, tmp_path, write_root_file):

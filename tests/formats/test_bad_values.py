@@ -83,6 +83,10 @@ OF_JETS = {
         WITH_MASS, scaled(1e3, ["mass"]),
         r"% of the particles are too heavy .* in MeV, or \S*([mM]ass|_m) in another unit than the rest .of \S*(pt|PT)",
     ),
+    "masses in TeV": (
+        WITH_MASS, scaled(1e-3, ["mass"]),
+        r"% of the masses \S*([mM]ass|_m) are below that of an electron .* in TeV\. Convert them to",
+    ),
     "one mass of 60 TeV": (
         (*WITH_ENERGY, *WITH_MASS), one(energy=6e4, mass=6e4),
         r"(mass \(of .*(energy|EN|E|E_i)\)|\S+[mM]ass|\S+_m) is (6|59)\S+ GeV in entry \d, beyond 14000; are momenta",

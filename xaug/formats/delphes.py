@@ -10,7 +10,7 @@ import numpy as np
 from coffea.nanoevents import DelphesSchema
 
 from xaug.core.types import Array, JsonObject
-from xaug.formats.base import Collisions, FinalState, Format, Wanted, refuse, refuse_momenta, register_format
+from xaug.formats.base import Collisions, FinalState, Format, Wanted, refuse_momenta, register_format
 from xaug.formats.delphes_flow import (
     CANDIDATES,
     ENERGY_FLOW,
@@ -22,6 +22,7 @@ from xaug.formats.delphes_flow import (
     weights_of,
 )
 from xaug.formats.delphes_jets import DelphesJets
+from xaug.formats.limits import refuse_small_missing
 from xaug.formats.momenta import LEPTON_MASS, delta_phi, pairs
 from xaug.formats.root import RootFormat, flat_columns
 from xaug.formats.xaug_tree import heavy_quarks
@@ -95,9 +96,10 @@ class Delphes(RootFormat):
 
         branches = {name: f"Particle.{own}" for name, own in QUARK.items()}
         quarks, quark_counts = heavy_quarks(chunk, branches, first)
-        return Collisions(
-            particles, counts, leptons, lepton_event, quarks, quark_counts, missing_momentum(chunk, first)
-        )
+        met = missing_momentum(chunk, first)
+        sums = np.bincount(event, particles["pt"], len(counts))
+        refuse_small_missing("MissingET.MET", np.hypot(*met.T), sums)
+        return Collisions(particles, counts, leptons, lepton_event, quarks, quark_counts, met)
 
     def weights(self, chunk: Any, first: int) -> Array:
         """The weight of `Event`; 1 where there is none."""
@@ -161,10 +163,13 @@ def columns(chunk: Any, collection: str, branches: dict[str, str], first: int) -
 
 def missing_momentum(chunk: Any, first: int) -> Array:
     """px and py (n, 2) of the missing momentum [GeV]."""
-    size, phi = (ak.to_numpy(ak.flatten(chunk["MissingET"][name], axis=None)) for name in ("MET", "Phi"))
-    for name, values in (("MissingET.MET", size), ("MissingET.Phi", phi)):
-        refuse(name, values, ~np.isfinite(values), np.arange(len(values)), first)
-    return np.stack([size * np.cos(phi), size * np.sin(phi)], axis=1)
+    names = {"met": "MissingET.MET", "phi": "MissingET.Phi"}
+    found = {
+        name: ak.to_numpy(ak.flatten(chunk["MissingET"][branch.partition(".")[2]], axis=None))
+        for name, branch in names.items()
+    }
+    refuse_momenta(found, names, np.ones(len(found["met"]), int), first)
+    return np.stack([found["met"] * np.cos(found["phi"]), found["met"] * np.sin(found["phi"])], axis=1)
 
 
 DELPHES = register_format(Delphes())

@@ -10,7 +10,7 @@ import numpy as np
 from xaug.core.errors import BadValues
 from xaug.core.types import Array, Arrays
 
-__all__ = ["CODES", "LIMITS", "refuse", "refuse_momenta", "refuse_unphysical"]
+__all__ = ["CODES", "LIMITS", "refuse", "refuse_momenta", "refuse_small_missing", "refuse_unphysical"]
 
 CODES = (-99.0, -999.0, -9999.0)
 """Usual codes of a value that there is not: padding of momenta, displacements of particles without a track."""
@@ -19,6 +19,7 @@ LIMITS = {
     "pt": (14_000.0, "GeV", "; are momenta in MeV?"),
     "mass": (14_000.0, "GeV", "; are momenta in MeV?"),
     "energy": (50_000.0, "GeV", "; are momenta in MeV?"),
+    "met": (14_000.0, "GeV", "; is it in MeV?"),
     "eta": (20.0, "", ""),
     "phi": (4 * math.pi, "", "; is it in degrees?"),
     "charge": (2.0, "e", "; is it in thirds of e?"),
@@ -32,6 +33,12 @@ MOMENTUM = ("pt", "px", "py", "pz", "eta", "rapidity", "phi", "energy", "mass", 
 HEAVY, OF_MOMENTUM, SHARE, ENOUGH = 10.0, 0.5, 0.1, 10
 """Mass [GeV], and its ratio to the momentum, above which a particle is heavy; the share and the number of particles
 that are not heavy in any file: their energies or masses are in another unit than their momenta."""
+LIGHTEST, LIGHT = 1e-5, 4e-4
+"""Masses [GeV] of no particle: below that of an electron, 0.000511, and above what rounding leaves of 0."""
+LEAST_PT = 0.1
+"""Median pT [GeV] of particles that a detector sees, at least."""
+OF_ALL, OF_SUM = 0.3, 1e-3
+"""Share of such masses, and the ratio of the medians of missing and scalar momentum, that show units of TeV."""
 FAR_FLIGHTS, IN_FEW, FEW, FARTHEST = 0.01, 0.1, 100, 1e6
 """Share of particles that may start beyond the limit, the share and largest number in a small chunk, where the decays
 of one jet weigh more, and the distance [mm] within which they start: a strange hadron of 1 TeV flies some 100 m."""
@@ -60,7 +67,7 @@ def refuse_momenta(columns: Arrays, names: dict[str, str], counts: Sequence[int]
 
 
 def refuse_unphysical(particles: Arrays, names: Mapping[str, str], event: Array, first: int) -> None:
-    """Raise BadValues for a number that no particle can have: not finite, a negative pT, or beyond one of LIMITS.
+    """Raise BadValues for a number that nothing can have: not finite, a negative pT, or beyond one of LIMITS.
 
     Strange hadrons of high momentum fly far in files of generators: a few vertices may lie beyond the limit.
 
@@ -76,12 +83,13 @@ def refuse_unphysical(particles: Arrays, names: Mapping[str, str], event: Array,
         number of the chunk's first entry in the file
     """
     refuse_heavy(particles, names)
+    refuse_light(particles, names)
     refuse_no_vertex(particles, names, event, first)
     for name, values in particles.items():
         called = names.get(name) or (f"{name}{of_columns(names)}" if name in MOMENTUM else name)
         if values.dtype.kind == "f":
             refuse(called, values, ~np.isfinite(values), event, first)
-        if name == "pt":
+        if name in ("pt", "met"):
             refuse(called, values, values < 0, event, first)
         if name in LIMITS:
             bad = np.abs(values) > LIMITS[name][0]
@@ -145,4 +153,38 @@ def refuse_heavy(particles: Arrays, names: Mapping[str, str]) -> None:
             f"{100 * bad.mean():.0f}% of the particles are too heavy for their momenta (one has a mass of "
             f"{mass[where]:.6g} GeV and a momentum of {momentum[where]:.6g} GeV): all momenta seem to be in MeV, or "
             f"{culprit} in another unit than the rest{of_columns(names)}"
+        )
+
+
+def refuse_light(particles: Arrays, names: Mapping[str, str]) -> None:
+    """BadValues if many particles are lighter than an electron, as where only masses are in TeV.
+
+    Masses that are computed of energies are not looked at, since rounding makes any small number of 0. Files whose
+    momenta are in TeV too are told apart by their sums.
+    """
+    if "mass" not in particles or "mass" not in names or not len(particles["mass"]):
+        return
+    if np.median(particles.get("pt", np.inf)) < LEAST_PT:
+        return
+    mass = particles["mass"]
+    charged = particles["charge"] != 0 if "charge" in particles else True  # weights of neutral ones scale masses too
+    own = mass[(mass > LIGHTEST) & charged]
+    light = own < LIGHT
+    if light.sum() >= ENOUGH and light.mean() > OF_ALL:
+        raise BadValues(
+            f"{100 * light.mean():.0f}% of the masses {names['mass']} are below that of an electron (one is "
+            f"{own[light][0]:.3g} GeV), which no particle has: they seem to be in TeV. Convert them to the unit of the "
+            "momenta"
+        )
+
+
+def refuse_small_missing(name: str, met: Array, sums: Array) -> None:
+    """BadValues if missing momenta (n,) are tiny beside the scalar sums of pT (n,), as where only they are in TeV."""
+    seen = met[met > 0]
+    typical = float(np.median(seen)) if len(seen) >= ENOUGH else 0.0
+    whole = float(np.median(sums)) if len(sums) else 0.0
+    if LIGHTEST < typical < OF_SUM * whole:
+        raise BadValues(
+            f"{name} has a median of {typical:.3g} GeV, but the scalar sum of pT of {whole:.3g} GeV: it seems to be in "
+            "TeV. Convert it to GeV"
         )

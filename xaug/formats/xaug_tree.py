@@ -22,6 +22,7 @@ from xaug.formats.base import (
     Wanted,
     refuse,
     refuse_momenta,
+    refuse_unphysical,
     register_format,
 )
 from xaug.formats.momenta import LEPTON_MASS, NEUTRINOS
@@ -161,9 +162,10 @@ def heavy_quarks(chunk: Any, branches: dict[str, str], first: int) -> tuple[Arra
     event = np.repeat(np.arange(len(counts)), counts)
     # partons along the beam have an infinite pseudorapidity, and no jet
     heavy = np.isin(np.abs(columns["id"]), (4, 5)) & (columns["pt"] > 0)
-    for name in ("pt", "eta", "phi"):
-        refuse(branches[name], columns[name], heavy & ~np.isfinite(columns[name]), event, first)
     quarks = {name: values[heavy] for name, values in columns.items()}
+    refuse_unphysical({name: quarks[name] for name in ("pt", "phi")}, branches, event[heavy], first)
+    # partons within the beams have any pseudorapidity
+    refuse(branches["eta"], quarks["eta"], ~np.isfinite(quarks["eta"]), event[heavy], first)
     return quarks | {"id": np.abs(quarks["id"])}, np.bincount(event[heavy], minlength=len(counts))
 
 

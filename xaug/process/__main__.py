@@ -266,6 +266,11 @@ def main(
     lines += [f"warning: {text}" for text in result.get("warnings", [])]
     if result.get("left_out"):
         lines.append("left out, since the files lack what they need: " + left_out_text(result["left_out"]))
+    lines += [
+        f"left out {own['without_pt']} of {own['particles']} particles of {file}: their pT is 0, so that they have no "
+        "direction"
+        for file, own in result.get("particles_left_out", {}).items()
+    ]
     if tuple(result["classes"]) != CLASSES:
         lines.append("classes: " + ", ".join(f"{i} {name}" for i, name in enumerate(result["classes"])))
     rows = processor.rows_noun()

@@ -26,8 +26,14 @@ from xaug.formats.registry import format_of, recognise
 from xaug.process.filesets import Steps
 from xaug.process.named_weights import WEIGHT
 from xaug.process.search import Candidate, file_kind, gather, is_local, recorded
+from xaug.process.skips import Skip
 
-__all__ = ["InputFile", "infer_defaults", "infer_kind", "inspect", "short_names", "with_classes"]
+__all__ = [
+    "InputFile", "infer_defaults", "infer_kind", "inspect", "refuse_lost_classes", "short_names", "with_classes",
+]  # fmt: skip
+
+LARGEST_XSEC = 2e11
+"""Cross section [pb] that no process exceeds: 200 mb, while protons of 100 TeV have about 150 mb in all."""
 
 
 @dataclass(frozen=True)
@@ -297,6 +303,36 @@ def with_classes(
     return [replace(file, label=label.get(file.class_name, -1)) for file in files], classes
 
 
+def refuse_lost_classes(
+    candidates: Iterable[Candidate], files: Iterable[InputFile], skips: Iterable[Skip], wanted: Sequence[str] | None
+) -> None:
+    """ConfigurationError if the user lists files by class and none of a class can be used.
+
+    Parameters
+    ----------
+    candidates, files
+        all input files, and those that can be used
+    skips
+        why the others are left out
+    wanted
+        names of the classes that the user chooses; None: all
+    """
+    reasons = {skip.file: skip.reason for skip in skips}
+    left = {name for file in files for name in (file.class_name, *dict(file.classes))}
+    lost: dict[str, list[str]] = {}
+    for candidate in candidates:
+        label = candidate.metadata.get("label")
+        name = label if isinstance(label, str) else CLASSES[label] if label in (0, 1) else ""
+        if name and name not in left and (wanted is None or name in wanted):
+            lost.setdefault(name, []).append(f"{candidate.path} {reasons.get(candidate.path, 'is left out')}")
+    for name, told in lost.items():
+        more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
+        raise ConfigurationError(
+            f"no file of the class {name!r} can be used: {'; '.join(told[:3])}{more}. Mend one of them, or choose "
+            f"classes without {name} by --classes"
+        )
+
+
 def _steps(candidate: Candidate, contents: Contents) -> Steps:
     """Ranges of entries to read; UnsuitableFile if a fileset was made of another file of this name."""
     if candidate.entries is not None and candidate.entries != contents.entries:
@@ -336,6 +372,10 @@ def _number(metadata: JsonObject, name: str) -> float | None:
         return None
     if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
         raise UnsuitableFile(f"has {name} {value!r}; must be a number >= 0")
+    if name == "xsec" and value > LARGEST_XSEC:
+        raise UnsuitableFile(
+            f"has xsec {value:g} pb, more than protons have at any collider ({LARGEST_XSEC:g} pb); is it in fb?"
+        )
     return float(value)
 
 

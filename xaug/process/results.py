@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,17 @@ def left_out(processor: AnyProcessor) -> dict[str, list[str]]:
         for name, v in with_plugins(table_of(processor.settings.kind), processor.settings.plugins).labels().items()
         if name not in now
     }
+
+
+def without_pt(parts: Iterable[PartSummary]) -> dict[str, dict[str, int]]:
+    """Files that have particles of pT 0 -> how many, and the number of all their particles."""
+    found: dict[str, dict[str, int]] = {}
+    for part in parts:
+        own = Magnitudes.from_json(part.scale or {})
+        of_file = found.setdefault(part.file, {"without_pt": 0, "particles": 0})
+        of_file["without_pt"] += own.without_pt
+        of_file["particles"] += own.particles
+    return {file: own for file, own in found.items() if own["without_pt"]}
 
 
 @dataclass
@@ -172,6 +183,7 @@ class Results:
             classes=list(self.processor.settings.classes),
             table=self.processor.table().to_json(),
             left_out=left_out(self.processor),
+            particles_left_out=without_pt(self.parts),
             warnings=[*self.warnings, *(text for name, flow in self.flows.items() for text in flow.losses(name))],
             code=dict(code),
             **{self.processor.rows_noun(): {name: found["rows"] for name, found in processes.items()}},

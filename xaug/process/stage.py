@@ -18,7 +18,15 @@ from xaug.process import executors
 from xaug.process.changes import Changes
 from xaug.process.chunks import LOST, Chunk, PartProcessor
 from xaug.process.identity import find_copies
-from xaug.process.inputs import InputFile, infer_defaults, infer_kind, inspect, short_names, with_classes
+from xaug.process.inputs import (
+    InputFile,
+    infer_defaults,
+    infer_kind,
+    inspect,
+    refuse_lost_classes,
+    short_names,
+    with_classes,
+)
 from xaug.process.kinds import AnyProcessor, default_settings, processor_class
 from xaug.process.normalisation import check_normalisation, normalisation, refuse_few
 from xaug.process.results import Results
@@ -46,13 +54,14 @@ def inspect_all(
     processor: AnyProcessor,
     changes: Changes,
     weight: str | None = None,
+    classes: Sequence[str] | None = None,
 ) -> tuple[list[InputFile], list[Skip], tuple[str, ...]]:
     """Check all input files: those that can be used, those that are left out, and classes in the order of the user.
 
     Raises
     ------
     ConfigurationError
-        if none can be used
+        if none can be used, or none of a class
     InputFileError
         if `strict` and one cannot be used
     """
@@ -81,6 +90,7 @@ def inspect_all(
     if not good:
         reasons = "; ".join(f"{skip.file} {skip.reason}" for skip in skips)
         raise ConfigurationError(f"none of {len(skips)} input files can be used: {reasons}")
+    refuse_lost_classes(candidates, good.values(), skips, classes)
     return list(good.values()), skips, search.classes
 
 
@@ -155,7 +165,7 @@ def process(
     output = Path(output).resolve()
     processor = processor_class(settings.kind)(settings)
     changes = Changes()
-    files, skips, listed = inspect_all(inputs, strict, processor, changes, weight)
+    files, skips, listed = inspect_all(inputs, strict, processor, changes, weight, classes)
     files, names = with_classes(files, classes, listed)
     processor = processor_class(settings.kind)(replace(settings, classes=names))
     formats = {file.format: format_of(file.format) for file in files}

@@ -49,11 +49,15 @@ class Magnitudes:
         median transverse displacement [mm] of charged particles that are not prompt; None for fewer than 100
     prompt : float
         share of charged particles that are prompt
+    particles, without_pt : int
+        number of particles, and of those that jets are made without since their pT is 0: they have no direction
     """
 
     momentum: float | None = None
     length: float | None = None
     prompt: float = 0.0
+    particles: int = 0
+    without_pt: int = 0
 
     def to_json(self) -> JsonObject:
         """The sizes as plain data."""
@@ -61,8 +65,8 @@ class Magnitudes:
 
     @classmethod
     def from_json(cls, content: JsonObject) -> Magnitudes:
-        """The sizes that `to_json` gave."""
-        return cls(**{own.name: content[own.name] for own in fields(cls)})
+        """The sizes that `to_json` gave; older ones do not tell the numbers of particles."""
+        return cls(**{own.name: content[own.name] for own in fields(cls) if own.name in content})
 
 
 def momentum_remedy(read_as: str, seem: str | None) -> str:
@@ -85,14 +89,16 @@ def scale_of(content: FinalState | Collisions, read_as: str = "GeV") -> Magnitud
     event, n = event_of_particles(content)
     if isinstance(content, FinalState) and content.jet_event is not None:  # jets, whatever their number in an event
         event, n = np.repeat(np.arange(len(content.counts)), content.counts), len(content.counts)
-    sums = np.bincount(event, content.particles["pt"], n)
+    pt = content.particles["pt"]
+    sums = np.bincount(event, pt, n)
     momentum = float(np.median(sums[sums > 0])) if (sums > 0).any() else None
     if momentum is not None and momentum > MOST:
         raise BadValues(
             f"the scalar sum of pT has a median of {momentum:.3g} GeV, more than a collision has: "
             f"{momentum_remedy(read_as, SMALLER.get(read_as))}"
         )
-    return Magnitudes(momentum, *_length(content.particles))
+    dropped = np.count_nonzero(pt == 0) if isinstance(content, FinalState) else 0
+    return Magnitudes(momentum, *_length(content.particles), len(pt), int(dropped))
 
 
 def _length(particles: Mapping[str, Array]) -> tuple[float | None, float]:

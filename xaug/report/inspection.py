@@ -170,6 +170,7 @@ def _dataset(place: Path) -> JsonObject:
         "shapes": {name: list(data.table.block_shape(name, len(data.names(name)))) for name in data.table.blocks},
         "cut_flow": manifest.get("cut_flow", {}),
         "left_out": manifest.get("left_out", {}),
+        "particles_left_out": manifest.get("particles_left_out", {}),
         "warnings": manifest.get("warnings", []),
         "skips": manifest.get("skips", []),
         "digest": data.digest,
