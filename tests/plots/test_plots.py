@@ -101,6 +101,22 @@ def test_roc_band_of_two_trainings():
     assert len(band.mean) == len(GRID)
 
 
+@pytest.mark.parametrize("names", [("a",), ("a", "b")])
+def test_perfect_separation_is_seen(names):
+    """The line of curves that no background event passes lies within the axes, and the figure says what it is."""
+    label = np.arange(40) % 2
+    perfect, weak = (roc_band([(label, score)]) for score in (label * 1.0, np.cos(np.arange(40))))
+    bands = dict(zip(names, (perfect, weak), strict=False))
+    with figure() as (_, ax):
+        line = plot_roc(bands, ax, floor=0.025)[0]
+        assert ax.get_ylim()[0] < 0.5 * line.get_ydata().min()
+        (text,) = [text.get_text() for text in ax.texts]
+        assert text.startswith("All curves: no background" if len(names) == 1 else "a: no background")
+        ax.clear()
+        plot_roc({"b": weak}, ax, floor=0.025)
+        assert ax.get_ylim()[0] == 0.025 and not ax.texts
+
+
 def test_bars_show_largest_on_top_with_their_spread():
     table = pd.DataFrame({"mean": [0.7, 0.3, 0.1], "spread": [0.1, 0.05, 0.0]}, index=["image", "dxy_max", "tau21"])
     with figure() as (_, ax):

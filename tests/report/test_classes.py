@@ -8,7 +8,7 @@ import pytest
 
 import xaug
 from xaug.explain.stage import explain_run
-from xaug.report.class_scores import predicted, score_name, score_of_target
+from xaug.report.class_scores import predicted, relevance_name, score_name, score_of_target
 from xaug.report.stage import report
 from xaug.training.stage import train
 
@@ -68,6 +68,26 @@ def test_confusion_matrix_and_areas_are_those_of_the_metrics(reports):
         )
 
 
+def test_curves_of_pairs_are_those_of_the_scores(reports):
+    """Each point by counting: the share of the other class above the score that a share of the class reaches."""
+    run = xaug.load_run(reports / "3" / "run")
+    found = pd.read_csv(reports / "3" / "report" / "roc_pairs_run.csv")
+    pairs = {f"{a}-{b}" for a in CLASSES for b in CLASSES if a != b}
+    assert {name.removesuffix("_background_efficiency") for name in found if name.endswith("efficiency")} == {
+        *pairs, "efficiency",
+    }  # fmt: skip
+    by_hand = []
+    for i in range(2):
+        own = run.scores(i)
+        ratio = own["score"][:, 2] / (own["score"][:, 2] + own["score"][:, 0])
+        top, qcd = (np.sort(ratio[own["label"] == of])[::-1] for of in (2, 0))
+        by_hand.append((qcd >= top[int(np.ceil(0.5 * len(top))) - 1]).mean())
+    row = found[np.isclose(found["efficiency"], 0.5)].iloc[0]
+    assert row["top-QCD_background_efficiency"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    page = (reports / "3" / "report" / "report.html").read_text()
+    assert "ROC curves of each pair of classes" in page
+
+
 def test_scores_of_targets_by_hand():
     p = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
     assert predicted(p).tolist() == [2, 0] and predicted(p[:, 1] * 2).tolist() == [1, 1]
@@ -78,4 +98,7 @@ def test_scores_of_targets_by_hand():
     ):  # fmt: skip
         np.testing.assert_allclose(score_of_target(p, target, CLASSES), expected)
         assert score_name(target, CLASSES) == name
+        of = {"largest score": "relevance for the predicted class"}
+        assert relevance_name(target, CLASSES) == of.get(name, name.replace("score of", "relevance for"))
+    assert relevance_name("QCD", ("QCD", "Hbb")) == "relevance towards Hbb"
     assert score_name("predicted", ("QCD", "Hbb")) == "score of Hbb"  # of two classes always that of the signal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from xaug.data.variables import Variable
 from xaug.explain.analysis.binned import Profile, VariableMap
 from xaug.plots.distributions import draw_classes
-from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors, formula, hatch_few
+from xaug.plots.figures import BACKGROUND_TO_SIGNAL, CLASS_NAMES, FEW, class_colors, formula, hatch_few, literal
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_map", "plot_profile", "plot_relevance_profile"]
 
+LETTERS = 18
+"""Letters in a line of the label of a relevance axis, which is an inch long."""
 EMPTY = "0.80"
 """The grey of cells without events."""
 
 
 def plot_profile(
-    profile: Profile, variable: Variable, top: Axes, bottom: Axes, classes: Sequence[str] = CLASS_NAMES
+    profile: Profile,
+    variable: Variable,
+    top: Axes,
+    bottom: Axes,
+    classes: Sequence[str] = CLASS_NAMES,
+    quantity: str = "relevance",
 ) -> list[Artist]:
     """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
@@ -43,6 +51,8 @@ def plot_profile(
         Where to draw the distribution and the relevance; they have the same horizontal axis.
     classes : sequence of str
         Names of the classes by label.
+    quantity : str
+        What the vertical axis of the relevance shows.
 
     Returns
     -------
@@ -51,11 +61,15 @@ def plot_profile(
     """
     artists: list[Artist] = draw_classes(profile.counts, profile.edges, profile.counts.sum(axis=1), top, classes)
     top.set_xlabel("")
-    return [*artists, *plot_relevance_profile(profile, variable, bottom, classes)]
+    return [*artists, *plot_relevance_profile(profile, variable, bottom, classes, quantity)]
 
 
 def plot_relevance_profile(
-    profile: Profile, variable: Variable, bottom: Axes, classes: Sequence[str] = CLASS_NAMES
+    profile: Profile,
+    variable: Variable,
+    bottom: Axes,
+    classes: Sequence[str] = CLASS_NAMES,
+    quantity: str = "relevance",
 ) -> list[Artist]:
     """Draw the relevance of a feature in bins of a variable, without the distribution; see `plot_profile`.
 
@@ -69,6 +83,8 @@ def plot_relevance_profile(
         Where to draw.
     classes : sequence of str
         Names of the classes by label.
+    quantity : str
+        What the vertical axis of the relevance shows.
 
     Returns
     -------
@@ -89,7 +105,7 @@ def plot_relevance_profile(
     if np.all(edges % 1 == 0.5):  # around integers
         bottom.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     bottom.set_xlabel(formula(variable.axis_label))
-    bottom.set_ylabel("relevance")
+    bottom.set_ylabel(literal(textwrap.fill(quantity, LETTERS)))
     return artists
 
 

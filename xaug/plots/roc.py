@@ -75,6 +75,7 @@ def plot_roc(
     floor: float,
     untrained: Collection[str] = (),
     colors: Sequence[str] | None = None,
+    inside: int = INSIDE,
 ) -> list[Artist]:
     """Draw background efficiency against signal efficiency, with a band for each network.
 
@@ -90,6 +91,8 @@ def plot_roc(
         Names of curves that have no spread over trainings: the legend quotes none for them.
     colors : sequence of str, optional
         Colours of the curves, in turn.
+    inside : int
+        Largest number of curves whose legend is within the axes.
 
     Returns
     -------
@@ -107,9 +110,15 @@ def plot_roc(
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_ylim(floor, 1)
+    lowest = [i for i, band in enumerate(bands.values()) if (band.mean[:-1] <= floor).all()]
+    if lowest:  # their lines would be the frame itself
+        ax.set_ylim(floor / 4, 1)
+        whose = "All curves" if len(lowest) == len(bands) else ", ".join(literal(list(bands)[i]) for i in lowest)
+        text = f"{whose}: no background event passes,\nthe line is the efficiency of half an event"
+        ax.text(0.5, 0.02, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=8)
     ax.set_xlabel("signal efficiency")
     ax.set_ylabel("background efficiency")
-    if len(bands) <= INSIDE:
+    if len(bands) <= inside:
         ax.legend(loc="best")  # the upper left, or where weak networks have their curves there, the lower right
     else:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))

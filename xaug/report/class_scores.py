@@ -11,7 +11,10 @@ from xaug.explain.targets import labels_of
 from xaug.training.class_metrics import one_vs_rest, pair_score
 from xaug.training.runs import Run
 
-__all__ = ["absent_classes", "binary_scores", "has_curve", "predicted", "score_name", "score_of_target"]
+__all__ = [
+    "absent_classes", "binary_scores", "has_curve", "pair_scores", "predicted", "relevance_name", "score_name",
+    "score_of_target",
+]  # fmt: skip
 
 
 def binary_scores(run: Run) -> dict[str, list[Arrays]]:
@@ -31,6 +34,26 @@ def binary_scores(run: Run) -> dict[str, list[Arrays]]:
             own.append({**one, "label": label, "score": score})
         if has_curve(own[0]):
             found[f"{run.name}: {name}"] = own
+    return found
+
+
+def pair_scores(run: Run, plus: int, minus: int) -> list[Arrays]:
+    """Scores of a run of K classes, in each training, that separate the events of two of them; the others are left out.
+
+    Each has `label` (1 for `plus`), `score` and `weight`; there are none where one of the two has no events.
+    """
+    found = []
+    for i in range(len(run)):
+        one = run.scores(i)
+        chosen = (one["label"] == plus) | (one["label"] == minus)
+        own = {
+            "label": (one["label"][chosen] == plus).astype(np.int8),
+            "score": pair_score(one["score"][chosen], plus, minus),
+            "weight": one["weight"][chosen],
+        }
+        if not has_curve(own):
+            return []
+        found.append(own)
     return found
 
 
@@ -75,6 +98,16 @@ def score_name(target: object, classes: tuple[str, ...]) -> str:
         return "largest score"
     plus, minus = _pair(target, classes)
     return f"score of {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
+
+
+def relevance_name(target: object, classes: tuple[str, ...]) -> str:
+    """What a relevance is for, for axes: of two classes it counts towards the second, of more for the target."""
+    if len(classes) == 2:
+        return f"relevance towards {classes[1]}"
+    if target == "predicted":
+        return "relevance for the predicted class"
+    plus, minus = _pair(target, classes)
+    return f"relevance for {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
 
 
 def _pair(target: object, classes: tuple[str, ...]) -> tuple[int, int | None]:

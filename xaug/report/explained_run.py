@@ -18,7 +18,7 @@ from xaug.explain.analysis.relevance import summary
 from xaug.explain.attribution import Attribution
 from xaug.explain.explanation import Explanation
 from xaug.explain.targets import labels_of
-from xaug.report.class_scores import predicted, score_name, score_of_target
+from xaug.report.class_scores import predicted, relevance_name, score_name, score_of_target
 from xaug.report.run_label import run_label, run_title
 from xaug.training.runs import Run
 
@@ -176,6 +176,11 @@ class ExplainedRun:
     def score_name(self) -> str:
         """Name of `scores`, for axes and captions."""
         return score_name(self.first.settings.get("target"), self.classes)
+
+    @property
+    def relevance_name(self) -> str:
+        """What the relevance is for, for axes."""
+        return relevance_name(self.first.settings.get("target"), self.classes)
 
     @property
     def predicted(self) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["counted", "listed", "noun", "spread_over"]
+__all__ = ["between", "counted", "listed", "noun", "spread_over"]
 
 OF_JETS = ("jets", "toy")
 """Kinds of datasets whose rows are jets."""
@@ -25,6 +25,12 @@ def spread_over(drawn: str, trainings: int) -> str:
     if trainings == 1:
         return f"There is one training, and so there are no {drawn}."
     return f"{drawn[0].upper()}{drawn[1:]} are standard deviations over {counted(trainings, 'training')}."
+
+
+def between(numbers: Sequence[int]) -> str:
+    """A number, or the smallest and the largest of several: `100`, `100 to 300`."""
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def listed(words: Sequence[str]) -> str:

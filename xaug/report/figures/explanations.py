@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes
 from xaug.report.words import counted, noun, spread_over
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "PAGE", "SHOWN_TRAININGS", "SIDE_BY_SIDE", "draw_first_profiles", "draw_profiles", "draw_ranks", "draw_relevance",
@@ -45,6 +49,8 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     attributions, table = explained.attributions, explained.ranking
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
+        if len(explained.classes) > 2:
+            ax.set_xlabel(figures.literal(f"mean normalised {explained.relevance_name}"))
         figures.set_title(ax, f"{explained.readable}, {counted(len(attributions), 'training')}")
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
@@ -68,6 +74,7 @@ def draw_trainings(subject: ExplainedEvents, stem: Path) -> str:
     shown = min(len(explained.attributions), SHOWN_TRAININGS)
     with figures.figure(1, shown, size=(1.4 + 2.0 * shown, 1.0 + 0.2 * len(table)), **SIDE_BY_SIDE) as (fig, axes):
         plot_trainings(table, explained.labels, axes.flat)
+        _name_target(fig, explained)
         for ax in axes[0, 1:]:
             ax.tick_params(labelleft=False)
         figures.save(fig, stem)
@@ -92,6 +99,7 @@ def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
             ax.set_title(f"training {i + 1}")
             if i:
                 ax.tick_params(labelleft=False)
+        _name_target(fig, explained)
         figures.save(fig, stem)
     figures.save_numbers(stem, {str(i): table.loc[order].T.to_dict("list") for i, table in enumerate(found)})
     rows = noun(explained.data.kind)
@@ -114,6 +122,7 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     """Draw the distributions of some variables, and below them the mean relevance in bins of the same variable."""
     explained = subject.explained
     bins = bins_for(len(explained.label))
+    quantity = explained.relevance_name if len(explained.classes) > 2 else "relevance"
     found = profiles(explained.attributions, explained.values, names, bins=bins)
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
@@ -123,7 +132,7 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
         for i, name in enumerate(names):
             row, column = 2 * (i // columns), i % columns
             top, bottom = axes[row, column], axes[row + 1, column]
-            plot_profile(found[name], explained.labels[name], top, bottom, explained.classes)
+            plot_profile(found[name], explained.labels[name], top, bottom, explained.classes, quantity)
             top.tick_params(labelbottom=False)
             if column:
                 top.set_ylabel("")
@@ -188,6 +197,12 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
         f"feature (left; the lines are 100% and 10% of the mean), and of the {explained.score_name} of each event "
         f"(right; median and central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )
+
+
+def _name_target(fig: Figure, explained: ExplainedRun) -> None:
+    """Write what is explained below a figure of several panels, where there are more than two classes."""
+    if len(explained.classes) > 2:
+        fig.supxlabel(figures.literal(explained.relevance_name), fontsize="medium")
 
 
 def _claimed(table: pd.DataFrame, explained: ExplainedRun) -> pd.DataFrame:

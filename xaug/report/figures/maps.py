@@ -52,7 +52,8 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
     shown = list(found.training_mean[:SHOWN_TRAININGS]) if side_by_side else [found.mean]
     largest = float(np.nanquantile(np.abs(shown), IN_SCALE)) if np.isfinite(shown).any() else 0.0
     limits = (-(largest or 1.0), largest or 1.0)
-    _draw(explained, found, shown, stem, limits, _direction(explained), side_by_side, beyond="both")
+    label = figures.literal(explained.relevance_name)
+    _draw(explained, found, shown, stem, limits, label, side_by_side, beyond="both")
     quantity = f"sum of the relevances of both variables ({explained.words})"
     averaged = "" if side_by_side else f", mean over {len(found.training_mean)} trainings"
     return _caption(explained, quantity, x, y, averaged)
@@ -60,13 +61,6 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
 
 def _bins(explained: ExplainedRun) -> int:
     return bins_for(len(explained.label), axes=2)
-
-
-def _direction(explained: ExplainedRun) -> str:
-    """The label of the colour bar."""
-    if len(explained.classes) > 2:
-        return "relevance of what is explained"
-    return figures.literal(f"relevance towards {explained.classes[-1]}")
 
 
 def _draw(

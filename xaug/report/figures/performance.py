@@ -12,25 +12,28 @@ from xaug.plots import figures
 from xaug.plots.roc import GRID, plot_roc, roc_band
 from xaug.plots.scores import SCORE_EDGES, plot_scores
 from xaug.report.catalogue import GENERIC
-from xaug.report.class_scores import binary_scores
+from xaug.report.class_scores import binary_scores, pair_scores
 from xaug.report.run_label import run_label, run_labels, run_title
 from xaug.report.subjects import AllRuns, RunOfManyClasses, SingleRun
-from xaug.report.words import noun, spread_over
+from xaug.report.words import between, noun, spread_over
 from xaug.training.runs import Run
 
-__all__ = ["draw_confusion", "draw_rocs", "draw_scores"]
+__all__ = ["draw_confusion", "draw_pairs", "draw_rocs", "draw_scores"]
+
+MOST_CLASSES = 12
+"""Largest number of classes whose pairs are drawn."""
 
 
 @GENERIC.figure("roc", "ROC curves of all networks", AllRuns)
 def draw_rocs(subject: AllRuns, stem: Path) -> str:
     """Draw the ROC curves of all runs, with the spread over trainings, and those of single numbers without training."""
-    bands, shown, n_background = {}, {}, 0
+    bands, shown, numbers = {}, {}, []
     labels = run_labels(subject.runs)
     for run in subject.runs:
         for name, scores in binary_scores(run).items():
             shown[name] = labels[run.name] + name.removeprefix(run.name)
             bands[name] = roc_band([(s["label"], s["score"], s["weight"]) for s in scores])
-            n_background = max(n_background, int((scores[0]["label"] == 0).sum()))
+            numbers.append(int((scores[0]["label"] == 0).sum()))
     untrained = []
     for one in subject.discriminants:
         bands[one.name] = roc_band([tuple(one.scores[name] for name in ("label", "score", "weight"))])
@@ -43,7 +46,7 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
         plot_roc(
             {shown.get(name, name): band for name, band in bands.items()},
             ax,
-            0.5 / n_background,
+            0.5 / max(numbers),
             [one.name for one in subject.discriminants],
             colors,
         )
@@ -55,7 +58,8 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
         columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
     figures.save_table(stem, columns)
     rows = noun(subject.runs[0].input_spec.kind)
-    others = f"{n_background} {rows} of the other classes" if several else f"{n_background} {classes[0]} {rows}"
+    n = between(numbers)
+    others = f"{n} {rows} of the other classes" if several else f"{n} {classes[0]} {rows}"
     against = " Each curve is one class against the rest." if several else ""
     trainings = max(len(run) for run in subject.runs)
     lines = "Lines are means over trainings, bands their standard deviation."
@@ -64,6 +68,51 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     return (
         f"ROC curves on the test split ({others}).{against} {lines} A curve ends at the "
         "efficiency that half an event would have." + "".join(untrained)
+    )
+
+
+@GENERIC.figure("roc_pairs", "ROC curves of each pair of classes", RunOfManyClasses)
+def draw_pairs(subject: RunOfManyClasses, stem: Path) -> str:
+    """Draw a panel for each class, with its ROC curves against each of the others alone."""
+    run = subject.run
+    shown = range(min(len(run.classes), MOST_CLASSES))
+    colors = figures.class_colors(len(run.classes))
+    columns: dict[str, Array] = {"efficiency": GRID}
+    across = min(len(shown), 3)
+    down = -(-len(shown) // across)
+    numbers = np.bincount(run.scores(0)["label"], minlength=len(run.classes))[: len(shown)]
+    floor = 0.5 / max(numbers.max(), 1)
+    options = {"squeeze": False, "sharex": True, "sharey": True}
+    with figures.figure(down, across, size=(0.8 + 3.2 * across, 0.6 + 3.2 * down), **options) as (fig, axes):
+        for plus, ax in zip(shown, axes.flat, strict=False):
+            name = run.classes[plus]
+            found = {minus: pair_scores(run, plus, minus) for minus in shown if minus != plus}
+            bands = {
+                minus: roc_band([(s["label"], s["score"], s["weight"]) for s in own])
+                for minus, own in found.items()
+                if own
+            }
+            for minus, band in bands.items():
+                pair = f"{name}-{run.classes[minus]}"
+                columns |= {f"{pair}_background_efficiency": band.mean, f"{pair}_rms": band.rms}
+            plot_roc(
+                {run.classes[minus]: band for minus, band in bands.items()},
+                ax, floor, colors=[colors[minus] for minus in bands], inside=MOST_CLASSES,
+            )  # fmt: skip
+            figures.set_title(ax, f"{name} against each other class")
+            ax.set_xlabel(figures.literal(f"{name} efficiency"))
+            ax.set_ylabel("efficiency of the other class" if plus % across == 0 else "")
+        for ax in axes.flat[len(shown) :]:
+            ax.set_axis_off()
+        figures.save(fig, stem)
+    figures.save_table(stem, columns)
+    rows = noun(run.input_spec.kind)
+    few = "" if len(shown) == len(run.classes) else f" The first {len(shown)} of {len(run.classes)} classes are shown."
+    return (
+        f"{_title(run)}: ROC curves of each pair of classes on the test split ({between(numbers.tolist())} {rows} a "
+        "class). The score of a pair is p / (p + q) of the probabilities of both, and events of all other classes are "
+        f"left out. Lines are means over trainings. {spread_over('bands', len(run))} A curve ends at the efficiency "
+        f"that half an event of the largest class would have.{few}"
     )
 
 
