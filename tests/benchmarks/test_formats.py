@@ -10,10 +10,12 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import fastjet
 import numpy as np
 import pytest
+import uproot
 from layout_writers import by_class, make_jets, write_candidates, write_layouts, write_xaug_tree
 
 import xaug
@@ -126,3 +128,33 @@ def test_two_workers_against_one(tmp_path, capsys):
     with capsys.disabled():
         print(f"\ntwo workers over one, {sizes[1]} jets: {per_jet[1] / per_jet[2]:.2f}; with their start: {whole:.2f}")
     assert per_jet[1] / per_jet[2] > 1.8
+
+
+def read_trees(directory):
+    return [uproot.open(path)["T"] for path in directory.glob("*/*.root")]
+
+
+def test_many_small_files(tmp_path, capsys):
+    """200 files of 10 events against two of 1,000, and against what uproot needs to read the 200 trees alone, once."""
+    jets = make_jets(JETS, PARTICLES)
+    part = np.arange(JETS) // 20
+    sets = {"two": [jets], "many": [jets.some(part == number) for number in range(JETS // 20)]}
+    spent = {name: [] for name in (*sets, "trees")}
+    for name, own in sets.items():
+        for number, some in enumerate(own):
+            (tmp_path / name / f"{number}").mkdir(parents=True)
+            write_xaug_tree(some, tmp_path / name / f"{number}")
+        given = {label: Path("*") / f"{label}.root" for label in ("QCD", "Hbb")}
+        (tmp_path / name / "all.yaml").write_text(
+            "format: xaug_tree\nfiles:\n" + "".join(f"  {label}: '{path}'\n" for label, path in given.items())
+        )
+    settings = JetSettings(selection=Selection(**{**OPEN, "pt_min": 100.0, "jets_per_event": 1, "truth": "none"}))
+    for turn in range(ROUNDS + 1):  # the first warms up
+        for name in sets:
+            directory = tmp_path / f"{name}{turn}"
+            spent[name].append(seconds(process, [tmp_path / name / "all.yaml"], directory, settings))
+            assert len(xaug.Dataset.open(directory)) == JETS
+        spent["trees"].append(seconds(read_trees, tmp_path / "many"))
+    two, many, trees = (statistics.median(spent[name][1:]) for name in ("two", "many", "trees"))
+    with capsys.disabled():
+        print(f"\n200 small files over two: {many / two:.1f}; their trees alone, by uproot, once: {trees / two:.1f}")

@@ -15,7 +15,7 @@ import importlib
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -127,23 +127,58 @@ def _describe_function(function: Any, above: tuple[Any, ...]) -> Any:
     if any(function is one for one in above):
         return name
     above = (*above, function)
-    tree = _tree(function)
-    source = ast.unparse(tree) if tree is not None else _bytecode(function.__code__)
+    source = _source(function.__code__)
     closed = inspect.getclosurevars(function).nonlocals
     used = {}
-    for key, value in sorted(_used(function, tree).items()):
+    for key, value in sorted(_used(function, source).items()):
         used[key] = _describe(value, above)
     return {
-        "source": source,
+        "source": _bytecode(function.__code__) if source is None else source.text,
         "closed": {key: _describe(value, above) for key, value in sorted(closed.items())},
         "defaults": _describe([function.__defaults__, function.__kwdefaults__], above),
         "used": used,
     }
 
 
-def _tree(function: Any) -> ast.AST | None:
+@dataclass(frozen=True)
+class _Source:
+    """The source of a function by itself, whatever the names in it stand for.
+
+    Attributes
+    ----------
+    text : str
+        the source without what changes no number
+    attributes : tuple of nodes
+        each attribute that is read, as `np.exp`
+    members : tuple of str
+        names of members of classes that may run
+    imports : tuple of nodes
+        imports from modules of xaug
+    """
+
+    text: str
+    attributes: tuple[ast.Attribute, ...]
+    members: tuple[str, ...]
+    imports: tuple[ast.ImportFrom, ...]
+
+
+@functools.cache
+def _source(code: CodeType) -> _Source | None:
+    """The source of a function's code; None where it is not to be had."""
+    tree = _tree(code)
+    if tree is None:
+        return None
+    nodes = list(ast.walk(tree))
+    return _Source(
+        ast.unparse(tree),
+        tuple(node for node in nodes if isinstance(node, ast.Attribute)),
+        tuple(dict.fromkeys(name for node in nodes for name in _members_used(node))),
+        tuple(n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith(f"{PACKAGE}.")),
+    )
+
+
+def _tree(code: CodeType) -> ast.AST | None:
     """The syntax tree of a function without what changes no number; None where its source is not to be had."""
-    code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     for node in _definitions(code.co_filename):
         if isinstance(node, ast.Lambda):
@@ -204,7 +239,7 @@ def _bytecode(code: CodeType) -> list[Any]:
     return [code.co_code.hex(), constants, list(code.co_names)]
 
 
-def _used(function: Any, tree: ast.AST | None) -> dict[str, Any]:
+def _used(function: Any, source: _Source | None) -> dict[str, Any]:
     """Code that a function uses: globals and imports of xaug's own, and members of classes that its module knows."""
     found = {}
     space = function.__globals__
@@ -212,20 +247,20 @@ def _used(function: Any, tree: ast.AST | None) -> dict[str, Any]:
         value = space.get(name)
         if _is_ours(value, space):
             found[name] = value
-    if tree is None:
+    if source is None:
         return found
+    for statement in source.imports:
+        found |= _imported(statement)
+    for node in source.attributes:
+        module = _module(node.value, space)
+        if module is not None and module.__name__.startswith(PACKAGE) and hasattr(module, node.attr):
+            found[f"{module.__name__}.{node.attr}"] = getattr(module, node.attr)
     classes = [value for value in space.values() if isinstance(value, type) and _is_ours(value, space)]
-    for node in ast.walk(tree):
-        found |= _imported(node)
-        if isinstance(node, ast.Attribute):
-            module = _module(node.value, space)
-            if module is not None and module.__name__.startswith(PACKAGE) and hasattr(module, node.attr):
-                found[f"{module.__name__}.{node.attr}"] = getattr(module, node.attr)
-        for name in _members_used(node):
-            for cls in classes:
-                member = inspect.getattr_static(cls, name, None)
-                if isinstance(member, MEMBERS) and (_is_ours(member, space) or not callable(member)):
-                    found[f"{cls.__qualname__}.{name}"] = member
+    for name in source.members:
+        for cls in classes:
+            member = inspect.getattr_static(cls, name, None)
+            if isinstance(member, MEMBERS) and (_is_ours(member, space) or not callable(member)):
+                found[f"{cls.__qualname__}.{name}"] = member
     return found
 
 
@@ -241,10 +276,8 @@ def _members_used(node: ast.AST) -> Iterator[str]:
         yield "__iter__"
 
 
-def _imported(node: ast.AST) -> dict[str, Any]:
+def _imported(node: ast.ImportFrom) -> dict[str, Any]:
     """Objects of xaug that a function imports when it runs."""
-    if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(f"{PACKAGE}."):
-        return {}
     module = importlib.import_module(str(node.module))
     return {f"{node.module}.{alias.name}": getattr(module, alias.name, alias.name) for alias in node.names}
 
@@ -260,16 +293,14 @@ def _module(node: ast.AST, space: dict[str, Any]) -> ModuleType | None:
     return found if isinstance(found, ModuleType) else None
 
 
-def _global_names(code: CodeType) -> Iterator[str]:
+@functools.cache
+def _global_names(code: CodeType) -> tuple[str, ...]:
     """Globals that a function reads, but for those that it sets: these are what a process remembers, not code."""
     instructions = list(dis.get_instructions(code))
     state = {one.argval for one in instructions if one.opname == "STORE_GLOBAL"}
-    for instruction in instructions:
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval not in state:
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _global_names(constant)
+    reads = (one.argval for one in instructions if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    inner = (name for one in code.co_consts if isinstance(one, CodeType) for name in _global_names(one))
+    return tuple(dict.fromkeys([*(name for name in reads if name not in state), *inner]))
 
 
 def _is_ours(value: Any, space: dict[str, Any]) -> bool:
