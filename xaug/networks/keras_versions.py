@@ -108,13 +108,19 @@ class GraphCall:
         """Kind of the layer, see `kind_of`."""
         return kind_of(self.layer)
 
-    def on(self, values: Mapping[int, Any]) -> Any:
-        """The result for other inputs: `values` by the identity of the Keras tensor that they stand for."""
+    def given(self, values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments and options for other inputs: `values` by the identity of the Keras tensor that they stand for."""
         import tensorflow as tf
 
-        arguments, options = tf.nest.map_structure(
-            lambda value: values[id(value)] if is_keras_tensor(value) else value, (self.arguments, self.options)
-        )
+        def placed(value: Any) -> Any:
+            return values[id(value)] if is_keras_tensor(value) else value
+
+        arguments, options = tf.nest.map_structure(placed, (self.arguments, self.options))
+        return arguments, options
+
+    def on(self, values: Mapping[int, Any]) -> Any:
+        """The result for other inputs, see `given`."""
+        arguments, options = self.given(values)
         return self.layer.call(*arguments, **options)
 
 

@@ -43,7 +43,7 @@ def test_padded_tokens_get_nothing_and_the_rest_adds_up(randomised):
     p = np.asarray(model(X), np.float64)
     np.testing.assert_allclose(found.logit, np.log(p[:, 1] / p[:, 0]), atol=1e-4)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    assert len(model.layers[1].inbound_nodes) == 1, "the model of the user was not called"
+    assert len(model.layers[1]._inbound_nodes) == 1, "the model of the user was not called"
 
 
 def test_tokens_of_type_float32_are_tokens_as_well(randomised):

@@ -287,8 +287,8 @@ FORMULAS = {
     ), linear),
     **dict.fromkeys((
         "Activation", "ActivityRegularization", "AlphaDropout", "Dropout", "ELU", "GaussianDropout", "GaussianNoise",
-        "InputLayer", "LayerNormalization", "LeakyReLU", "Masking", "PReLU", "RandomBrightness", "RandomContrast",
-        "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "ReLU", "SpatialDropout1D",
+        "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU", "Masking", "PReLU", "RandomBrightness",
+        "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "ReLU", "SpatialDropout1D",
         "SpatialDropout2D", "SpatialDropout3D", "ThresholdedReLU",
     ), unchanged),
     **dict.fromkeys((

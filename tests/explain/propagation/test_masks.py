@@ -60,6 +60,8 @@ MIDDLE = {
     "two GRUs": lambda: behind(layers.Masking(0.0), *(layers.GRU(4, return_sequences=True) for _ in range(2))),
     "sum of masked": lambda: two(layers.Add(), True, True),
     "sum with an unmasked one": lambda: two(layers.Add(), False, True),
+    "product of masked": lambda: two(layers.Multiply(), True, True),
+    "maximum with an unmasked one": lambda: two(layers.Maximum(), False, True),
     "features of masked side by side": lambda: two(layers.Concatenate(), True, True),
     "features beside unmasked ones": lambda: two(layers.Concatenate(), False, True),
     "steps of masked one after another": lambda: two(layers.Concatenate(axis=1), True, True),

@@ -158,8 +158,15 @@ def may_jump(model: keras.Model) -> bool:
         or not type(layer).__module__.startswith("keras.")
         or getattr(layer, "mask_zero", False)
         or getattr(layer, "normalize", False)  # the cosine of a Dot
+        or _jumps(getattr(layer, "activation", None))
         for layer in inner_layers(model)
     )
+
+
+def _jumps(activation: object) -> bool:
+    """Whether an activation may jump: one of Keras that does, and any that does not come from Keras or TensorFlow."""
+    module = str(getattr(activation, "__module__", "keras")).partition(".")[0]
+    return getattr(activation, "__name__", "") == "hard_shrink" or module not in ("keras", "tensorflow")
 
 
 NORMALISING = ("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization")

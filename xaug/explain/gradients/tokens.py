@@ -9,7 +9,7 @@ no type. A token gets the sum of the attributions of its vector, as M. Sundarara
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from xaug.core.types import Array, Arrays
-from xaug.networks.keras_versions import OPERATIONS, arranged, calls_of, input_names, is_keras_3
+from xaug.networks.keras_versions import OPERATIONS, GraphCall, arranged, calls_of, input_names, is_keras_3
 
 __all__ = ["TokenInputs", "token_inputs"]
 
@@ -135,12 +135,40 @@ def token_inputs(model: keras.Model, frozen: Sequence[str] = ()) -> TokenInputs:
         if name in known:
             width, dtype = [1 + sum(map(_width, known[name]))], "float32"
         inputs.append(keras.Input((*tensor.shape[1:], *width), name=name, dtype=dtype))
-    copy = keras.models.clone_model(model, arranged(model, inputs), copied)
-    for layer in model.layers:
-        twin = copy.get_layer(layer.name)
+    copy = _rebuilt(model, inputs, copied)
+    for twin in copy.layers:
+        layer = model.get_layer(twin.name)
         if not isinstance(twin, (_Given, _Borrowed)) and layer.weights:
             twin.set_weights(layer.get_weights())
     return TokenInputs(copy, known)
+
+
+def _calls_that_count(model: keras.Model) -> list[GraphCall]:
+    """Calls that the outputs depend on, each after those that it reads.
+
+    Keras 3 has calls beside them that make masks of the tokens, which the tensors of a copy carry by themselves.
+    """
+    found: list[GraphCall] = []
+    wanted = {id(tensor) for tensor in model.outputs}
+    for call in reversed(calls_of(model)):
+        if any(id(tensor) in wanted for tensor in call.outputs):
+            found.append(call)
+            wanted |= {id(tensor) for tensor in call.inputs}
+    return found[::-1]
+
+
+def _rebuilt(model: keras.Model, inputs: Sequence[Any], copied: Callable[[Any], Any]) -> keras.Model:
+    """The model on other inputs, with copies of its layers."""
+    twins: dict[int, Any] = {}
+    known = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
+    for call in _calls_that_count(model):
+        if id(call.layer) not in twins:
+            twins[id(call.layer)] = copied(call.layer)
+        arguments, options = call.given(known)
+        outputs = tf.nest.flatten(twins[id(call.layer)](*arguments, **options))
+        known |= {id(tensor): own for tensor, own in zip(call.outputs, outputs, strict=True)}
+    outputs = tf.nest.map_structure(lambda tensor: known[id(tensor)], model.output)
+    return keras.Model(arranged(model, list(inputs)), outputs, name=model.name)
 
 
 def _token_readers(model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, list[keras.layers.Layer] | None]:
@@ -157,7 +185,7 @@ def _token_readers(model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, 
 def _readers(model: keras.Model, tensor: Any) -> list[keras.layers.Layer] | None:
     """Layers that read an input and give each of its numbers a vector; None if anything else reads it."""
     found: list[keras.layers.Layer] = []
-    for call in calls_of(model):
+    for call in _calls_that_count(model):
         if all(source is not tensor for source in call.inputs):
             continue
         if not len(call.inputs) == len(call.outputs) == 1 or call.kind in OPERATIONS:

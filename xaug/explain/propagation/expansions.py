@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from xaug.explain.propagation.layers.base import NUMBER, KerasLayer, TensorOf
 from xaug.explain.propagation.unroll import OWN, Expansion, Unrolled, Unroller, unroll
+from xaug.networks.keras3_operators import variables_beside_symbols
 from xaug.networks.keras_versions import config_of, is_keras_tensor, kind_of
 
 __all__ = ["EXPANSIONS", "take_apart"]
@@ -264,9 +265,9 @@ def followed(
     if "mask" in known and any(one is not None for one in masks):
         options["mask"] = own_mask
     try:
-        with _quiet():
+        with _quiet(), variables_beside_symbols():
             output = layer.call(*arguments, **options)
-        handed_on = layer.compute_mask(arguments[0], own_mask) if layer.supports_masking and arguments else None
+            handed_on = layer.compute_mask(arguments[0], own_mask) if layer.supports_masking and arguments else None
     except Exception as error:  # whatever code of the user's own may raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise call.error(f"is of a class without a rule, whose operations cannot be followed: {reason}") from None

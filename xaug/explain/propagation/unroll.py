@@ -324,10 +324,12 @@ def _weights(layer: Any) -> list[Any]:
 
 
 def _is_known(activation: Callable[..., Any], config: JsonObject) -> bool:
-    """Whether an activation is one of TensorFlow or Keras with a rule, or one that may be a head."""
+    """Whether an activation is one of TensorFlow or Keras with a rule, one that may be a head, or one of Keras without
+    a rule, which is refused by its name."""
     name, module = config.get("activation"), str(getattr(activation, "__module__", ""))
-    names = isinstance(name, str) and (name in POINTWISE or name in HEADS)
-    return names and module.split(".")[0] in ("keras", "tensorflow")
+    own = getattr(activation, "__name__", "")
+    names = isinstance(name, str) and (name in POINTWISE or name in HEADS or getattr(keras.activations, own, None))
+    return bool(names) and module.split(".")[0] in ("keras", "tensorflow")
 
 
 def _in_order(tensor: Any, known: Mapping[TensorKey, str]) -> Iterator[Any]:

@@ -124,7 +124,7 @@ def luong_attention():
 def additive_attention():
     inputs = particles()
     query, value = dense(4)(inputs), dense(4)(inputs)
-    return head(inputs, layers.Flatten()(layers.AdditiveAttention(use_scale=False)([query, value])))
+    return head(inputs, layers.Flatten()(layers.AdditiveAttention()([query, value])))
 
 
 @zoo("attention of an LSTM over its steps (tanh scores, softmax, Dot)", conserves=False)

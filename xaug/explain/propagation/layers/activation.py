@@ -53,10 +53,15 @@ def _gelu(z: Tensor) -> Tensor:
     return tf.nn.gelu(z, approximate=False)
 
 
-def _hard_sigmoid(z: Tensor) -> Tensor:
-    return keras.activations.hard_sigmoid(tf.convert_to_tensor(z))  # another function in Keras 3 than in Keras 2
+def _by_keras(name: str) -> Callable[[Tensor], Tensor]:
+    return lambda z: getattr(keras.activations, name)(tf.convert_to_tensor(z))
 
 
+_OF_KERAS_3 = ("celu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "soft_shrink", "sparse_plus",
+               "sparse_sigmoid", "squareplus", "tanh_shrink")  # fmt: skip
+"""Activations that Keras 2 has not."""
+_NEVER_NEGATIVE = ("sparse_plus", "sparse_sigmoid", "squareplus")
+_GATES = ("sparse_sigmoid",)
 POINTWISE = {
     "linear": Pointwise(lambda z: z),
     "relu": Pointwise(tf.nn.relu, never_negative=True, at_zero=0.5),
@@ -73,7 +78,12 @@ POINTWISE = {
     "tanh": Pointwise(tf.tanh),
     "exponential": Pointwise(tf.exp, never_negative=True),
     "sigmoid": Pointwise(tf.sigmoid, never_negative=True, is_gate=True),
-    "hard_sigmoid": Pointwise(_hard_sigmoid, never_negative=True, is_gate=True),
+    "hard_sigmoid": Pointwise(_by_keras("hard_sigmoid"), never_negative=True, is_gate=True),  # another one in Keras 3
+    **{
+        name: Pointwise(_by_keras(name), never_negative=name in _NEVER_NEGATIVE, is_gate=name in _GATES)
+        for name in _OF_KERAS_3
+        if hasattr(keras.activations, name)
+    },
 }
 """Activations by their names in Keras. A new entry is tested by existing."""
 

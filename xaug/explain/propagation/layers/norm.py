@@ -25,7 +25,7 @@ from xaug.explain.propagation.linear_maps import ElementwiseMap, LinearStep, Shi
 from xaug.explain.propagation.multipliers import Ends, by_chain_rule, products, slopes
 from xaug.explain.propagation.rules import Role
 
-__all__ = ["Affine", "EventNormalization"]
+__all__ = ["Affine", "EventNormalization", "GroupNormalization"]
 
 
 @register("BatchNormalization", innvestigate="iNNvestigate fuses it with the wrong formula; use engine='native'")
@@ -140,9 +140,19 @@ class EventNormalization(Layer[None]):
         return tuple(w for w in (self.gamma, self.beta) if w is not None)
 
     def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[None]:
-        mean, variance = tf.nn.moments(x[0], self._axes, keepdims=True)
-        y = self._scaled((x[0] - mean) * tf.math.rsqrt(variance + self._epsilon(x[0])))
-        return Passed(y if self.beta is None else y + tf.constant(self.beta.reshape(self._shape(y)), y.dtype), None)
+        v = self._arranged(x[0])
+        mean, variance = tf.nn.moments(v, self._axes, keepdims=True)
+        y = self._scaled((v - mean) * tf.math.rsqrt(variance + self._epsilon(v)))
+        y = y if self.beta is None else y + tf.constant(self.beta.reshape(self._shape(y)), y.dtype)
+        return Passed(self._as_before(y, x[0]), None)
+
+    def _arranged(self, x: Tensor) -> Tensor:
+        """The input with axes of its own for the numbers that share a mean and a variance."""
+        return x
+
+    def _as_before(self, y: Tensor, x: Tensor) -> Tensor:
+        """Numbers that `_arranged` has given other axes, in the shape of the input."""
+        return y
 
     @property
     def _axes(self) -> list[int]:
@@ -163,11 +173,12 @@ class EventNormalization(Layer[None]):
         """By the chain rule through mean, squares, root and product, with mean and variance of both ends."""
 
         def normalised(inputs: list[Tensor]) -> Tensor:
-            (both,) = inputs
+            both = self._arranged(inputs[0])
             centred = both - tf.reduce_mean(both, self._axes, keepdims=True)
             variance = tf.reduce_mean(products(centred, centred), self._axes, keepdims=True)
             factor = slopes(tf.math.rsqrt)(variance + self._epsilon(both))
-            return self._scaled(products(centred, tf.broadcast_to(factor, tf.shape(centred))))
+            y = self._scaled(products(centred, tf.broadcast_to(factor, tf.shape(centred))))
+            return self._as_before(y, inputs[0])
 
         return by_chain_rule(normalised, ends)
 
@@ -176,3 +187,32 @@ class EventNormalization(Layer[None]):
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return masks[0]
+
+
+@register("GroupNormalization")
+@dataclass(frozen=True, eq=False)
+class GroupNormalization(EventNormalization):
+    """As `EventNormalization`, with mean and variance of all numbers of a group of channels of the event.
+
+    Keras cuts the axis of channels into one of groups and one of the channels of each, in this order.
+    """
+
+    @property
+    def _groups(self) -> int:
+        """The axis of groups."""
+        return int(self.source.config["axis"]) % (len(self.source.shape) + 1)
+
+    def _arranged(self, x: Tensor) -> Tensor:
+        sizes, axis, groups = tf.shape(x), self._groups, int(self.source.config["groups"])
+        return tf.reshape(x, tf.concat([sizes[:axis], [groups, x.shape[axis] // groups], sizes[axis + 1 :]], axis=0))
+
+    def _as_before(self, y: Tensor, x: Tensor) -> Tensor:
+        return tf.reshape(y, tf.shape(x))
+
+    @property
+    def _axes(self) -> list[int]:
+        return [axis for axis in range(1, len(self.source.shape) + 2) if axis != self._groups]
+
+    def _shape(self, x: Tensor) -> list[int]:
+        sizes = shape_of(x)
+        return [size if i in (self._groups, self._groups + 1) else 1 for i, size in enumerate(sizes, start=1)]

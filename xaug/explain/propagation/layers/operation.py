@@ -28,7 +28,7 @@ from xaug.explain.propagation.linear_maps import Tensor, divided
 from xaug.explain.propagation.multipliers import Ends, of_extreme, slope
 from xaug.networks.keras_versions import joined_masks
 
-__all__ = ["Operation", "Share"]
+__all__ = ["Operation", "Share", "summed_to"]
 
 
 class Share(str, Enum):
@@ -99,12 +99,12 @@ class Operation(Layer[None]):
             lost = tf.reduce_sum(relevance, tuple(range(1, len(relevance.shape))))
             return Shares([None] * len(x), lost)
         if self.share is Share.UNCHANGED:
-            return Shares([_summed_to(x[0], relevance), *[None] * (len(x) - 1)])
+            return Shares([summed_to(x[0], relevance), *[None] * (len(x) - 1)])
         if self.share is Share.VECTOR:
             by_element = tf.reshape(relevance, tf.concat([tf.shape(x[0]), [-1]], axis=0))
             return Shares([tf.reduce_sum(by_element, axis=-1)])
         if self.share is Share.EQUAL:
-            return Shares([_summed_to(one, relevance / len(x)) for one in x])
+            return Shares([summed_to(one, relevance / len(x)) for one in x])
         if self.share is Share.MOVED:
             return Shares(self._moved_back(x, seen.y, relevance))
         found = self._gradients(x, divided(relevance, seen.y))
@@ -176,7 +176,7 @@ class Operation(Layer[None]):
         return self.share is Share.NOTHING or all(inputs)
 
 
-def _summed_to(x: Tensor, relevance: Tensor) -> Tensor:
+def summed_to(x: Tensor, relevance: Tensor) -> Tensor:
     """Relevance (n, ...) of elements that an input was repeated to, summed over the repetitions."""
     if relevance.shape[1:] == x.shape[1:]:
         return relevance

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from xaug.explain.propagation.layers.base import KerasLayer, register
-from xaug.explain.propagation.layers.operation import Operation, Share
-from xaug.explain.propagation.linear_maps import Tensor
+from xaug.explain.propagation.layers.base import Backward, KerasLayer, Passed, Shares, Treatment, register
+from xaug.explain.propagation.layers.operation import Operation, Share, summed_to
+from xaug.explain.propagation.linear_maps import Tensor, divided
+from xaug.explain.propagation.multipliers import Ends
+from xaug.networks.keras_versions import is_keras_3
 
-__all__ = ["Weightless", "keras_function"]
+__all__ = ["MaskedMerge", "Weightless", "keras_function"]
 
 SHARES = {
     Share.MOVED: (
@@ -59,7 +63,8 @@ class Weightless(Operation):
             return twin.call(x[0] if len(x) == 1 else x)
 
         keeps = layer.kind not in CHANGES_SIGN
-        return cls(layer, compute, share, lambda inputs: keeps and all(inputs))
+        made = MaskedMerge if is_keras_3() and layer.kind in READ_MASKS else cls
+        return made(layer, compute, share, lambda inputs: keeps and all(inputs))
 
     @property
     def extreme(self) -> bool | None:
@@ -67,6 +72,47 @@ class Weightless(Operation):
 
     def mask(self, x: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
         return None if self.source.kind == "Dot" else super().mask(x, masks)
+
+
+READ_MASKS = ("Multiply", "Maximum", "Minimum")
+"""Classes that leave padded steps of an input out, in Keras 3."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedMerge(Weightless):
+    """A product, maximum or minimum of the inputs whose step is real, as Keras 3 computes it; the record are the masks.
+
+    A padded step gets nothing. Relevance of a product is shared equally by the real factors that are signals, and by
+    the gates among them where no real factor is a signal.
+    """
+
+    def forward(self, x: list[Tensor], masks: list[Tensor | None], how: Treatment) -> Passed[Any]:
+        return Passed(self._of_real(masks).function(x), masks)
+
+    def _of_real(self, masks: Sequence[Tensor | None]) -> Weightless:
+        """The same of inputs that carry masks, as Keras reads them."""
+
+        def compute(x: list[Tensor]) -> Tensor:
+            carrying = [tf.identity(one) for one in x]
+            for one, mask in zip(carrying, masks, strict=True):
+                one._keras_mask = mask
+            return self.function(carrying)
+
+        return Weightless(self.source, compute, self.share, self.sign)
+
+    def backward(self, seen: Backward[Any], how: Treatment) -> Shares:
+        if self.share is not Share.PRODUCT or all(mask is None for mask in seen.record):
+            return self._of_real(seen.record).backward(seen, how)
+        one, arrived = tf.ones_like(seen.y), seen.y * divided(seen.relevance, seen.y)
+        real = [one if mask is None else one * tf.cast(mask[..., None], one.dtype) for mask in seen.record]
+        gates = how.gates or (False,) * len(real)
+        signals = [own * (0.0 if gate else 1.0) for own, gate in zip(real, gates, strict=True)]
+        counted = [tf.where(tf.add_n(signals) > 0, *pair) for pair in zip(signals, real, strict=True)]
+        parts = [divided(arrived * own, tf.add_n(counted)) for own in counted]
+        return Shares([summed_to(x, part) for x, part in zip(seen.x, parts, strict=True)])
+
+    def multipliers(self, ends: Ends, how: Treatment) -> Sequence[Tensor | None]:
+        return self._of_real(ends.masks).multipliers(ends, how)
 
 
 def _mean_of_cubes(layer: KerasLayer, x: Tensor) -> Tensor:
