@@ -324,8 +324,7 @@ def _weights(layer: Any) -> list[Any]:
 
 
 def _is_known(activation: Callable[..., Any], config: JsonObject) -> bool:
-    """Whether an activation is one of TensorFlow or Keras with a rule, one that may be a head, or one of Keras without
-    a rule, which is refused by its name."""
+    """Whether an activation has a name to explain or refuse it by, as all of Keras have and some of TensorFlow."""
     name, module = config.get("activation"), str(getattr(activation, "__module__", ""))
     own = getattr(activation, "__name__", "")
     names = isinstance(name, str) and (name in POINTWISE or name in HEADS or getattr(keras.activations, own, None))

@@ -57,8 +57,8 @@ def _by_keras(name: str) -> Callable[[Tensor], Tensor]:
     return lambda z: getattr(keras.activations, name)(tf.convert_to_tensor(z))
 
 
-_OF_KERAS_3 = ("celu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "soft_shrink", "sparse_plus",
-               "sparse_sigmoid", "squareplus", "tanh_shrink")  # fmt: skip
+_OF_KERAS_3 = ("celu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "soft_shrink",
+               "sparse_plus", "sparse_sigmoid", "squareplus", "tanh_shrink")  # fmt: skip
 """Activations that Keras 2 has not."""
 _NEVER_NEGATIVE = ("sparse_plus", "sparse_sigmoid", "squareplus")
 _GATES = ("sparse_sigmoid",)

@@ -192,7 +192,7 @@ class EventNormalization(Layer[None]):
 @register("GroupNormalization")
 @dataclass(frozen=True, eq=False)
 class GroupNormalization(EventNormalization):
-    """As `EventNormalization`, with mean and variance of all numbers of a group of channels of the event.
+    """The same with mean and variance of all numbers of a group of channels of the event.
 
     Keras cuts the axis of channels into one of groups and one of the channels of each, in this order.
     """
