@@ -51,6 +51,8 @@ def plot_likelihood(found: LikelihoodTest, variable: Variable, ax: Axes) -> list
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(formula(variable.axis_label))
     ax.set_ylabel("towards signal")
-    title = f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}"
+    title = "the same in all bins"
+    if np.isfinite(found.correlation):
+        title = f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}"
     ax.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize=9)
     return [points, line, band]

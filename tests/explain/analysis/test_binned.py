@@ -1,5 +1,7 @@
 """Profiles and maps against SciPy and NumPy, by class, with empty bins, constants and bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binned_statistic, binned_statistic_2d
@@ -88,7 +90,8 @@ def test_constant_variable_and_empty_class(trainings, values):
     assert found.edges.tolist() == [6.5, 7.5]
     assert (found.mean == 0).all()
     assert (found.rms == 0).all()
-    alone = profile(trainings, values, "a", label=np.zeros(N, int))
+    unknown = [replace(one, label=None) for one in trainings]
+    alone = profile(unknown, values, "a", label=np.zeros(N, int))
     assert np.isnan(alone.mean[1]).all()
     assert alone.counts[1].sum() == 0
     assert np.isfinite(alone.mean[0]).any()

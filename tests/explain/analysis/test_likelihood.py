@@ -1,5 +1,7 @@
 """The likelihood and symmetry tests on models whose answer is known in closed form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,8 @@ def test_what_knows_nothing_scores_nothing(events):
         assert abs(found.slope) < 4 * found.slope_error
         assert found.correlation_error > 0.1
     zero = likelihood_test(attribution(values, label, {**exact(values), "b": 0 * values["b"]}), values, "b")
-    assert (zero.correlation, zero.slope) == (0.0, 0.0)
+    assert np.isnan(zero.correlation) and np.isnan(zero.correlation_error)  # a constant has no correlation
+    assert (zero.slope, zero.slope_error) == (0.0, 0.0)
 
 
 def test_the_lower_edge_as_a_baseline_contradicts_a_peak():
@@ -100,6 +103,75 @@ def test_errors_are_those_of_repeated_experiments():
         slopes.append(found.slope)
         errors.append(found.slope_error)
     assert 0.6 < np.mean(errors) / np.std(slopes, ddof=1) < 1.6
+
+
+@pytest.mark.parametrize("n, shift", [(300, 0.5), (2000, 0.3)])
+def test_weak_variables_have_the_slope_of_the_exact_answer(n, shift):
+    """Errors of the densities dilute the points; the mean slope over samples is 1 all the same."""
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(500 + seed)
+        label = np.repeat([0, 1], n)
+        x = rng.normal(label * shift)
+        one = Attribution({"x": (x * shift)[:, None]}, x * shift, {"x": ["x"]}, {"target": "signal"}, label=label)
+        test = likelihood_test(one, {"x": x}, "x", samples=40, seed=seed)
+        found.append((test.slope, test.slope_error, test.correlation, test.best_correlation))
+    slope, error, correlation, best = np.array(found).T
+    scatter = slope.std(ddof=1)
+    assert abs(slope.mean() - 1) < 3 * scatter / np.sqrt(len(slope))
+    assert 0.6 < error.mean() / scatter < 1.6
+    assert correlation.mean() == pytest.approx(best.mean(), abs=0.03)
+    assert best.mean() < 0.95
+
+
+def test_a_variable_of_which_the_data_say_nothing_has_no_slope():
+    rng = np.random.default_rng(3)
+    label = np.repeat([0, 1], 500)
+    x = rng.normal(size=1000)
+    found = likelihood_test(
+        Attribution({"x": x[:, None]}, x, {"x": ["x"]}, {"target": "signal"}, label=label), {"x": x}, "x"
+    )  # fmt: skip
+    assert np.isnan([found.slope, found.slope_error, found.best_correlation]).all()
+    assert np.isfinite([found.correlation, found.correlation_error]).all()
+
+
+def test_a_constant_has_no_correlation(events):
+    """Single precision makes means of one constant differ by rounding between bins."""
+    values, label = events
+    found = likelihood_test(
+        attribution(values, label, {**exact(values), "b": np.full(len(label), 0.3, np.float32)}), values, "b"
+    )
+    assert np.isnan([found.correlation, found.correlation_error]).all()
+
+
+@pytest.mark.parametrize("n", [2000, 6000])
+def test_weights_are_those_of_another_sample(n):
+    """Background is drawn nearer to signal, with the weights that make it the one of the closed form."""
+    rng = np.random.default_rng(7)
+    label = np.repeat([0, 1], n)
+    x = np.where(label == 1, rng.normal(1.0, 1.0, 2 * n), rng.normal(0.5, 1.0, 2 * n))
+    weight = np.where(label == 1, 0.01, np.exp(-0.5 * x + 0.125))
+    one = Attribution({"x": x[:, None]}, x, {"x": ["x"]}, {"target": "signal"}, label=label, weight=weight)
+    found = likelihood_test(one, {"x": x}, "x")
+    assert abs(found.slope - 1) < 3 * found.slope_error
+    inside = slice(1, -1)
+    centres = 0.5 * (found.edges[1:] + found.edges[:-1])[inside]
+    pull = (found.log_ratio[inside] - (centres - 0.5)) / np.hypot(found.log_ratio_error[inside], 0.05)
+    assert np.abs(pull).max() < 4
+    plain = likelihood_test(replace(one, weight=None), {"x": x}, "x")
+    assert abs(plain.slope - 1) > 5 * plain.slope_error  # weights matter here
+    same = likelihood_test(replace(one, weight=np.where(label == 1, 3.0, 0.5)), {"x": x}, "x")
+    assert (same.slope, same.slope_error) == pytest.approx((plain.slope, plain.slope_error))
+    assert same.log_ratio_error == pytest.approx(plain.log_ratio_error)
+
+
+def test_what_does_not_fit_is_refused(events):
+    values, label = events
+    one = attribution(values, label, exact(values))
+    with pytest.raises(ConfigurationError, match="at least 2 samples"):
+        likelihood_test(one, values, "a", samples=1)
+    with pytest.raises(ConfigurationError, match="another class than the attribution knows for 16000 of 16000"):
+        likelihood_test(one, values, "a", label=1 - label)
 
 
 def test_trainings_are_averaged_and_their_spread_is_given(events):

@@ -72,7 +72,7 @@ def test_the_data_are_asked_where_they_say_anything():
         bins = len(log_ratio)
         return LikelihoodTest(
             "a", "a", np.arange(bins + 1.0), np.full((2, bins), 100), np.zeros(bins), np.zeros(bins),
-            np.array(log_ratio), np.full(bins, 0.14), correlation, 0.1, 0.1, 1.0, 0.1, 0.1,
+            np.array(log_ratio), np.full(bins, 0.14), correlation, 0.1, 0.1, 0.99, 1.0, 0.1, 0.1,
         )  # fmt: skip
 
     against = feature_verdicts(judged, {"lrp": {"a": tested(-0.5, [-1.0, 0.0, 1.0])}})[0]

@@ -129,6 +129,12 @@ def classes_of(attribution: Attribution, label: Array | None) -> Array:
     if len(classes) != len(attribution) or not np.isin(classes, range(known)).all():
         numbers = "0 or 1" if known == 2 else f"0 to {known - 1}"
         raise ConfigurationError(f"`label` must be {numbers} for each of the {len(attribution)} events")
+    if label is not None and attribution.label is not None and (classes != attribution.label).any():
+        other = int((classes != attribution.label).sum())
+        raise ConfigurationError(
+            f"`label` is another class than the attribution knows for {other} of {len(attribution)} events; leave it "
+            "out, or give the labels of the same events in their order"
+        )
     return classes.astype(np.int64)
 
 

@@ -7,31 +7,29 @@ two are equal, up to a constant, for a network that has learned the optimal answ
 method gives each of them its own part. Correlations among variables and what the network has not learned weaken the
 relation for every method, so the test compares methods on one network.
 
+Events count by their weights, where the attributions know them.
+
 A variable that cannot matter, such as the azimuth of a jet, should have no attribution in any bin: see `symmetry_test`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2
 
-from xaug.core.errors import ConfigurationError, unknown_name
+from xaug.core.errors import ConfigurationError
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
-from xaug.data.labels import cells_by_class
 from xaug.explain.analysis.binning import (
     Bins,
     Values,
     bin_edges,
-    bin_index,
-    checked_columns,
-    classes_of,
-    towards_signal,
 )
-from xaug.explain.analysis.relevance import signed_relevance, trainings_of
+from xaug.explain.analysis.class_sample import ClassSample
+from xaug.explain.analysis.line_fit import errors_of_line, fit_line, variance_of_errors
 from xaug.explain.attribution import Attribution
 
 __all__ = ["LikelihoodTest", "SymmetryTest", "likelihood_test", "symmetry_test"]
@@ -80,13 +78,16 @@ class LikelihoodTest(BinnedAttribution):
     log_ratio, log_ratio_error : (bins,) arrays
         ln(p_s / p_b) of the data, and its statistical error
     correlation : float
-        correlation of attribution and log_ratio over bins, each with the share of events in it; 1 is best
+        correlation of attribution and log_ratio over bins, each with the share of events in it; 1 is best. It is nan
+        for an attribution that is the same in all bins
     correlation_error, correlation_spread : float
         its error from the finite sample (bootstrap over events), and its standard deviation over trainings (ddof 1; nan
         for one training)
+    best_correlation : float
+        correlation that an attribution equal to the true log_ratio has on average: errors of log_ratio lower it
     slope : float
-        slope of the attribution against log_ratio, fitted with the same weights. It is 1 for a log-odds that is split
-        into independent parts; statistical errors of log_ratio make it smaller
+        slope of the attribution against log_ratio with the same weights, corrected for the errors of log_ratio. It is 1
+        for a log-odds that is split into independent parts, and nan if errors alone explain how log_ratio differs
     slope_error, slope_spread : float
         as for the correlation
     """
@@ -96,6 +97,7 @@ class LikelihoodTest(BinnedAttribution):
     correlation: float
     correlation_error: float
     correlation_spread: float
+    best_correlation: float
     slope: float
     slope_error: float
     slope_spread: float
@@ -173,23 +175,24 @@ def likelihood_test(
     ConfigurationError
         if fewer than three bins have enough events of both classes, or an input does not fit
     """
-    data = _Data.of(attributions, values, variable, feature or variable, label, scores)
-    edges = _merged(bin_edges(data.column, bins), data, least_events)
+    _check_samples(samples)
+    data = ClassSample.of(attributions, values, variable, feature or variable, label, scores)
+    edges = data.merged(bin_edges(data.column, bins), least_events)
     if len(edges) - 1 < LEAST_BINS:
         raise ConfigurationError(
             f"{variable}: {len(edges) - 1} bins have {least_events} events of both classes, and {LEAST_BINS} are "
             "needed; explain more events, or ask for fewer in a bin"
         )
     table = data.binned(edges)
-    found = _fit(table.log_ratio, table.attribution, table.share)
-    single = np.array([_fit(table.log_ratio, y, table.share) for y in table.training_attribution])
-    spread = sample_deviation(single)
-    error = _bootstrap(data, edges, samples, seed)
-    inverse = 1 / table.counts - 1 / table.counts.sum(axis=1, keepdims=True)
+    noise = variance_of_errors(table.independent_variance, table.share)
+    line = fit_line(table.log_ratio, table.attribution, table.share, noise)
+    lines = [fit_line(table.log_ratio, y, table.share, noise) for y in table.training_attribution]
+    spread = sample_deviation([(one.correlation, one.slope) for one in lines])
+    error = errors_of_line(data.drawn(edges, samples, seed), line)
     return LikelihoodTest(
         data.feature, variable, edges, table.counts, table.attribution, table.attribution_error,
-        table.log_ratio, np.sqrt(inverse.sum(axis=0)),
-        found[0], error[0], spread[0], found[1], error[1], spread[1],
+        table.log_ratio, table.log_ratio_error,
+        line.correlation, error[0], float(spread[0]), line.best_correlation, line.slope, error[1], float(spread[1]),
     )  # fmt: skip
 
 
@@ -241,8 +244,9 @@ def symmetry_test(
     ConfigurationError
         if no bin has enough events, or an input does not fit
     """
-    data = _Data.of(attributions, values, variable, feature or variable, label, scores)
-    edges = _merged(bin_edges(data.column, bins), data, least_events)
+    _check_samples(samples)
+    data = ClassSample.of(attributions, values, variable, feature or variable, label, scores)
+    edges = data.merged(bin_edges(data.column, bins), least_events)
     table = data.binned(edges)
     error = table.attribution_error
     if not (error > 0).all():  # a method that gives it exactly nothing, or a constant
@@ -251,7 +255,7 @@ def symmetry_test(
         chi_square = float(((table.attribution / error) ** 2).sum())
     single = [_share(table.share, y, error) for y in table.training_attribution]
     # a sample of the events scatters about the mean over all of them by the error, which is thus there twice
-    drawn = [_share(share, y, np.sqrt(2) * error) for share, y, _ in _drawn(data, edges, samples, seed)]
+    drawn = [_share(share, y, np.sqrt(2) * error) for share, y, _ in data.drawn(edges, samples, seed)]
     numbers = [_share(table.share, table.attribution, error), sample_deviation(drawn), sample_deviation(single)]
     return SymmetryTest(
         data.feature, variable, edges, table.counts, table.attribution, error, chi_square,
@@ -259,141 +263,11 @@ def symmetry_test(
     )  # fmt: skip
 
 
+def _check_samples(samples: int) -> None:
+    if samples < 2:
+        raise ConfigurationError(f"samples={samples}: an error needs at least 2 samples of the events; 200 are usual")
+
+
 def _share(share: Array, attribution: Array, error: Array) -> float:
     """Root mean square of mean attributions in bins, beyond their errors."""
     return float(np.sqrt(max(0.0, float(share @ (attribution**2 - error**2)))))
-
-
-@dataclass(frozen=True)
-class _Binned:
-    """Sums of events in bins, both classes with equal weight."""
-
-    counts: Array  # (2, bins)
-    share: Array  # (bins,) share of the events
-    attribution: Array  # (bins,)
-    attribution_error: Array  # (bins,)
-    training_attribution: Array  # (trainings, bins)
-
-    @property
-    def log_ratio(self) -> Array:
-        """ln(p_s / p_b) (bins,)."""
-        density = self.counts / self.counts.sum(axis=1, keepdims=True)
-        ratio: Array = np.log(density[1] / density[0])
-        return ratio
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The attribution of one feature and the values of one variable in n events."""
-
-    feature: str
-    column: Array  # (n,)
-    label: Array  # (n,)
-    relevance: Array  # (trainings, n), positive towards signal
-    output_deviation: float  # standard deviation of the explained output over events
-
-    @classmethod
-    def of(
-        cls, attributions: Attribution | Sequence[Attribution], values: Values, variable: str, feature: str,
-        label: Array | None, scores: Sequence[Array] | None,
-    ) -> _Data:  # fmt: skip
-        trainings = trainings_of(attributions)
-        classes = classes_of(trainings[0], label)
-        if classes.max(initial=0) > 1:
-            raise ConfigurationError("the test compares two classes; these attributions have more")
-        for which, name in enumerate(("background", "signal")):
-            if not (classes == which).any():
-                raise ConfigurationError(f"no explained event is {name}; explain events of both classes")
-        if scores is not None and len(scores) != len(trainings):
-            raise ConfigurationError(f"{len(scores)} scores for {len(trainings)} trainings; give one array for each")
-        column = checked_columns(values, [variable], len(classes))[variable]
-        relevance = []
-        for i, attribution in enumerate(trainings):
-            if scores is None and attribution.settings.get("target") == "predicted":
-                raise ConfigurationError(
-                    "the target of this attribution is the predicted class; give `scores`, which tell it, or explain "
-                    "the target signal"
-                )
-            table = signed_relevance(attribution, normalize=False)
-            if feature not in table:
-                raise unknown_name("explained feature", feature, map(str, table))
-            signal = np.zeros(len(classes)) if scores is None else np.asarray(scores[i]) > 0.5
-            relevance.append(table[feature].to_numpy(dtype=np.float64) * towards_signal(attribution, signal))
-        found = np.array(relevance)
-        if not np.isfinite(found).all():
-            lost = int((~np.isfinite(found)).any(axis=0).sum())
-            raise ConfigurationError(
-                f"{lost} events have an attribution of {feature} that is not finite; leave them out"
-            )
-        deviation = float(np.mean([a.logit.std(dtype=np.float64) for a in trainings]))
-        return cls(feature, column, classes, found, deviation)
-
-    def cells(self, edges: Array) -> Array:
-        """Number (n,) of the cell of each event: its class times the number of bins, plus its bin."""
-        bins = len(edges) - 1
-        return cells_by_class(self.label, np.clip(bin_index(self.column, edges), 0, bins - 1), bins)
-
-    def binned(self, edges: Array) -> _Binned:
-        """The sums of all events."""
-        cell, bins = self.cells(edges), len(edges) - 1
-        counts = np.bincount(cell, minlength=2 * bins).reshape(2, bins)
-        per_event = (1 / counts.sum(axis=1))[self.label]
-        weight = np.bincount(cell % bins, per_event, bins)
-        sums = np.array([np.bincount(cell % bins, r * per_event, bins) for r in self.relevance])
-        mean = sums.mean(axis=0) / weight
-        beyond = (self.relevance.mean(axis=0) - mean[cell % bins]) * per_event
-        error = np.sqrt(np.bincount(cell % bins, beyond**2, bins)) / weight
-        return _Binned(counts, weight / 2, mean, error, sums / weight)
-
-
-def _merged(edges: Array, data: _Data, least_events: int) -> Array:
-    """Edges of merged bins, each of which has `least_events` events of both classes."""
-    bins = len(edges) - 1
-    counts = np.bincount(data.cells(edges), minlength=2 * bins).reshape(2, bins)
-    kept, open_counts = [edges[0]], np.zeros(2)
-    for own, upper in zip(counts.T, edges[1:], strict=True):
-        open_counts = open_counts + own
-        if (open_counts >= least_events).all():
-            kept.append(upper)
-            open_counts = np.zeros(2)
-    if len(kept) == 1:
-        raise ConfigurationError(
-            f"{data.feature}: there are fewer than {least_events} events of one class; explain more events"
-        )
-    kept[-1] = edges[-1]  # what is left joins the last bin
-    return np.array(kept)
-
-
-def _fit(x: Array, y: Array, share: Array) -> tuple[float, float]:
-    """Correlation of y and x (0 for a constant y), and the slope of y against x, with weights that sum to 1."""
-    dx: Array = x - share @ x
-    dy: Array = y - share @ y
-    xx, xy, yy = share @ dx**2, share @ (dx * dy), share @ dy**2
-    if xx == 0:
-        return np.nan, np.nan
-    return (float(xy / np.sqrt(xx * yy)) if yy > 0 else 0.0), float(xy / xx)
-
-
-def _bootstrap(data: _Data, edges: Array, samples: int, seed: int) -> Array:
-    """Standard deviations of correlation and slope over samples of the events, drawn with replacement by class."""
-    found = []
-    for share, attribution, ratio in _drawn(data, edges, samples, seed):
-        own = np.isfinite(ratio)
-        found.append(_fit(ratio[own], attribution[own], share[own] / share[own].sum()))
-    return sample_deviation(found)
-
-
-def _drawn(data: _Data, edges: Array, samples: int, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-    """Samples of the events: share of the events, mean attribution, and log ratio (not finite if empty) in each bin."""
-    rng = np.random.default_rng(seed)
-    bins, cell, relevance = len(edges) - 1, data.cells(edges), data.relevance.mean(axis=0)
-    of_class = [np.flatnonzero(data.label == which) for which in (0, 1)]
-    for _ in range(samples):
-        drawn = np.concatenate([rng.choice(own, len(own)) for own in of_class])
-        counts = np.bincount(cell[drawn], minlength=2 * bins).reshape(2, bins)
-        density = counts / counts.sum(axis=1, keepdims=True)
-        weight, per_event = density.sum(axis=0), (1 / counts.sum(axis=1))[data.label[drawn]]
-        sums = np.bincount(cell[drawn] % bins, relevance[drawn] * per_event, bins)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where((counts > 0).all(axis=0), np.log(density[1] / density[0]), np.nan)
-        yield weight / 2, np.divide(sums, weight, out=np.zeros(bins), where=weight > 0), ratio

@@ -38,9 +38,11 @@ class Likelihood(ExplanationTest):
             return [Measure(self.name, "correlation with ln(ps/pb)", np.nan, note=note, better=1)]
         weight = np.array([information(one) for one in found.values()])
         weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
-        event, spread, value = (
-            float(weight @ np.array([getattr(one, name) for one in found.values()]))
-            for name in ("correlation_error", "correlation_spread", "correlation")
+        # an attribution that is the same in all bins has no correlation: it says nothing, and counts 0
+        says = np.array([not np.isnan(one.correlation) for one in found.values()])
+        value, event, spread = (
+            float(weight @ np.where(says, [getattr(one, name) for one in found.values()], 0.0))
+            for name in ("correlation", "correlation_error", "correlation_spread")
         )
         note = f"mean over {len(found)} variables, each weighted by what the data say of it"
         trainings = len(judged.attributions)

@@ -142,7 +142,8 @@ def feature_verdicts(
             error = _total(test)
             correlations[method] = (test.correlation, error)
             if informative(test) and not test.correlation > SIGNIFICANT * error:
-                against.append(f"{method} {test.correlation:.2f} ± {error:.2f}".replace("-", "−"))
+                told = f"{test.correlation:.2f} ± {error:.2f}" if np.isfinite(test.correlation) else "none"
+                against.append(f"{method} {told}".replace("-", "−"))
         if against:
             lacks.append(f"the data (correlation {', '.join(against)})")
         found.append(FeatureVerdict(feature, own, tuple(dict.fromkeys(lacks)), correlations))
