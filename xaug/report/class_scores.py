@@ -101,7 +101,7 @@ def score_name(target: object, classes: tuple[str, ...]) -> str:
 
 
 def relevance_name(target: object, classes: tuple[str, ...]) -> str:
-    """Name of what a relevance is for, for axes: of two classes it counts towards the second, of more for the target."""
+    """Name of what a relevance is for: of two classes it counts towards the second, of more for the target."""
     if len(classes) == 2:
         return f"relevance towards {classes[1]}"
     if target == "predicted":
