@@ -103,6 +103,18 @@ def operations():
     return Model([x, mask], ops.log_softmax(layers.Dense(2)(ends), axis=-1), name="operations")
 
 
+def holding():
+    """Layers that hold cells or models."""
+    x = Input((5, 3), name="list")
+    cells = layers.StackedRNNCells([layers.LSTMCell(3), layers.GRUCell(2)])
+    h = layers.SpatialDropout1D(0.2)(layers.RNN(cells, return_sequences=True)(x))
+    chain = keras.Sequential([Input((2,)), layers.Dense(4, activation="relu"), layers.Dense(3)], name="chain")
+    inner = Input((3,))
+    graph = Model(inner, layers.Add()([inner, layers.Dense(3, activation="tanh")(inner)]), name="graph")
+    h = layers.TimeDistributed(graph)(layers.TimeDistributed(chain)(h))
+    return Model(x, layers.Dense(2)(layers.Flatten()(h)), name="holding")
+
+
 def joined_masks():
     """A sum of lists of which one has a mask."""
     x = Input((5, 3))
@@ -174,12 +186,13 @@ def save(model, name):
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
-    for seed, make in enumerate((convolutions, recurrent, attention, nested, operations if IS_3 else wrapped)):
+    makers = convolutions, recurrent, attention, nested, operations if IS_3 else wrapped, holding
+    for seed, make in enumerate(makers):
         model = randomised(make(), seed)
         x = inputs_of(model, seed)
         y = model.predict(x, verbose=0)
         save(model, f"{make.__name__}.keras")
-        if make in (recurrent, wrapped, operations):
+        if make in (recurrent, wrapped, operations, holding):
             model.save(HERE / f"{make.__name__}.h5")
         outputs = {f"output_{i}": one for i, one in enumerate(y if isinstance(y, list) else [y])}
         np.savez_compressed(HERE / f"{make.__name__}.npz", **x, **outputs)

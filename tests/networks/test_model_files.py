@@ -15,7 +15,8 @@ from xaug.networks.keras_versions import is_keras_3
 from xaug.networks.model_config import refuse_code
 
 FOLDERS = [Path(__file__).parent / f"keras{version}_models" for version in (2, 3)]
-FILES = ("convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5")
+FILES = ("convolutions.keras", "recurrent.keras", "attention.keras", "nested.keras", "recurrent.h5", "holding.keras",
+         "holding.h5")  # fmt: skip
 EVERY = [(folder, file) for folder in FOLDERS for file in FILES]
 EVERY += [(FOLDERS[0], "wrapped.keras"), (FOLDERS[0], "wrapped.h5")]
 EVERY += [(FOLDERS[1], "operations.keras"), (FOLDERS[1], "operations.h5")]

@@ -65,6 +65,8 @@ def _counted_from_zero(content: Any, models: set[str]) -> Any:
 
 def _value(value: Json) -> Json:
     """An option; layers inside layers are translated too."""
+    if isinstance(value, list):
+        return [_value(each) for each in value]
     if isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value:
         return in_form_of_keras_3(value)
     return value

@@ -148,7 +148,8 @@ class _Builder:
         config = self.options(content, known)
         try:
             # attention takes its shapes from the first call, where Keras 2 asks for them in a configuration
-            return known(**config) if kind == "MultiHeadAttention" else known.from_config(config)
+            by_options = kind == "MultiHeadAttention" or any(isinstance(one, keras.Model) for one in config.values())
+            return known(**config) if by_options else known.from_config(config)
         except (TypeError, ValueError, KeyError) as error:
             raise self.refuse(content, f"cannot be built ({str(error).strip().splitlines()[0]})") from error
 
@@ -170,7 +171,9 @@ class _Builder:
         return config
 
     def value(self, value: Any) -> Any:
-        """The value of an option: data types by name, layers inside layers by their options here."""
+        """The value of an option: data types by name, layers inside layers by their options here, models built."""
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
         if not isinstance(value, dict) or "class_name" not in value:
             return value
         if value["class_name"].endswith("Policy"):
@@ -178,7 +181,9 @@ class _Builder:
         import keras
 
         known = getattr(keras.layers, value["class_name"], None)
-        if value["class_name"] in MODELS or known is None:
+        if value["class_name"] in MODELS:
+            return self.model(value)
+        if known is None:
             return value
         return {"module": "keras.layers", **_named(value), "config": self.options(value, known)}
 

@@ -56,6 +56,13 @@ FUNCTIONS = {
     "Reciprocal": "math.reciprocal",
     "StopGradient": "stop_gradient",
     "Where": "where",
+    "Relu6": "nn.relu6",
+    "Softsign": "nn.softsign",
+    "Erf": "math.erf",
+    "Sinh": "math.sinh",
+    "Cosh": "math.cosh",
+    "OnesLike": "ones_like",
+    "ZerosLike": "zeros_like",
 }
 """Name in Keras 3 -> function of TensorFlow with the same arguments in the same order."""
 REDUCTIONS = {
@@ -68,6 +75,7 @@ REDUCTIONS = {
     "Prod": "math.reduce_prod",
     "Std": "math.reduce_std",
     "Var": "math.reduce_variance",
+    "Logsumexp": "math.reduce_logsumexp",
 }
 """Name in Keras 3 -> function of TensorFlow that reduces along `axis`."""
 WITH_OPTIONS = {
@@ -81,6 +89,7 @@ WITH_OPTIONS = {
     "LogSoftmax": ("nn.log_softmax", {"axis": "axis"}),
     "Repeat": ("repeat", {"repeats": "repeats", "axis": "axis"}),
     "Reshape": ("reshape", {"newshape": "shape"}),
+    "Roll": ("roll", {"shift": "shift", "axis": "axis"}),
     "Softmax": ("nn.softmax", {"axis": "axis"}),
     "Sort": ("sort", {"axis": "axis"}),
     "Squeeze": ("squeeze", {"axis": "axis"}),
@@ -90,8 +99,73 @@ WITH_OPTIONS = {
     "Transpose": ("transpose", {"axes": "perm"}),
 }
 """Name in Keras 3 -> function of TensorFlow, and its names of the options that an operation has."""
-NEEDED = ("Concatenate", "Cumsum", "LogSoftmax", "Repeat", "Softmax", "Sort", "Stack")
+WITHOUT_TRAINABLE = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+"""Layers whose configurations look like those of operations in HDF5 files."""
+NEEDED = ("Concatenate", "Cumsum", "LogSoftmax", "Repeat", "Roll", "Softmax", "Sort", "Stack")
 """Operations that mean something else in TensorFlow without an axis."""
+
+
+def _elu(config: JsonObject) -> Callable[..., Any] | None:
+    import tensorflow as tf
+
+    alpha = config.get("alpha", 1.0)
+    return tf.nn.elu if alpha == 1 else lambda x: tf.where(x > 0, x, alpha * tf.math.expm1(tf.minimum(x, 0.0)))
+
+
+def _flip(config: JsonObject) -> Callable[..., Any] | None:
+    import tensorflow as tf
+
+    axis = config.get("axis")
+    return None if axis is None else lambda x: tf.reverse(x, axis=[axis] if isinstance(axis, int) else list(axis))
+
+
+def _norm(config: JsonObject) -> Callable[..., Any] | None:
+    """The length of vectors, along one axis."""
+    import tensorflow as tf
+
+    axis, order = config.get("axis"), config.get("ord")
+    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    if len(axes) != 1 or not isinstance(axes[0], int) or not isinstance(order, (int, float, type(None))) or order == 0:
+        return None
+    return lambda x: tf.norm(x, 2 if order is None else order, axes[0], bool(config.get("keepdims", False)))
+
+
+def _swapaxes(config: JsonObject) -> Callable[..., Any] | None:
+    import tensorflow as tf
+
+    def swapped(x: Any) -> Any:
+        axes = list(range(len(x.shape)))
+        one, other = config["axis1"], config["axis2"]
+        axes[one], axes[other] = axes[other], axes[one]
+        return tf.transpose(x, axes)
+
+    return swapped
+
+
+def _take(config: JsonObject) -> Callable[..., Any] | None:
+    """Elements by numbers, of which negative ones count from the end."""
+    import tensorflow as tf
+
+    axis = config.get("axis")
+    if not isinstance(axis, int):
+        return None
+
+    def taken(x: Any, indices: Any) -> Any:
+        indices = tf.convert_to_tensor(indices) if isinstance(indices, (int, list, tuple)) else indices
+        size = tf.cast(x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis], indices.dtype)
+        return tf.gather(x, tf.where(indices < 0, indices + size, indices), axis=axis)
+
+    return taken
+
+
+MADE: dict[str, Callable[[JsonObject], Callable[..., Any] | None]] = {
+    "Elu": _elu,
+    "Flip": _flip,
+    "Norm": _norm,
+    "Swapaxes": _swapaxes,
+    "Take": _take,
+}
+"""Name in Keras 3 -> what makes the function for its options, where no function of TensorFlow takes the same ones."""
 
 
 def is_operation(content: JsonObject) -> bool:
@@ -99,7 +173,8 @@ def is_operation(content: JsonObject) -> bool:
     if content.get("module"):  # HDF5 files do not name it
         return "ops" in content["module"].split(".")
     config = content.get("config", {})
-    return "inbound_nodes" in content and "trainable" not in config and not {"batch_shape", "layers"} & config.keys()
+    is_layer = {"batch_shape", "layers", "trainable"} & config.keys() or content.get("class_name") in WITHOUT_TRAINABLE
+    return "inbound_nodes" in content and not is_layer
 
 
 def operation(kind: str, config: JsonObject) -> Callable[..., Any] | None:
@@ -124,6 +199,8 @@ def operation(kind: str, config: JsonObject) -> Callable[..., Any] | None:
         own = operator.attrgetter(name)(tf)
         options = {new: config[old] for old, new in names.items() if config.get(old) is not None}
         return lambda *x, **given: own(*x, **{**options, **given})
+    if kind in MADE:
+        return MADE[kind](config)
     if kind == "Einsum" and isinstance(config.get("subscripts"), str):
         return lambda *x: tf.einsum(config["subscripts"], *x)
     if kind not in REDUCTIONS or config.get("initial") is not None or config.get("where") is not None:
