@@ -18,6 +18,7 @@ import numpy as np
 
 from xaug.core.files import atomic_path
 from xaug.core.types import Array, Arrays
+from xaug.explain.disk_arrays import Zeros, blocks_of, zeros_in
 from xaug.explain.method import Events, ExplainJob, part_path
 
 __all__ = ["EVERY", "Checkpoint", "Resumable", "StoredArrays", "checkpoint_of", "digest_of"]
@@ -71,6 +72,11 @@ class Checkpoint:
         digest of all that decides the numbers: a file of other work is left alone until it is overwritten
     every : float, optional
         seconds between two checkpoints; default: `EVERY`
+
+    Attributes
+    ----------
+    zeros : callable
+        makes arrays of zeros that lie in files beside that of the state, where they are large
     """
 
     def __init__(self, path: Path, key: str, every: float | None = None) -> None:
@@ -78,6 +84,7 @@ class Checkpoint:
         self._kind = ""
         self._holders: dict[str, Resumable] = {}
         self._last = time.monotonic()
+        self.zeros: Zeros = zeros_in(path.parent)
 
     def begin(self, kind: str, holders: Mapping[str, Resumable]) -> tuple[int, ...] | None:
         """Say which sums the work has; take those of an earlier process, if it did the same work.
@@ -132,8 +139,9 @@ class Checkpoint:
 def digest_of(arrays: Iterable[Array], *words: object) -> str:
     """A digest of arrays, and of words such as options."""
     digest = hashlib.blake2b(repr(words).encode(), digest_size=16)
-    for values in arrays:
-        digest.update(np.ascontiguousarray(values).tobytes())
+    for values in map(np.atleast_1d, arrays):
+        for rows in blocks_of(len(values)):
+            digest.update(values[rows].tobytes())
     return digest.hexdigest()
 
 

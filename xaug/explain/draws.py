@@ -10,6 +10,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError
 from xaug.core.statistics import standard_error
 from xaug.core.types import Array, Arrays, JsonObject
+from xaug.explain.disk_arrays import blocks_of
 from xaug.explain.gradients.samples import Sample
 
 __all__ = ["DRAWS", "Draws", "draw_baselines", "generator_of"]
@@ -59,7 +60,9 @@ def generator_of(seed: int, x: Arrays) -> np.random.Generator:
     """
     digest = 0
     for name, values in x.items():
-        digest = zlib.crc32(name.encode() + np.ascontiguousarray(values).tobytes(), digest)
+        digest = zlib.crc32(name.encode(), digest)
+        for rows in blocks_of(len(values)):
+            digest = zlib.crc32(values[rows].tobytes(), digest)
     return np.random.default_rng([seed, digest])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array, Arrays
+from xaug.explain.disk_arrays import blocks_of
 from xaug.networks.keras_versions import input_names, inputs_by_key
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ def _checked(name: str, values: Any, wanted: tuple[int | None, ...], dtype: Any)
         axes = ", ".join("any" if w is None else str(w) for w in wanted)
         raise ConfigurationError(f"input {name!r} has shape {numbers.shape}; the model takes (n events, {axes})")
     floating = array if numbers.dtype.kind in "iub" and array.dtype.kind == "f" else numbers
-    fine = np.isfinite(floating) if floating.dtype.kind == "f" else np.ones(floating.shape, bool)
-    bad = ~fine.reshape(len(fine), -1).all(axis=1) if fine.size else np.zeros(0, bool)
+    bad = np.zeros(len(numbers), bool)
+    for rows in blocks_of(len(numbers)) if floating.dtype.kind == "f" and numbers.size else ():
+        bad[rows] = ~np.isfinite(floating[rows]).reshape(len(bad[rows]), -1).all(axis=1)
     if bad.any():
         raise ConfigurationError(
             f"input {name!r} is not finite in {bad.sum()} of {len(numbers)} events, the first of them event "

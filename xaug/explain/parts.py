@@ -20,6 +20,7 @@ from xaug.core.files import digest_json
 from xaug.core.types import Array
 from xaug.data.own_arrays import KIND
 from xaug.explain.attribution import Attribution
+from xaug.explain.disk_arrays import blocks_of, zeros_in
 from xaug.explain.method import AnyMethod, Events, ExplainJob, OnEvents, part_path
 from xaug.training.runs import load_run
 
@@ -139,13 +140,32 @@ def _explained(task: _BlockTask, job: ExplainJob[Any], model: Any, on_events: On
 
     Events of the user's own arrays keep their weights; those of other kinds count one each, as in the papers.
     """
-    weighted = job.data.kind == KIND
-    fields = [*job.run.input_spec.fields, "label", *(["weight"] if weighted else [])]
-    arrays = job.data.load_rows(fields, job.split, task.rows)
-    weight = arrays["weight"] if weighted else None
-    events = Events(model, task.training, job.run.inputs(arrays), arrays["label"], weight)
+    events = _events(task, job, model)
     found = task.source.method.explain(job, events, on_events)
-    return replace(found, rows=task.rows, label=events.label, weight=weight)
+    return replace(found, rows=task.rows, label=events.label, weight=events.weight)
+
+
+def _events(task: _BlockTask, job: ExplainJob[Any], model: Any) -> Events:
+    """The events of a block; the inputs of all events together are read some at a time, into files."""
+    weighted, n = job.data.kind == KIND, len(task.rows)
+    fields = [*job.run.input_spec.fields, "label", *(["weight"] if weighted else [])]
+    read: dict[str, list[Array]] = {"label": [], "weight": []}
+    zeros, x = zeros_in(task.source.directory), {}
+    for rows in [slice(0, n)] if task.source.method.by_part else blocks_of(n):
+        arrays = job.data.load_rows(fields, job.split, task.rows[rows])
+        own = job.run.inputs(arrays)
+        for name in read:
+            read[name] += [arrays[name]] if name in fields else []
+        if len(own[next(iter(own))]) == n:
+            x = own
+            continue
+        for name, values in own.items():
+            if name not in x:
+                x[name] = zeros((n, *values.shape[1:]), values.dtype)
+            x[name][rows] = values
+    label, weight = (np.concatenate(parts) if parts else None for parts in read.values())
+    assert label is not None
+    return Events(model, task.training, x, label, weight)
 
 
 def _on_cluster(tasks: list[_BlockTask], client: Client, on_events: OnEvents) -> Iterator[Attribution]:

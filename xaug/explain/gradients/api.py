@@ -23,6 +23,7 @@ from xaug.core.kinds import is_number, is_whole
 from xaug.core.types import Array, Arrays
 from xaug.explain.attribution import Attribution
 from xaug.explain.checkpoint import Checkpoint, Resumable, StoredArrays
+from xaug.explain.disk_arrays import zeros_in_memory
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.drawn import OnBlock, draw_integral, pays
 from xaug.explain.gradients.integration import IntegrationJob, TargetLike
@@ -257,8 +258,9 @@ def attribute(
     Attribution
     """
     n, weights = len(job), job.sample.weights
-    sums = {name: np.zeros(values.shape) for name, values in job.inputs.items()}
-    squares = {name: np.zeros(values.shape) for name, values in job.inputs.items()} if drawn is not None else {}
+    zeros = zeros_in_memory if checkpoint is None else checkpoint.zeros
+    sums = {name: zeros(values.shape) for name, values in job.inputs.items()}
+    squares = {name: zeros(values.shape) for name, values in job.inputs.items()} if drawn is not None else {}
     logit, reference, within = np.zeros(n), np.zeros(n), np.zeros(n)
     own = {"logit": logit, "reference": reference, "within": within}
     own |= {f"{kind}/{name}": v for kind, named in (("sum", sums), ("square", squares)) for name, v in named.items()}
@@ -287,7 +289,9 @@ def attribute(
             name: np.sqrt(np.maximum(square - sums[name] ** 2, 0) / (drawn.shape[1] - 1)).astype(np.float32)
             for name, square in squares.items()
         }
-    relevance = {name: values.astype(np.float32) for name, values in sums.items()}
+    relevance = {name: zeros(values.shape, np.float32) for name, values in sums.items()}
+    for name, values in sums.items():
+        relevance[name][...] = values
     found = Attribution(
         relevance, logit, job.variables, job.report(),
         reference=reference, within_tolerance=within.round(12), standard_error=errors,

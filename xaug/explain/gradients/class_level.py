@@ -20,6 +20,7 @@ from xaug.core.errors import ConfigurationError, ModelError
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array, ArrayLike, Arrays, JsonObject
 from xaug.data.feature_names import unique_names
+from xaug.explain.disk_arrays import Zeros, zeros_in_memory
 from xaug.explain.event_weights import checked_weights, positive_sum
 from xaug.explain.gradients.conventions import PADDING, PaddingLike
 from xaug.explain.gradients.integration import IntegrationJob, TargetLike
@@ -243,6 +244,8 @@ class ClassSums:
         whether an event is of the class; default: all are
     events : (n,) array, optional
         weights of the events; default: all are 1
+    zeros : callable, optional
+        makes the arrays of sums by event
     """
 
     def __init__(
@@ -253,6 +256,7 @@ class ClassSums:
         drawn: Array | None = None,
         chosen: Array | None = None,
         events: Array | None = None,
+        zeros: Zeros = zeros_in_memory,
     ):
         self.shapes, self.names, self.rng = job.shapes, feature_names_of(job.shapes, job.variables), rng
         self.drawn, m = drawn, len(job.sample)
@@ -265,9 +269,9 @@ class ClassSums:
         self.place = np.cumsum(self.chosen) - 1
         self.events = None if events is None else np.asarray(events, np.float64)[self.chosen]
         n, features = int(self.chosen.sum()), len(self.names)
-        self.by_event, self.by_event_absolute = np.zeros((n, features)), np.zeros((n, features))
+        self.by_event, self.by_event_absolute = zeros((n, features)), zeros((n, features))
         self.lost = np.zeros(n, bool)  # events with an attribution that is no finite number
-        self.moments = np.zeros((2, n, features))  # sums over the drawn baselines of an event, and of squares
+        self.moments = zeros((2, n, features))  # sums over the drawn baselines of an event, and of squares
         self.replica = np.zeros((2, len(weights), features))
         self.baseline_sums, self.baseline_counts = np.zeros((m, features)), np.zeros(m)
         self._waiting: Arrays | None = None
@@ -329,9 +333,9 @@ class ClassSums:
         with np.errstate(invalid="ignore", divide="ignore"):
             by_baseline = self.baseline_sums / self.baseline_counts[:, None]
         n, replicas = len(self.by_event), len(self.weights) - 1
-        by_event = np.where(_spread(self.lost, self.by_event), np.nan, self.by_event)
+        self.by_event[self.lost] = np.nan
         known = {"events": n, "lost": int(self.lost.sum()), "replicas": replicas}
-        return ClassAttribution(self._table(), by_event, by_baseline, {**settings, **known})
+        return ClassAttribution(self._table(), self.by_event, by_baseline, {**settings, **known})
 
     def _table(self) -> pd.DataFrame:
         """The table of `ClassAttribution`."""
@@ -339,7 +343,8 @@ class ClassSums:
         n, replicas = int(kept.sum()), len(self.weights) - 1
         if n == 0:
             raise ModelError("all events of the class are lost: no attribution of theirs is a finite number")
-        signed, absolute = self.by_event[kept], self.by_event_absolute[kept]
+        of_events = self.by_event, self.by_event_absolute
+        signed, absolute = of_events if kept.all() else (own[kept] for own in of_events)
         own = np.ones(n) if self.events is None else positive_sum(self.events[kept])
         columns = {}
         for (name, values, error), replica in zip(

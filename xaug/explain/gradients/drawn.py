@@ -27,6 +27,7 @@ import tensorflow as tf
 from xaug.core.progress import note
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.checkpoint import Checkpoint, Resumable
+from xaug.explain.disk_arrays import Zeros, blocks_of, zeros_in_memory
 from xaug.explain.gradients.integration import IntegrationJob
 from xaug.explain.gradients.pairs import LONG, nodes_needed
 
@@ -145,7 +146,8 @@ def draw_integral(
         None if f jumps on the way, which the full product finds and reports, or if that is less work
     """
     drawing, every = _Drawing(job, seed), np.arange(len(job))
-    sums, target = _Sums(len(job), drawing.width, drawing.joined), drawing.difference(every)
+    zeros = zeros_in_memory if checkpoint is None else checkpoint.zeros
+    sums, target = _Sums(len(job), drawing.width, drawing.joined, zeros), drawing.difference(every)
     place = checkpoint.begin("drawn", {"sums": sums, **(kept or {})}) if checkpoint is not None else None
     if place is None:
         groups = _groups_needed(job, drawing, precision)
@@ -163,9 +165,14 @@ def draw_integral(
         if not reached > precision:
             break
         groups = max(1, int(np.ceil(MARGIN * sums.groups * ((reached / precision) ** 2 - 1))))
-    relevance, error = sums.complete(target)
+    relevance = {name: zeros((len(job), *own), np.float32) for name, own in job.shapes.items()}
+    error = {name: zeros((len(job), *own), np.float32) for name, own in job.shapes.items()}
+    for rows in blocks_of(len(job)):
+        for into, values in zip((relevance, error), sums.complete(target, rows), strict=True):
+            for name, own in drawing.by_name(values).items():
+                into[name][rows] = own
     return DrawnIntegral(
-        drawing.by_name(relevance), drawing.by_name(error), drawing.logit, drawing.reference,
+        relevance, error, drawing.logit, drawing.reference,
         {
             "precision": precision, "precision_reached": float(reached), "places_per_event": sums.groups * POINTS,
             "groups_per_event": sums.groups, "seed": seed,
@@ -202,9 +209,9 @@ class _Sums:
     The sum over all elements of an input of several axes is a column of its own, behind those of the elements.
     """
 
-    def __init__(self, n: int, width: int, joined: list[slice]) -> None:
+    def __init__(self, n: int, width: int, joined: list[slice], zeros: Zeros = zeros_in_memory) -> None:
         self.groups, self.width, self.joined = 0, width, joined
-        self.values, self.squares, self.products = (np.zeros((n, width + len(joined))) for _ in range(3))
+        self.values, self.squares, self.products = (zeros((n, width + len(joined))) for _ in range(3))
         self.total, self.total_squares = np.zeros(n), np.zeros(n)
 
     def state(self) -> Arrays:
@@ -246,16 +253,17 @@ class _Sums:
         pulls = wrong[fine] ** 2 / np.maximum(variance[fine], rounding**2)
         return bool(len(pulls) and pulls.mean() > STUCK)
 
-    def complete(self, difference: Array) -> tuple[Array, Array]:
-        """Attributions that add up to f(x) - f(x') and their standard errors, (n, elements and joined inputs)."""
-        mean, k = self.values / self.groups, self.groups
-        variance = np.maximum(self._covariance(self.values, self.values, self.squares), 0.0)
+    def complete(self, difference: Array, rows: slice) -> tuple[Array, Array]:
+        """Attributions of some events that add up to f(x) - f(x'), and errors, (n, elements and joined inputs)."""
+        values, total, k = self.values[rows], self.total[rows], self.groups
+        mean = values / k
+        variance = np.maximum(self._covariance(values, values, self.squares[rows]), 0.0)
         own = variance[:, : self.width]
         whole = own.sum(axis=1, keepdims=True)
         share = self._with_joined(np.divide(own, whole, out=np.zeros_like(own), where=whole > 0))
-        wrong = (self.total / k - difference)[:, None]
-        of_total = self._covariance(self.total, self.total, self.total_squares)[:, None]
-        with_total = self._covariance(self.values, self.total[:, None], self.products)
+        wrong = (total / k - difference[rows])[:, None]
+        of_total = self._covariance(total, total, self.total_squares[rows])[:, None]
+        with_total = self._covariance(values, total[:, None], self.products[rows])
         left = variance - 2 * share * with_total + share**2 * of_total
         return mean - share * wrong, np.sqrt(np.maximum(left, 0.0))
 
@@ -322,10 +330,15 @@ class _Drawing:
 
     def error(self, sums: _Sums, difference: Array) -> float:
         """The largest error of a feature, relative to the mean absolute attribution of the largest."""
-        values, errors = sums.complete(difference)
-        fine = np.isfinite(values).all(axis=1)
-        size, noise = np.abs(values[fine]).mean(axis=0), FOLDED * errors[fine].mean(axis=0)
-        rms = np.sqrt((errors[fine] ** 2).mean(axis=0))
+        totals, n = np.zeros((3, self.width + len(self.joined))), 0
+        for rows in blocks_of(len(difference)):
+            values, errors = sums.complete(difference, rows)
+            fine = np.isfinite(values).all(axis=1)
+            n += int(fine.sum())
+            for total, own in zip(totals, (np.abs(values[fine]), errors[fine], errors[fine] ** 2), strict=True):
+                total[...] = np.concatenate([total[None], own]).sum(axis=0)
+        size, noise, rms = totals / n if n else np.full_like(totals, np.nan)
+        noise, rms = FOLDED * noise, np.sqrt(rms)
         for i, own in enumerate(self.joined):  # their feature is the sum; noise adds to the sum of absolute values
             place = self.width + i
             size[place], noise[place] = size[own].sum(), noise[own].sum()

@@ -114,7 +114,7 @@ class IntegratedGradients(Method[IntegratedGradientsOptions]):
         if found is not None:
             table = drawn.table(found, REPLICAS, rng) if drawn is not None else None
         elif is_class:
-            sums = ClassSums(integration, REPLICAS, rng, chosen=of_class, events=events.weight)
+            sums = ClassSums(integration, REPLICAS, rng, chosen=of_class, events=events.weight, zeros=checkpoint.zeros)
             found = attribute(
                 integration, on_pairs=sums.add, on_events=on_events, checkpoint=checkpoint, kept={"class": sums}
             )

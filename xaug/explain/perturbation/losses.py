@@ -20,10 +20,11 @@ from xaug.core.errors import ConfigurationError
 from xaug.core.types import Array, Arrays, JsonObject
 from xaug.explain.attribution import Attribution
 from xaug.explain.checkpoint import Checkpoint, StoredArrays
+from xaug.explain.disk_arrays import Zeros, blocks_of, zeros_in_memory
 from xaug.explain.draws import DRAWS, Draws, draw_baselines, generator_of
 from xaug.explain.estimate import announced, unfollowed
 from xaug.explain.gradients.samples import BaselineLike, sample_of
-from xaug.explain.groups import GroupsLike, read_groups
+from xaug.explain.groups import FeatureGroups, GroupsLike, read_groups
 from xaug.explain.output_function import OutputFunction
 from xaug.explain.perturbation.changed_events import ChangedEvents
 from xaug.explain.targets import CLASSES
@@ -183,7 +184,8 @@ def _losses(
     """The loss of each group, averaged over the drawn baselines of each event."""
     read = read_groups(groups, {name: v.shape[1:] for name, v in f.inputs.items()}, f.variables)
     replaced, count, k = ChangedEvents(f, read, baselines), len(read), drawn.rows.shape[1]
-    shares, errors = np.zeros((len(f), count)), np.zeros((len(f), count))
+    zeros = zeros_in_memory if checkpoint is None else checkpoint.zeros
+    shares, errors = zeros((len(f), count)), zeros((len(f), count))
     on_events = announced(method, len(f), on_events)
     kept = ~np.eye(count, dtype=bool)
     holders = {"own": StoredArrays({"shares": shares, "errors": errors})}
@@ -201,11 +203,17 @@ def _losses(
         if checkpoint is not None:
             checkpoint.offer(int(events[-1]) + 1)
     return Attribution(
-        _float32(read.spread(shares)), f.logit, f.variables,
+        _spread(read, shares, zeros), f.logit, f.variables,
         f.settings(method, **read.settings(groups), **settings),
-        standard_error=None if drawn.is_complete else _float32(read.spread(errors)),
+        standard_error=None if drawn.is_complete else _spread(read, errors, zeros),
     )  # fmt: skip
 
 
-def _float32(arrays: Arrays) -> Arrays:
-    return {name: values.astype(np.float32) for name, values in arrays.items()}
+def _spread(groups: FeatureGroups, shares: Array, zeros: Zeros) -> Arrays:
+    """Shares (n, groups) as float32 arrays by input name."""
+    n = len(shares)
+    found = {name: zeros((n, *own.shape), np.float32) for name, own in groups.member.items()}
+    for rows in blocks_of(n):
+        for name, values in groups.spread(shares[rows]).items():
+            found[name][rows] = values
+    return found
