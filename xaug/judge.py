@@ -6,11 +6,18 @@ from pathlib import Path
 
 import click
 
-from xaug.core.command import TRUST, option_list, xaug_command
+from xaug.core.command import TRUST, ManyOf, option_list, xaug_command
 from xaug.core.types import JsonObject
 from xaug.report.judgement.choices import Choices
 
 DEFAULT = Choices()
+
+
+def known_tests() -> list[str]:
+    """Names of all tests, and that of all together."""
+    from xaug.report.judgement.stage import TESTS
+
+    return [*TESTS, "all"]
 
 
 @click.argument("run", type=click.Path(path_type=Path))
@@ -18,6 +25,7 @@ DEFAULT = Choices()
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @click.option(
     "--tests",
+    type=ManyOf("test", known_tests),
     help="Tests, separated by commas, or all; a wrong name is answered with all of them.  [default: all but those that "
     "explain events again]",
 )

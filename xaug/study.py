@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from xaug.core.command import OneOf, SafeGroup, option_list, xaug_command
+from xaug.core.command import ManyOf, OneOf, SafeGroup, option_list, xaug_command
 from xaug.core.types import JsonObject
+from xaug.judge import known_tests
 from xaug.studies import STUDIES
-from xaug.studies.base import Study
+from xaug.studies.base import Study, StudyOption, known_methods
 from xaug.studies.plan import planned
 
 
@@ -70,10 +71,17 @@ def own_options(study: Study) -> list[click.Option]:
     return [
         click.Option(
             [one.flag], default=one.default, show_default=True, help=one.help,
-            type=OneOf(one.noun, one.choices) if one.choices else one.type,
+            type=type_of(one),
         )
         for one in study.options
     ]  # fmt: skip
+
+
+def type_of(option: StudyOption) -> click.ParamType | type[str] | type[int]:
+    """The type of an option of a study, which tells wrong values before the study starts."""
+    if option.names is not None:
+        return ManyOf(option.keyword.removesuffix("s"), option.names)
+    return OneOf(option.noun, option.choices) if option.choices else option.type
 
 
 def shown(result: JsonObject) -> JsonObject:
@@ -103,9 +111,14 @@ def command_of(study: Study) -> click.Command:
 
 
 @click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--tests", help="Tests of `python -m xaug.judge`, separated by commas, or all.  [default: the fast ones]")
+@click.option(
+    "--tests",
+    type=ManyOf("test", known_tests),
+    help="Tests of `python -m xaug.judge`, separated by commas, or all.  [default: the fast ones]",
+)
 @click.option(
     "--methods",
+    type=ManyOf("method", known_methods),
     default="",
     help="Explain each run by these methods as well, separated by commas; those that take a baseline average over "
     "background events.",

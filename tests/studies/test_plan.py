@@ -50,6 +50,19 @@ def test_a_wrong_choice_is_found_by_a_dry_run(study):
     assert CliRunner().invoke(main, [study, "--scale", "quik", "--dry-run"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["judge", "x", "--tests", "likelihood,halfs", "-o", "y"], ["judge", "x", "--methods", "igg", "-o", "y"],
+        ["truth", "--toys", "xorr"], ["truth", "--methods", "lrp,igg"], ["toy", "--networks", "cnn2dd"],
+        ["zbb", "--networks", "cnn2d_alone,f92"], ["truht"],
+    ],
+)  # fmt: skip
+def test_a_wrong_name_in_a_list_is_wrong_usage(arguments):
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2 and "did you mean" in done.output
+
+
 def test_a_finished_stage_takes_no_time(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "manifest.json").write_text("{}")

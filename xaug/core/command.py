@@ -36,7 +36,7 @@ from xaug.core.lazy import load_when_used
 from xaug.core.progress import Activity, following
 from xaug.core.types import JsonObject
 
-__all__ = ["TRUST", "OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
+__all__ = ["TRUST", "ManyOf", "OneOf", "SafeGroup", "numbers_by_name", "option_list", "xaug_command"]
 
 load_when_used("numpy", "h5py")  # every command imports this module before those that need the two
 
@@ -77,6 +77,32 @@ class OneOf(click.Choice[str]):
         """The name as it is; wrong usage for any other."""
         if value not in self.known:
             self.fail(str(unknown_name(self.kind, str(value), self.known)), param, ctx)
+        return str(value)
+
+
+class ManyOf(click.ParamType):
+    """A type of option: names separated by commas; a wrong one gets the nearest as a suggestion, and exit code 2.
+
+    Parameters
+    ----------
+    kind : str
+        what the names are names of, as the message calls it
+    known : callable
+        returns all names; it is called when the option is given, since some registries take a while to load
+    """
+
+    name = "names"
+
+    def __init__(self, kind: str, known: Callable[[], Collection[str]]) -> None:
+        self.kind, self.known = kind, known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The names as they are, in one text; wrong usage if one is unknown."""
+        names = option_list(str(value))
+        known = self.known() if names else ()
+        for name in names:
+            if name not in known:
+                self.fail(str(unknown_name(self.kind, name, known)), param, ctx)
         return str(value)
 
 
@@ -190,7 +216,16 @@ class AnyTerminal(click.Command):
 
 
 class SafeGroup(AnyTerminal, click.Group):
-    """A group of such commands."""
+    """A group of such commands; an unknown one gets the nearest name as a suggestion."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name."""
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            ctx.fail(str(unknown_name("command", args[0], known)))
+        return super().resolve_command(ctx, args)
 
 
 class OrderedCommand(AnyTerminal):

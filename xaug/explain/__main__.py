@@ -171,6 +171,7 @@ def _explain(
         raise ConfigurationError(f"{run}: a model of your own needs --inputs (an npz file or a dataset)")
     found = explain_run(run, output, **options)
     low, median, high = found.conserved[0]
+    explained = "(f(x) - f(baseline))" if found.method.has_baseline else "explained output"
     return {
         "output": str(output),
         "top5": found.top5,
@@ -179,7 +180,7 @@ def _explain(
             f"{found.events} events, trainings: {found.trainings}; {found.caption}",
             f"settings of training 1: {_plain(found.settings)}",
             f"largest relevance: {', '.join(found.top5)}",
-            f"sum of relevance / explained output: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
+            f"sum of relevance / {explained}: median {median:.3f}, 90% of events in [{low:.3f}, {high:.3f}] "
             "(training 1)",
             *_weight_lines(found.events - found.lost[0], found.effective_events),
             *([f"lost events, by training: {', '.join(map(str, found.lost))}"] if any(found.lost) else []),

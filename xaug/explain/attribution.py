@@ -139,6 +139,11 @@ class Attribution:
         return self.logit if self.reference is None else self.logit - self.reference
 
     @property
+    def explained_words(self) -> str:
+        """Words for `explained`."""
+        return "the explained output" if self.reference is None else "f(x) − f(x′), the change of the output"
+
+    @property
     def conserved(self) -> Array:
         """(n,) sum of relevance over what it should be; 1 where all of it is accounted for, nan at 0."""
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from xaug.report.stage import ReportExtension
     from xaug.studies.planned_stage import PlannedStage
 
-__all__ = ["STUDIES", "Study", "StudyOption", "register", "study_with_figures"]
+__all__ = ["STUDIES", "Study", "StudyOption", "known_methods", "register", "study_with_figures"]
+
+
+def known_methods() -> list[str]:
+    """Names of all methods of explanation, which take a moment to load."""
+    from xaug.explain.methods import registered
+
+    return [method.name for method in registered()]
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class StudyOption:
         its value unless it is given
     choices
         the values that it may have; () is any
+    names
+        returns the names that it may have, several of them separated by commas; None is any
     type
         the type of its value, where it has no choices
     names_directory
@@ -40,6 +49,7 @@ class StudyOption:
     help: str
     default: str | None = None
     choices: tuple[str, ...] = ()
+    names: Callable[[], Collection[str]] | None = None
     type: type[str] | type[int] = str
     names_directory: bool = False
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIVE", "NETWORKS_HELP", "STEP_OPTIONS", "NetworkRun", "Scale", "by_steps", "check_five", "chosen_runs",
-    "learning_runs", "lrp_from", "report_of", "train_and_explain",
+    "learning_runs", "lrp_from", "names_of_runs", "report_of", "train_and_explain",
 ]  # fmt: skip
 
 FIVE = ("ours", "authors")
@@ -178,14 +178,19 @@ def chosen_runs(networks: str, runs: dict[str, NetworkRun], untrained: Collectio
         own = [run for run, choice in runs.items() if name in ("all", run, choice.network)]
         own = own or [run for run in runs if name == run + ALONE]
         if not own:
-            alone = [run + ALONE for run, choice in runs.items() if run == choice.network]
-            known = ["all", *dict.fromkeys(choice.network for choice in runs.values()), *runs, *alone, *untrained]
-            raise unknown_name("network of the study", name, dict.fromkeys(known))
+            raise unknown_name("network of the study", name, names_of_runs(runs, untrained))
         chosen.update(own)
     if not chosen:
         raise ConfigurationError(f"--networks {networks!r} names no network")
     chosen |= {_with_all(runs[run], runs) for run in chosen if runs[run].xaug == "five"}
     return {run: choice for run, choice in runs.items() if run in chosen}
+
+
+def names_of_runs(runs: dict[str, NetworkRun], untrained: Collection[str] = ()) -> list[str]:
+    """All names that `--networks` takes."""
+    alone = [run + ALONE for run, choice in runs.items() if run == choice.network]
+    networks = (choice.network for choice in runs.values())
+    return list(dict.fromkeys(["all", *networks, *runs, *alone, *untrained]))
 
 
 def _with_all(five: NetworkRun, runs: dict[str, NetworkRun]) -> str:

@@ -82,3 +82,13 @@ def test_a_single_feature_has_no_ranking_and_its_elements_have_one():
     assert between_trainings(some, groups=pixels).value == pytest.approx(0.8)
     assert between_halves(some[:1], groups=pixels).value == pytest.approx(1.0)
     assert between_methods(some[:1], some[1:], groups=pixels).value == pytest.approx(0.8)
+
+
+def test_two_kinds_of_trainings_have_an_error():
+    """Two of four order two features the other way: each training left out leaves the same mean, the pairs scatter."""
+    last = np.array([np.r_[12.0:2.0:-1, 2.0, 1.0], np.r_[12.0:2.0:-1, 1.0, 2.0]] * 2)
+    found = between_trainings([made_up(one) for one in last])
+    swapped = spearmanr(*last[:2]).statistic
+    pairs = [1.0, 1.0, *[swapped] * 4]
+    assert found.value == pytest.approx(np.mean(pairs))
+    assert found.error == pytest.approx(np.std(pairs, ddof=1) / np.sqrt(6))

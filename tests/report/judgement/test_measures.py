@@ -8,6 +8,8 @@ from xaug.report.judgement.measures import Measure, chosen_tests, over_trainings
 from xaug.report.judgement.stage import TESTS, RunJudgement
 from xaug.report.judgement.verdict import best_of, cell, ranks_of, tolerance
 
+RESIDUALS = {"ig": 7.5e-9, "rescale": 6.6e-8, "lrp": 0.8}
+
 
 def measure(value, error=0.01, spread=np.nan, trainings=1, better=1):
     return Measure("made up", "m", value, error, spread, trainings, better)
@@ -22,6 +24,12 @@ def test_the_best_is_marked_where_it_is_significantly_so():
     assert best_of({"a": measure(0.9), "b": measure(np.nan)}) is None  # nothing to compare with
     assert best_of({"a": measure(0.9, error=np.nan), "b": measure(0.1)}) is None  # no error, no significance
     assert best_of({"a": measure(0.9, 0.01, 0.4, 4), "b": measure(0.8)}) is None
+
+
+def test_rounding_makes_no_best():
+    complete = {name: Measure("m", "m", value, 1e-12, better=-1, rounding=1e-5) for name, value in RESIDUALS.items()}
+    assert best_of({"ig": complete["ig"], "rescale": complete["rescale"]}) is None
+    assert best_of({"ig": complete["ig"], "lrp": complete["lrp"]}) == "ig"
 
 
 def test_both_errors_count():
@@ -59,7 +67,7 @@ def test_tests_are_chosen_by_name():
 
 def test_ranks_and_their_tolerance():
     assert ranks_of(np.array([0.1, 0.7, 0.4])).tolist() == [3, 1, 2]
-    assert [tolerance(n) for n in (4, 15, 37)] == [1, 2, 4]
+    assert [tolerance(n) for n in (4, 15, 37)] == [0, 2, 4]
 
 
 def test_a_test_that_is_not_defined_for_a_method_says_so_in_the_row_of_the_others():

@@ -36,7 +36,7 @@ def test_ranks_that_all_agree_on_are_believed():
     judged = [explanation("lrp", [SIZES] * 4), explanation("ig", [2 * SIZES] * 4)]
     found = feature_verdicts(judged, {})
     assert [one.feature for one in found] == NAMES
-    assert all(one.believe and one.words == "believe it" for one in found)
+    assert all(one.believe and one.words == "believe it (the data could not be asked)" for one in found)
     assert found[0].ranks == {"lrp": 1, "ig": 1}
     assert "the rank of 10 of 10 features can be believed" in summary_of("run", found, 4, ["lrp", "ig"])
 

@@ -74,7 +74,8 @@ def between_trainings(
     Returns
     -------
     Agreement
-        mean over pairs of trainings; the error is that of a jackknife over trainings, and needs three of them
+        mean over pairs of trainings; the error is that of a jackknife over trainings, or that of independent pairs if
+        it is larger, and needs three trainings
     """
     found = trainings_of(attributions)
     if len(found) < 2:
@@ -92,7 +93,9 @@ def _over_trainings(means: Sequence[Array]) -> Agreement:
     if n < 3:
         return Agreement(value, np.nan, len(single), "two trainings give one pair, which has no error")
     without = np.array([np.mean([r for pair, r in single.items() if left not in pair]) for left in range(n)])
-    return Agreement(value, _jackknife(without), len(single))
+    # trainings of two kinds can leave the jackknife nothing, as where two of four order two features the other way
+    least = float(sample_deviation(list(single.values()))) / np.sqrt(len(single))
+    return Agreement(value, max(_jackknife(without), least), len(single))
 
 
 def between_halves(

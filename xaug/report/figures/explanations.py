@@ -60,7 +60,7 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     return (
         f"{explained.title}: mean normalised relevance ({explained.words}) of {events}. "
         f"{spread_over('error bars', len(attributions))} The relevance of all inputs adds up to "
-        f"{conserved:.2f} of the explained output (median over {rows}).{_of_list(explained)}"
+        f"{conserved:.2f} of {attributions[0].explained_words} (median over {rows}).{_of_list(explained)}"
     )
 
 

@@ -42,6 +42,8 @@ class Measure:
         1 if larger is better, -1 if smaller is better, 0 if neither
     note : str
         why there is no value, or what else must be known
+    rounding : float
+        differences below this are those of single precision
     curves : dict
         numbers behind a figure
     """
@@ -54,18 +56,21 @@ class Measure:
     trainings: int = 1
     better: int = 0
     note: str = ""
+    rounding: float = 0.0
     curves: JsonObject = field(default_factory=dict, repr=False)
 
     @property
     def margin(self) -> float:
-        """Half the 95% interval of the mean over trainings from both errors, in quadrature; nan if neither is known.
+        """Half the 95% interval of the mean over trainings from both errors, in quadrature, and at least `rounding`.
+
+        It is nan if neither error is known.
 
         A standard deviation over few trainings is itself uncertain, for which Student's t stands.
         """
         widened = float(student_t.ppf(LEVEL, max(self.trainings - 1, 1)))
         of_mean = widened * self.training_spread / np.sqrt(self.trainings)
         known = [one for one in (2 * self.event_error, of_mean) if np.isfinite(one)]
-        return float(np.sqrt(np.sum(np.square(known)))) if known else float("nan")
+        return max(float(np.sqrt(np.sum(np.square(known)))), self.rounding) if known else float("nan")
 
     def to_json(self) -> JsonObject:
         """The measure as plain data; numbers that are nan become None."""
@@ -81,10 +86,12 @@ class Measure:
         return cls(**plain)
 
 
-def over_trainings(test: str, name: str, values: Array, event_error: float, better: int, note: str = "") -> Measure:
+def over_trainings(
+    test: str, name: str, values: Array, event_error: float, better: int, note: str = "", rounding: float = 0.0
+) -> Measure:
     """A measure of values (trainings,), one a training."""
     spread = float(sample_deviation(values))
-    return Measure(test, name, float(np.mean(values)), float(event_error), spread, len(values), better, note)
+    return Measure(test, name, float(np.mean(values)), float(event_error), spread, len(values), better, note, rounding)
 
 
 class ExplanationTest(ABC):

@@ -13,8 +13,13 @@ from xaug.explain.faithfulness.agreement import Agreement, between_halves, betwe
 from xaug.report.explained_run import LIST_RELEVANCE
 from xaug.report.judgement.judged import Judged
 from xaug.report.judgement.measures import ExplanationTest, Measure, register
+from xaug.report.words import counted, listed
 
 __all__ = ["Halves", "Likelihood", "Symmetry", "Trainings", "likelihood_tests"]
+
+
+NAME = "correlation with ln(ps/pb)"
+"""The measure of the likelihood test, as a row of the table calls it."""
 
 
 @register
@@ -35,18 +40,24 @@ class Likelihood(ExplanationTest):
         found = likelihood_tests(judged)
         if not found:
             note = "no variable has three bins with enough events of both classes"
-            return [Measure(self.name, "correlation with ln(ps/pb)", np.nan, note=note, better=1)]
+            return [Measure(self.name, NAME, np.nan, note=note, better=1)]
         weight = np.array([information(one) for one in found.values()])
-        weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
+        if not weight.sum() > 0:
+            note = f"the data say nothing of {listed(list(found))}, which alone could be tested"
+            return [Measure(self.name, NAME, np.nan, note=note, better=1)]
+        weight = weight / weight.sum()
         # an attribution that is the same in all bins has no correlation: it says nothing, and counts 0
         says = np.array([not np.isnan(one.correlation) for one in found.values()])
         value, event, spread = (
             float(weight @ np.where(says, [getattr(one, name) for one in found.values()], 0.0))
             for name in ("correlation", "correlation_error", "correlation_spread")
         )
-        note = f"mean over {len(found)} variables, each weighted by what the data say of it"
+        note = f"mean over {counted(len(found), 'variable')}, each weighted by what the data say of it"
+        untested = [name for name in judged.explained.expert_variables if name not in found]
+        if untested:
+            note += f"; too few events of both classes in bins of {listed(untested)}"
         trainings = len(judged.attributions)
-        return [Measure(self.name, "correlation with ln(ps/pb)", value, event, spread, trainings, 1, note)]
+        return [Measure(self.name, NAME, value, event, spread, trainings, 1, note)]
 
 
 def likelihood_tests(judged: Judged) -> dict[str, LikelihoodTest]:
@@ -63,7 +74,9 @@ def likelihood_tests(judged: Judged) -> dict[str, LikelihoodTest]:
 
 
 def information(found: LikelihoodTest) -> float:
-    """Variance over events of ln(p_s / p_b), less that of its statistical errors; 0 if nothing is left."""
+    """Variance over events of ln(p_s / p_b), less that of its statistical errors; 0 if these explain all of it."""
+    if np.isnan(found.best_correlation):
+        return 0.0
     share = (found.counts / found.counts.sum(axis=1, keepdims=True)).mean(axis=0)
     deviation = found.log_ratio - share @ found.log_ratio
     return max(0.0, float(share @ (deviation**2 - found.log_ratio_error**2)))

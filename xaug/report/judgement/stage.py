@@ -260,11 +260,13 @@ def how_to_read() -> str:
 
 
 def _how_believed(judgement: RunJudgement) -> str:
-    allowed = tolerance(len(judgement.verdicts)) if judgement.verdicts else 1
+    allowed = tolerance(len(judgement.verdicts))
+    within = f", within {allowed}," if allowed else ""
     return (
-        f"A rank is believed if it is the same, within {allowed}, in at least {ENOUGH_TRAININGS} trainings, by at "
-        "least two methods, and in 95% of random halves of the sample, and if no method contradicts the data: where "
-        "the ratio of densities of a variable says anything, the attribution must correlate with it."
+        f"A rank is believed if it is the same{within} in at least {ENOUGH_TRAININGS} trainings, by at least two "
+        "methods, and in 95% of random halves of the sample, and if no method contradicts the data: where the ratio of "
+        "densities of a variable says anything, the attribution must correlate with it. Features whose bins have too "
+        "few events of one class, and those that are no variables, cannot be compared with the data."
     )
 
 

@@ -87,13 +87,18 @@ class FeatureVerdict:
 
     @property
     def words(self) -> str:
-        """`believe it`, or `do not:` and what is lacking."""
-        return "believe it" if self.believe else f"do not: {'; '.join(self.lacks)}"
+        """`believe it`, or `do not:` and what is lacking; and whether the data were not asked."""
+        if self.believe:
+            return "believe it" if self.likelihood else "believe it (the data could not be asked)"
+        return f"do not: {'; '.join(self.lacks)}"
 
 
 def tolerance(features: int) -> int:
-    """Ranks by which two rankings of so many features may differ and still agree on one of them."""
-    return max(1, round(0.1 * features))
+    """Ranks by which two rankings of so many features may differ and still agree on one of them: a tenth of them.
+
+    Of few features it is 0: neighbours that change places are no agreement.
+    """
+    return round(0.1 * features)
 
 
 def feature_verdicts(
@@ -103,7 +108,7 @@ def feature_verdicts(
 
     A rank is believed if it is the same, within `tolerance`, in all of at least four trainings, by all of at least two
     methods, and in 95% of random halves of the events, and if no method contradicts the data in the likelihood test:
-    its correlation is above zero by two standard errors.
+    its correlation is above zero by two standard errors. Where that test is not possible, the verdict says so.
 
     Parameters
     ----------

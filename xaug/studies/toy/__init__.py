@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xaug.generate.toy_model import OVERLAPS
 from xaug.studies.base import Study, StudyOption, register
-from xaug.studies.runner import NETWORKS_HELP, NetworkRun, Scale
+from xaug.studies.runner import NETWORKS_HELP, NetworkRun, Scale, names_of_runs
 from xaug.studies.toy.runs import RUNS, SCALES
 from xaug.studies.toy.stages import plan, study
 
@@ -33,7 +34,7 @@ register(
     Study(
         "toy", HELP, ("toy",), study, _extension, SCALES, plan,
         options=(
-            StudyOption("--networks", f"{NETWORKS_HELP}  [default: all]"),
+            StudyOption("--networks", f"{NETWORKS_HELP}  [default: all]", names=partial(names_of_runs, RUNS)),
             StudyOption("--overlap", "Overlap of the classes.", "medium", tuple(OVERLAPS)),
         ),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xaug.studies.base import Study, StudyOption, register
+from xaug.generate.truth_toys import TRUTH_TOYS
+from xaug.studies.base import Study, StudyOption, known_methods, register
 from xaug.studies.truth.stages import SCALES, plan, study
 
 if TYPE_CHECKING:
@@ -33,12 +34,16 @@ def _extension() -> ReportExtension:
     return ReportExtension("truth", GENERIC)
 
 
+def _toys() -> list[str]:
+    return list(TRUTH_TOYS)
+
+
 register(
     Study(
         "truth", HELP, (), study, _extension, SCALES, plan, size_of="class in the largest sample",
         options=(
-            StudyOption("--toys", "Toys, separated by commas: paper, copies, xor, three.  [default: all]"),
-            StudyOption("--methods", "Methods of explanation, separated by commas.  [default: all]"),
+            StudyOption("--toys", f"Toys, separated by commas: {', '.join(TRUTH_TOYS)}.  [default: all]", names=_toys),
+            StudyOption("--methods", "Methods, separated by commas.  [default: all]", names=known_methods),
         ),
     )
 )  # fmt: skip

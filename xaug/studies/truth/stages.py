@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SCALES", "TruthScale", "plan", "study"]
 
 CONTROLS = ("oracle", "random")
+RANDOM_DRAWS = 20
+"""Random attributions of each case, whose mean is chance."""
 """Attributions that are not of a network: the exact Shapley values of the optimal answer, and normal numbers."""
 BACKGROUND = 100
 """Events of the first class over which the Shapley values of the optimal answer are averaged."""
@@ -200,7 +202,7 @@ def _scores(
     truth = shapley_of_truth(toy.log_odds, values, background, [names.index(name) for name in toy.informative])
     tables: dict[str, list[Array]] = {
         "oracle": [truth],
-        "random": [np.random.default_rng([seed, i]).normal(size=truth.shape) for i in range(size.trainings)],
+        "random": [_random(truth.shape, seed, case.name, i) for i in range(RANDOM_DRAWS)],
     }
     for name in methods:
         given: dict[str, Any] = comparable_options(find_method(name), toy.classes, target)
@@ -222,6 +224,12 @@ def _scores(
             row[f"{key} spread"] = float(sample_deviation(single))
         scored.append(row)
     return scored
+
+
+def _random(shape: tuple[int, ...], seed: int, case: str, number: int) -> Array:
+    """An attribution that knows nothing; each case has others."""
+    drawn: Array = np.random.default_rng([seed, zlib.crc32(case.encode()), number]).normal(size=shape)
+    return drawn
 
 
 def _page(table: pd.DataFrame, output: Path, runs: Sequence[Path], size: TruthScale) -> Path:

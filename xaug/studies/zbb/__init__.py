@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xaug.data.scaling import IMAGE_SCALINGS
 from xaug.jets.conventions import OPTIONS
 from xaug.studies.base import Study, StudyOption, register
-from xaug.studies.runner import FIVE, NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale
+from xaug.studies.runner import FIVE, NETWORKS_HELP, STEP_OPTIONS, NetworkRun, Scale, names_of_runs
 from xaug.studies.zbb.runs import DISCRIMINANTS, RUNS, SCALES
 from xaug.studies.zbb.stages import plan, study
 from xaug.training.config import DISPLACEMENT_SCALINGS
@@ -39,6 +40,7 @@ register(
                 "--networks",
                 f"{NETWORKS_HELP} The curve of {', '.join(DISCRIMINANTS)}, the sum of the image, is always there.  "
                 "[default: mlp_xaug,cnn2d_xaug at quick scale, all at other scales]",
+                names=partial(names_of_runs, RUNS, DISCRIMINANTS),
             ),
             StudyOption(
                 "--five",
