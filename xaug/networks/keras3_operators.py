@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import keras
-
 from xaug.networks.keras_versions import is_keras_3, is_keras_tensor
 
 __all__ = ["variables_beside_symbols"]
@@ -24,6 +22,8 @@ def variables_beside_symbols() -> Iterator[None]:
     A weight of Keras 3 takes what stands on its right for numbers, so that a layer that multiplies by a weight on the
     left cannot be called on Keras tensors outside of a model.
     """
+    import keras
+
     variable: Any = getattr(keras, "Variable", object) if is_keras_3() else object
     owner = next((one for one in variable.__mro__ if "__mul__" in vars(one)), None)
     methods = {} if owner is None else {f"__{name}__": vars(owner)[f"__{name}__"] for name in OPERATORS}
