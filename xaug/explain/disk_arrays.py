@@ -28,7 +28,7 @@ Zeros = Callable[..., Array]
 """Makes an array of zeros of a shape and a type, in memory or in a file."""
 
 
-def zeros_in_memory(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+def zeros_in_memory(shape: tuple[int, ...], dtype: Any = "float64") -> Array:
     """An array of zeros."""
     return np.zeros(shape, dtype)
 
@@ -39,7 +39,7 @@ def zeros_in(directory: Path) -> Zeros:
     The maker raises StorageError if the file system has not the room: it is reserved before the array is used.
     """
 
-    def zeros(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    def zeros(shape: tuple[int, ...], dtype: Any = "float64") -> Array:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if size <= LEAST:
             return np.zeros(shape, dtype)
