@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from xaug.core.errors import ConfigurationError
+from xaug.networks.registry import networks
 from xaug.report.figures import GENERIC
-from xaug.report.subjects import ExplainedEvents, ExplainedSizes, SingleRun
+from xaug.report.subjects import ExplainedEvents, ExplainedSizes, Facts, SingleRun
 from xaug.studies import STUDIES, study_with_figures
 from xaug.studies.base import Study, register
 from xaug.studies.toy.figures import FIGURES as TOY
@@ -62,6 +64,24 @@ def test_figures_of_a_paper_are_of_its_networks():
     assert ZBB["31"].needs.count == 31
     assert ZBB["relevance"].needs.networks == ("rnn", "mlp")  # figures 23 and 24 show the others
     assert {VLQ[key].needs.baseline for key in "345"} == {"blank", "background", "weighted"}
+
+
+@pytest.mark.parametrize("catalogue", [GENERIC, TOY, ZBB, VLQ], ids=lambda one: one.name)
+def test_what_a_figure_shows_names_no_network(catalogue):
+    """A report of other networks would have the name above their figures; `heading` adds that which is drawn."""
+    known = {text for name, network in networks().items() for text in (name, network.label) if text}
+    for entry in catalogue:
+        assert not re.search(rf"\b({'|'.join(map(re.escape, known))}|[12]D|CNN|RNN|MLP)\b", entry.shows), entry.shows
+
+
+def test_a_figure_of_one_run_has_its_network_above_it():
+    def of(*names):
+        return [SimpleNamespace(facts=Facts(network=name)) for name in names]
+
+    assert TOY["11"].heading(of("mlp", "mlp")) == "Mean relevance of each feature, training by training, dense network"
+    assert ZBB["20"].heading(of("cnn1d")) == "Relevance over ΔR and z of the subjets, 1D CNN"
+    assert ZBB["20"].heading(of("of_the_user")) == "Relevance over ΔR and z of the subjets"
+    assert TOY["16"].heading(of("rnn")) == TOY["relevance"].heading(of("mlp")) == "Mean relevance of each feature"
 
 
 def test_numbers_alone_find_their_paper_by_the_kind_of_dataset():

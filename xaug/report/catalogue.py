@@ -7,13 +7,14 @@ network; the studies of papers have catalogues of their own, which may take figu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.files import as_path
+from xaug.networks.registry import networks
 from xaug.report.explained_run import Shape
 from xaug.report.subjects import Facts, ReportInputs, Subject
 
@@ -84,7 +85,7 @@ class FigureEntry(Generic[SubjectT]):
     key
         its name in `xaug.report --figures`
     shows
-        what it shows, in a line
+        what it shows, in a line, of whatever network it is drawn: see `heading`
     subject
         class of what it is drawn of
     draw
@@ -136,6 +137,12 @@ class FigureEntry(Generic[SubjectT]):
         """
         named = subject.name and not (alone and not self.subject.always_named)
         return output / (as_path(f"{self.file}_{subject.name}") if named else self.file)
+
+    def heading(self, subjects: Sequence[SubjectT]) -> str:
+        """The line above the figures of these subjects: what they show, and of a single run its network."""
+        names = {subject.facts.network for subject in subjects} if self.once else set()
+        labels = [network.label for name, network in networks().items() if name in names and network.label]
+        return ", ".join([self.shows, *labels])
 
     @property
     def requirement(self) -> str:

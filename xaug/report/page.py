@@ -51,7 +51,7 @@ class DrawnFigure:
     caption
         the text below it
     shows
-        what figures of its kind show, in a line
+        what figures of its kind show, in a line: the heading above them
     seen
         what is seen in it, for readers who do not see it
     """

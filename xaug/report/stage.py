@@ -62,11 +62,12 @@ class ReportExtension:
 
 @dataclass(frozen=True)
 class Job:
-    """One figure of one subject, and its files without their suffix."""
+    """One figure of one subject, its files without their suffix, and the line above all that show the same."""
 
     entry: AnyEntry
     subject: Subject
     stem: Path
+    heading: str
 
 
 def report(
@@ -171,7 +172,8 @@ def _jobs(entries: Sequence[AnyEntry], inputs: ReportInputs, output: Path, asked
         found = entry.found_in(inputs)
         if asked and not found:
             raise ConfigurationError(f"figure {entry.key} ({entry.shows}) needs {entry.requirement}")
-        jobs += [Job(entry, subject, entry.stem(subject, output, len(found) == 1)) for subject in found]
+        heading = entry.heading(found)
+        jobs += [Job(entry, subject, entry.stem(subject, output, len(found) == 1), heading) for subject in found]
     stems = [job.stem for job in jobs]
     for stem in stems:
         if stems.count(stem) > 1:
@@ -210,6 +212,6 @@ def _draw(jobs: Sequence[Job], inputs: ReportInputs) -> list[DrawnFigure]:
         last = job.subject.arrays_of
         with labelled("; ".join(filter(None, (sample, sample and _readable(job.subject))))):
             caption = job.entry.draw(job.subject, job.stem)
-        seen = describe(job.entry.shows, job.subject.name, job.stem)
-        drawn[job.stem] = DrawnFigure(job.stem, caption, job.entry.shows, seen)
+        seen = describe(job.heading, job.subject.name, job.stem)
+        drawn[job.stem] = DrawnFigure(job.stem, caption, job.heading, seen)
     return [drawn[job.stem] for job in jobs]

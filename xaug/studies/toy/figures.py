@@ -34,7 +34,7 @@ def figure_4(subject: WholeDataset, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "10", "Single toy jets and the relevance of their pixels, 2D CNN", ExplainedEvents, file="fig10_heatmaps",
+    "10", "Single toy jets and the relevance of their pixels", ExplainedEvents, file="fig10_heatmaps",
     needs=Needs((Shape.IMAGE,), networks=("cnn2d",)),
 )  # fmt: skip
 def figure_10(subject: ExplainedEvents, stem: Path) -> str:
@@ -42,15 +42,15 @@ def figure_10(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "11", "Mean relevance of each feature, training by training, 2D CNN", ExplainedEvents,
-    file="fig11_trainings", needs=EXPERT, once=True,
+    "11", "Mean relevance of each feature, training by training", ExplainedEvents, file="fig11_trainings",
+    needs=EXPERT, once=True,
 )  # fmt: skip
 def figure_11(subject: ExplainedEvents, stem: Path) -> str:
     return draw_trainings(subject, stem)
 
 
 @FIGURES.figure(
-    "12", "Percentage of the jets in which a feature has rank 1, 2, ..., training by training, 2D CNN", ExplainedEvents,
+    "12", "Percentage of the jets in which a feature has rank 1, 2, ..., training by training", ExplainedEvents,
     file="fig12_ranks", needs=EXPERT, once=True,
 )  # fmt: skip
 def figure_12(subject: ExplainedEvents, stem: Path) -> str:
@@ -58,7 +58,7 @@ def figure_12(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "13", "Score over z and theta, training by training, 2D CNN", ExplainedEvents,
+    "13", "Score over z and theta, training by training", ExplainedEvents,
     file="fig13_score_map", needs=Z_THETA, once=True, each_explanation=False,
 )  # fmt: skip
 def figure_13(subject: ExplainedEvents, stem: Path) -> str:
@@ -66,7 +66,7 @@ def figure_13(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "14", "Relevance over z and theta, training by training, 2D CNN", ExplainedEvents, file="fig14_relevance_map",
+    "14", "Relevance over z and theta, training by training", ExplainedEvents, file="fig14_relevance_map",
     needs=Z_THETA, once=True,
 )  # fmt: skip
 def figure_14(subject: ExplainedEvents, stem: Path) -> str:
@@ -74,7 +74,7 @@ def figure_14(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "15", "Distributions and relevance profiles of z and theta, 2D CNN", ExplainedEvents, file="fig15_profiles",
+    "15", "Distributions and relevance profiles of z and theta", ExplainedEvents, file="fig15_profiles",
     needs=Z_THETA, once=True,
 )  # fmt: skip
 def figure_15(subject: ExplainedEvents, stem: Path) -> str:
@@ -82,7 +82,7 @@ def figure_15(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "16", "Mean relevance of each feature, 1D CNN and RNN", ExplainedEvents, file="fig16_relevance",
+    "16", "Mean relevance of each feature", ExplainedEvents, file="fig16_relevance",
     needs=Needs((Shape.VECTOR,), networks=LIST_NETWORKS),
 )  # fmt: skip
 def figure_16(subject: ExplainedEvents, stem: Path) -> str:
@@ -90,7 +90,7 @@ def figure_16(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "17", "Relevance over z and theta, mean over trainings, 1D CNN and RNN", ExplainedEvents,
+    "17", "Relevance over z and theta, mean over trainings", ExplainedEvents,
     file="fig17_relevance_map", needs=Needs((Shape.VECTOR,), ("z", "theta"), LIST_NETWORKS),
 )  # fmt: skip
 def figure_17(subject: ExplainedEvents, stem: Path) -> str:

@@ -63,7 +63,7 @@ def figure_18(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "19", "Single jets and the relevance of their pixels, 2D CNN", ExplainedEvents, file="fig19_heatmaps",
+    "19", "Single jets and the relevance of their pixels", ExplainedEvents, file="fig19_heatmaps",
     needs=Needs((Shape.IMAGE,), networks=("cnn2d",)),
 )  # fmt: skip
 def figure_19(subject: ExplainedEvents, stem: Path) -> str:
@@ -95,7 +95,7 @@ def figure_22(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "23", "Mean relevance of each feature, 2D CNN", ExplainedEvents, file="fig23_relevance",
+    "23", "Mean relevance of each feature", ExplainedEvents, file="fig23_relevance",
     needs=Needs((Shape.VECTOR,), networks=("cnn2d",)),
 )  # fmt: skip
 def figure_23(subject: ExplainedEvents, stem: Path) -> str:
@@ -103,7 +103,7 @@ def figure_23(subject: ExplainedEvents, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "24", "Mean relevance of each feature, 1D CNN", ExplainedEvents, file="fig24_relevance",
+    "24", "Mean relevance of each feature", ExplainedEvents, file="fig24_relevance",
     needs=Needs((Shape.VECTOR,), networks=("cnn1d",)),
 )  # fmt: skip
 def figure_24(subject: ExplainedEvents, stem: Path) -> str:
