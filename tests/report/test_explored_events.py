@@ -67,6 +67,7 @@ def test_events_of_the_page_are_those_of_the_attributions(made):
     heat = unpacked(first["image"]["relevance"]) / 127 * unpacked(first["image"]["relevance"]["scale"])[:, None, None]
     scale = np.abs(attribution.relevance["image"]).max()
     np.testing.assert_allclose(heat, attribution.relevance["image"][..., 0], atol=0.0041 * scale)
+    np.testing.assert_allclose(unpacked(first["image"]["sum"]), sums["image"], rtol=1e-5, atol=1e-7)
 
 
 def test_lists_of_the_page_are_those_of_the_dataset(made):
@@ -77,8 +78,10 @@ def test_lists_of_the_page_are_those_of_the_dataset(made):
     found = low + unpacked(own["values"]) / 65534 * (high - low)
     np.testing.assert_allclose(found, values, atol=float((high - low).max()) / 65534)
     (attribution,) = load_attributions(made / f"{NAME}_lrp")
-    entries = unpacked(own["relevance"]) / 127 * unpacked(own["relevance"]["scale"])[:, None, None]
-    np.testing.assert_allclose(entries, attribution.relevance["list"], atol=0.0041 * np.abs(entries).max())
+    entries = unpacked(own["relevance"]) / 32767 * unpacked(own["relevance"]["scale"])[:, None, None]
+    np.testing.assert_allclose(entries, attribution.relevance["list"], atol=2e-5 * np.abs(entries).max())
+    particles = attribution.relevance["list"].sum(axis=-1)
+    np.testing.assert_allclose(unpacked(own["sums"]), particles, rtol=1e-5, atol=1e-6 * np.abs(particles).max())
     assert second["image"] is None
 
 
@@ -164,6 +167,7 @@ choose("browser-score", "0,0.1"); choose("browser-decision", "1"); answer.none =
 choose("browser-decision", ""); choose("browser-score", "0,1");
 answer.bars = document.querySelectorAll("#browser-features rect").length;
 answer.waterfall = document.querySelector("#browser-features svg").getAttribute("aria-label");
+answer.heat = find("browser-heat").querySelector(".key").textContent;
 answer.image = !find("browser-image").hidden && inked(document.querySelector("#browser-heat canvas"));
 answer.list = find("browser-list").hidden ? 0 : document.querySelectorAll("#browser-list tbody tr").length;
 const canvas = document.querySelector("#explorer canvas");
@@ -201,6 +205,11 @@ def test_the_browser_of_jets_works_in_chromium(made, tmp_path):
     assert answer["bars"] >= 5
     assert "θ = " in answer["waterfall"]
     assert answer["image"]
+    heat, steps = (
+        re.search(pattern, answer[key])
+        for pattern, key in ((r"sum ([^ ]+\d)", "heat"), (r"image: ([^;]+)", "waterfall"))
+    )
+    assert heat[1] == steps[1]  # the same number, below the heat map and in the waterfall
     assert answer["list"] == 0
     values = xaug.Dataset.open(made / "data").load(["xaug"], "test")["xaug"][row].astype(float)
     distance = np.linalg.norm((values - values[0]) / values.std(axis=0, ddof=1), axis=1)

@@ -22,11 +22,13 @@ def test_floats_and_integers():
 
 
 @pytest.mark.parametrize("shape", [(7, 4, 4), (3, 5, 2), (1, 1), (0, 3, 3)])
-def test_relevances_are_right_to_a_part_of_the_largest_of_their_event(shape):
+@pytest.mark.parametrize(("dtype", "levels"), [("i1", 127), ("i2", 32767)])
+def test_relevances_are_right_to_a_part_of_the_largest_of_their_event(shape, dtype, levels):
     values = RNG.normal(size=shape) * 10.0 ** RNG.uniform(-9, 9, (shape[0], *[1] * (len(shape) - 1)))
-    content = by_events(values)
+    content = by_events(values, dtype)
+    assert content["type"] == dtype
     scale = unpacked(content["scale"]).reshape(-1, *[1] * (len(shape) - 1))
-    assert np.all(np.abs(unpacked(content) / 127 * scale - values) <= np.abs(scale) * 0.0041)
+    assert np.all(np.abs(unpacked(content) / levels * scale - values) <= np.abs(scale) * 0.52 / levels)
     assert np.all(np.sign(unpacked(content)) * np.sign(values) >= 0)
 
 

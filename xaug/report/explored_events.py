@@ -60,11 +60,12 @@ def chosen_events(n: int, most: int) -> Array:
 
 
 def bytes_of_event(explained: ExplainedRun) -> int:
-    """Bytes that an event takes before base64: 8 a variable, 2 a pixel, 3 an entry of a list."""
+    """Bytes that an event takes before base64: 4 a variable, 2 a pixel, 4 an entry of a list, 5 a particle."""
     relevance = explained.first.relevance
     variables = len(explained.data.table.labels()) + sum(v.shape[1] for v in relevance.values() if v.ndim == 2)
     entries = sum(int(np.prod(v.shape[1:])) for v in relevance.values() if v.ndim > 2)
-    return 40 + 4 * variables + 4 * entries
+    particles = sum(v.shape[1] for v in relevance.values() if v.ndim == 3)
+    return 40 + 4 * variables + 4 * entries + 5 * particles
 
 
 @dataclass(frozen=True)
@@ -161,18 +162,20 @@ def _described(variable: Variable) -> JsonObject:
 
 
 def _image(shown: Shown) -> JsonObject | None:
-    """The first image of each event and the relevance of its pixels, summed over channels; None without an image."""
+    """The first image of each event, the relevance of its pixels, summed over channels, and of all of them; or None."""
     block = next((block for block, shape in shown.explained.shapes.items() if shape is Shape.IMAGE), None)
     if block is None or block not in shown.attribution.relevance:
         return None
     frame = frame_of(shown.explained.data.kind)
     pixels = shown.load(block)[block].sum(axis=-1)
     variable = shown.explained.data.table.variables(block)[0]
+    relevance = shown.attribution.relevance[block]
     return {
         "text": variable.text,
         "markup": to_markup(variable.label),
         "values": logarithmic(pixels),
-        "relevance": by_events(shown.attribution.relevance[block].sum(axis=-1)),
+        "relevance": by_events(relevance.sum(axis=-1)),
+        "sum": packed(relevance.sum(axis=(1, 2, 3), dtype=np.float64)),
         "half_width": frame.half_width,
         "x": Variable("x", frame.x_label).text,
         "y": Variable("y", frame.y_label).text,
@@ -182,7 +185,7 @@ def _image(shown: Shown) -> JsonObject | None:
 
 
 def _list(shown: Shown) -> JsonObject | None:
-    """The first particle list of each event and the relevance of its entries; None without a list."""
+    """The first particle list of each event, the relevance of its entries and of each particle; None without a list."""
     spec = shown.explained.run.input_spec
     block = next((block for block, shape in shown.explained.shapes.items() if shape is Shape.LIST), None)
     if block is None:
@@ -201,6 +204,7 @@ def _list(shown: Shown) -> JsonObject | None:
     return {
         "columns": [_described(shown.explained.labels[name]) for name in names],
         "values": by_columns(values),
-        "relevance": by_events(entries),
+        "relevance": by_events(entries, "i2"),
+        "sums": packed(entries.sum(axis=-1, dtype=np.float64)),
         "mask": packed(mask, "u1"),
     }

@@ -12,7 +12,7 @@ __all__ = ["by_columns", "by_events", "logarithmic", "packed"]
 
 DECADES = 4
 """Decades below the largest pixel that a packed image tells apart."""
-LEVELS = {"i1": 127, "u1": 254, "u2": 65534}
+LEVELS = {"i1": 127, "i2": 32767, "u1": 254, "u2": 65534}
 """Largest code of each type; the code after it stands for no number (u2), and 0 for an empty pixel (u1)."""
 
 
@@ -23,7 +23,7 @@ def packed(values: Array, dtype: str = "f4") -> JsonObject:
     ----------
     values : array
         Numbers of any shape; those that are not finite become nan in floats.
-    dtype : {"f4", "u1", "u4"}
+    dtype : {"f4", "i1", "i2", "u1", "u2", "u4"}
         Type that holds them.
 
     Returns
@@ -37,25 +37,28 @@ def packed(values: Array, dtype: str = "f4") -> JsonObject:
     return {"data": base64.b64encode(own.tobytes()).decode(), "type": dtype, "shape": list(own.shape)}
 
 
-def by_events(values: Array) -> JsonObject:
-    """Pack signed numbers (n, ...) in 8 bits, each event in units of its largest absolute value.
+def by_events(values: Array, dtype: str = "i1") -> JsonObject:
+    """Pack signed numbers (n, ...) in 8 or 16 bits, each event in units of its largest absolute value.
+
+    Sums of numbers that are read back add up their rounding, so sums that a page writes are packed beside them.
 
     Parameters
     ----------
     values : (n, ...) array
         Signed numbers, such as relevances; those that are not finite count as 0.
+    dtype : {"i1", "i2"}
+        Type that holds them: 8 bits for colours, 16 for numbers that are read.
 
     Returns
     -------
     dict
         What `packed` gives, and `scale` (n,): the largest absolute value of each event. A number is
-        code / 127 x scale, right to 0.4% of the scale.
+        code / 127 x scale, right to 0.4% of the scale; in 16 bits code / 32767 x scale, right to 0.002%.
     """
     finite = np.where(np.isfinite(values), values, 0.0)
     scale = np.abs(finite).max(axis=tuple(range(1, finite.ndim)), initial=0.0)
     of = np.where(scale > 0, scale, 1.0).reshape(-1, *[1] * (finite.ndim - 1))
-    codes = np.rint(LEVELS["i1"] * (finite / of)).astype(np.int8)
-    return {**packed(codes, "i1"), "scale": packed(scale)}
+    return {**packed(np.rint(LEVELS[dtype] * (finite / of)), dtype), "scale": packed(scale)}
 
 
 def by_columns(values: Array) -> JsonObject:

@@ -128,8 +128,7 @@
     }, `Image of this event; ${full} pixels are not empty.`);
     find("image").querySelector(".key").replaceChildren(label(image),
       ` from ${number(image.low)} (light) to ${number(image.high)} (strong), logarithmic. ${image.note}`);
-    let total = 0;
-    for (let k = 0; k < rows * columns; k++) total += (image.heat[first + k] / 127) * image.scale[i];
+    const total = image.sum[i];  // of all pixels before they were rounded
     drawPixels(find("heat"), (k) => signed(image.heat[first + k] / 127),
       `Relevance of the pixels of this event; their sum is ${number(total)}.`);
     find("heat").querySelector(".key").textContent =
@@ -195,9 +194,8 @@
       const place = i * length + p;
       if (!list.mask[place]) continue;
       real++;
-      const share = (k) => list.entries[place * width + k] / 127;
-      const total = list.columns.reduce((sum, _, k) => sum + share(k), 0) * list.scale[i];
-      const row = element("tr", {}, element("th", { scope: "row" }, String(p + 1)), element("td", { class: "n" }, number(total)));
+      const share = (k) => list.entries[place * width + k] / 32767;
+      const row = element("tr", {}, element("th", { scope: "row" }, String(p + 1)), element("td", { class: "n" }, number(list.sums[place])));
       list.columns.forEach((_, k) => {
         const code = list.codes[place * width + k];
         const value = code === 65535 ? NaN : list.low[k] + (code / 65534) * (list.high[k] - list.low[k]);

@@ -2,7 +2,7 @@
 // What the browser of events and the figures to choose share: unpacking, colours, elements.
 const xaugPage = (() => {
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
-  const views = { f4: Float32Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array };
+  const views = { f4: Float32Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array };
   const unpack = (array) => new views[array.type](bytes(array.data));
   const runs = JSON.parse(document.getElementById("explored").textContent);
   const opened = new Map();
@@ -14,14 +14,14 @@ const xaugPage = (() => {
     for (const name of ["rows", "label", "predicted", "score", "output", "values", "relevance"]) run[name] = unpack(run[name]);
     run.reference = run.reference && unpack(run.reference);
     if (run.image) {
-      const { values, relevance } = run.image;
+      const { values, relevance, sum } = run.image;
       run.image = { ...run.image, shape: values.shape, codes: unpack(values), low: values.low, high: values.high,
-        heat: unpack(relevance), scale: unpack(relevance.scale) };
+        heat: unpack(relevance), scale: unpack(relevance.scale), sum: unpack(sum) };
     }
     if (run.list) {
-      const { values, relevance, mask } = run.list;
+      const { values, relevance, sums, mask } = run.list;
       run.list = { ...run.list, shape: values.shape, codes: unpack(values), low: values.low, high: values.high,
-        entries: unpack(relevance), scale: unpack(relevance.scale), mask: unpack(mask) };
+        entries: unpack(relevance), scale: unpack(relevance.scale), sums: unpack(sums), mask: unpack(mask) };
     }
     run.number = run.rows.length;
     opened.set(index, run);
