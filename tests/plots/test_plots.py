@@ -112,9 +112,14 @@ def test_perfect_separation_is_seen(names):
         assert ax.get_ylim()[0] < 0.5 * line.get_ydata().min()
         (text,) = [text.get_text() for text in ax.texts]
         assert text.startswith("All curves: no background" if len(names) == 1 else "a: no background")
+        told = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert told[0] == f"a: 1 \u2212 AUC < {1 - 0.05 ** (1 / 20):.1e} (95% CL)"  # of 20 pairs
+        assert all("AUC 0." in one for one in told[1:])
         ax.clear()
         plot_roc({"b": weak}, ax, floor=0.025)
         assert ax.get_ylim()[0] == 0.025 and not ax.texts
+    assert perfect.limit[:-1] == pytest.approx(1 - 0.05 ** (1 / 20))  # none of 20 background events passes
+    assert np.isnan(weak.limit[-1])  # all pass
 
 
 def test_bars_show_largest_on_top_with_their_spread():

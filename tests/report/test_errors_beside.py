@@ -50,7 +50,16 @@ def test_auc_rejection_and_accuracy():
 def test_without_background_there_is_a_limit():
     cells = measured_cells(trainings(shift=30.0))
     assert cells["rejection_50"] == f"> {1 / (1 - 0.05 ** (1 / 400)):.0f} (95% CL)"
-    assert cells["auc"].startswith("1.0000 [0.9954, 1.0000]")
+    assert cells["auc"] == f"> {0.05 ** (1 / 400):.4f} (95% CL)"  # the limit of 400 pairs, none in the wrong order
+    assert efficiency_cells(trainings(shift=30.0))["AUC, mean score"] == cells["auc"]
+
+
+def test_an_auc_close_to_one_has_two_digits_of_what_it_lacks():
+    label = np.repeat([0, 1], 200)
+    score = label + 0.0
+    score[[0, 200]] = 0.6, 0.5  # one pair of 40,000 is in the wrong order
+    (lacks, *_) = numbers(measured_cells([{"label": label, "score": score, "weight": np.ones(400)}])["auc"])
+    assert lacks == 0.999975
 
 
 def test_the_spread_of_single_events_is_not_quoted():

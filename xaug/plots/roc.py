@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xaug.core.statistics import sample_deviation
 from xaug.core.types import Array
+from xaug.data.weights import effective_number
 from xaug.plots.figures import literal, series_style
+from xaug.training.intervals import CONFIDENCE, auc_interval, efficiency_limit
 from xaug.training.learning_curve import Extrapolation
 from xaug.training.metrics import area, background_efficiency, roc
 
@@ -40,12 +42,19 @@ class RocBand:
         Mean and standard deviation (ddof 1) over trainings of the background efficiency; nan for a single training.
     auc, auc_rms : float
         Mean and standard deviation (ddof 1) over trainings of the area under the curve; nan for a single training.
+    auc_limit : float or None
+        Lower limit of the area at 95% CL where no pair of events is in the wrong order in any training.
+    limit : (n,) array
+        Upper limits of the background efficiency at 95% CL where fewer than one background event passes in one of the
+        trainings; nan elsewhere.
     """
 
     mean: Array
     rms: Array
     auc: float
     auc_rms: float
+    auc_limit: float | None = None
+    limit: Array = field(default_factory=lambda: np.full(len(GRID), np.nan))
 
 
 def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
@@ -64,9 +73,23 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     found = [roc(*curve) for curve in curves]
     efficiencies = np.array([background_efficiency(*curve, GRID) for curve in found])
     areas = np.array([area(*curve) for curve in found])
+    limit = None
+    if np.allclose(areas, 1.0, rtol=0, atol=1e-12):
+        limit = float(np.mean([auc_interval(*curve, level=2 * CONFIDENCE - 1)[0] for curve in curves]))
     return RocBand(
-        efficiencies.mean(axis=0), sample_deviation(efficiencies), float(areas.mean()), float(sample_deviation(areas))
-    )
+        efficiencies.mean(axis=0), sample_deviation(efficiencies), float(areas.mean()), float(sample_deviation(areas)),
+        limit, _limits(efficiencies, curves[0]),
+    )  # fmt: skip
+
+
+def _limits(efficiencies: Array, curve: tuple[Array, ...]) -> Array:
+    """Upper limits (n,) of background efficiencies (trainings, n) of a curve (label, score, ...); nan if measured."""
+    label, _, *weights = curve
+    events = effective_number(weights[0][label == 0]) if weights else float((label == 0).sum())
+    few = efficiencies.min(axis=0) * events < 1 - 1e-9
+    mean = efficiencies.mean(axis=0)
+    known = {value: efficiency_limit(float(value), events) for value in np.unique(mean[few])}
+    return np.array([known[value] if own else np.nan for value, own in zip(mean, few, strict=True)])
 
 
 def plot_roc(
@@ -103,7 +126,7 @@ def plot_roc(
     for i, (name, band) in enumerate(bands.items()):
         spread = None if name in untrained or np.isnan(band.auc_rms) else band.auc_rms
         style = {"color": colors[i % len(colors)], "linestyle": "-"} if colors else series_style(i)
-        color, label = style["color"], f"{literal(name)}: {auc_text(band.auc, spread)}"
+        color, label = style["color"], f"{literal(name)}: {auc_text(band.auc, spread, band.auc_limit)}"
         artists += ax.plot(GRID, np.maximum(band.mean, floor), lw=1.5, label=label, **style)
         low, high = (np.maximum(band.mean + s * band.rms, floor) for s in (-1, 1))
         artists.append(ax.fill_between(GRID, low, high, color=color, alpha=0.2, lw=0))
@@ -125,8 +148,8 @@ def plot_roc(
     return artists
 
 
-def auc_text(auc: float, spread: float | None) -> str:
-    """Write an AUC with its spread over trainings; close to 1, what it lacks to it.
+def auc_text(auc: float, spread: float | None, limit: float | None = None) -> str:
+    """Write an AUC with its spread over trainings; close to 1, what it lacks to it; at 1, its limit.
 
     Parameters
     ----------
@@ -134,12 +157,16 @@ def auc_text(auc: float, spread: float | None) -> str:
         Area under the curve.
     spread : float or None
         Standard deviation over trainings; None if there is none.
+    limit : float, optional
+        Lower limit at 95% CL, see `RocBand`.
 
     Returns
     -------
     str
-        As "AUC 0.9773 ± 0.0009" or "1 − AUC = 3.2e-04 ± 1.1e-04".
+        As "AUC 0.9773 ± 0.0009", "1 − AUC = 3.2e-04 ± 1.1e-04" or "1 − AUC < 7.5e-03 (95% CL)".
     """
+    if limit is not None:
+        return f"1 \u2212 AUC < {1 - limit:.1e} ({100 * CONFIDENCE:.0f}% CL)"
     if CROWDED < auc < 1:
         return f"1 \u2212 AUC = {1 - auc:.1e}" + ("" if spread is None else f" ± {spread:.1e}")
     return f"AUC {auc:.4f}" + ("" if spread is None else f" ± {spread:.4f}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,7 @@ from xaug.training.class_metrics import one_vs_rest, pair_score
 from xaug.training.intervals import CONFIDENCE, ONE_SIGMA, auc_interval, efficiency_interval, efficiency_limit
 from xaug.training.metrics import EFFICIENCIES, area, background_efficiency, roc
 
-__all__ = ["BOTH_ERRORS", "REJECTIONS", "efficiency_cells", "measured_cells", "quoted"]
+__all__ = ["BOTH_ERRORS", "REJECTIONS", "auc_cell", "efficiency_cells", "measured_cells", "quoted"]
 
 REJECTIONS = {f"rejection_{round(100 * efficiency)}": efficiency for efficiency in EFFICIENCIES}
 """Name of a rejection in tables -> its signal efficiency."""
@@ -28,8 +29,9 @@ BOTH_ERRORS = (
     f"Values are means over trainings. Square brackets are {100 * ONE_SIGMA:.0f}% intervals from the finite test "
     "sample (DeLong for the AUC, Clopper-Pearson for efficiencies and rejections; weights enter as effective numbers "
     "of events); what follows ± is the standard deviation over trainings (n - 1), which one training does not have. "
-    f"Where fewer than one background event passes, there is the limit at {100 * CONFIDENCE:.0f}% CL; where fewer than "
-    f"{MEASURED} pass, single events make the spread of a rejection, which is left out."
+    f"Where fewer than one background event passes, or no pair of events is in the wrong order, there is the limit at "
+    f"{100 * CONFIDENCE:.0f}% CL; where fewer than {MEASURED} background events pass, single events make the spread of "
+    "a rejection, which is left out."
 )
 """The sentence above tables with such cells."""
 
@@ -82,7 +84,7 @@ def measured_cells(trainings: Sequence[Arrays], classes: Sequence[str] = CLASSES
     curves = [roc(label, own["score"], weight) for own in trainings]
     background = effective_number(weight[label == 0])
     cells = {
-        "auc": quoted([area(*curve) for curve in curves], _auc_interval(trainings), 4),
+        "auc": auc_cell(trainings),
         "accuracy": _accuracy([(own["score"] >= 0.5).astype(int) for own in trainings], label, weight, 2),
     }
     for name, at in REJECTIONS.items():
@@ -91,13 +93,43 @@ def measured_cells(trainings: Sequence[Arrays], classes: Sequence[str] = CLASSES
     return cells
 
 
+def auc_cell(trainings: Sequence[Arrays]) -> str:
+    """AUC of trainings on one test sample of two classes with both of its errors, or the limit where it is 1.
+
+    Parameters
+    ----------
+    trainings : sequence of dict of arrays
+        `label`, `score` and `weight` (n,) of each training.
+
+    Returns
+    -------
+    str
+        As `0.9312 [0.9250, 0.9374] ± 0.0021`, with more decimals close to 1, or `> 0.9925 (95% CL)`.
+    """
+    return _auc([area(*roc(*_arrays(own))) for own in trainings], lambda level: _auc_interval(trainings, level))
+
+
+def _auc(values: Sequence[float], interval: Callable[[float], tuple[float, float]]) -> str:
+    """The cell of the AUC of each training, whose interval from the test sample has the coverage that is asked for."""
+    if np.allclose(values, 1.0, rtol=0, atol=1e-12):  # no pair of events is in the wrong order
+        low = interval(2 * CONFIDENCE - 1)[0]
+        power = 10.0 ** _decimals(low)
+        return f"> {math.floor(low * power) / power:.{_decimals(low)}f} ({100 * CONFIDENCE:.0f}% CL)"
+    return quoted(values, interval(ONE_SIGMA), _decimals(float(np.mean(values))))
+
+
+def _decimals(auc: float) -> int:
+    """Decimals that leave two digits of what an AUC lacks to 1, and four at least."""
+    return max(4, min(7, 1 + math.ceil(-math.log10(max(1 - auc, 1e-7)) - 1e-9)))
+
+
 def _without(absent: Sequence[str]) -> str:
     return f"no {listed(list(absent))} events"
 
 
-def _auc_interval(trainings: Sequence[Arrays]) -> tuple[float, float]:
+def _auc_interval(trainings: Sequence[Arrays], level: float = ONE_SIGMA) -> tuple[float, float]:
     """The mean of the intervals of the trainings, which share their events."""
-    ends = [auc_interval(own["label"], own["score"], own["weight"]) for own in trainings]
+    ends = [auc_interval(own["label"], own["score"], own["weight"], level) for own in trainings]
     low, high = np.mean(ends, axis=0)
     return float(low), float(high)
 
@@ -112,9 +144,13 @@ def _class_cells(trainings: Sequence[Arrays], classes: Sequence[str]) -> dict[st
     else:
         against = [[_against_rest(own, of) for own in trainings] for of in numbers]
         means = np.mean([[area(*roc(*_arrays(own))) for own in each] for each in against], axis=0)
-        low, high = np.mean([_auc_interval(each) for each in against], axis=0)
+
+        def interval(level: float) -> tuple[float, float]:
+            low, high = np.mean([_auc_interval(each, level) for each in against], axis=0)
+            return float(low), float(high)
+
         cells = {
-            "auc": quoted(means.tolist(), (float(low), float(high)), 4),
+            "auc": _auc(means.tolist(), interval),
             "accuracy": _accuracy([own["score"].argmax(axis=1) for own in trainings], label, weight, len(classes)),
         }
     for minus, plus in combinations(numbers, 2):
@@ -122,8 +158,7 @@ def _class_cells(trainings: Sequence[Arrays], classes: Sequence[str]) -> dict[st
         if not has_curve(pairs[0]):
             cells[f"AUC {classes[plus]}-{classes[minus]}"] = ""
             continue
-        values = [area(*roc(*_arrays(own))) for own in pairs]
-        cells[f"AUC {classes[plus]}-{classes[minus]}"] = quoted(values, _auc_interval(pairs), 4)
+        cells[f"AUC {classes[plus]}-{classes[minus]}"] = auc_cell(pairs)
     return cells
 
 
@@ -183,9 +218,11 @@ def efficiency_cells(scores: Sequence[Arrays]) -> dict[str, str]:
     points = operating_points(label, [own["score"] for own in scores], weight)
     each = [operating_points(label, [own["score"]], weight)["mean"] for own in scores]
     background, signal = (effective_number(weight[label == of]) for of in (0, 1))
+    mean_score = float(points.loc["auc", "mean_score"])
+    averaged = [{**scores[0], "score": np.mean([own["score"] for own in scores], axis=0)}]
     cells = {
-        "AUC": quoted([float(one["auc"]) for one in each], _auc_interval(scores), 4),
-        "AUC, mean score": f"{points.loc['auc', 'mean_score']:.4f}",
+        "AUC": auc_cell(scores),
+        "AUC, mean score": auc_cell(averaged) if mean_score == 1 else f"{mean_score:.{_decimals(mean_score)}f}",
     }
     for at in BACKGROUND_EFFICIENCIES:
         name = f"signal % at {100 * at:g}% background"

@@ -12,10 +12,12 @@ from xaug.explain.analysis.spread import ENOUGH_TRAININGS, stable_features
 from xaug.jets.jets import OPEN
 from xaug.plots.relevance import feature_text
 from xaug.report.class_scores import absent_classes
+from xaug.report.errors_beside import measured_cells
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.run_label import run_label, run_title
 from xaug.report.subjects import ReportInputs
 from xaug.report.words import counted, listed, noun
+from xaug.training.intervals import ONE_SIGMA
 from xaug.training.runs import Run
 
 __all__ = ["summary_sentences"]
@@ -78,21 +80,29 @@ def _selection(data: Dataset) -> str:
 
 
 def _separation(runs: Sequence[Run], rows: str) -> str:
-    """The best and the worst AUC, as means over trainings."""
+    """The best and the worst AUC with both of their errors, as in the table of performance."""
     means = {run.name: float(np.mean([m["auc"] for m in run.metrics])) for run in runs}
     absent = absent_classes(runs[0].scores(0)["label"], runs[0].classes)
     if absent:
         return f"No test {rows} are {listed(absent)}, so how well the classes are separated is not measured."
     title = {run.name: run_title(run_label(run), run.name) for run in runs}
     order = sorted(means, key=lambda name: -means[name])
-    best = next(run for run in runs if run.name == order[0])
-    over = f"mean over {counted(len(best), 'training')}" if len(best) > 1 else "one training"
+    best, worst = (next(run for run in runs if run.name == order[place]) for place in (0, -1))
     what = " (of each class against the rest, mean over classes)" if len(best.classes) > 2 else ""
-    auc = f"{means[best.name]:.4f} on test {rows} ({over})"
-    text = f"The classes are separated by {title[best.name]} with an AUC{what} of {auc}"
-    if len(order) == 1:
-        return f"{text}."
-    return f"{text}, the best of {len(order)} networks; the worst is {title[order[-1]]} with {means[order[-1]]:.4f}."
+    text = f"The classes are separated by {title[best.name]} with an AUC{what} of {_auc(best, rows)}"
+    if len(order) > 1:
+        text += f", the best of {len(order)} networks; the worst is {title[worst.name]} with {_auc(worst, rows)}"
+    brackets = f"Square brackets are {100 * ONE_SIGMA:.0f}% intervals from the finite test sample"
+    spread = ", what follows ± is the standard deviation over trainings" if max(map(len, (best, worst))) > 1 else ""
+    return f"{text}. {brackets}{spread}." if "[" in text else f"{text}."
+
+
+def _auc(run: Run, rows: str) -> str:
+    """The AUC of a run with both of its errors, and over how many trainings it is a mean."""
+    cell = measured_cells([run.scores(i) for i in range(len(run))], run.classes)["auc"]
+    over = f"mean over {counted(len(run), 'training')}" if len(run) > 1 else "one training"
+    perfect = f"; no pair of test {rows} is in the wrong order" if cell.startswith(">") else ""
+    return f"{cell} on test {rows} ({over}{perfect})"
 
 
 def _lost(explained: Sequence[ExplainedRun]) -> str:
@@ -165,11 +175,15 @@ def _way(one: ExplainedRun, with_target: bool) -> str:
 
 def _difference(one: ExplainedRun, other: ExplainedRun) -> str:
     ranks = pd.DataFrame({"one": one.ranking["rank"], "other": other.ranking["rank"]}).dropna().astype(int)
-    first = [set(table.index[:FIRST]) for table in (one.ranking, other.ranking)]
-    most = min(FIRST, len(one.ranking), len(other.ranking))
-    text = f"{len(first[0] & first[1])} of the first {most} features"
-    if len(ranks) < 2 or (ranks["one"] == ranks["other"]).all():
-        return f"{text} and all ranks" if len(ranks) else text
+    features = max(len(one.ranking), len(other.ranking))
+    same = ranks["one"] == ranks["other"]
+    if features <= FIRST:  # both have all features among their first: only the order can differ
+        text = f"{int(same.sum())} of {features} ranks (chance: 1)"
+    else:
+        first = [set(table.index[:FIRST]) for table in (one.ranking, other.ranking)]
+        text = f"{len(first[0] & first[1])} of the first {FIRST} features (chance: {FIRST**2 / features:.1f})"
+    if same.all():
+        return f"{text} and all ranks" if len(ranks) and features > FIRST else text
     name = (ranks["one"] - ranks["other"]).abs().idxmax()
     row = ranks.loc[name]
     return f"{text}, and differs most about {_label(one, str(name))} (rank {row['one']} and {row['other']})"

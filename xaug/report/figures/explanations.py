@@ -20,6 +20,7 @@ from xaug.plots.ranking import plot_ranks
 from xaug.plots.relevance import feature_text, plot_relevance, plot_trainings
 from xaug.plots.spread import plot_feature_spread, plot_score_spread
 from xaug.report.catalogue import GENERIC, Needs
+from xaug.report.errors_beside import auc_cell
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes
 from xaug.report.words import counted, noun, spread_over
@@ -187,11 +188,12 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
     rows = noun(explained.data.kind)
     performance = ""
     if found.performance is not None:
-        auc = found.performance.loc["auc"]
-        performance = (
-            f" On these {rows} the AUC of the mean score is {auc['mean_score']:.4f}, the mean AUC {auc['mean']:.4f} ± "
-            f"{auc['rms']:.4f}."
+        shared = {"label": explained.is_target, "weight": explained.weight}
+        mean, each = (
+            auc_cell([{**shared, "score": score} for score in scores])
+            for scores in ([np.mean(explained.scores, axis=0)], explained.scores)
         )
+        performance = f" On these {rows} the AUC of the mean score is {mean}, that of single trainings {each}."
     return (
         f"{explained.title}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
         f"feature (left; the lines are 100% and 10% of the mean), and of the {explained.score_name} of each event "
