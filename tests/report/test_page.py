@@ -108,6 +108,65 @@ def test_texts_of_figures_tell_the_numbers(tmp_path):
         "Mean relevance, run. The largest: b 7, f 6, e 5, d 4 and c 3."
     )
     grid = pd.DataFrame({"signal_efficiency": [0.1, 0.5, 0.9], "net_background_efficiency": [0.0, 0.02, 0.4]})
+    grid = grid.assign(best_background_efficiency=[0.0, 0.0, 0.1], best_limit=[0.023, 0.023, np.nan])
     grid.to_csv(tmp_path / "roc.csv", index=False)
-    assert describe("ROC", "", tmp_path / "roc").endswith("at a signal efficiency of 0.5: net 0.02.")
+    told = "at a signal efficiency of 0.5: net 0.02 and best below 0.023 (95% CL)."
+    assert describe("ROC", "", tmp_path / "roc").endswith(told)
     assert describe("Images", "", tmp_path / "images") == "Images."
+
+
+SEEN = {
+    "distributions": (
+        {"z": {"edges": [0, 1, 2], "background": [3, 1], "signal": [0, 2]}},
+        "The mean of z is 0.75 for background and 1.5 for signal.",
+    ),
+    "profiles": (
+        {"z": {"edges": [0, 1, 2], "signal": [3, 1], "mean_signal": [0.9, None], "rms_signal": [0.1, None]}},
+        "the mean relevance of z is between 0.9 and 0.9 for signal.",
+    ),
+    "likelihood": (
+        {name: {"correlation": c, "correlation_error": 0.1} for name, c in (("z", 0.95), ("r1", None))},
+        "The correlation over bins: z 0.95 ± 0.10 and r1 none.",
+    ),
+    "map": (
+        {"x": "a", "y": "b", "x_edges": [0, 2, 4], "y_edges": [0, 1], "trainings": [[[1.0], [None]], [[3.0], [-4.0]]]},
+        "smallest, -4, at a = 3 and b = 0.5 and largest, 2, at a = 1 and b = 0.5.",
+    ),
+    "images": (
+        {"signal": [[0.0, 3.0], [1.0, 0.0]]},
+        "Half of signal lies in 1 of 4 pixels, the strongest of them in row 1 from below and column 2.",
+    ),
+    "heatmaps": (
+        {"events": [7], "images": [[[0, 1], [2, 0]]], "relevance": [[[0, 0.5], [-0.75, 0]]]},
+        "Row 7 has 2 filled pixels, whose relevance adds up to -0.25, -0.75 of it in the strongest.",
+    ),
+    "history": (
+        {"0": {"loss": [3, 2], "val_loss": [0.7, 0.5, 0.6]}},
+        "The validation loss is 0.7 at first, 0.6 at last and 0.5 at best in training 1.",
+    ),
+    "ranks": ({"0": {"z": [75.0, 25.0], "r": [25.0, 75.0]}}, "in training 1 z in 75% and r in 25% of the events."),
+    "confusion": ({"classes": ["a", "b"], "mean": [[0.9, 0.1], [0.3, 0.7]]}, "what they are: a 90% and b 70%."),
+    "agreement": ({"kendall_tau": {"a": {"a": 1, "b": 0.3}, "b": {"a": 0.3, "b": 1}}}, "is between 0.3 and 0.3."),
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_texts_of_figures_tell_what_is_seen(kind, tmp_path):
+    content, text = SEEN[kind]
+    figures.save_numbers(tmp_path / kind, content)
+    told = describe("A figure", "run", tmp_path / kind)
+    assert told.startswith("A figure, run. ") and told.endswith(text)
+
+
+def test_texts_of_scores_and_curves_tell_what_is_seen(tmp_path):
+    scores = {"low": [0, 0.5], "high": [0.5, 1], "events": [4, 4], "signal": [1, 3], "signal_rms": [0, 0]}
+    curve = {"network": ["a", "a"], "training_jets": [200, 100], "auc": [0.9, 0.8]}
+    topk = {"ranking": ["IG"] * 3, "k": [1, 4, 4], "training": [0, 0, 1], "auc": [0.6, 0.8, 0.9]}
+    texts = {
+        "scores": (scores, "signal has a mean score of 0.62, 75% of it above 0.5."),
+        "curve": (curve, "a has an AUC of 0.8000 at 100 and 0.9000 at 200 training jets."),
+        "topk": (topk, "IG has an AUC of 0.600 at k = 1 and 0.850 at k = 4."),
+    }
+    for name, (table, text) in texts.items():
+        pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)
+        assert describe("A figure", "", tmp_path / name).endswith(text)

@@ -55,7 +55,7 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
         figures.save(fig, stem)
     columns = {"signal_efficiency": GRID}
     for name, band in bands.items():
-        columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms}
+        columns |= {f"{name}_background_efficiency": band.mean, f"{name}_rms": band.rms, f"{name}_limit": band.limit}
     figures.save_table(stem, columns)
     rows = noun(subject.runs[0].input_spec.kind)
     n = between(numbers)
@@ -94,7 +94,11 @@ def draw_pairs(subject: RunOfManyClasses, stem: Path) -> str:
             }
             for minus, band in bands.items():
                 pair = f"{name}-{run.classes[minus]}"
-                columns |= {f"{pair}_background_efficiency": band.mean, f"{pair}_rms": band.rms}
+                columns |= {
+                    f"{pair}_background_efficiency": band.mean,
+                    f"{pair}_rms": band.rms,
+                    f"{pair}_limit": band.limit,
+                }
             plot_roc(
                 {run.classes[minus]: band for minus, band in bands.items()},
                 ax, floor, colors=[colors[minus] for minus in bands], inside=MOST_CLASSES,
