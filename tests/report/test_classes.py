@@ -98,7 +98,7 @@ def test_scores_of_targets_by_hand():
     ):  # fmt: skip
         np.testing.assert_allclose(score_of_target(p, target, CLASSES), expected)
         assert score_name(target, CLASSES) == name
-        of = {"largest score": "relevance for the predicted class"}
-        assert relevance_name(target, CLASSES) == of.get(name, name.replace("score of", "relevance for"))
-    assert relevance_name("QCD", ("QCD", "Hbb")) == "relevance towards Hbb"
+        of = {"largest score": "normalised relevance for the predicted class"}
+        assert relevance_name(target, CLASSES) == of.get(name, name.replace("score of", "normalised relevance for"))
+    assert relevance_name("QCD", ("QCD", "Hbb")) == "normalised relevance towards Hbb"
     assert score_name("predicted", ("QCD", "Hbb")) == "score of Hbb"  # of two classes always that of the signal

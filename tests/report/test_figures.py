@@ -15,6 +15,7 @@ from xaug.core.errors import ConfigurationError
 from xaug.explain.stage import explain_run, load_attributions
 from xaug.report.__main__ import main
 from xaug.report.stage import report
+from xaug.report.words import NORMALISED
 from xaug.studies.toy.paper import extension
 from xaug.training.stage import train
 
@@ -196,6 +197,18 @@ def test_the_general_report_shows_what_the_data_allow(toy, tmp_path, read_page):
         "Mean relevance of each feature, cnn2d",
         "Loss by epoch, cnn1d",
     }
+    for one in page.all("img"):  # more than its heading: numbers
+        assert re.search(r"\d", one["alt"].split(".", 1)[1]), one["alt"]
+    ranks = json.loads((tmp_path / "r" / "ranks_cnn2d.json").read_text())
+    bars = pd.read_csv(tmp_path / "r" / "relevance_cnn2d.csv")["feature"].to_list()
+    assert [list(of) for of in ranks.values()] == [bars, bars]  # one order of the features in both figures
+    captions = json.loads((tmp_path / "r" / "manifest.json").read_text())["figures"]
+    for name in ("relevance", "trainings", "profiles", "relevance_map"):
+        assert "normalised relevance" in captions[f"{name}_cnn2d"] and NORMALISED in captions[f"{name}_cnn2d"]
+    assert captions["distributions"].endswith(
+        "fewer than 10 jets. The 4 variables shown separate the classes best, each taken alone."
+    )
+    assert "distributions of 4 variables" in captions["profiles_cnn2d"]
     general, of_paper = tmp_path / "r" / "relevance_cnn1d.csv", toy / "report" / "fig16_relevance_cnn1d.csv"
     assert general.read_text() == of_paper.read_text()
     best = json.loads((tmp_path / "r" / "distributions.json").read_text())

@@ -29,7 +29,7 @@ class Run:
 @pytest.fixture
 def separation(monkeypatch):
     monkeypatch.setattr(opening, "run_label", lambda run: run.name)
-    return lambda *runs: opening._separation(runs, "jets")
+    return lambda *runs: opening._separation(runs, "test jets")
 
 
 def test_the_opening_has_both_errors_of_the_table(separation):

@@ -34,7 +34,7 @@ def plot_profile(
     top: Axes,
     bottom: Axes,
     classes: Sequence[str] = CLASS_NAMES,
-    quantity: str = "relevance",
+    quantity: str = "normalised relevance",
 ) -> list[Artist]:
     """Draw the distribution of a variable, and below it the relevance of a feature in bins of the variable.
 
@@ -69,7 +69,7 @@ def plot_relevance_profile(
     variable: Variable,
     bottom: Axes,
     classes: Sequence[str] = CLASS_NAMES,
-    quantity: str = "relevance",
+    quantity: str = "normalised relevance",
 ) -> list[Artist]:
     """Draw the relevance of a feature in bins of a variable, without the distribution; see `plot_profile`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +282,7 @@ TABLES: tuple[tuple[set[str], Callable[[pd.DataFrame], str]], ...] = (
     ({"ranking", "k", "auc"}, _by_number),
 )
 """Columns that a table must have -> what tells its numbers; the first that fits does."""
-CONTENTS: tuple[tuple[set[str], Callable[[Mapping[str, Any]], str]], ...] = (
+CONTENTS: tuple[tuple[set[str], Callable[[JsonObject], str]], ...] = (
     ({"events", "images", "relevance"}, _heatmaps),
     ({"x_edges", "y_edges", "trainings"}, _map),
     ({"classes", "mean"}, _confusion),

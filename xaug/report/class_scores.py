@@ -101,13 +101,13 @@ def score_name(target: object, classes: tuple[str, ...]) -> str:
 
 
 def relevance_name(target: object, classes: tuple[str, ...]) -> str:
-    """Name of what a relevance is for: of two classes it counts towards the second, of more for the target."""
+    """Name of a normalised relevance for axes: of two classes it is towards the second, of more for the target."""
     if len(classes) == 2:
-        return f"relevance towards {classes[1]}"
+        return f"normalised relevance towards {classes[1]}"
     if target == "predicted":
-        return "relevance for the predicted class"
+        return "normalised relevance for the predicted class"
     plus, minus = _pair(target, classes)
-    return f"relevance for {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
+    return f"normalised relevance for {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
 
 
 def _pair(target: object, classes: tuple[str, ...]) -> tuple[int, int | None]:

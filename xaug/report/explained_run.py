@@ -179,7 +179,7 @@ class ExplainedRun:
 
     @property
     def relevance_name(self) -> str:
-        """Name of what the relevance is for, for axes."""
+        """Name of a normalised relevance, for axes."""
         return relevance_name(self.first.settings.get("target"), self.classes)
 
     @property

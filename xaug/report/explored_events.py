@@ -15,7 +15,7 @@ from xaug.explain.attribution import Attribution
 from xaug.plots.images import frame_of
 from xaug.report.explained_run import ExplainedRun, Shape
 from xaug.report.packing import by_columns, by_events, logarithmic, packed
-from xaug.report.words import noun
+from xaug.report.words import noun, of_split
 
 __all__ = ["EVENTS", "pack_events", "pack_runs"]
 
@@ -128,7 +128,7 @@ def pack_events(explained: ExplainedRun, chosen: Array) -> JsonObject:
         "words": explained.words,
         "classes": list(explained.classes),
         "target": target,
-        "split": explained.split,
+        "sample": of_split(explained.data) if explained.split == "test" else f"the {explained.split} split",
         "total": len(first),
         "rows": packed(shown.rows, "u4"),
         "label": packed(label, "u1"),

@@ -16,7 +16,7 @@ from xaug.report.errors_beside import measured_cells
 from xaug.report.explained_run import ExplainedRun
 from xaug.report.run_label import run_label, run_title
 from xaug.report.subjects import ReportInputs
-from xaug.report.words import counted, listed, noun
+from xaug.report.words import counted, is_split, listed, measured_rows, noun
 from xaug.training.intervals import ONE_SIGMA
 from xaug.training.runs import Run
 
@@ -41,7 +41,7 @@ def summary_sentences(inputs: ReportInputs) -> list[str]:
     list of str
         paragraphs: separation, stable ranks, differences between methods, sample and selection, cautions
     """
-    told = [_separation(inputs.runs, noun(inputs.data.kind))]
+    told = [_separation(inputs.runs, measured_rows(inputs.data))]
     if inputs.explained:
         told += [*_stable(inputs.explained), *_differences(inputs.explained), _lost(inputs.explained)]
     told += [_sample(inputs.data), _warnings(inputs.runs)]
@@ -59,6 +59,8 @@ def _sample(data: Dataset) -> str:
     of = f" (processes: {', '.join(processes)})" if named else ""
     cuts = _selection(data)
     selected = f" Selection (momenta and masses in GeV): {cuts}." if cuts else ""
+    if not is_split(data):
+        return f"The sample has {counts} {rows}{of}; all numbers below are measured on all of them.{selected}"
     return (
         f"The sample has {counts} {rows}{of}; {data.size('test'):,} of them are in the test split, on which "
         f"all numbers below are measured.{selected}"
@@ -84,7 +86,7 @@ def _separation(runs: Sequence[Run], rows: str) -> str:
     means = {run.name: float(np.mean([m["auc"] for m in run.metrics])) for run in runs}
     absent = absent_classes(runs[0].scores(0)["label"], runs[0].classes)
     if absent:
-        return f"No test {rows} are {listed(absent)}, so how well the classes are separated is not measured."
+        return f"No {rows} are {listed(absent)}, so how well the classes are separated is not measured."
     title = {run.name: run_title(run_label(run), run.name) for run in runs}
     order = sorted(means, key=lambda name: -means[name])
     best, worst = (next(run for run in runs if run.name == order[place]) for place in (0, -1))
@@ -101,8 +103,8 @@ def _auc(run: Run, rows: str) -> str:
     """The AUC of a run with both of its errors, and over how many trainings it is a mean."""
     cell = measured_cells([run.scores(i) for i in range(len(run))], run.classes)["auc"]
     over = f"mean over {counted(len(run), 'training')}" if len(run) > 1 else "one training"
-    perfect = f"; no pair of test {rows} is in the wrong order" if cell.startswith(">") else ""
-    return f"{cell} on test {rows} ({over}{perfect})"
+    perfect = f"; no pair of {rows} is in the wrong order" if cell.startswith(">") else ""
+    return f"{cell} on {rows} ({over}{perfect})"
 
 
 def _lost(explained: Sequence[ExplainedRun]) -> str:

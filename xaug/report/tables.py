@@ -16,7 +16,7 @@ from xaug.report.comparison import NOTE, comparison
 from xaug.report.discriminants import ScoredDiscriminant
 from xaug.report.errors_beside import BOTH_ERRORS, REJECTIONS, efficiency_cells, measured_cells
 from xaug.report.subjects import ExplainedClass, ReportInputs
-from xaug.report.words import noun
+from xaug.report.words import is_split, noun
 from xaug.training.runs import Run
 
 __all__ = ["NamedTable", "RunColumn", "distances", "efficiencies", "performance", "processes", "tables_of"]
@@ -107,8 +107,7 @@ def performance(
         nothing = {name: 0 for name, value in rows[0].items() if isinstance(value, int)}
         own = measured_cells([one.scores]) | {"accuracy": ""}  # it would need a threshold
         rows.append({**dict.fromkeys(rows[0], ""), **nothing, "run": one.name, **own})
-    table: pd.DataFrame = pd.DataFrame(rows)
-    return table
+    return _filled(rows)
 
 
 def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant] = ()) -> pd.DataFrame:
@@ -125,15 +124,24 @@ def efficiencies(runs: Sequence[Run], discriminants: Sequence[ScoredDiscriminant
     for one in discriminants:
         nothing = {name: 0 for name, value in _training_size(runs[0]).items() if isinstance(value, int)}
         rows.append({"run": one.name, **nothing, **efficiency_cells([one.scores])})
-    table: pd.DataFrame = pd.DataFrame(rows)
+    return _filled(rows)
+
+
+def _filled(rows: Sequence[Mapping[str, str | int]]) -> pd.DataFrame:
+    """A table of rows, whose cells are empty where a row lacks a column."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table: pd.DataFrame = pd.DataFrame([{name: row.get(name, "") for name in names} for row in rows])
     return table
 
 
 def _training_size(run: Run) -> dict[str, str | int]:
     """Cells that say how much each training of a run saw: events, and steps on average over trainings.
 
-    "steps" are all steps, and "kept at step" is the one whose weights are kept.
+    "steps" are all steps, and "kept at step" is the one whose weights are kept. There are no cells for a model of the
+    user's, whose training is not known.
     """
+    if not run.training_events:
+        return {}
     total, kept = np.mean([run.steps(i) for i in range(len(run))], axis=0)
     return {
         f"training {noun(run.input_spec.kind)}": run.training_events,
@@ -205,7 +213,7 @@ def tables_of(inputs: ReportInputs, all_runs: Sequence[Run], columns: Sequence[R
     tables = [
         NamedTable(
             "performance",
-            "Performance on the test split",
+            "Performance on the test split" if is_split(inputs.data) else "Performance",
             performance(all_runs, columns, inputs.discriminants),
             headings,
             note=f"{BOTH_ERRORS} {of_many}".strip(),

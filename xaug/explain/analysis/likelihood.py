@@ -180,7 +180,8 @@ def likelihood_test(
     edges = data.merged(bin_edges(data.column, bins), least_events)
     if len(edges) - 1 < LEAST_BINS:
         raise ConfigurationError(
-            f"{variable}: {len(edges) - 1} bins have {least_events} events of both classes, and {LEAST_BINS} are "
+            f"{variable}: {len(edges) - 1} {'bin has' if len(edges) == 2 else 'bins have'} {least_events} events of "
+            f"both classes, and {LEAST_BINS} are "
             "needed; explain more events, or ask for fewer in a bin"
         )
     table = data.binned(edges)

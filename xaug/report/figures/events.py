@@ -61,7 +61,7 @@ def draw_heatmaps(subject: ExplainedEvents, stem: Path) -> str:
         if chosen:
             pixel = explained.data.table.variables(block)[0]
             fig.colorbar(top, ax=list(axes[0]), label=figures.formula(pixel.axis_label))
-            fig.colorbar(bottom, ax=list(axes[1]), label="relevance / largest pixel's")
+            fig.colorbar(bottom, ax=list(axes[1]), label="relevance / that of the strongest pixel")
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")
         for ax in axes[0]:

@@ -23,7 +23,7 @@ from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.errors_beside import auc_cell
 from xaug.report.explained_run import LIST_RELEVANCE, ExplainedRun, Shape
 from xaug.report.subjects import ExplainedEvents, ExplainedSizes
-from xaug.report.words import counted, noun, spread_over
+from xaug.report.words import NORMALISED, counted, measured_rows, noun, spread_over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,15 +51,15 @@ def draw_relevance(subject: ExplainedEvents, stem: Path) -> str:
     with figures.figure(size=(6.0, 1.2 + 0.19 * len(table))) as (fig, ax):
         plot_relevance(table, explained.labels, ax)
         if len(explained.classes) > 2:
-            ax.set_xlabel(figures.literal(f"mean normalised {explained.relevance_name}"))
+            ax.set_xlabel(figures.literal(f"mean {explained.relevance_name}"))
         figures.set_title(ax, f"{explained.readable}, {counted(len(attributions), 'training')}")
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     conserved = np.nanmedian([np.nanmedian(a.conserved) for a in attributions])
     rows = noun(explained.data.kind)
-    events = counted(len(attributions[0]), f"test {rows[:-1]}")
+    events = counted(len(attributions[0]), measured_rows(explained.data)[:-1])
     return (
-        f"{explained.title}: mean normalised relevance ({explained.words}) of {events}. "
+        f"{explained.title}: mean normalised relevance ({explained.words}) of {events}. {NORMALISED} "
         f"{spread_over('error bars', len(attributions))} The relevance of all inputs adds up to "
         f"{conserved:.2f} of {attributions[0].explained_words} (median over {rows}).{_of_list(explained)}"
     )
@@ -81,8 +81,8 @@ def draw_trainings(subject: ExplainedEvents, stem: Path) -> str:
         figures.save(fig, stem)
     figures.save_frame(stem, table, "feature")
     return (
-        f"{explained.title}: mean normalised relevance ({explained.words}) of each feature in each training."
-        f"{_of_list(explained)}"
+        f"{explained.title}: mean normalised relevance ({explained.words}) of each feature in each training. "
+        f"{NORMALISED}{_of_list(explained)}"
     )
 
 
@@ -92,7 +92,7 @@ def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
     explained = subject.explained
     shown = explained.attributions[:SHOWN_TRAININGS]
     found = [rank_fractions(a, LIST_RELEVANCE) for a in shown]
-    order = list(rank_fractions(shown, LIST_RELEVANCE).index)  # the same rows in all panels
+    order = list(explained.ranking.index)  # the same rows in all panels, and in the bars of the mean relevance
     side = 0.9 + 0.42 * min(len(order), 12)
     with figures.figure(1, len(found), size=(1.2 + side * len(found), 0.7 + side), **SIDE_BY_SIDE) as (fig, axes):
         for i, (table, ax) in enumerate(zip(found, axes.flat, strict=True)):
@@ -100,22 +100,22 @@ def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
             ax.set_title(f"training {i + 1}")
             if i:
                 ax.tick_params(labelleft=False)
-        _name_target(fig, explained)
+        _name_target(fig, explained, "rank by absolute ")
         figures.save(fig, stem)
     figures.save_numbers(stem, {str(i): table.loc[order].T.to_dict("list") for i, table in enumerate(found)})
-    rows = noun(explained.data.kind)
     return (
-        f"{explained.title}: percentage of the test {rows} in which a feature has rank 1, 2, ... by absolute relevance "
-        f"({explained.words}). Features that tie share their ranks.{_of_list(explained)}"
+        f"{explained.title}: percentage of the {measured_rows(explained.data)} in which a feature has rank 1, 2, ... "
+        f"by absolute relevance ({explained.words}). Features are in the order of their mean normalised relevance; those "
+        f"that tie share their ranks.{_of_list(explained)}"
     )
 
 
 @GENERIC.figure(
-    "profiles", "Distributions and relevance profiles of the six most relevant variables", ExplainedEvents,
+    "profiles", "Distributions and relevance profiles of the most relevant variables", ExplainedEvents,
     needs=EXPERT,
 )  # fmt: skip
 def draw_first_profiles(subject: ExplainedEvents, stem: Path) -> str:
-    """Draw distributions and relevance profiles of the six most relevant variables."""
+    """Draw distributions and relevance profiles of the most relevant variables, six at most."""
     return draw_profiles(subject, stem, subject.explained.first_variables[:PAGE])
 
 
@@ -123,7 +123,7 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     """Draw the distributions of some variables, and below them the mean relevance in bins of the same variable."""
     explained = subject.explained
     bins = bins_for(len(explained.label))
-    quantity = explained.relevance_name if len(explained.classes) > 2 else "relevance"
+    quantity = explained.relevance_name if len(explained.classes) > 2 else "normalised relevance"
     found = profiles(explained.attributions, explained.values, names, bins=bins)
     columns = min(len(names), COLUMNS)
     rows = -(-len(names) // columns)
@@ -155,9 +155,10 @@ def draw_profiles(subject: ExplainedEvents, stem: Path, names: Sequence[str]) ->
     figures.save_numbers(stem, numbers)
     rows_are = noun(explained.data.kind)
     return (
-        f"{explained.title}: distributions, and below them the mean relevance ({explained.words}) of the same variable "
-        f"for each true class. {spread_over('dark bands', len(explained.attributions))} Light bands are the width of "
-        f"the distribution over {rows_are} and trainings. The outer bins also hold what lies beyond "
+        f"{explained.title}: distributions of {counted(len(names), 'variable')}, and below them the mean normalised "
+        f"relevance ({explained.words}) of the same variable for each true class. {NORMALISED} "
+        f"{spread_over('dark bands', len(explained.attributions))} Light bands are the width of the "
+        f"distribution over {rows_are} and trainings. The outer bins also hold what lies beyond "
         f"them; hatched ones have fewer than {figures.FEW} {rows_are}."
     )
 
@@ -195,16 +196,16 @@ def draw_spread(subject: ExplainedSizes, stem: Path) -> str:
         )
         performance = f" On these {rows} the AUC of the mean score is {mean}, that of single trainings {each}."
     return (
-        f"{explained.title}: spread over {counted(len(explained.attributions), 'training')} of the relevance of each "
-        f"feature (left; the lines are 100% and 10% of the mean), and of the {explained.score_name} of each event "
-        f"(right; median and central 68%). {_stable_ranks(explained, found.features)}{performance}"
+        f"{explained.title}: spread over {counted(len(explained.attributions), 'training')} of the normalised "
+        f"relevance of each feature (left; the lines are 100% and 10% of the mean), and of the {explained.score_name} "
+        f"of each event (right; median and central 68%). {_stable_ranks(explained, found.features)}{performance}"
     )
 
 
-def _name_target(fig: Figure, explained: ExplainedRun) -> None:
+def _name_target(fig: Figure, explained: ExplainedRun, before: str = "") -> None:
     """Write what is explained below a figure of several panels, where there are more than two classes."""
     if len(explained.classes) > 2:
-        fig.supxlabel(figures.literal(explained.relevance_name), fontsize="medium")
+        fig.supxlabel(figures.literal(f"{before}{explained.relevance_name}"), fontsize="medium")
 
 
 def _claimed(table: pd.DataFrame, explained: ExplainedRun) -> pd.DataFrame:

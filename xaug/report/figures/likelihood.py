@@ -25,11 +25,11 @@ COLUMNS = 3
 
 
 @GENERIC.figure(
-    "likelihood", "Attribution of the six most relevant variables beside the ratio of densities in the data",
+    "likelihood", "Attribution of the most relevant variables beside the ratio of densities in the data",
     ExplainedEvents, needs=Needs((Shape.VECTOR,), two_classes=True),
 )  # fmt: skip
 def draw_likelihood(subject: ExplainedEvents, stem: Path) -> str:
-    """Draw the mean attribution of the six most relevant variables beside ln(p_s / p_b) of the data."""
+    """Draw the mean attribution of the most relevant variables, six at most, beside ln(p_s / p_b) of the data."""
     explained = subject.explained
     names = explained.first_variables[:SHOWN]
     background, signal = explained.classes

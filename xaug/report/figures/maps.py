@@ -16,7 +16,7 @@ from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import ExplainedRun, Shape
 from xaug.report.figures.explanations import SHOWN_TRAININGS, SIDE_BY_SIDE
 from xaug.report.subjects import ExplainedEvents
-from xaug.report.words import noun
+from xaug.report.words import NORMALISED, counted, noun
 
 __all__ = ["draw_map_of_first_two", "draw_relevance_map", "draw_score_map"]
 
@@ -54,9 +54,9 @@ def draw_relevance_map(subject: ExplainedEvents, stem: Path, x: str, y: str, sid
     limits = (-(largest or 1.0), largest or 1.0)
     label = figures.literal(explained.relevance_name)
     _draw(explained, found, shown, stem, limits, label, side_by_side, beyond="both")
-    quantity = f"sum of the relevances of both variables ({explained.words})"
-    averaged = "" if side_by_side else f", mean over {len(found.training_mean)} trainings"
-    return _caption(explained, quantity, x, y, averaged)
+    quantity = f"sum of the normalised relevances of both variables ({explained.words})"
+    averaged = "" if side_by_side else f", mean over {counted(len(found.training_mean), 'training')}"
+    return f"{_caption(explained, quantity, x, y, averaged)} {NORMALISED}"
 
 
 def _bins(explained: ExplainedRun) -> int:
@@ -103,5 +103,5 @@ def _caption(explained: ExplainedRun, quantity: str, x: str, y: str, averaged: s
         colors = "Blue supports what is explained, orange opposes it"
     return (
         f"{explained.title}: mean {quantity} over {labels[x].text} and {labels[y].text}{averaged}. {colors}, grey "
-        f"where there are no {noun(explained.data.kind)}; hatched cells have fewer than {figures.FEW}."
+        f"where there are no {noun(explained.data.kind)}; hatched cells have fewer than {figures.FEW} of them."
     )

@@ -66,7 +66,7 @@ def draw_rocs(subject: AllRuns, stem: Path) -> str:
     if trainings == 1:
         lines = spread_over("bands", trainings)
     return (
-        f"ROC curves on the test split ({others}).{against} {lines} A curve ends at the "
+        f"ROC curves on {_sample(subject.runs[0])} ({others}).{against} {lines} A curve ends at the "
         "efficiency that half an event would have." + "".join(untrained)
     )
 
@@ -113,9 +113,9 @@ def draw_pairs(subject: RunOfManyClasses, stem: Path) -> str:
     rows = noun(run.input_spec.kind)
     few = "" if len(shown) == len(run.classes) else f" The first {len(shown)} of {len(run.classes)} classes are shown."
     return (
-        f"{_title(run)}: ROC curves of each pair of classes on the test split ({between(numbers.tolist())} {rows} a "
+        f"{_title(run)}: ROC curves of each pair of classes on {_sample(run)} ({between(numbers.tolist())} {rows} a "
         "class). The score of a pair is p / (p + q) of the probabilities of both, and events of all other classes are "
-        f"left out. Lines are means over trainings. {spread_over('bands', len(run))} A curve ends at the efficiency "
+        f"left out. {_lines(run)} A curve ends at the efficiency "
         f"that half an event of the largest class would have.{few}"
     )
 
@@ -155,8 +155,8 @@ def draw_scores(subject: SingleRun, stem: Path) -> str:
         figures.save(fig, stem)
     figures.save_table(stem, columns)
     return (
-        f"{_title(run)}: distribution of the score of each class on the test split, each of unit area. Lines are means "
-        f"over trainings. {spread_over('bands', len(run))} Hatched bins have fewer than {figures.FEW} "
+        f"{_title(run)}: distribution of the score of each class on {_sample(run)}, each of unit area. "
+        f"{_lines(run)} Hatched bins have fewer than {figures.FEW} "
         f"{noun(run.input_spec.kind)} of all classes together."
     )
 
@@ -186,9 +186,20 @@ def draw_confusion(subject: RunOfManyClasses, stem: Path) -> str:
         stem, {"classes": list(run.classes), "mean": mean.tolist(), "rms": figures.without_nan(rms).tolist()}
     )
     return (
-        f"{_title(run)}: share of the test events of each true class that have the largest probability of each class. "
-        f"Numbers are means over trainings. {spread_over('errors', len(run))}"
+        f"{_title(run)}: share of the {'test ' * bool(run.training_events)}events of each true class that have the "
+        "largest probability of each class. "
+        f"{'Numbers are means over trainings. ' * (len(run) > 1)}{spread_over('errors', len(run))}"
     )
+
+
+def _sample(run: Run) -> str:
+    """Part of the data on which a run is measured; the events of a model that xaug did not train are not split."""
+    return "the test split" if run.training_events else "the sample"
+
+
+def _lines(run: Run) -> str:
+    """Sentences that say what lines and bands are."""
+    return f"{'Lines are means over trainings. ' * (len(run) > 1)}{spread_over('bands', len(run))}"
 
 
 def _title(run: Run) -> str:

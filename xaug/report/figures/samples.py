@@ -17,7 +17,7 @@ from xaug.plots.images import frame_of, plot_image
 from xaug.report.catalogue import GENERIC, Needs
 from xaug.report.explained_run import Shape, shapes_of
 from xaug.report.subjects import WholeDataset
-from xaug.report.words import noun
+from xaug.report.words import counted, noun
 
 __all__ = ["columns_of", "draw_distributions", "draw_images", "separation"]
 
@@ -85,7 +85,9 @@ def draw_separating(subject: WholeDataset, stem: Path) -> str:
     data = subject.data
     columns = columns_of(data, data.table.names(block_of(data, Shape.VECTOR)), ROWS)
     best = sorted(columns, key=lambda name: -separation(*columns[name]))[:PANELS]
-    return draw_distributions(subject, stem, best) + " They are the variables that separate the classes best alone."
+    return draw_distributions(subject, stem, best) + (
+        f" The {counted(len(best), 'variable')} shown separate the classes best, each taken alone."
+    )
 
 
 def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) -> str:
@@ -112,7 +114,7 @@ def draw_distributions(subject: WholeDataset, stem: Path, names: Sequence[str]) 
     n = np.bincount(data.load("label", max_rows=ROWS)["label"], minlength=len(data.classes))
     numbers_of = [f"{count} {name}" for count, name in zip(n[::-1], data.classes[::-1], strict=True)]
     shown = f"{', '.join(numbers_of[:-1])} and {numbers_of[-1]}"
-    hatched = f"Hatched bins have fewer than {figures.FEW}."
+    hatched = f"Hatched bins have fewer than {figures.FEW} {noun(data.kind)}."
     return f"Distributions of input variables for {shown} {noun(data.kind)}. {hatched}"
 
 

@@ -19,7 +19,7 @@ from xaug.report.figures.explanations import PAGE
 from xaug.report.figures.maps import IN_SCALE
 from xaug.report.run_label import run_label, run_title
 from xaug.report.several_explanations import SeveralExplanations
-from xaug.report.words import counted, listed, noun, spread_over
+from xaug.report.words import counted, listed, measured_rows, spread_over
 
 __all__ = ["draw_bars_side_by_side", "draw_maps_side_by_side", "draw_profiles_side_by_side"]
 
@@ -49,7 +49,7 @@ def draw_maps_side_by_side(subject: SeveralExplanations, stem: Path, pairs: Sequ
     figures.save_numbers(stem, numbers)
     named = listed([f"{labels[x].text} and {labels[y].text}" for x, y in pairs])
     return (
-        f"{_what(subject)}: mean sum of the relevances of both variables over {named}, mean over "
+        f"{_what(subject)}: mean sum of the normalised relevances of both variables over {named}, mean over "
         f"{counted(len(shown[0].run), 'training')}. Blue is towards {shown[0].classes[-1]}, orange towards "
         f"{shown[0].classes[0]}; each panel has a scale of its own. {_ways(shown)}"
     )
@@ -86,7 +86,8 @@ def draw_profiles_side_by_side(subject: SeveralExplanations, stem: Path) -> str:
     figures.save_numbers(stem, numbers)
     return (
         f"{_what(subject)}: distributions of the {counted(len(names), 'variable')} that are most relevant in the first "
-        "explanation, and below them the mean relevance of each variable for each true class, an explanation a row. "
+        "explanation, and below them the mean normalised relevance of each variable for each true class, "
+        "an explanation a row. "
         f"{spread_over('dark bands', len(shown[0].run))} {_ways(shown)}"
     )
 
@@ -128,7 +129,7 @@ def _what(subject: SeveralExplanations) -> str:
 
 def _ways(shown: Sequence[ExplainedRun]) -> str:
     """Sentences that say how each explanation was made, and of how many events."""
-    told = [f"{one.name}: {one.words}, {one.explanation.events:,} test {noun(one.data.kind)}" for one in shown]
+    told = [f"{one.name}: {one.words}, {one.explanation.events:,} {measured_rows(one.data)}" for one in shown]
     return f"The explanations are, in their order, {'; '.join(told)}."
 
 

@@ -11,7 +11,7 @@
     run = open(Number(find("run").value));
     options(find("class"), ["all", ...run.classes], ["", ...run.classes.keys()]);
     const part = run.number < run.total ? `${run.number} of ${run.total} explained ${run.noun}` : `${run.number} ${run.noun}`;
-    find("words").textContent = `${part} of the ${run.split} split, training 1; ${run.words}.`;
+    find("words").textContent = `${part} of ${run.sample}, training 1; ${run.words}. Relevances are in units of the explained output, not normalised.`;
     filter();
   }
   function filter() {

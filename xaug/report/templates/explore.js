@@ -82,7 +82,7 @@
     context.fillText(yText, 0, 0);
     context.restore();
   }
-  const RELEVANCE = "relevance";
+  const RELEVANCE = "relevance in units of the output";
 
   function swarm() {
     const shown = run.order.slice(0, ROWS);
@@ -122,7 +122,7 @@
       context.globalAlpha = 1;
     });
     const rest = run.features.length - shown.length;
-    return `A point is an event; its place is the relevance of the feature, its shade the value of the variable ` +
+    return `A point is an event; its place is the relevance of the feature in units of the explained output (not normalised), its shade the value of the variable ` +
       `(pale: low, strong: high), or its class where the feature is not one variable. Features are ordered by mean ` +
       `absolute relevance${rest > 0 ? `; ${rest} further ones are not shown` : ""}. Outermost points stand at the edges.`;
   }
@@ -164,8 +164,8 @@
       context.textAlign = "left";
       context.fillText(`■ ${named(run, of)}`, box.left + Math.min(150, box.width / classes.length) * place, 16);
     });
-    axes(context, box, [low, high], [bottom, top], withUnit(run.variables[variable]), `relevance of ${run.features[feature].text}`);
-    return `Relevance of ${run.features[feature].text} against ${run.variables[variable].text}: points are events, bars are means in bins ` +
+    axes(context, box, [low, high], [bottom, top], withUnit(run.variables[variable]), `relevance of ${run.features[feature].text}, in units of the output`);
+    return `Relevance of ${run.features[feature].text}, in units of the explained output (not normalised), against ${run.variables[variable].text}: points are events, bars are means in bins ` +
       `with their errors, for each true class. Bars of bins with fewer than ${FEW} events are pale, and those of fewer than 3 are left out; outermost points stand at the edges.`;
   }
   function map() {
@@ -207,7 +207,7 @@
     context.textAlign = "left";
     [-scale, 0, scale].forEach((value, k) => context.fillText(number(value), bar + 24, box.top + box.height * (1 - k / 2) + [0, 4, 10][k]));
     axes(context, box, x, y, withUnit(run.variables[first]), withUnit(run.variables[second]));
-    return `Mean relevance of ${run.features[feature].text} over ${run.variables[first].text} and ${run.variables[second].text}: blue is positive, ` +
+    return `Mean relevance of ${run.features[feature].text}, in units of the explained output (not normalised), over ${run.variables[first].text} and ${run.variables[second].text}: blue is positive, ` +
       `orange negative. Cells with fewer than ${FEW} events are struck through; outermost events are in the outer cells.`;
   }
   options(find("run"), runs.map((one) => one.name));

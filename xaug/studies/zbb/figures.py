@@ -55,7 +55,7 @@ def figure_9(subject: WholeDataset, stem: Path) -> str:
 
 
 @FIGURES.figure(
-    "18", "Distributions and relevance profiles of the six most relevant variables", ExplainedEvents,
+    "18", "Distributions and relevance profiles of the most relevant variables", ExplainedEvents,
     file="fig18_profiles", needs=Needs((Shape.VECTOR,), networks=IMAGE_FIRST), once=True,
 )  # fmt: skip
 def figure_18(subject: ExplainedEvents, stem: Path) -> str:
