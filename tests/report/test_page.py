@@ -122,7 +122,7 @@ SEEN = {
     ),
     "profiles": (
         {"z": {"edges": [0, 1, 2], "signal": [3, 1], "mean_signal": [0.9, None], "rms_signal": [0.1, None]}},
-        "the mean relevance of z is between 0.9 and 0.9 for signal.",
+        "the mean normalised relevance of z is between 0.9 and 0.9 for signal.",
     ),
     "likelihood": (
         {name: {"correlation": c, "correlation_error": 0.1} for name, c in (("z", 0.95), ("r1", None))},
@@ -138,7 +138,7 @@ SEEN = {
     ),
     "heatmaps": (
         {"events": [7], "images": [[[0, 1], [2, 0]]], "relevance": [[[0, 0.5], [-0.75, 0]]]},
-        "Row 7 has 2 filled pixels, whose relevance adds up to -0.25, -0.75 of it in the strongest.",
+        "Row 7 has 2 filled pixels, whose relevance adds up to -0.25; that of the strongest is -0.75.",
     ),
     "history": (
         {"0": {"loss": [3, 2], "val_loss": [0.7, 0.5, 0.6]}},

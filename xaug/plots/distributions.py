@@ -99,7 +99,7 @@ def draw_classes(
             histtype="step",
             lw=1.3,
         )
-    ax.set_ylabel("normalised")
+    ax.set_ylabel("probability density")
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0)
     if _is_dwarfed(counts / np.diff(edges)):

@@ -38,9 +38,9 @@ def plot_history(histories: Sequence[Mapping[str, Sequence[float]]], ax: Axes, u
     artists: list[Artist] = []
     for i, history in enumerate(histories):
         places = np.arange(1, len(history["loss"]) + 1) if unit == "epoch" else np.array(history["steps"])
-        first = i == 0
         style = series_style(i)
-        artists += ax.plot(places, history["loss"], "--", color="0.6", lw=1, label="training" if first else None)
+        name = "training, in the same colour" if i == len(histories) - 1 else None
+        artists += ax.plot(places, history["loss"], "--", color=style["color"], alpha=0.6, lw=1, label=name)
         artists += ax.plot(places, history["val_loss"], lw=1.4, label=f"validation, training {i + 1}", **style)
         best = int(np.argmin(history["val_loss"]))
         artists += ax.plot(

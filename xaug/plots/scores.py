@@ -61,6 +61,6 @@ def plot_scores(
         ax.set_ylim(lowest, highest * (highest / lowest) ** 0.25)
     ax.set_xlim(0, 1)
     ax.set_xlabel("score")
-    ax.set_ylabel("normalised")
+    ax.set_ylabel("probability density")
     ax.legend(loc="upper center")
     return artists

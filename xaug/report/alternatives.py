@@ -159,7 +159,7 @@ def _profiles(content: JsonObject) -> str:
     for variable, own in content.items():
         classes = [key.removeprefix("mean_") for key in own if key.startswith("mean_")]
         each = [f"{_range(own[f'mean_{name}'])} for {name}" for name in classes]
-        told.append(f"the mean relevance of {variable} is {listed(each)}")
+        told.append(f"the mean normalised relevance of {variable} is {listed(each)}")
     return f" Over its bins, {_few(told)}." if told else ""
 
 
@@ -225,9 +225,9 @@ def _heatmaps(content: JsonObject) -> str:
         strongest = float(relevance.ravel()[np.argmax(np.abs(relevance))])
         told.append(
             f"row {event} has {int((np.asarray(pixels) > 0).sum())} filled pixels, whose relevance adds up to "
-            f"{relevance.sum():.3g}, {strongest:.2g} of it in the strongest"
+            f"{relevance.sum():.3g}; that of the strongest is {strongest:.2g}"
         )
-    return f" {_capital('; '.join(told))}." if told else " No event is shown."
+    return "".join(f" {_capital(one)}." for one in told) or " No event is shown."
 
 
 def _history(content: JsonObject) -> str:
