@@ -128,6 +128,7 @@ SEEN = {
         {name: {"correlation": c, "correlation_error": 0.1} for name, c in (("z", 0.95), ("r1", None))},
         "The correlation over bins: z 0.95 ± 0.10 and r1 none.",
     ),
+    "nothing": ({}, "Nothing could be drawn; the caption says why."),
     "map": (
         {"x": "a", "y": "b", "x_edges": [0, 2, 4], "y_edges": [0, 1], "trainings": [[[1.0], [None]], [[3.0], [-4.0]]]},
         "smallest, -4, at a = 3 and b = 0.5 and largest, 2, at a = 1 and b = 0.5.",

@@ -75,7 +75,9 @@ def roc_band(curves: Sequence[tuple[Array, ...]]) -> RocBand:
     areas = np.array([area(*curve) for curve in found])
     limit = None
     if np.allclose(areas, 1.0, rtol=0, atol=1e-12):
-        lower = [auc_interval(*one[:2], one[2] if len(one) > 2 else None, 2 * CONFIDENCE - 1)[0] for one in curves]
+        lower = [
+            auc_interval(one[0], one[1], one[2] if len(one) > 2 else None, 2 * CONFIDENCE - 1)[0] for one in curves
+        ]
         limit = float(np.mean(lower))
     return RocBand(
         efficiencies.mean(axis=0), sample_deviation(efficiencies), float(areas.mean()), float(sample_deviation(areas)),

@@ -63,6 +63,8 @@ def _of_table(table: pd.DataFrame) -> str:
 
 def _of_content(content: JsonObject) -> str:
     """The numbers of a JSON file, which is known by its keys or by those of its first part."""
+    if not content:
+        return " Nothing could be drawn; the caption says why."
     parts = [part for part in content.values() if isinstance(part, dict)]
     inner = set(parts[0]) if parts else set()
     for keys, told in CONTENTS:
