@@ -105,8 +105,8 @@ def draw_ranks(subject: ExplainedEvents, stem: Path) -> str:
     figures.save_numbers(stem, {str(i): table.loc[order].T.to_dict("list") for i, table in enumerate(found)})
     return (
         f"{explained.title}: percentage of the {measured_rows(explained.data)} in which a feature has rank 1, 2, ... "
-        f"by absolute relevance ({explained.words}). Features are in the order of their mean normalised relevance; those "
-        f"that tie share their ranks.{_of_list(explained)}"
+        f"by absolute relevance ({explained.words}). Features are in the order of their mean normalised relevance; "
+        f"those that tie share their ranks.{_of_list(explained)}"
     )
 
 
