@@ -184,8 +184,8 @@ def test_likelihood_draws_points_line_and_correlation():
     edges, counts = np.array([0.0, 1.0, 3.0, 4.0]), np.full((2, 3), 50)
     attribution, ratio = np.array([-0.5, 0.1, 0.9]), np.array([-1.0, 0.2, 1.5])
     found = LikelihoodTest(
-        "mass", "mass", edges, counts, attribution, np.full(3, 0.1), ratio, np.full(3, 0.2), 0.98, 0.02, np.nan, 0.5,
-        0.1, np.nan,
+        "mass", "mass", edges, counts, attribution, np.full(3, 0.1), ratio, np.full(3, 0.2), 0.98, 0.02, np.nan, 0.99,
+        0.5, 0.1, np.nan,
     )  # fmt: skip
     with figure() as (_, ax):
         points, line, band = plot_likelihood(found, LABELS["mass"], ax)
