@@ -15,7 +15,8 @@ DEFAULT = Choices()
 
 def known_tests() -> list[str]:
     """Names of all tests, and that of all together."""
-    from xaug.report.judgement.stage import TESTS
+    import xaug.report.judgement.stage  # noqa: F401  (its import registers the tests)
+    from xaug.report.judgement.measures import TESTS
 
     return [*TESTS, "all"]
 

@@ -77,7 +77,7 @@ def own_options(study: Study) -> list[click.Option]:
     ]  # fmt: skip
 
 
-def type_of(option: StudyOption) -> click.ParamType | type[str] | type[int]:
+def type_of(option: StudyOption) -> Any:
     """The type of an option of a study, which tells wrong values before the study starts."""
     if option.names is not None:
         return ManyOf(option.keyword.removesuffix("s"), option.names)

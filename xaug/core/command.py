@@ -80,7 +80,7 @@ class OneOf(click.Choice[str]):
         return str(value)
 
 
-class ManyOf(click.ParamType):
+class ManyOf(click.types.StringParamType):
     """A type of option: names separated by commas; a wrong one gets the nearest as a suggestion, and exit code 2.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -200,20 +201,41 @@ def _refuse_undefined(tests: Sequence[ExplanationTest], judged: Sequence[Judged]
 
 def _measured(judged: Sequence[Judged], tests: Sequence[ExplanationTest], output: Path) -> dict[str, list[Measure]]:
     """The measures of each explanation; those that an interrupted command has left are read."""
-    found: dict[str, list[Measure]] = {one.name: [] for one in judged}
-    with bar(len(judged) * len(tests), "judge", "tests") as progress:
+    places = {
+        (one.name, test.name): output / "measures" / f"{one.name}_{test.name}.json" for one in judged for test in tests
+    }
+    with bar(len(places), "judge", "tests") as progress:
+        progress.update(sum(path.exists() for path in places.values()))
         for one in judged:
             for test in tests:
-                path = output / "measures" / f"{one.name}_{test.name}.json"
-                if not path.exists():
-                    reason = test.undefined(one)
-                    own = [Measure(test.name, test.words, float("nan"), note=reason)] if reason else test.measure(one)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(path, {"measures": [measure.to_json() for measure in own]})
-                content = read_json(path)
-                found[one.name] += [Measure.from_json(measure) for measure in content["measures"]]
+                path = places[one.name, test.name]
+                if path.exists():
+                    continue
+                reason = test.undefined(one)
+                own = [Measure(test.name, test.words, float("nan"), note=reason)] if reason else _measure(test, one)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(path, {"measures": [measure.to_json() for measure in own]})
                 progress.update()
-    return found
+    return {
+        one.name: [
+            Measure.from_json(measure)
+            for test in tests
+            for measure in read_json(places[one.name, test.name])["measures"]
+        ]
+        for one in judged
+    }
+
+
+def _measure(test: ExplanationTest, judged: Judged) -> list[Measure]:
+    """The measures of a test.
+
+    Warnings of methods that explain again are left out: they were told when the attribution was made, or are of
+    networks with random weights, of which nothing is asked but how they differ.
+    """
+    with warnings.catch_warnings():
+        if test.explains_again:
+            warnings.simplefilter("ignore", UserWarning)
+        return test.measure(judged)
 
 
 def _write(
