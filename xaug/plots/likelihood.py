@@ -18,6 +18,8 @@ __all__ = ["plot_likelihood"]
 
 ATTRIBUTION = SERIES_COLORS[1]
 """Neither the colour of signal nor that of background: an attribution is of both."""
+SMALL_ERROR = 0.005
+"""Errors of correlations below this have three decimal places."""
 
 
 def plot_likelihood(found: LikelihoodTest, variable: Variable, ax: Axes) -> list[Artist]:
@@ -53,6 +55,7 @@ def plot_likelihood(found: LikelihoodTest, variable: Variable, ax: Axes) -> list
     ax.set_ylabel("towards signal")
     title = "the same in all bins"
     if np.isfinite(found.correlation):
-        title = f"correlation {found.correlation:.2f} ± {found.correlation_error:.2f}"
+        digits = 2 if found.correlation_error >= SMALL_ERROR else 3
+        title = f"correlation {found.correlation:.{digits}f} ± {found.correlation_error:.{digits}f}"
     ax.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize=9)
     return [points, line, band]
