@@ -253,7 +253,7 @@ def test_probabilities_of_noise_are_uniform():
     [
         ({"variable": "c"}, "variable 'c'"),
         ({"variable": "a", "feature": "c"}, "explained feature 'c'"),
-        ({"variable": "a", "least_events": 5000}, "bins have 5000 events of both classes, and 3 are needed"),
+        ({"variable": "a", "least_events": 5000}, "a: 1 bin has 5000 events of both classes, and 3 are needed"),
         ({"variable": "a", "scores": []}, "0 scores for 1 trainings"),
     ],
 )
