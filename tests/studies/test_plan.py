@@ -102,7 +102,10 @@ def test_the_prediction_says_what_it_assumes(load, told, tmp_path, monkeypatch):
     monkeypatch.setattr("xaug.studies.plan.cores", lambda: 2)
     monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
     found = planned([PlannedStage("a", "all", 100.0, 1.0, tmp_path)], None, tmp_path)
-    assert "on 2 cores that nothing else uses, each 2.0 times the time of the reference's" in found["summary"][-1]
+    assert (
+        "on 2 cores that nothing else uses, each taking 2.0 times as long as that of the reference"
+        in found["summary"][-1]
+    )
     assert ("about 7 processes share" in found["summary"][-1]) == told
     assert found["assumed"] == {"cores": 2, "core_time_over_reference": 2.0}
 

@@ -113,7 +113,7 @@ def functional(model: object) -> keras.Model:
         raise ModelError(
             f"model {model.name!r} ({type(model).__name__}) is no functional model with known input shapes. Remedy: a "
             "trained one is made functional with its own layers: x = keras.Input(SHAPE_OF_ONE_EVENT, name='x'), and "
-            "keras.Model(x, model.call(x))"
+            "keras.Model(x, model.call(x)), or model.call(x, training=False) where its layers act otherwise in training"
         )
     return model
 

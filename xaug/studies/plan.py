@@ -62,7 +62,7 @@ def machine_factor() -> float:
 def _assumed(factor: float, parallel: int) -> str:
     """The assumptions of predicted times: speed and number of cores, and whether these are free."""
     cores_are = f"{parallel} core{'s' * (parallel > 1)} that nothing else uses"
-    text = f"{cores_are}, each {factor:.1f} times the time of the reference's"
+    text = f"{cores_are}, each taking {factor:.1f} times as long as that of the reference"
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > parallel / 2:
         text += f" (now about {busy:.0f} processes share the cores of this machine: it will take longer)"
