@@ -72,6 +72,28 @@ def test_profile_agrees_with_scipy(trainings, values):
     assert (found.variable, found.feature) == ("a", "image")
 
 
+def test_whole_weights_are_repeated_events(trainings, values):
+    weight = np.random.default_rng(4).integers(0, 4, N)
+    rows = np.repeat(np.arange(N), weight)
+    weighted = [replace(one, weight=weight.astype(float)) for one in trainings]
+    repeated = [
+        replace(
+            one, relevance={name: own[rows] for name, own in one.relevance.items()}, logit=one.logit[rows],
+            label=one.label[rows],
+        )
+        for one in trainings
+    ]  # fmt: skip
+    again = {name: own[rows] for name, own in values.items()}
+    edges = [50, 70, 80, 90, 110]
+    one, other = profile(weighted, values, "a", bins=edges), profile(repeated, again, "a", bins=edges)
+    for name in ("mean", "rms", "training_mean"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9)
+    assert one.counts.sum() == N
+    cells = (edges, [0, 1, 2, 4])
+    one, other = (relevance_map(t, v, "a", "b", bins=cells) for t, v in ((weighted, values), (repeated, again)))
+    np.testing.assert_allclose(one.mean, other.mean, rtol=1e-9)
+
+
 def test_tails_are_in_the_outer_bins(trainings, values):
     found = profile(trainings[0], values, "a", bins=[70, 80, 90])
     above = values["a"] >= 80

@@ -27,6 +27,7 @@ from xaug.explain.analysis.binning import (
     classes_of,
     ratio,
     towards_signal,
+    weights_of,
 )  # fmt: skip
 from xaug.explain.analysis.relevance import feature_relevance, signed_relevance, trainings_of
 from xaug.explain.attribution import Attribution
@@ -51,7 +52,7 @@ class Profile:
     counts : (2, bins) array
         numbers of events
     mean : (2, bins) array
-        mean relevance over events and trainings; nan in empty bins
+        mean relevance over events, by their weights, and trainings; nan in empty bins
     rms : (2, bins) array
         standard deviation of the relevance over events and trainings
     training_mean : (trainings, 2, bins) array
@@ -85,7 +86,7 @@ class VariableMap:
     counts : (2, nx, ny) array
         numbers of events of each class: background and signal where there are two
     mean : (nx, ny) array
-        mean over events and trainings; nan in empty cells
+        mean over events, by their weights, and trainings; nan in empty cells
     training_mean : (trainings, nx, ny) array
         mean over events, for each training
     """
@@ -143,10 +144,8 @@ def profile(
     ----------
     arXiv:2011.13466, figures 15, 18 and 26-31
     """
-    tables = _tables(attributions, signed)
-    return _profile(
-        tables, values, feature, variable or feature, bins, classes_of(trainings_of(attributions)[0], label)
-    )
+    tables, first = _tables(attributions, signed), trainings_of(attributions)[0]
+    return _profile(tables, values, feature, variable or feature, bins, classes_of(first, label), weights_of(first))
 
 
 def profiles(
@@ -187,8 +186,9 @@ def profiles(
     """
     tables = _tables(attributions, signed)
     names = [str(name) for name in tables[0] if name in values] if features is None else features
-    classes = classes_of(trainings_of(attributions)[0], label)
-    return {name: _profile(tables, values, name, name, bins, classes) for name in names}
+    first = trainings_of(attributions)[0]
+    classes, weight = classes_of(first, label), weights_of(first)
+    return {name: _profile(tables, values, name, name, bins, classes, weight) for name in names}
 
 
 def _tables(attributions: Attribution | Sequence[Attribution], signed: bool) -> list[pd.DataFrame]:
@@ -210,7 +210,7 @@ def _relevance(table: pd.DataFrame, feature: str) -> Array:
 
 
 def _profile(
-    tables: list[pd.DataFrame], values: Values, feature: str, variable: str, bins: Bins, label: Array
+    tables: list[pd.DataFrame], values: Values, feature: str, variable: str, bins: Bins, label: Array, weight: Array
 ) -> Profile:
     """The profile of `profile`, from the relevance in each training."""
     column = checked_columns(values, [variable], len(label))[variable]
@@ -220,16 +220,16 @@ def _profile(
     cell = cells_by_class(label, np.clip(bin_index(column, edges), 0, n - 1), n)
     relevance = [_relevance(table, feature) for table in tables]
     kept = np.isfinite(relevance).all(axis=0)  # events that no training has lost
-    cell, relevance = cell[kept], [r[kept] for r in relevance]
-    counts = np.bincount(cell, minlength=k * n)
-    sums = np.array([np.bincount(cell, r, minlength=k * n) for r in relevance])
-    mean = ratio(sums.mean(axis=0), counts)
+    cell, weight, relevance = cell[kept], weight[kept], [r[kept] for r in relevance]
+    counts, weights = (np.bincount(cell, own, minlength=k * n) for own in (None, weight))
+    sums = np.array([np.bincount(cell, weight * r, minlength=k * n) for r in relevance])
+    mean = ratio(sums.mean(axis=0), weights)
     # about the mean of the bin: the difference of the mean square and the squared mean loses all digits
-    squares = np.mean([np.bincount(cell, (r - mean[cell]) ** 2, minlength=k * n) for r in relevance], axis=0)
-    training_mean = np.array([ratio(total, counts) for total in sums])
+    squares = np.mean([np.bincount(cell, weight * (r - mean[cell]) ** 2, minlength=k * n) for r in relevance], axis=0)
+    training_mean = np.array([ratio(total, weights) for total in sums])
     return Profile(
         feature, variable, edges, counts.reshape(k, n), mean.reshape(k, n),
-        np.sqrt(ratio(squares, counts)).reshape(k, n), training_mean.reshape(-1, k, n),
+        np.sqrt(np.maximum(ratio(squares, weights), 0)).reshape(k, n), training_mean.reshape(-1, k, n),
     )  # fmt: skip
 
 
@@ -273,7 +273,7 @@ def score_map(
     """
     if not len(scores) or any(np.shape(s) != np.shape(label) for s in scores):
         raise ConfigurationError(f"`scores` must hold an array of {np.size(label)} scores for each training")
-    return _map("score", scores, np.asarray(label, dtype=np.int64), values, x, y, bins)
+    return _map("score", scores, np.asarray(label, dtype=np.int64), np.ones(len(label)), values, x, y, bins)
 
 
 def relevance_map(
@@ -332,11 +332,11 @@ def relevance_map(
         total = np.sum([_relevance(table, name) for name in features], axis=0)
         supported = classes == 1 if scores is None else np.asarray(scores[i]) > 0.5
         relevance.append(total * towards_signal(attribution, supported))
-    return _map(" + ".join(features), relevance, classes, values, x, y, bins)
+    return _map(" + ".join(features), relevance, classes, weights_of(trainings[0]), values, x, y, bins)
 
 
 def _map(
-    quantity: str, of_events: Sequence[Array], label: Array, values: Values, x: str, y: str,
+    quantity: str, of_events: Sequence[Array], label: Array, weight: Array, values: Values, x: str, y: str,
     bins: Bins | tuple[Bins, Bins],
 ) -> VariableMap:  # fmt: skip
     """The means of a quantity of each event and training over cells of two variables."""
@@ -349,6 +349,7 @@ def _map(
     cell, n = (i * shape[1] + j)[inside], shape[0] * shape[1]
     k = number_of_classes(label)
     counts = np.bincount(cells_by_class(label[inside], cell, n), minlength=k * n).reshape(k, *shape)
-    sums = np.array([np.bincount(cell, q[inside], minlength=n) for q in of_events]).reshape(-1, *shape)
-    training_mean = np.array([ratio(total, counts.sum(axis=0)) for total in sums])
+    weights = np.bincount(cell, weight[inside], minlength=n).reshape(shape)
+    sums = np.array([np.bincount(cell, (weight * q)[inside], minlength=n) for q in of_events]).reshape(-1, *shape)
+    training_mean = np.array([ratio(total, weights) for total in sums])
     return VariableMap(quantity, x, y, x_edges, y_edges, counts, training_mean.mean(axis=0), training_mean)

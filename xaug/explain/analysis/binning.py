@@ -25,6 +25,7 @@ __all__ = [
     "classes_of",
     "ratio",
     "towards_signal",
+    "weights_of",
 ]
 
 Bins = int | Sequence[float] | Array
@@ -138,8 +139,14 @@ def classes_of(attribution: Attribution, label: Array | None) -> Array:
     return classes.astype(np.int64)
 
 
+def weights_of(attribution: Attribution) -> Array:
+    """Weights (n,) by which the events of an attribution count; 1 where it knows none."""
+    weight = attribution.weight
+    return np.ones(len(attribution)) if weight is None else np.asarray(weight, np.float64)
+
+
 def ratio(total: Array, counts: Array) -> Array:
-    """Sums over counts; nan where there is no event."""
+    """Sums over counts, or over sums of weights; nan where there is no event, or their weights cancel."""
     found: Array = np.divide(total, counts, out=np.full(np.shape(total), np.nan), where=counts > 0)
     return found
 

@@ -16,7 +16,7 @@ import numpy as np
 from xaug.core.errors import ConfigurationError, unknown_name
 from xaug.core.types import Array
 from xaug.data.labels import cells_by_class
-from xaug.explain.analysis.binning import Values, bin_index, checked_columns, classes_of, towards_signal
+from xaug.explain.analysis.binning import Values, bin_index, checked_columns, classes_of, towards_signal, weights_of
 from xaug.explain.analysis.relevance import signed_relevance, trainings_of
 from xaug.explain.attribution import Attribution
 
@@ -136,8 +136,7 @@ class ClassSample:
                 f"{lost} events have an attribution of {feature} that is not finite; leave them out"
             )
         deviation = float(np.mean([a.logit.std(dtype=np.float64) for a in trainings]))
-        weight = trainings[0].weight
-        weight = np.ones(len(classes)) if weight is None else np.asarray(weight, np.float64)
+        weight = weights_of(trainings[0])
         for which, name in enumerate(("background", "signal")):
             if not weight[classes == which].sum() > 0:
                 raise ConfigurationError(f"the weights of {name} add up to no positive number")
