@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import struct
 import sys
 import termios
@@ -64,6 +65,14 @@ def test_a_long_name_leaves_room_for_the_numbers_of_a_bar():
     assert len(fitted(name, 3)) == 12  # a terminal too narrow for anything
 
 
+def read_terminal(reader, wanted):
+    """The text that a terminal shows, up to what is wanted: it may arrive in several pieces."""
+    shown = b""
+    while wanted.encode() not in shown and select.select([reader], [], [], 20)[0]:
+        shown += os.read(reader, 100_000)
+    return shown.decode(errors="ignore")
+
+
 def test_a_narrow_terminal_shows_the_numbers(monkeypatch):
     reader, writer = os.openpty()
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
@@ -72,7 +81,7 @@ def test_a_narrow_terminal_shows_the_numbers(monkeypatch):
         with bar(236, "explain mlp_with_all_expert_variables", "events") as progress:
             progress.update(118)
             progress.refresh()
-        shown = os.read(reader, 100_000).decode().split("\r")
+        shown = read_terminal(reader, "50%").split("\r")
     os.close(reader)
     assert any(line.startswith("explain ...") and " 50%" in line for line in shown), shown
     assert max(len(line.strip("\n\x1b[A")) for line in shown) <= 40

@@ -14,7 +14,7 @@ CALLS = {"std", "var", "nanstd", "nanvar", "tstd", "sem", "pstdev", "stdev"}
 NOT_A_SPREAD = {
     "core/statistics.py": "the owner of the formula",
     "explain/analysis/relevance.py": "`rms` of `summary`, which has ddof 0 by contract, beside `spread`",
-    "explain/analysis/likelihood.py": "width of the distribution of the output, the unit of a share",
+    "explain/analysis/class_sample.py": "width of the distribution of the output, the unit of a share",
     "explain/faithfulness/scoring.py": "width of the distribution of the output, the unit of a tolerance",
     "explain/faithfulness/replacements.py": "width of the background, the unit of a distance",
     "explain/gradients/jumps.py": "width of the outputs near the ends of paths, the unit of a tolerance",
