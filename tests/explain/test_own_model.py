@@ -114,7 +114,7 @@ class TestCommand:
         assert {"distributions"} < drawn.keys() and any(one.startswith("relevance") for one in drawn)
         assert ("roc" in drawn) == (not of)  # a class against the rest has a curve
         page = (tmp_path / "report" / "report.html").read_text()
-        assert f"No test events are {absent}, so how well the classes are separated is not measured" in page
+        assert f"No events are {absent}, so how well the classes are separated is not measured" in page
         assert f"no {absent} events" in (tmp_path / "report" / "performance.csv").read_text()
         done = run(report, "--attributions", tmp_path / "a", "--figures", "roc", "-o", tmp_path / "asked")
         assert done.exit_code == of
