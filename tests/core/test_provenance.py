@@ -118,6 +118,8 @@ def test_content(tmp_path, monkeypatch):
         (["/s/xaug/__main__.py", "study"], "python -m xaug study"),
         (["/usr/bin/xaug", "study", "zbb"], "xaug study zbb"),
         (["/somewhere/mine.py"], "python mine.py"),
+        (["/somewhere/mine/__main__.py", "a"], "python -m mine a"),
+        (["/s/xaug/xaug/__main__.py", "study"], "python -m xaug study"),
         (["/s/xaug/process/__main__.py", "my file.root"], "python -m xaug.process 'my file.root'"),
     ],
 )

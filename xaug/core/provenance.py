@@ -79,7 +79,9 @@ def command_line() -> str:
     """The command that runs now, as a user could type it again (without paths of this machine)."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        name = f"python -m xaug.{program.parent.name}" if program.parent.name != "xaug" else "python -m xaug"
+        package = program.parent.name
+        inside = package != "xaug" and program.parents[1].name == "xaug"
+        name = f"python -m xaug.{package}" if inside else f"python -m {package}"
     elif program.suffix == ".py":
         name = f"python -m xaug.{program.stem}" if program.parent.name == "xaug" else f"python {program.name}"
     else:
