@@ -96,8 +96,7 @@ def score_name(target: object, classes: tuple[str, ...]) -> str:
         return f"score of {classes[1]}"
     if target == "predicted":
         return "largest score"
-    plus, minus = _pair(target, classes)
-    return f"score of {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
+    return f"score of {_words(target, classes)}"
 
 
 def relevance_name(target: object, classes: tuple[str, ...]) -> str:
@@ -106,8 +105,13 @@ def relevance_name(target: object, classes: tuple[str, ...]) -> str:
         return f"normalised relevance towards {classes[1]}"
     if target == "predicted":
         return "normalised relevance for the predicted class"
+    return f"normalised relevance for {_words(target, classes)}"
+
+
+def _words(target: object, classes: tuple[str, ...]) -> str:
+    """Name of the explained class, and of the one that it stands against if there is one."""
     plus, minus = _pair(target, classes)
-    return f"normalised relevance for {classes[plus]}" + ("" if minus is None else f" against {classes[minus]}")
+    return classes[plus] + ("" if minus is None else f" against {classes[minus]}")
 
 
 def _pair(target: object, classes: tuple[str, ...]) -> tuple[int, int | None]:
